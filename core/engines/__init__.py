@@ -1,0 +1,92 @@
+"""Which engines exist, what each needs, and which one a job gets."""
+
+import importlib
+import importlib.util
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import BadInput, EngineUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine to be.
+
+    target: "module:Class", imported on first use. about: one line for people.
+    packages, weights: what it cannot do without, by name; `extra` is the pip extra that brings the packages.
+    """
+
+    target: str
+    about: str
+    packages: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    extra: str = ""
+
+    def missing(self, weights: Container[str] = ()) -> list[str]:
+        """Names of packages and weights this machine lacks."""
+        lacking = [p for p in self.packages if importlib.util.find_spec(p) is None]
+        return lacking + [w for w in self.weights if w not in weights]
+
+    def remedy(self, weights: Container[str] = ()) -> str:
+        """The commands that get what is missing."""
+        steps = []
+        if any(importlib.util.find_spec(p) is None for p in self.packages):
+            steps.append(f"pip install 'lipstream[{self.extra}]'")
+        if lacking := [w for w in self.weights if w not in weights]:
+            steps.append(f"lipstream models download {' '.join(lacking)}")
+        return f"get it with: {' && '.join(steps)}" if steps else ""
+
+
+# By kind, in order of preference; the last of each kind needs nothing.
+ENGINES: dict[str, dict[str, EngineSpec]] = {
+    "speech": {
+        "builtin": EngineSpec(
+            "core.engines.builtin.voice:EspeakVoice",
+            "eSpeak NG in a child process: many languages, robotic, starts at once",
+        ),
+    },
+    "face": {
+        "builtin": EngineSpec(
+            "core.engines.builtin.face:HaarFinder",
+            "OpenCV's frontal-face cascade",
+        ),
+    },
+    "lipsync": {
+        "builtin": EngineSpec(
+            "core.engines.builtin.mouth:WarpedMouth",
+            "warps the template's own mouth, interior drawn; no weights",
+        ),
+    },
+    "enhance": {
+        "builtin": EngineSpec(
+            "core.engines.builtin.clarity:Clarity",
+            "denoises the face and lifts its detail; does not restore",
+        ),
+    },
+}
+
+
+def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
+    """The name of the engine to use for `kind` of work.
+
+    "auto" takes the first that can run. A name is taken at its word: if that engine cannot run, this
+    raises EngineUnavailable and nothing else is tried. An unknown name is BadInput `unknown_engine`.
+    """
+    specs = ENGINES[kind]
+    if wanted == "auto":
+        return next(name for name, spec in specs.items() if not spec.missing(weights))
+    if wanted not in specs:
+        known = ", ".join(specs)
+        raise BadInput(
+            "unknown_engine", f"there is no {kind} engine {wanted!r}; there are: auto, {known}", kind
+        )
+    if missing := specs[wanted].missing(weights):
+        raise EngineUnavailable(wanted, missing, specs[wanted].remedy(weights))
+    return wanted
+
+
+def load(kind: str, name: str) -> Any:
+    """A new instance of the engine `name` of `kind`: what `core.engines.base` calls by that role."""
+    module, _, attribute = ENGINES[kind][name].target.partition(":")
+    return getattr(importlib.import_module(module), attribute)()

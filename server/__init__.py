@@ -1,0 +1,1 @@
+"""Serves what `core` makes: command line, HTTP, jobs, storage."""
