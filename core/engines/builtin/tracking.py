@@ -1,0 +1,219 @@
+"""Follow one face through a video in a single forward pass.
+
+Faces are found every few frames and followed by optical flow in between. Of the pictures about half a
+second is kept, small and grey, so a video of any length fits in memory. `trackfit` makes a smooth track of
+what was seen.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.base import FaceFinder
+from core.engines.builtin.flow import NOTHING, Features, Grey, follow, replenish
+from core.engines.builtin.pose import Matrix, chained, joined, parts
+from core.engines.builtin.trackfit import BRIDGE, RawTrack, Run, assembled, crop_track, face_pose, offset
+from core.errors import BadInput
+from core.types import Face, Image
+
+__all__ = ["RawTrack", "crop_track", "track_faces"]
+
+_SIDE = 960
+"""Longest side of the pictures the face is followed in: flow is good to a twentieth of a pixel."""
+_PATIENCE = 75
+"""Frames a face may be followed without being found again, say while its owner looks aside."""
+_AGREES, _NEAR, _ELSEWHERE = 0.15, 0.6, 1.2
+"""How far a found face may lie from the followed one, in face widths (or log of size): to confirm it; to
+dispute it, if it says so twice running; to be the same person after he was lost."""
+_CUT, _LOST_CUT = 24.0, 10.0
+"""Mean change of grey between frames that means another shot; the second where the face is lost as well."""
+
+
+def track_faces(
+    images: Iterable[Image], finder: FaceFinder, *, every: int = 10, report: Callable[[int], None]
+) -> RawTrack:
+    """Follow the one face that is meant: the finder's first when a shot begins, and nobody else in that shot
+    while it can be seen.
+
+    images: consecutive frames, all of one size; each is let go before the next is asked for.
+    every: frames from one search to the next. report: called with the number of frames looked at.
+    Raises BadInput (no_face) if no frame shows a face.
+    """
+    tracker = _Tracker(finder, every)
+    count = 0
+    for image in images:
+        tracker.look(image)
+        count += 1
+        report(count)
+    runs = tracker.finish()
+    if not count:
+        raise BadInput(
+            "no_face", "the template has no pictures; give a video or a photo of a person", "template"
+        )
+    if not runs:
+        raise BadInput(
+            "no_face",
+            f"no face was found in any of {count} frames; the template must show a person who looks into the "
+            "camera, upright and uncovered, with a face at least a twelfth as wide as the picture is high",
+            "template",
+        )
+    return assembled(runs, np.array(tracker.shots, np.int32))
+
+
+class _Tracker:
+    """The forward pass: what has been seen of one video so far."""
+
+    def __init__(self, finder: FaceFinder, every: int) -> None:
+        self.shots: list[int] = []
+        self._finder, self._every = finder, every
+        self._runs: list[Run] = []  # those that ended
+        self._run: Run | None = None  # the one that goes on; None while the face is lost
+        self._features: Features = NOTHING
+        self._bias = np.zeros(4)  # of what is found against what is followed, lately
+        self._disputes = 0
+        self._lost_at = 0
+        self._greys: deque[Grey] = deque(maxlen=BRIDGE + 1)  # of this shot
+        self._thumb: NDArray[np.int16] | None = None
+        self._whole = np.eye(2, 3)  # from small pictures to whole ones
+        self._small = np.eye(2, 3)
+
+    def look(self, image: Image) -> None:
+        """Take in the next frame."""
+        frame = len(self.shots)
+        grey = self._shrunk(image)
+        changed = self._changed(grey)
+        followed = None if changed > _CUT else self._followed(grey)
+        cut = changed > _CUT or (changed > _LOST_CUT and self._run is not None and followed is None)
+        self.shots.append(self.shots[-1] + cut if self.shots else 0)
+        if cut:
+            self._greys.clear()
+        self._greys.append(grey)
+        if self._run is not None and followed is not None:
+            self._run.poses.append(followed)
+            if (frame - self._run.first) % self._every == 0:
+                self._check(self._run, image, frame)
+        else:
+            self._lose(frame)
+            if cut:
+                self._lost_at = frame
+        if self._run is None and self._due(frame):
+            self._search(image, frame)
+        if self._run is not None:
+            self._features = replenish(grey, chained(self._small, self._run.poses[-1]), self._features)
+
+    def finish(self) -> list[Run]:
+        """Every stretch over which the face was followed, in order."""
+        self._lose(len(self.shots))
+        return self._runs
+
+    def _shrunk(self, image: Image) -> Grey:
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        scale = min(1.0, _SIDE / max(grey.shape))
+        if scale == 1:
+            return grey  # type: ignore[return-value]  # uint8, as `image` is
+        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+        shift = (1 - scale) / 2  # pixel centres lie at halves
+        self._small = np.array([[scale, 0, -shift], [0, scale, -shift]])
+        self._whole = np.array([[1 / scale, 0, shift / scale], [0, 1 / scale, shift / scale]])
+        return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]  # uint8
+
+    def _changed(self, grey: Grey) -> float:
+        """Mean difference from the frame before, 0 ... 255, in a very small picture."""
+        thumb = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16)
+        before, self._thumb = self._thumb, thumb
+        return 0.0 if before is None else float(np.abs(thumb - before).mean())
+
+    def _followed(self, grey: Grey) -> Matrix | None:
+        if self._run is None:
+            return None
+        found = follow(self._greys[-1], grey, chained(self._small, self._run.poses[-1]), self._features)
+        if found is None:
+            return None
+        pose, self._features = found
+        return chained(self._whole, pose)
+
+    def _check(self, run: Run, image: Image, frame: int) -> None:
+        """Ask the finder whether what `run` follows still is the face."""
+        run.searched += 1
+        expected = parts(run.poses[-1]) + self._bias * _units(run.poses[-1])
+        face, off = _nearest(self._finder.find(image), joined(expected))
+        if face is not None and off <= _AGREES:
+            run.sightings.append((frame, face))
+            self._bias += 0.3 * (offset(face, run.poses[-1]) - self._bias)
+            self._disputes = 0
+        elif face is not None and off <= _NEAR:
+            self._disputes += 1
+            if self._disputes == 2:
+                self._lose(frame)
+                self._begin(face, frame)
+        elif frame - run.sightings[-1][0] > _PATIENCE:
+            self._lose(frame)
+
+    def _due(self, frame: int) -> bool:
+        """Whether to search in a frame without the face: often at first, then as seldom as looks right."""
+        gap = frame - self._lost_at
+        return gap % (2 if gap < BRIDGE else max(1, self._every // 2)) == 0
+
+    def _search(self, image: Image, frame: int) -> None:
+        faces = self._finder.find(image)
+        known = (
+            self._runs[-1] if self._runs and self.shots[self._runs[-1].first] == self.shots[frame] else None
+        )
+        if known is None:
+            face = faces[0] if faces else None
+        else:
+            face, off = _nearest(faces, known.poses[-1])
+            if off > _ELSEWHERE:
+                face = faces[0] if faces and frame - known.stop > BRIDGE else None
+        if face is not None:
+            self._begin(face, frame)
+
+    def _begin(self, face: Face, frame: int) -> None:
+        """Follow `face` from `frame` on, and back as far as pictures last or to the end of the last run."""
+        pose = face_pose(face)
+        self._run = Run(frame, [pose], [(frame, face)])
+        self._bias, self._disputes = np.zeros(4), 0
+        small = chained(self._small, pose)
+        self._features = features = replenish(self._greys[-1], small, NOTHING)
+        earliest = self._runs[-1].stop if self._runs else 0
+        for later in range(len(self._greys) - 1, 0, -1):
+            if self._run.first <= earliest:
+                return
+            found = follow(self._greys[later], self._greys[later - 1], small, features)
+            if found is None:
+                return
+            small, features = found
+            self._run.first -= 1
+            self._run.poses.insert(0, chained(self._whole, small))
+            features = replenish(self._greys[later - 1], small, features)
+
+    def _lose(self, frame: int) -> None:
+        """End the run that goes on, if any, keeping of it what may be believed."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        self._lost_at = frame
+        confirmed = run.sightings[-1][0]
+        if self._disputes or run.stop - confirmed > 3 * self._every:
+            del run.poses[confirmed + self._every - run.first :]
+        if run.searched < 3 or len(run.sightings) > 1:  # else nobody saw it again: it was no face
+            self._runs.append(run)
+
+
+def _units(pose: Matrix) -> NDArray[np.float64]:
+    """What to multiply an `offset` with to add it to `parts(pose)`."""
+    side = float(np.hypot(pose[0, 0], pose[1, 0]))
+    return np.array([side, side, 1.0, 1.0])
+
+
+def _nearest(faces: Sequence[Face], pose: Matrix) -> tuple[Face | None, float]:
+    """The face most like the one at `pose`, and how far off it is (the largest of its offsets)."""
+    best, least = None, np.inf
+    for face in faces:
+        off = float(np.abs(offset(face, pose)[:3]).max())
+        if off < least:
+            best, least = face, off
+    return best, least
