@@ -1,0 +1,175 @@
+"""What the store's tables hold, and how they are read.
+
+Every function takes a connection and returns what stands there, as frozen rows. Requests, events, errors and
+metrics are JSON text at this level: their shapes are `server.wire`'s business.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import Error
+
+SCHEMA_VERSION = 1
+
+SCHEMA = f"""
+create table if not exists jobs(
+  number integer primary key autoincrement,   -- the order of the line
+  id text not null unique,
+  object text not null,
+  status text not null,
+  request text not null,
+  key text unique, body text not null,        -- Idempotency-Key, and the body it came with
+  created real not null, started real, finished real,
+  attempt integer not null default 0,         -- starts
+  strikes integer not null default 0,         -- starts that got no further than one before
+  reached integer not null default 0,         -- how far the best start got
+  last_seq integer not null default 0,
+  began text, progress text, error text, metrics text,
+  bytes integer not null default 0
+);
+create index if not exists jobs_status on jobs(status, number);
+create table if not exists events(
+  job text not null, seq integer not null, ts real not null, type text not null, data text not null,
+  primary key(job, seq)
+) without rowid;
+create table if not exists outputs(
+  job text not null, name text not null, kind text not null, type text not null,
+  bytes integer not null, sha256 text not null, path text not null,
+  primary key(job, name)
+) without rowid;
+pragma user_version={SCHEMA_VERSION};
+"""
+
+_COLUMNS = """id, object, status, request, created, started, finished,
+attempt, last_seq, began, progress, error, metrics"""
+
+
+class UnknownJob(Error):
+    """There is no job of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """A file that a job made; `path` is relative to the data directory."""
+
+    name: str
+    kind: str
+    type: str
+    bytes: int
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as recorded. Times are Unix seconds.
+
+    began: data of the newest `job.started`, progress: of the newest `job.progress` since; JSON, like
+    `request`, `error` and `metrics`.
+    """
+
+    id: str
+    object: str
+    status: str
+    request: str
+    created: float
+    started: float | None
+    finished: float | None
+    attempt: int
+    last_seq: int
+    began: str | None
+    progress: str | None
+    error: str | None
+    metrics: str | None
+    outputs: tuple[OutputRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job: number `seq` of its log, counted from 1. `data` is JSON text."""
+
+    job_id: str
+    seq: int
+    ts: float
+    type: str
+    data: str
+
+
+def find_job(db: sqlite3.Connection, where: str, *values: object) -> JobRow | None:
+    """The first job for which the SQL condition `where` holds."""
+    row = db.execute(f"select {_COLUMNS} from jobs where {where}", values).fetchone()  # noqa: S608  # callers' own words
+    return None if row is None else _with_outputs(db, JobRow(*row))
+
+
+def get_job(db: sqlite3.Connection, job_id: str) -> JobRow:
+    """The job. Raises UnknownJob."""
+    job = find_job(db, "id = ?", job_id)
+    if job is None:
+        raise UnknownJob(f"there is no job {job_id!r}")
+    return job
+
+
+def list_jobs(db: sqlite3.Connection, status: str | None, after: str | None, limit: int) -> list[JobRow]:
+    """Jobs of one status or all, newest first, from the one before `after` on. Raises UnknownJob."""
+    before = None
+    if after is not None:
+        found = db.execute("select number from jobs where id = ?", (after,)).fetchone()
+        if found is None:
+            raise UnknownJob(f"there is no job {after!r}")
+        before = found[0]
+    wanted = "(?1 is null or status = ?1) and (?2 is null or number < ?2) order by number desc limit ?3"
+    rows = db.execute(f"select {_COLUMNS} from jobs where {wanted}", (status, before, limit))  # noqa: S608  # constants
+    return [_with_outputs(db, JobRow(*row)) for row in rows.fetchall()]
+
+
+def count_jobs(db: sqlite3.Connection, where: str, *values: object) -> int:
+    """How many jobs the SQL condition `where` holds for."""
+    count: int = db.execute(f"select count(*) from jobs where {where}", values).fetchone()[0]  # noqa: S608  # callers' own words
+    return count
+
+
+def count_by_status(db: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs there are of each status."""
+    return dict(db.execute("select status, count(*) from jobs group by status").fetchall())
+
+
+def job_ids(db: sqlite3.Connection) -> set[str]:
+    """Every job."""
+    return {row[0] for row in db.execute("select id from jobs")}
+
+
+def read_events(db: sqlite3.Connection, job_id: str, after: int, limit: int) -> list[Event]:
+    """At most `limit` events past number `after`, in order."""
+    rows = db.execute(
+        "select job, seq, ts, type, data from events where job = ? and seq > ? order by seq limit ?",
+        (job_id, after, limit),
+    )
+    return [Event(*row) for row in rows.fetchall()]
+
+
+def recent_metrics(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Metrics of the jobs completed last, newest first."""
+    rows = db.execute(
+        "select metrics from jobs where status = 'completed' and metrics is not null"
+        " order by number desc limit ?",
+        (limit,),
+    )
+    return [json.loads(row[0]) for row in rows.fetchall()]
+
+
+def seconds_a_job(db: sqlite3.Connection) -> float:
+    """What a job took lately; 1 if nobody knows."""
+    took = db.execute(
+        "select avg(finished - started) from (select finished, started from jobs"
+        " where status = 'completed' order by number desc limit 10)"
+    ).fetchone()[0]
+    return float(took or 1)
+
+
+def _with_outputs(db: sqlite3.Connection, job: JobRow) -> JobRow:
+    found = db.execute(
+        "select name, kind, type, bytes, sha256, path from outputs where job = ? order by name", (job.id,)
+    )
+    return replace(job, outputs=tuple(OutputRow(*row) for row in found.fetchall()))

@@ -1,0 +1,193 @@
+"""The shapes of the API: what may be asked, and what is answered.
+
+Events have a module of their own (`server.wire_events`). Requests are read strictly: no conversions, no
+unknown keys, no NUL. Models are built on first use, so importing this is cheap.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+Kind = Literal["video", "template"]
+
+StageName = Literal["prepare", "tts", "lipsync", "enhance", "encode", "upload"]
+StageState = Literal["pending", "running", "finished", "error", "skipped", "cancelled"]
+
+TEXT_LIMIT = 20_000
+"""Characters of text in one request: about an hour of speech."""
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("has a NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Name = Annotated[Text, Field(min_length=1, max_length=128)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A name the server lets be used in paths and addresses."""
+
+
+class Model(BaseModel):
+    """Whatever crosses the wire."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+# --- asked ---------------------------------------------------------------------------------------
+
+
+class Engines(Model):
+    """Which engine does each stage's work; `auto` takes the best that can run."""
+
+    speech: Name = "auto"
+    lipsync: Name = "auto"
+    enhance: Name = "auto"
+
+
+class VideoOptions(Model):
+    """How to make a video."""
+
+    fps: Annotated[int, Field(ge=10, le=60, description="frames a second")] = 25
+    enhance: Annotated[bool, Field(description="restore the redrawn face")] = False
+    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
+        1.0
+    )
+    pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
+    engines: Engines = Engines()
+
+
+class VideoRequest(Model):
+    """A video of `template` saying `text`, or speaking an uploaded recording."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)] | None = None
+    template: Slug = "default"
+    voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
+    language: Annotated[
+        Literal["auto", "zh", "en", "yue", "ja", "ko"], Field(description="what the text is written in")
+    ] = "auto"
+    options: VideoOptions = VideoOptions()
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "VideoRequest":
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text is blank; write what is to be said")
+        return self
+
+
+class SpeechRequest(Model):
+    """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
+
+    input: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)]
+    model: Annotated[Name, Field(description="a speech engine from /v1/engines")] = "auto"
+    voice: Name | None = None
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)] = 1.0
+    language: Literal["auto", "zh", "en", "yue", "ja", "ko"] = "auto"
+
+
+# --- answered ------------------------------------------------------------------------------------
+
+
+class StageProgress(Model):
+    """How far one stage is.
+
+    done, total: in the stage's own unit (sentences, frames); total is null while nobody knows.
+    rate: units a second of running time. queue_depth: items made and not yet taken by the next stage.
+    busy: share of its running time the stage itself worked, 0 to 1; the rest it waited for its neighbours.
+    """
+
+    state: StageState = "pending"
+    done: int = 0
+    total: int | None = None
+    rate: float = 0.0
+    queue_depth: int = 0
+    busy: float = 0.0
+
+
+class Output(Model):
+    """A file that a job made."""
+
+    name: str
+    kind: Literal["video", "subtitles", "audio", "image"]
+    type: str
+    url: str
+    bytes: int
+    sha256: str
+
+
+class JobError(Model):
+    """Why a job failed. `retryable`: the same request may well succeed later."""
+
+    code: str
+    message: str
+    stage: str | None = None
+    retryable: bool = False
+
+
+class Metrics(Model):
+    """What a finished job measured; times count from the moment it started to run.
+
+    rtf: seconds of work for one second of video; below 1 is faster than it plays.
+    """
+
+    first_audio_ms: int | None = None
+    first_frame_ms: int | None = None
+    total_ms: int
+    audio_s: float
+    rtf: float
+    fps: float
+    frames: int
+    frames_without_face: int = 0
+    retries: int = 0
+
+
+class Job(Model):
+    """Work that was accepted; times are Unix seconds."""
+
+    id: str
+    object: Kind
+    status: Status
+    title: Annotated[str, Field(description="the beginning of the text, or the name of the upload")]
+    template: str | None = None
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempt: Annotated[int, Field(description="how many times it was started")] = 0
+    progress: Annotated[float, Field(description="0 to 1")] = 0.0
+    stages: dict[str, StageProgress] = Field(default_factory=dict)
+    engines: dict[str, str] = Field(default_factory=dict)
+    outputs: list[Output] = Field(default_factory=list)
+    error: JobError | None = None
+    metrics: Metrics | None = None
+    last_seq: int
+    request: VideoRequest | None = None
+
+
+class JobList(Model):
+    """A page of jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Job]
+    has_more: bool
+
+
+class Problem(Model):
+    """What was wrong with a request. `param` names the field at fault, where there is one."""
+
+    code: str
+    message: str
+    param: str | None = None
+    request_id: str
+
+
+class ErrorBody(Model):
+    """The body of every answer that is an error."""
+
+    error: Problem
