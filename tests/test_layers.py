@@ -12,7 +12,15 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = [
     ["core.types", "core.errors"],
-    ["core.config", "core.audio", "core.text", "core.captions", "core.pipeline", "core.worker"],
+    [
+        "core.config",
+        "core.audio",
+        "core.planes",
+        "core.text",
+        "core.captions",
+        "core.pipeline",
+        "core.worker",
+    ],
     ["core.weights", "core.nets", "core.media", "core.fmp4"],
     ["core.engines.base"],
     ["core.engines.builtin"],

@@ -1,0 +1,128 @@
+"""The child process in which foreign media is opened: `python -m core.media_child ORDER` (JSON).
+
+Whatever a hostile or broken file does to a decoder, it does it here: memory and processor time are
+limited, only media containers are recognised (a playlist opens nothing), only files are opened.
+
+Standard output carries the answer, one JSON object a line (for `audio`, blocks of samples after the
+first line). A refusal is one line `{"error": code, "message": ...}` on standard error and exit code 1.
+"""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core.errors import BadInput
+from core.media_info import Limits, MediaInfo
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def limit_process(memory_bytes: int, cpu_s: int) -> None:
+    """Cap this process's memory and processor time, where the platform can."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # elsewhere it is refused or means something else
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def silence_libraries() -> None:
+    """Keep what C libraries print out of standard error, which nobody empties before the end."""
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    sys.stderr = os.fdopen(kept, "w")
+
+
+def say(**message: Any) -> None:
+    """Send one line of the answer."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def probe(order: dict[str, Any], limits: Limits) -> None:
+    """Answer with what the file is."""
+    from core.media_open import describe
+
+    say(info=asdict(describe(Path(order["path"]), limits)))
+
+
+def normalise(order: dict[str, Any], limits: Limits) -> None:
+    """Write the file anew as every template is kept, saying now and then how far it is."""
+    from core.media_normal import write_normal
+
+    size: tuple[int, int] | None = None if order["size"] is None else tuple(order["size"])
+    info: MediaInfo = write_normal(
+        Path(order["path"]),
+        Path(order["destination"]),
+        order["fps"],
+        size,
+        limits,
+        lambda done, total: say(done=done, total=total),
+    )
+    say(info=asdict(info))
+
+
+def audio(order: dict[str, Any], limits: Limits) -> None:
+    """Answer with the rate, then blocks of samples: length in bytes (uint32), float32; length 0 ends."""
+    from core.media_sound import read_sound
+
+    rate, blocks = read_sound(Path(order["path"]), order["rate"], limits)
+    say(rate=rate)
+    out = sys.stdout.buffer
+    for block in blocks:
+        data = block.astype("<f4").tobytes()
+        out.write(len(data).to_bytes(4, "little") + data)
+        out.flush()
+    # Only on success: a reader that has not seen it knows that the sound was cut off.
+    out.write(bytes(4))
+    out.flush()
+
+
+ORDERS: dict[str, Callable[[dict[str, Any], Limits], None]] = {
+    "probe": probe,
+    "normalise": normalise,
+    "audio": audio,
+}
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """End with a refusal."""
+    sys.stderr.write(json.dumps({"error": code, "message": message}) + "\n")
+    sys.exit(1)
+
+
+def main(text: str) -> None:
+    """Carry out an order; whatever goes wrong becomes a refusal."""
+    silence_libraries()
+    order = json.loads(text)
+    limits = Limits(**order["limits"])
+    limit_process(limits.memory_bytes, limits.cpu_s)
+    name = Path(order["path"]).name
+    try:
+        ORDERS[order["do"]](order, limits)
+    except BadInput as error:
+        refuse(error.code, error.message)
+    except BrokenPipeError:
+        sys.exit(1)  # the reader has gone
+    except MemoryError:
+        refuse("too_large_frames", f"{name}: its pictures are too large to decode; give a smaller version")
+    except OSError as error:
+        if error.errno in _FULL:
+            refuse("storage_full", "the disk has no room for the decoded video")
+        refuse("malformed_media", f"{name} cannot be decoded ({error}); convert it to MP4 (H.264)")
+    except Exception as error:  # noqa: BLE001  # decoders raise anything for broken files, e.g. IndexError
+        refuse("malformed_media", f"{name} cannot be decoded ({error!r}); convert it to MP4 (H.264)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

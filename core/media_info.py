@@ -1,0 +1,38 @@
+"""What is known of a foreign file before it is decoded, and how much of it we are willing to decode."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a file is.
+
+    width, height: as shown, rotation and pixel shape applied; 0 for sound. fps: average; 0 for a picture
+    or sound. duration_s: 0 for a picture. frames: None where counting them would need decoding.
+    audio_rate: in Hz, None without sound.
+    """
+
+    kind: Literal["video", "image", "audio"]
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    frames: int | None
+    audio_rate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a foreign file may be.
+
+    side, pixels: of a picture. frame_pixels: of a video's frame; the default lets 4K pass.
+    memory_bytes, cpu_s: of the process that decodes it.
+    """
+
+    duration_s: float = 1800
+    side: int = 8192
+    pixels: int = 40_000_000
+    frame_pixels: int = 4096 * 2304
+    memory_bytes: int = 2 << 30
+    cpu_s: int = 3600
