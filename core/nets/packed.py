@@ -1,0 +1,125 @@
+"""Make a trained network faster without changing what it computes: batch norm folded into the convolutions,
+weights laid out once as oneDNN wants them, activation and residual sum done inside the convolution.
+
+The layout and the fused kernels are those torch.compile's freezing uses (torch/_inductor/fx_passes/
+mkldnn_fusion.py); calling them directly needs no compiler and no minutes of waiting. They are the CPU's.
+"""
+
+import copy
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from core.nets.wav2lip import Unit
+
+_Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+def can_pack() -> bool:
+    """Whether this build of torch has the kernels."""
+    kernels = ("_reorder_convolution_weight", "_convolution_pointwise", "_convolution_transpose_pointwise")
+    return all(hasattr(torch.ops.mkldnn, kernel) for kernel in kernels)
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """A copy of `net` without batch norm: the convolution before it does its work. Equal but for rounding."""
+    net = copy.deepcopy(net).eval()
+    for module in net.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        names = list(module._modules)
+        for first, second in itertools.pairwise(names):
+            convolution, norm = module._modules[first], module._modules[second]
+            if isinstance(convolution, _Convolution) and isinstance(norm, nn.BatchNorm2d):
+                transposed = isinstance(convolution, nn.ConvTranspose2d)
+                module._modules[first] = fuse_conv_bn_eval(convolution, norm, transposed)
+                module._modules[second] = nn.Identity()
+    return net
+
+
+def packed(net: nn.Module, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> nn.Module:
+    """A copy of `net` whose convolutions are laid out for inputs of these very shapes, in `dtype`.
+
+    Inputs of other shapes give the same result, slower. Call it with channels_last tensors of `dtype`.
+    """
+    net = folded(net)
+    sizes: dict[nn.Module, list[int]] = {}
+    hooks = [
+        module.register_forward_pre_hook(lambda m, args: sizes.update({m: list(args[0].shape)}))
+        for module in net.modules()
+        if isinstance(module, _Convolution)
+    ]
+    with torch.inference_mode():
+        net(*inputs)
+    for hook in hooks:
+        hook.remove()
+    _replace(net, sizes, dtype)
+    return net.to(dtype)
+
+
+def _replace(parent: nn.Module, sizes: dict[nn.Module, list[int]], dtype: torch.dtype) -> None:
+    for name, child in parent.named_children():
+        first = child.conv_block[0] if isinstance(child, Unit) else None
+        if isinstance(child, Unit) and isinstance(first, _Convolution):
+            unit = PackedConvolution(
+                first,
+                sizes[first],
+                dtype,
+                relu=isinstance(child.act, nn.ReLU),
+                residual=child.residual,
+            )
+            whole = unit if unit.relu else nn.Sequential(unit, child.act)
+            setattr(parent, name, whole)
+        elif isinstance(child, _Convolution) and child in sizes:
+            setattr(parent, name, PackedConvolution(child, sizes[child], dtype))
+        else:
+            _replace(child, sizes, dtype)
+
+
+class PackedConvolution(nn.Module):
+    """A convolution with its weight in oneDNN's own layout; then, if asked, `+ input` and ReLU."""
+
+    def __init__(
+        self,
+        convolution: nn.Conv2d | nn.ConvTranspose2d,
+        size: list[int],
+        dtype: torch.dtype,
+        *,
+        relu: bool = False,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.relu, self.residual = relu, residual
+        self.transposed = isinstance(convolution, nn.ConvTranspose2d)
+        self.padding = [int(p) for p in convolution.padding]
+        self.output_padding = [int(p) for p in convolution.output_padding]
+        self.stride, self.dilation = list(convolution.stride), list(convolution.dilation)
+        self.groups = convolution.groups
+        self.bias = None if convolution.bias is None else convolution.bias.detach().to(dtype)
+        weight = convolution.weight.detach().to(dtype)
+        ops, shape = torch.ops.mkldnn, (self.stride, self.dilation, self.groups, size)
+        # Not a parameter or buffer: an opaque layout cannot be moved, cast or saved.
+        if self.transposed:
+            self.weight = ops._reorder_convolution_transpose_weight(
+                weight, self.padding, self.output_padding, *shape
+            )
+        else:
+            self.weight = ops._reorder_convolution_weight(weight, self.padding, *shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        ops, then = torch.ops.mkldnn, "relu" if self.relu else "none"
+        shape = (self.stride, self.dilation, self.groups)
+        y: Tensor
+        if self.transposed:
+            y = ops._convolution_transpose_pointwise(
+                x, self.weight, self.bias, self.padding, self.output_padding, *shape, then, [], ""
+            )
+        elif self.residual:
+            y = ops._convolution_pointwise.binary(
+                x, x, self.weight, self.bias, self.padding, *shape, "add", None, then, [], ""
+            )
+        else:
+            y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, [], "")
+        return y
