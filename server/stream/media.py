@@ -1,0 +1,230 @@
+"""The video of a job as it grows: written once, to a file, and read by any number of viewers.
+
+A viewer is an offset into the file. What was made last is also in memory, up to TAIL bytes, because that is
+what nearly every viewer wants next; older bytes are read back from the file. So the memory of a job's video
+does not depend on its length or on its viewers, the maker never waits for a viewer, and a viewer who joins
+late, or again, starts at the beginning or at the newest key frame. Offsets always fall between fragments.
+"""
+
+import asyncio
+import errno
+import os
+from array import array
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from core.errors import StorageFull
+from core.worker import Worker
+
+TAIL = 1 << 20
+"""Bytes kept in memory."""
+
+UNWRITTEN = 256 << 10
+"""Bytes that may wait to be written: one visit to the disk's thread for many fragments."""
+
+JOIN = 32 << 10
+"""Bytes handed to a viewer at once, if there is more than one fragment to hand."""
+
+EAGER = 80
+"""Fragments announced one by one: the first second or so, when a player waits for each."""
+
+PAUSE_S = 0.02
+"""Later fragments are announced at most this often: viewers cost little however fast fragments are made."""
+
+
+class Clip:
+    """One growing file. `start`, `append`, `flush`, `end` are its maker's; viewers `read`.
+
+    size: bytes so far. newest_key: offset of the newest key frame, where a player may begin that has the init
+    segment.
+    ended: why it grows no more ("completed", "failed", ...), None while it may.
+    """
+
+    def __init__(self, disk: Worker) -> None:
+        self.size = 0
+        self.newest_key = 0
+        self.ended: str | None = None
+        self.viewers = 0
+        self._disk = disk
+        self._file = -1
+        self._ends = array("Q")  # where each fragment ends
+        self._tail: list[bytes] = []  # the newest fragments; `_base` is the number of the first of them
+        self._base = 0
+        self._held = 0
+        self._written = 0
+        self._news = asyncio.Event()
+        self._announcing = False
+
+    @property
+    def init(self) -> int:
+        """Length of the init segment; 0 while there is none."""
+        return self._ends[0] if self._ends else 0
+
+    async def start(self, path: Path) -> None:
+        """Begin the file. Raises OSError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._file = await self._disk.call(os.open, path, flags, 0o644)
+
+    async def append(self, data: bytes, *, key: bool = False) -> None:
+        """Add a fragment; viewers have it at once. key: a player may begin here.
+
+        Raises StorageFull, OSError.
+        """
+        if key:
+            self.newest_key = self.size
+        self._tail.append(data)
+        self._held += len(data)
+        self.size += len(data)
+        self._ends.append(self.size)
+        self._announce()
+        if self.size - self._written >= UNWRITTEN:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Have every byte in the file. Raises StorageFull, OSError."""
+        first, upto = bisect_right(self._ends, self._written), self.size
+        data = b"".join(self._tail[first - self._base :])
+        try:
+            # At its place, not at the end: a cancelled flush may have written it already.
+            await self._disk.call(_write_all, self._file, data, self._written)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("the disk is full") from error
+            raise
+        self._written = max(self._written, upto)
+        self._trim()
+
+    def end(self, reason: str) -> None:
+        """Say that nothing more comes: viewers get what is there, then the end. The first reason counts."""
+        if self.ended is None:
+            self.ended = reason
+            self._wake()
+
+    async def read(self, offset: int) -> bytes | None:
+        """Whole fragments from `offset` on, about JOIN bytes; waits for some. None after the last."""
+        while offset >= self.size:
+            if self.ended is not None:
+                return None
+            await self._news.wait()
+        first = bisect_right(self._ends, offset)
+        stop = max(first + 1, bisect_right(self._ends, offset + JOIN))
+        if first >= self._base:
+            return b"".join(self._tail[first - self._base : stop - self._base])
+        # Everything before the tail is in the file.
+        size = self._ends[min(stop, self._base) - 1] - offset
+        return await self._disk.call(os.pread, self._file, size, offset)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            await self._disk.call(os.close, file)
+
+    def reopen(self, file: int, ends: "array[int]") -> None:
+        """Become the clip in an open file that grows no more; `ends`: where its fragments end."""
+        self._file, self._ends, self._base = file, ends, len(ends)
+        self.size = self._written = ends[-1] if ends else 0
+        self.end("completed")
+
+    def _trim(self) -> None:
+        drop = 0
+        while self._held > TAIL and self._ends[self._base + drop] <= self._written:
+            self._held -= len(self._tail[drop])
+            drop += 1
+        del self._tail[:drop]
+        self._base += drop
+
+    def _announce(self) -> None:
+        if len(self._ends) <= EAGER:
+            self._wake()
+        elif not self._announcing:
+            self._announcing = True
+            asyncio.get_running_loop().call_later(PAUSE_S, self._wake)
+
+    def _wake(self) -> None:
+        self._announcing = False
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+class Clips:
+    """The clips of all jobs that have not ended; those that have are opened from their files.
+
+    path: where the clip of a job lies.
+    """
+
+    def __init__(self, path: Callable[[str], Path]) -> None:
+        self._path = path
+        self._disk = Worker("clips")
+        self._growing: dict[str, Clip] = {}
+        self.viewers = 0
+
+    def coming(self, job_id: str) -> Clip:
+        """The clip of a job that has not ended, perhaps not begun: reading waits for its first bytes."""
+        if job_id not in self._growing:
+            self._growing[job_id] = Clip(self._disk)
+        return self._growing[job_id]
+
+    async def begin(self, job_id: str) -> Clip:
+        """Start the file of a job that runs; whoever waits for it has waited for this. Raises OSError."""
+        clip = self.coming(job_id)
+        await clip.start(self._path(job_id))
+        return clip
+
+    async def end(self, job_id: str, reason: str) -> None:
+        """Say that a job's clip, if there is one, grows no more. It stays open for those who view it."""
+        clip = self._growing.pop(job_id, None)
+        if clip is not None:
+            clip.end(reason)
+            if not clip.viewers:
+                await clip.close()
+
+    async def finished(self, job_id: str) -> Clip:
+        """The clip of a completed job. Raises OSError if it is gone."""
+        clip = Clip(self._disk)
+        clip.reopen(*await self._disk.call(_open_finished, self._path(job_id)))
+        return clip
+
+    @asynccontextmanager
+    async def viewing(self, clip: Clip) -> AsyncGenerator[None, None]:
+        """Keep a clip open while someone views it."""
+        clip.viewers += 1
+        self.viewers += 1
+        try:
+            yield
+        finally:
+            clip.viewers -= 1
+            self.viewers -= 1
+            if clip.ended is not None and not clip.viewers:
+                await clip.close()
+
+    async def close(self, reason: str) -> None:
+        """End every clip, for `reason`, and wait for the disk."""
+        for job_id in list(self._growing):
+            await self.end(job_id, reason)
+        await asyncio.to_thread(self._disk.close)
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(file, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def _open_finished(path: Path) -> tuple[int, "array[int]"]:
+    """An open file of ours and where its fragments end: after `moov`, and after every `mdat`."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        ends, offset, size = array("Q"), 0, os.fstat(file).st_size
+        while offset + 8 <= size:
+            header = os.pread(file, 8, offset)
+            offset += max(int.from_bytes(header[:4], "big"), 8)
+            if header[4:] in (b"moov", b"mdat") and offset <= size:
+                ends.append(offset)
+    except BaseException:
+        os.close(file)
+        raise
+    return file, ends
