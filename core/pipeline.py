@@ -101,8 +101,9 @@ class Pipeline:
     readers downstream never see that as a normal end.
     """
 
-    def __init__(self) -> None:
-        self.meters: dict[str, Meter] = {}
+    def __init__(self, meters: dict[str, Meter] | None = None) -> None:
+        """meters: filled with one meter a stage, for whoever watches."""
+        self.meters = {} if meters is None else meters
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
         self._failures: list[StageError] = []
@@ -116,7 +117,7 @@ class Pipeline:
     ) -> AsyncIterator[T]:
         """Run `items` ahead of its reader, by at most `limit` queued items (and one in hand).
 
-        count: how many units of progress an item is worth, for `Meter.done`.
+        count: called with each item as it leaves the stage; says how many units of progress it is worth.
         """
         queue: asyncio.Queue[T | _End] = asyncio.Queue(limit)
         meter = self.meters[name] = Meter(name)

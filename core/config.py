@@ -1,0 +1,40 @@
+"""Every setting there is, its default and its unit, once.
+
+Read from, in rising order of precedence: `.env`, the environment (`LIPSTREAM_` before the name), arguments.
+"""
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("lipstream", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """The settings of one process; `LIPSTREAM_DATA_DIR=/srv/lipstream` sets `data_dir`, and so on."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LIPSTREAM_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=_data_dir)
+    """Templates, caches, results and the job store live here."""
+
+    speech: str = "auto"
+    face: str = "auto"
+    lipsync: str = "auto"
+    enhance: str = "auto"
+    """Engine of each kind: a name from `lipstream engines`, or auto for the best that can run here."""
+
+    text_limit: int = Field(100_000, gt=0)
+    """Characters of text a job may have."""
+
+    frame_cache_mb: int = Field(160, ge=16)
+    """Memory for decoded template frames, per open template. A short template fits whole."""
+
+    templates_open: int = Field(4, ge=1)
+    """Prepared templates kept open, ready for the next job."""

@@ -1,0 +1,205 @@
+"""A prepared video of a person: constant frames, where the face is in each, and what engines learnt of it.
+
+Preparation happens once and is cached by content, parameters and code version; no job pays for it
+again. Foreign media is decoded by `core.media` in a child process; here only our own files are opened.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import overload
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
+from core.engines.builtin.tracking import RawTrack, crop_track, track_faces
+from core.media import Frames, normalise, to_bgr
+from core.types import Arrays, FaceTrack, Image
+
+PREPARATION = "1"
+"""Version of the preparation code; part of every cache key. Raise it when the result would differ."""
+
+_WORKING_SIDE = 640
+"""Faces are sought in pictures no larger than this on their longer side: enough for a tracker, not for 4K."""
+
+Report = Callable[[str, int, int | None], None]
+"""Called with (step, done, total or None) while a template is prepared."""
+
+
+class Template:
+    """A prepared template, open for jobs. Safe to share between threads and jobs.
+
+    prepared: what each engine learnt of it, by `Staffed.key`.
+    """
+
+    def __init__(self, name: str, frames: Frames, track: FaceTrack, prepared: Mapping[str, Arrays]) -> None:
+        self.name = name
+        self.track = track
+        self.prepared = prepared
+        self._frames = frames
+
+    @property
+    def width(self) -> int:
+        """Pixels; even."""
+        return self._frames.width
+
+    @property
+    def height(self) -> int:
+        """Pixels; even."""
+        return self._frames.height
+
+    @property
+    def fps(self) -> int:
+        """Frames a second."""
+        return self._frames.fps
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+    def number(self, frame: int) -> int:
+        """The template frame shown in frame `frame` of a video: forwards, then backwards, so nothing jumps.
+
+        With 3 frames: 0 1 2 1 0 1 2 1 ...
+        """
+        last = len(self) - 1
+        if last == 0:
+            return 0
+        place = frame % (2 * last)
+        return min(place, 2 * last - place)
+
+    def planes(self, number: int) -> Image:
+        """Template frame `number`: uint8 (height * 3 // 2, width), I420, BT.709 limited; read-only."""
+        return self._frames.planes(number)
+
+    def crop(self, number: int) -> Image:
+        """Its face crop: uint8 (side, side, 3) BGR."""
+        x, y = self.track.corners[number]
+        return to_bgr(self.planes(number), int(x), int(y), self.track.side)
+
+    def close(self) -> None:
+        """Let go of the decoder and its cache."""
+        self._frames.close()
+
+
+class Crops(Sequence[Image]):
+    """The face crops of a template, decoded on access."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+
+    def __len__(self) -> int:
+        return len(self._template)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Image]: ...
+    def __getitem__(self, index: int | slice) -> Image | list[Image]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._template.crop(index % len(self))
+
+
+async def prepare_frames(
+    source: Path, folder: Path, *, fps: int | None, size: tuple[int, int] | None, report: Report
+) -> None:
+    """Write `source` into `folder` as `video.mp4`: constant frame rate, even size, upright.
+
+    Raises BadInput for what is not a usable picture or video.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    await normalise(
+        source,
+        folder / "video.mp4",
+        fps=fps,
+        size=size,
+        report=lambda done, total: report("decode", done, total),
+    )
+
+
+def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: int) -> None:
+    """Track the face through `folder`'s video and keep the track beside it. Blocking.
+
+    Raises BadInput `no_face` if no frame has one.
+    """
+    frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
+    try:
+        scale = min(1.0, _WORKING_SIDE / max(frames.width, frames.height))
+        raw = track_faces(
+            _working_pictures(frames, scale), finder, report=lambda done: report("faces", done, frames.count)
+        )
+        track = crop_track(_enlarged(raw, 1 / scale), frames.width, frames.height)
+    finally:
+        frames.close()
+    saved: dict[str, NDArray[np.generic]] = {
+        "side": np.array(track.side),
+        "corners": track.corners,
+        "poses": track.poses,
+        "found": track.found,
+    }
+    if track.landmarks is not None:
+        saved["landmarks"] = track.landmarks
+    _save(folder / "track.npz", saved)
+
+
+def consult(
+    folder: Path, engine: LipsyncEngine | FaceEnhancer, kind: str, key: str, report: Report, cache_bytes: int
+) -> None:
+    """Let an engine learn the prepared template in `folder` and keep what it says as `key`.npz. Blocking."""
+    template = open_prepared(folder, folder.name, [], cache_bytes)
+    try:
+        learnt = engine.prepare(
+            template.track, Crops(template), lambda done: report(kind, done, len(template))
+        )
+    finally:
+        template.close()
+    _save(folder / f"{key}.npz", learnt)
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    """Write `arrays` so that the file is there whole or not at all."""
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.npz")
+    np.savez(draft, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
+    draft.replace(path)
+
+
+def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int) -> Template:
+    """The prepared template in `folder` with what the engines of `keys` learnt of it. Blocking.
+
+    cache_bytes: how much of it may stay decoded in memory.
+    """
+    with np.load(folder / "track.npz") as saved:
+        track = FaceTrack(
+            side=int(saved["side"]),
+            corners=saved["corners"],
+            poses=saved["poses"],
+            found=saved["found"],
+            landmarks=saved.get("landmarks"),
+        )
+    prepared: dict[str, Arrays] = {}
+    for key in keys:
+        with np.load(folder / f"{key}.npz") as arrays:
+            prepared[key] = dict(arrays)
+    frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
+    return Template(name, frames, track, prepared)
+
+
+def _working_pictures(frames: Frames, scale: float) -> Iterator[Image]:
+    for number in range(frames.count):
+        # BT.601 conversion of BT.709 planes: a slight tint, of no matter to a face finder, and fast.
+        picture = cv2.cvtColor(frames.planes(number), cv2.COLOR_YUV2BGR_I420)
+        if scale < 1:
+            size = (round(frames.width * scale), round(frames.height * scale))
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        yield np.asarray(picture, np.uint8)
+
+
+def _enlarged(raw: RawTrack, factor: float) -> RawTrack:
+    """The same track in a picture `factor` times as large."""
+    landmarks = None if raw.landmarks is None else raw.landmarks * np.float32(factor)
+    return replace(raw, poses=raw.poses * factor, landmarks=landmarks)

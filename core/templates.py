@@ -1,0 +1,280 @@
+"""The templates of one data folder: add, list, show, remove, and open for a job.
+
+    templates/<id>/template.json     what it is
+    templates/<id>/source.<suffix>   the file as it came
+    templates/<id>/prepared/<key>/   one preparation: video.mp4, track.npz, one .npz an engine
+
+A preparation is made under another name and renamed when whole, so it is there or it is not.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import shutil
+import time
+import unicodedata
+import uuid
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core import template as preparation
+from core.config import Settings
+from core.engines.builtin import presenter
+from core.errors import BadInput
+from core.media import probe, write_clip
+from core.studio import Staffed, Studio
+from core.template import Report, Template
+from core.types import Image
+
+SAMPLE = "sample"
+"""The drawn presenter, made on first use: nobody's likeness, no download."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s."""
+
+    id: str
+    name: str
+    kind: str
+    source: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    created_at: float
+
+
+def _nothing(_step: str, _done: int, _total: int | None) -> None:
+    """Report to nobody."""
+
+
+class Templates:
+    """The template library of `settings.data_dir`.
+
+    Prepared templates stay open for the next job, `settings.templates_open` of them.
+    """
+
+    def __init__(self, settings: Settings, studio: Studio) -> None:
+        self.settings = settings
+        self._studio = studio
+        self._folder = settings.data_dir / "templates"
+        self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def add(self, source: Path, name: str | None = None, report: Report = _nothing) -> TemplateInfo:
+        """Take `source` (a video or a picture) into the library and prepare it with the default engines.
+
+        name: for people; the id is made from it (from the file's name if None). Adding the same file under
+        the same name again changes nothing. Raises BadInput for an unusable file, one without a face, or
+        an id that is taken by another file.
+        """
+        found = await probe(source)
+        if found.kind == "audio":
+            raise BadInput(
+                "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
+            )
+        name = name or source.stem
+        identity = _identity(name)
+        digest = await asyncio.to_thread(_sha256, source)
+        async with self._locks[identity]:
+            folder = self._folder / identity
+            if folder.exists():
+                there = self._read(folder)
+                if there.sha256 == digest:
+                    return there
+                raise BadInput(
+                    "template_exists", f"there is a template {identity!r} already; give another name", "name"
+                )
+            info = TemplateInfo(
+                id=identity,
+                name=name,
+                kind=found.kind,
+                source=f"source{source.suffix.lower()}",
+                sha256=digest,
+                bytes=source.stat().st_size,
+                width=found.width,
+                height=found.height,
+                fps=found.fps,
+                duration_s=found.duration_s,
+                created_at=time.time(),
+            )
+            await self._install(info, source, report)
+        return info
+
+    async def _install(self, info: TemplateInfo, source: Path, report: Report) -> None:
+        """Copy, prepare, and only then give it its name: a file that is refused leaves nothing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f".{info.id}-{uuid.uuid4().hex[:8]}"
+        draft.mkdir()
+        try:
+            await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
+            (draft / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
+            face, lipsync, enhance = await self._default_engines()
+            await self._prepare(draft, info, face, [lipsync, enhance], None, None, report)
+            draft.rename(self._folder / info.id)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+    def all(self) -> list[TemplateInfo]:
+        """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
+        found = [self._read(path.parent) for path in self._folder.glob("[!.]*/template.json")]
+        return sorted(found, key=lambda info: (info.id != SAMPLE, info.id))
+
+    def show(self, identity: str) -> TemplateInfo:
+        """Raises BadInput `unknown_template` if there is none of this id."""
+        if not _ID.fullmatch(identity) or not (self._folder / identity / "template.json").is_file():
+            known = ", ".join(sorted({SAMPLE, *(info.id for info in self.all())}))
+            raise BadInput(
+                "unknown_template", f"there is no template {identity[:80]!r}; there are: {known}", "template"
+            )
+        return self._read(self._folder / identity)
+
+    async def remove(self, identity: str) -> None:
+        """Delete a template and its preparations; running jobs keep what they have open."""
+        self.show(identity)
+        async with self._locks[identity]:
+            for key in [key for key in self._open if key[0] == identity]:
+                del self._open[key]
+            gone = self._folder / f".{identity}-{uuid.uuid4().hex[:8]}"
+            (self._folder / identity).rename(gone)
+            await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+
+    async def open(
+        self,
+        identity: str,
+        *,
+        fps: int | None = None,
+        size: tuple[int, int] | None = None,
+        lipsync: Staffed | None = None,
+        enhance: Staffed | None = None,
+        report: Report = _nothing,
+    ) -> Template:
+        """The template, prepared at `fps` and `size` for these engines; prepares it now if it is not yet."""
+        if identity == SAMPLE and not (self._folder / SAMPLE).exists():
+            await self._draw_sample(report)
+        info = self.show(identity)
+        face, *defaults = await self._default_engines()
+        engines = [staffed or default for staffed, default in zip((lipsync, enhance), defaults, strict=True)]
+        async with self._locks[identity]:
+            key = _key(info, face, fps, size)
+            slot = (identity, key, "+".join(staffed.key for staffed in engines))
+            template = self._open.get(slot)
+            if template is None:
+                template = await self._prepare(
+                    self._folder / identity, info, face, engines, fps, size, report
+                )
+                self._open[slot] = template
+                while len(self._open) > self.settings.templates_open:
+                    self._open.popitem(last=False)  # closed when the last job lets go of it
+            self._open.move_to_end(slot)
+        return template
+
+    async def _default_engines(self) -> tuple[Staffed, Staffed, Staffed]:
+        settings = self.settings
+        return (
+            await self._studio.engine("face", settings.face),
+            await self._studio.engine("lipsync", settings.lipsync),
+            await self._studio.engine("enhance", settings.enhance),
+        )
+
+    async def _prepare(
+        self,
+        folder: Path,
+        info: TemplateInfo,
+        face: Staffed,
+        engines: list[Staffed],
+        fps: int | None,
+        size: tuple[int, int] | None,
+        report: Report,
+    ) -> Template:
+        """Do whatever of the preparation is not done yet, then open it."""
+        done = folder / "prepared" / _key(info, face, fps, size)
+        cache_bytes = self.settings.frame_cache_mb << 20
+        if not done.exists():
+            draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
+            try:
+                await preparation.prepare_frames(
+                    folder / info.source, draft, fps=fps, size=size, report=report
+                )
+                await face.worker.call(
+                    preparation.find_faces, draft, face.engine, _on_loop(report), cache_bytes
+                )
+                draft.rename(done)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        for staffed in engines:
+            if not (done / f"{staffed.key}.npz").exists():
+                await staffed.worker.call(
+                    preparation.consult,
+                    done,
+                    staffed.engine,
+                    staffed.kind,
+                    staffed.key,
+                    _on_loop(report),
+                    cache_bytes,
+                )
+        keys = [staffed.key for staffed in engines]
+        return await asyncio.to_thread(preparation.open_prepared, done, info.id, keys, cache_bytes)
+
+    async def _draw_sample(self, report: Report) -> None:
+        face = await self._studio.engine("face", self.settings.face)
+        async with self._locks[SAMPLE + " drawing"]:
+            if (self._folder / SAMPLE).exists():
+                return
+            self._folder.mkdir(parents=True, exist_ok=True)
+            clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
+            try:
+                await face.worker.call(_draw_presenter, clip, _on_loop(report))
+                await self.add(clip, SAMPLE, report)
+            finally:
+                clip.unlink(missing_ok=True)
+
+    @staticmethod
+    def _read(folder: Path) -> TemplateInfo:
+        return TemplateInfo(**json.loads((folder / "template.json").read_text()))
+
+
+def _draw_presenter(clip: Path, report: Report) -> None:
+    count, fps = 150, 25
+
+    def frames() -> Iterator[Image]:
+        for done, image in enumerate(presenter.frames(count, fps)):
+            report("draw", done, count)
+            yield image
+
+    write_clip(clip, frames(), fps)
+
+
+def _on_loop(report: Report) -> Report:
+    """`report`, callable from a worker's thread: it runs on this loop."""
+    loop = asyncio.get_running_loop()
+    return lambda step, done, total: _ignore(loop.call_soon_threadsafe(report, step, done, total))
+
+
+def _ignore(_value: object) -> None:
+    """Forget a result that means nothing here."""
+
+
+def _identity(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64]
+    return slug or "template-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _key(info: TemplateInfo, face: Staffed, fps: int | None, size: tuple[int, int] | None) -> str:
+    """Name of a preparation: by content, parameters and the versions of the code that makes it."""
+    parts = [info.sha256, preparation.PREPARATION, face.key, fps, size]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
