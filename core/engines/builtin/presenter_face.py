@@ -76,8 +76,8 @@ def _lit(canvas: Canvas, height: Plane) -> Plane:
     key, fill = lamp(-0.62, -0.50, 0.75, 0.36), lamp(0.80, 0.05, 0.6, 0.45)
     shine = lamp(-0.25, -0.35, 1.0, 0.0) ** 26
     hollow = np.clip((blurred(height, 9 * canvas.scale) - height) / 16, -0.2, 1)
-    light = np.float32(0.12) + 0.62 * key + 0.15 * fill + 0.10 * shine - 0.24 * hollow
-    return np.clip(light, np.float32(0), np.float32(1), dtype=np.float32)
+    light: Plane = np.float32(0.12) + 0.62 * key + 0.15 * fill + 0.10 * shine - 0.24 * hollow
+    return np.clip(light, 0, 1, out=light)
 
 
 def _skin(canvas: Canvas, lit: Plane) -> NDArray[np.float32]:

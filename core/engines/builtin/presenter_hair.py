@@ -50,11 +50,11 @@ def paint_hair_in_front(canvas: Canvas) -> None:
 
 
 def _fringe() -> list[tuple[float, float]]:
-    """Outline of the hair in front: up the left outside, over the top, down the right, back along the face."""
+    """Outline of the hair in front: up the left, over the top, down the right, back along the face."""
     return [
         (160, 352), (150, 300), (151, 226), (157, 150), (174, 92), (214, 56), (262, 47), (312, 58), (346, 94),
-        (358, 150), (362, 226), (364, 300), (352, 352), (342, 330), (340, 262), (334, 196), (324, 140), (303, 108),
-        (274, 90), (238, 106), (200, 134), (180, 182), (173, 252), (168, 326),
+        (358, 150), (362, 226), (364, 300), (352, 352), (342, 330), (340, 262), (334, 196), (324, 140),
+        (303, 108), (274, 90), (238, 106), (200, 134), (180, 182), (173, 252), (168, 326),
     ]  # fmt: skip
 
 
