@@ -1,0 +1,101 @@
+/** The server's HTTP interface, as far as the page uses it. Addresses are relative: it works behind a path prefix. */
+
+/** What the server answered instead of a result; `message` is its own, for people. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status HTTP status; 0 if there was no answer
+   * @param {{code?: string, message?: string, param?: string | null}} problem
+   */
+  constructor(status, problem) {
+    super(problem.message ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = problem.code ?? 'unreachable';
+    this.param = problem.param ?? null;
+  }
+}
+
+/**
+ * Absolute address of a path of the server.
+ * @param {string} path
+ * @param {'http' | 'ws'} [scheme]
+ */
+export function address(path, scheme = 'http') {
+  const url = new URL(path.replace(/^\//, ''), document.baseURI);
+  if (scheme === 'ws') url.protocol = url.protocol.replace('http', 'ws');
+  return url.href;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<any>} the JSON answered, or null if there was no body
+ */
+async function call(path, init) {
+  let response;
+  try {
+    response = await fetch(address(path), init);
+  } catch (error) {
+    throw new ApiError(0, { message: String(error) });
+  }
+  return answer(response.status, await response.text());
+}
+
+/** @param {number} status @param {string} text */
+function answer(status, text) {
+  let body = null;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch {
+    // Not from our server: a proxy's error page. The status says enough.
+  }
+  if (status < 200 || status >= 300) throw new ApiError(status, body?.error ?? {});
+  return body;
+}
+
+/** @param {object} body @returns {RequestInit} */
+const json = (body) => ({
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+/** @param {string} id */
+const jobPath = (id) => `v1/jobs/${encodeURIComponent(id)}`;
+
+export const createVideo = (/** @type {object} */ request) => call('v1/videos', json(request));
+export const getJob = (/** @type {string} */ id) => call(jobPath(id));
+export const listJobs = () => call('v1/jobs');
+export const cancelJob = (/** @type {string} */ id) => call(`${jobPath(id)}/cancel`, { method: 'POST' });
+export const listTemplates = () => call('v1/templates');
+export const listVoices = () => call('v1/voices');
+export const removeTemplate = (/** @type {string} */ id) =>
+  call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });
+
+export const streamPath = (/** @type {string} */ id) => `${jobPath(id)}/stream`;
+export const subtitlesPath = (/** @type {string} */ id) => `${jobPath(id)}/subtitles.srt`;
+
+/**
+ * Upload a video or picture as a new template; its preparation is a job.
+ * @param {File} file
+ * @param {(share: number) => void} onprogress share of the bytes sent, 0 to 1
+ * @returns {Promise<any>} the job
+ */
+export function uploadTemplate(file, onprogress) {
+  const form = new FormData();
+  form.append('file', file);
+  // fetch does not tell how much of a body has been sent.
+  const request = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    request.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
+    request.onerror = () => reject(new ApiError(0, { message: 'the connection broke during the upload' }));
+    request.onload = () => {
+      try {
+        resolve(answer(request.status, request.responseText));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.open('POST', address('v1/templates'));
+    request.send(form);
+  });
+}

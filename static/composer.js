@@ -1,0 +1,154 @@
+/** The form: what should be said, by whom, in which voice. */
+
+import { ApiError, listVoices } from './api.js';
+import { byId, el, setText } from './dom.js';
+import { Picker } from './picker.js';
+
+/**
+ * @typedef {{name: string, languages: string[], about?: string}} Voice
+ * @typedef {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} Context
+ */
+
+export class Composer {
+  /**
+   * @param {Context} context
+   * @param {{onspeak: (request: object) => void, ontemplate: (template: import('./picker.js').Template | null) => void}} listeners
+   */
+  constructor(context, { onspeak, ontemplate }) {
+    this.language = context.language;
+    this.form = byId('compose', HTMLFormElement);
+    this.text = byId('text', HTMLTextAreaElement);
+    this.voice = byId('voice', HTMLSelectElement);
+    this.speed = byId('speed', HTMLInputElement);
+    this.pitch = byId('pitch', HTMLInputElement);
+    this.fps = byId('fps', HTMLSelectElement);
+    this.enhance = byId('enhance', HTMLInputElement);
+    this.button = byId('speak', HTMLButtonElement);
+    this.problem = byId('problem', HTMLElement);
+    this.picker = new Picker(
+      { root: byId('picker', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
+      context,
+      ontemplate,
+    );
+    /** @type {Voice[]} */
+    this.voices = [];
+    /** The text is ours as long as nobody has touched it, and then changes with the language. */
+    this.untouched = true;
+    this.busy = false;
+    this.#listen(onspeak);
+    this.draw();
+  }
+
+  /** @param {(request: object) => void} onspeak */
+  #listen(onspeak) {
+    this.form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (this.busy) return;
+      this.complain(null);
+      if (this.text.value.trim()) return onspeak(this.request);
+      this.complain(new ApiError(0, { code: 'empty', message: this.language.t('compose.empty'), param: 'text' }));
+    });
+    this.text.addEventListener('input', () => {
+      this.untouched = false;
+      this.#values();
+    });
+    this.text.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.form.requestSubmit();
+    });
+    this.speed.addEventListener('input', () => this.#values());
+    this.pitch.addEventListener('input', () => this.#values());
+  }
+
+  /** Ask the server what there is to choose from. */
+  async load() {
+    const [voices] = await Promise.all([listVoices(), this.picker.load()]);
+    this.voices = voices.data;
+    this.#voices();
+  }
+
+  /** What the form asks for, as `POST /v1/videos` takes it. */
+  get request() {
+    return {
+      text: this.text.value,
+      ...(this.picker.chosen && { template: this.picker.chosen }),
+      ...(this.voice.value && { voice: this.voice.value }),
+      options: {
+        fps: Number(this.fps.value),
+        enhance: this.enhance.checked,
+        speed: Number(this.speed.value),
+        pitch: Number(this.pitch.value),
+      },
+    };
+  }
+
+  /**
+   * Fill the form with an earlier request.
+   * @param {Record<string, any>} request
+   */
+  restore({ text, template, voice, options = {} }) {
+    this.untouched = false;
+    this.text.value = text ?? '';
+    this.picker.choose(template ?? '');
+    this.voice.value = voice ?? '';
+    this.speed.value = String(options.speed ?? 1);
+    this.pitch.value = String(options.pitch ?? 0);
+    this.fps.value = String(options.fps ?? 25);
+    this.enhance.checked = Boolean(options.enhance);
+    this.#values();
+  }
+
+  /** A job is being made: one at a time from here. @param {boolean} busy */
+  lock(busy) {
+    this.busy = busy;
+    // Not `disabled`: that would throw the keyboard's focus away.
+    this.button.setAttribute('aria-disabled', String(busy));
+  }
+
+  /** Say what was wrong, next to where it was. @param {ApiError | null} error */
+  complain(error) {
+    this.problem.hidden = !error;
+    this.text.removeAttribute('aria-invalid');
+    if (!error) return;
+    const { t } = this.language;
+    const own = error.code === 'empty' ? '' : t.call(this.language, error.status ? 'failed.request' : 'failed.unreachable');
+    this.problem.replaceChildren(...(own ? [el('strong', {}, own)] : []), el('span', {}, error.message));
+    if (error.param !== 'text') return;
+    this.text.setAttribute('aria-invalid', 'true');
+    this.text.focus();
+  }
+
+  /** Write everything anew, in the present language. */
+  draw() {
+    if (this.untouched) this.text.value = this.language.t('compose.sample');
+    this.picker.draw();
+    this.#voices();
+    this.#values();
+  }
+
+  #values() {
+    const { language } = this;
+    setText(byId('count', HTMLElement), language.t('compose.count', { count: language.number([...this.text.value].length) }));
+    const speed = Number(this.speed.value);
+    setText(byId('speed-value', HTMLElement), language.t('fact.times', { value: language.number(speed, 2) }));
+    const pitch = language.number(Number(this.pitch.value));
+    setText(byId('pitch-value', HTMLElement), language.t('compose.semitones', { value: pitch }));
+  }
+
+  #voices() {
+    const { language, voice } = this;
+    const chosen = voice.value;
+    /** @type {Map<string, Voice[]>} */
+    const groups = new Map();
+    for (const one of this.voices) {
+      const tag = one.languages[0] ?? '';
+      groups.set(tag, [...(groups.get(tag) ?? []), one]);
+    }
+    const options = [...groups].map(([tag, voices]) => {
+      const label = language.knows(`language.${tag}`) ? language.t(`language.${tag}`) : tag;
+      return el('optgroup', { label }, ...voices.map(({ name, about }) => el('option', { value: name }, about || name)));
+    });
+    voice.replaceChildren(el('option', { value: '' }, language.t('compose.voiceAuto')), ...options);
+    voice.value = chosen;
+    if (voice.selectedIndex < 0) voice.value = '';
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * One WebSocket for the events of many jobs. It comes back by itself and goes on where it stopped.
+ *
+ * Delivers each numbered event once and in order, whatever happens to the connection.
+ */
+
+/** @typedef {import('./job.js').Message} Message */
+/** @typedef {{state: 'connecting' | 'open'} | {state: 'waiting', seconds: number}} Link */
+
+const FIRST_DELAY_S = 0.5;
+const LONGEST_DELAY_S = 15;
+/** Silence of this many heartbeats means the connection is dead, though the browser has not noticed. */
+const MISSED_HEARTBEATS = 3;
+
+export class Feed {
+  /**
+   * @param {string} url
+   * @param {(link: Link) => void} onlink
+   */
+  constructor(url, onlink) {
+    this.url = url;
+    this.onlink = onlink;
+    /** @type {Map<string, {last: number, listeners: Set<(message: Message) => void>}>} */
+    this.watched = new Map();
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.failures = 0;
+    this.heartbeat = 0;
+    this.retry = 0;
+    this.silence = 0;
+    addEventListener('online', () => this.#hurry());
+    document.addEventListener('visibilitychange', () => document.hidden || this.#hurry());
+    this.#connect();
+  }
+
+  /**
+   * Listen to a job, from its first event on; `*` is all jobs, from now on.
+   * @param {string} id
+   * @param {(message: Message) => void} listener
+   * @returns {() => void} stop listening
+   */
+  watch(id, listener) {
+    const entry = this.watched.get(id) ?? { last: 0, listeners: new Set() };
+    // A second listener needs the past too; the numbers keep the first from hearing it twice.
+    entry.last = 0;
+    entry.listeners.add(listener);
+    this.watched.set(id, entry);
+    this.#subscribe(id);
+    return () => {
+      entry.listeners.delete(listener);
+      if (entry.listeners.size || this.watched.get(id) !== entry) return;
+      this.watched.delete(id);
+      this.#send({ type: 'unsubscribe', job_ids: id === '*' ? '*' : [id] });
+      // Leaving all means each: the ones still listened to are asked for again, from where they were.
+      if (id === '*') for (const other of this.watched.keys()) this.#subscribe(other);
+    };
+  }
+
+  /** @param {string} id */
+  #subscribe(id) {
+    const after = this.watched.get(id)?.last ?? 0;
+    this.#send(id === '*' ? { type: 'subscribe', job_ids: '*' } : { type: 'subscribe', job_ids: [id], after });
+  }
+
+  /** @param {object} message */
+  #send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  #connect() {
+    clearTimeout(this.retry);
+    this.onlink({ state: 'connecting' });
+    const socket = new WebSocket(this.url);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.onlink({ state: 'open' });
+      for (const id of this.watched.keys()) this.#subscribe(id);
+    };
+    socket.onmessage = (event) => {
+      if (socket !== this.socket) return;
+      this.#listen();
+      this.#receive(JSON.parse(event.data));
+    };
+    socket.onclose = () => socket === this.socket && this.#lost();
+  }
+
+  #lost() {
+    clearTimeout(this.silence);
+    const longest = Math.min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** this.failures);
+    // Spread over half the time: after a restart of the server not all pages come back at once.
+    const seconds = longest * (0.5 + Math.random() / 2);
+    this.failures += 1;
+    this.onlink({ state: 'waiting', seconds });
+    this.retry = setTimeout(() => this.#connect(), seconds * 1000);
+  }
+
+  /** The network or the tab is back: do not sit out the delay. */
+  #hurry() {
+    if (this.socket?.readyState === WebSocket.CLOSED) this.#connect();
+  }
+
+  #listen() {
+    clearTimeout(this.silence);
+    if (!this.heartbeat) return;
+    this.silence = setTimeout(() => {
+      const dead = this.socket;
+      this.socket = null; // its close event may come minutes later, and must not count
+      dead?.close();
+      this.#lost();
+    }, this.heartbeat * MISSED_HEARTBEATS * 1000);
+  }
+
+  /** @param {Message} message */
+  #receive(message) {
+    if (message.type === 'session.created') {
+      this.failures = 0;
+      this.heartbeat = Number(message.data.heartbeat_s) || 0;
+      this.#listen();
+    }
+    const id = message.job_id;
+    if (!id) return;
+    this.#deliver(this.watched.get(id), message);
+    const all = this.watched.get('*');
+    for (const listener of all?.listeners ?? []) listener(message);
+  }
+
+  /**
+   * @param {{last: number, listeners: Set<(message: Message) => void>} | undefined} entry
+   * @param {Message} message
+   */
+  #deliver(entry, message) {
+    if (!entry) return;
+    if (message.seq) {
+      // 0 is what is said beside the log.
+      if (message.seq <= entry.last) return;
+      if (message.seq > entry.last + 1) return this.#subscribe(/** @type {string} */ (message.job_id));
+      entry.last = message.seq;
+    }
+    for (const listener of entry.listeners) listener(message);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * What is known of one job, put together from its events.
+ *
+ * Knows no element and no socket: events go in, questions are answered.
+ */
+
+/**
+ * @typedef {{type: string, seq: number, ts: number, job_id?: string, data: any}} Message an event as the server sends it
+ * @typedef {{state: string, done: number, total: number | null, rate: number, queue_depth: number}} Stage
+ * @typedef {{index: number, start_s: number, end_s: number, text: string}} Cue
+ * @typedef {{name: string, kind: string, url: string, bytes: number}} Output
+ * @typedef {{code: string, message: string, stage?: string | null, retryable?: boolean}} Failure
+ */
+
+/** The stages in the order a job meets them. */
+export const STAGES = ['prepare', 'tts', 'lipsync', 'enhance', 'encode', 'upload'];
+
+const ENDS = new Map([
+  ['job.completed', 'completed'],
+  ['job.failed', 'failed'],
+  ['job.cancelled', 'cancelled'],
+]);
+
+/** @returns {Stage} */
+const untouched = () => ({ state: 'pending', done: 0, total: null, rate: 0, queue_depth: 0 });
+
+export class Job {
+  /** @param {string} id */
+  constructor(id) {
+    this.id = id;
+    this.status = 'queued';
+    this.object = 'video';
+    this.title = '';
+    this.template = '';
+    this.createdAt = 0;
+    this.startedAt = 0;
+    this.progress = 0;
+    this.ahead = 0;
+    /** @type {Record<string, any> | null} what was asked for */
+    this.request = null;
+    /** @type {Record<string, Stage>} */
+    this.stages = Object.fromEntries(STAGES.map((name) => [name, untouched()]));
+    /** @type {Map<number, Cue>} */
+    this.cues = new Map();
+    this.spoken = 0;
+    /** @type {{mime: string, width: number, height: number, fps: number, rate_hint: number | null} | null} */
+    this.video = null;
+    /** @type {Record<string, string>} */
+    this.engines = {};
+    /** @type {Output[]} */
+    this.outputs = [];
+    /** @type {Record<string, any> | null} */
+    this.metrics = null;
+    /** @type {Failure | null} */
+    this.error = null;
+    /** Server time of the latest event, in seconds: progress is measured against it. */
+    this.ts = 0;
+  }
+
+  /** Nothing more will happen to this job. */
+  get over() {
+    return ['completed', 'failed', 'cancelled'].includes(this.status);
+  }
+
+  /** Seconds of video in the end: exact or the server's estimate; null while nobody knows. */
+  get duration() {
+    if (this.metrics) return this.metrics.audio_s;
+    const frames = this.stages.encode.total ?? this.stages.lipsync.total;
+    return this.video && frames ? frames / this.video.fps : null;
+  }
+
+  /** Seconds of video that can be watched by now. */
+  get made() {
+    return this.reach('encode') ?? 0;
+  }
+
+  /**
+   * How far into the video a stage has got, in seconds; null where that has no meaning yet.
+   * @param {string} name
+   * @returns {number | null}
+   */
+  reach(name) {
+    const stage = this.stages[name];
+    const duration = this.duration;
+    if (stage.state === 'finished') return duration;
+    if (name === 'tts') return this.spoken;
+    if (name === 'prepare') return duration && stage.total ? (duration * stage.done) / stage.total : null;
+    return this.video ? stage.done / this.video.fps : null;
+  }
+
+  /**
+   * How fast a stage works, in seconds of video per second; null where that has no meaning.
+   * @param {string} name
+   * @returns {number | null}
+   */
+  speed(name) {
+    const stage = this.stages[name];
+    if (name === 'prepare' || name === 'tts' || !this.video || !stage.rate) return null;
+    return stage.rate / this.video.fps;
+  }
+
+  /**
+   * Take in what the server says of the job as a whole (`GET /v1/jobs/{id}`, or a snapshot).
+   * @param {Record<string, any>} state
+   */
+  load(state) {
+    this.status = state.status;
+    this.object = state.object;
+    this.title = state.title ?? '';
+    this.template = state.template ?? '';
+    this.createdAt = state.created_at ?? 0;
+    this.startedAt = state.started_at ?? 0;
+    this.progress = state.progress ?? 0;
+    this.request = state.request ?? this.request;
+    this.engines = state.engines ?? {};
+    this.outputs = state.outputs ?? [];
+    this.metrics = state.metrics ?? null;
+    this.error = state.error ?? null;
+    Object.assign(this.stages, state.stages);
+  }
+
+  /**
+   * Take in an event. Feeding the same events again changes nothing.
+   * @param {Message} message
+   */
+  apply({ type, ts, data }) {
+    this.ts = Math.max(this.ts, ts);
+    if (ENDS.has(type)) this.#end(/** @type {string} */ (ENDS.get(type)), data);
+    else if (type === 'job.snapshot') this.load(data.job);
+    else if (type === 'job.queued') this.#queue(data);
+    else if (type === 'job.started') this.#start(data, ts);
+    else if (type === 'job.progress') this.#advance(data);
+    else if (type.startsWith('stage.')) this.#stage(type, data);
+    else if (type === 'audio.segment') this.spoken = Math.max(this.spoken, data.end_s);
+    else if (type === 'subtitle.cue') this.cues.set(data.index, data);
+    else if (type === 'video.init') this.video = data;
+  }
+
+  // A log is told from its beginning, after a snapshot: its early events must not undo how it ended.
+
+  /** @param {{ahead: number}} data */
+  #queue({ ahead }) {
+    if (this.over) return;
+    this.status = 'queued';
+    this.ahead = ahead;
+  }
+
+  /** @param {any} data @param {number} ts */
+  #start(data, ts) {
+    if (this.over) return;
+    this.status = 'in_progress';
+    this.startedAt = ts;
+    this.spoken = 0; // it may be started again, after the server was
+    this.engines = { ...this.engines, ...data.engines };
+  }
+
+  /** @param {{overall: number, stages: Record<string, Stage>}} data */
+  #advance(data) {
+    if (this.over) return;
+    this.progress = data.overall;
+    Object.assign(this.stages, data.stages);
+  }
+
+  /** @param {string} type @param {{stage: string}} data */
+  #stage(type, data) {
+    if (this.over) return;
+    const state = { 'stage.started': 'running', 'stage.finished': 'finished', 'stage.failed': 'error' }[type];
+    const stage = this.stages[data.stage] ?? untouched();
+    this.stages[data.stage] = { ...stage, state: state ?? stage.state };
+  }
+
+  /** @param {string} status @param {any} data */
+  #end(status, data) {
+    this.status = status;
+    this.metrics = data.metrics ?? this.metrics;
+    this.outputs = data.outputs ?? this.outputs;
+    this.error = data.error ?? this.error;
+    if (status === 'completed') this.progress = 1;
+    for (const [name, stage] of Object.entries(this.stages)) {
+      if (stage.state === 'running') this.stages[name] = { ...stage, state: status === 'completed' ? 'finished' : 'cancelled' };
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/** Choose the presenter; add one (upload, then preparation as a job), remove one. */
+
+import { listTemplates, removeTemplate, uploadTemplate, address } from './api.js';
+import { el, icon, setText } from './dom.js';
+import { Job } from './job.js';
+
+/** The drawn presenter, which the server makes itself; it cannot be removed. */
+const SAMPLE = 'sample';
+/** A second press within this time means it. */
+const SURE_MS = 4000;
+
+/** @typedef {{id: string, name: string, width: number, height: number, thumbnail?: string | null}} Template */
+
+export class Picker {
+  /**
+   * @param {{root: HTMLElement, note: HTMLElement, remove: HTMLButtonElement}} parts
+   * @param {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} context
+   * @param {(template: Template | null) => void} onchange
+   */
+  constructor({ root, note, remove }, { feed, language }, onchange) {
+    this.root = root;
+    this.note = note;
+    this.remove = remove;
+    this.feed = feed;
+    this.language = language;
+    this.onchange = onchange;
+    /** @type {Template[]} */
+    this.templates = [];
+    this.chosen = '';
+    /** @type {{name: string, values: Record<string, string>} | null} what the note says */
+    this.saying = null;
+    remove.addEventListener('click', () => this.#remove());
+    remove.addEventListener('blur', () => this.#calm());
+    root.addEventListener('change', (event) => {
+      if (event.target instanceof HTMLInputElement && event.target.name === 'template') this.choose(event.target.value);
+    });
+  }
+
+  /** The template that is chosen, if there is any. */
+  get template() {
+    return this.templates.find(({ id }) => id === this.chosen) ?? null;
+  }
+
+  /** Ask the server what there is. */
+  async load() {
+    this.templates = (await listTemplates()).data;
+    if (!this.template) this.chosen = this.templates[0]?.id ?? '';
+    this.draw();
+    this.onchange(this.template);
+  }
+
+  /** @param {string} id */
+  choose(id) {
+    if (!this.templates.some((template) => template.id === id)) return;
+    this.chosen = id;
+    const input = this.root.querySelector(`input[value="${CSS.escape(id)}"]`);
+    if (input instanceof HTMLInputElement) input.checked = true;
+    this.#calm();
+    this.onchange(this.template);
+  }
+
+  /** Write everything anew, in the present language. */
+  draw() {
+    const cards = this.templates.map((template) => this.#card(template));
+    this.root.replaceChildren(...cards, this.#adder());
+    this.#calm();
+    this.#write();
+  }
+
+  /** @param {Template} template */
+  #card({ id, name, thumbnail }) {
+    const input = el('input', { type: 'radio', name: 'template', value: id, checked: id === this.chosen });
+    const blank = el('span', { class: 'blank' }, icon('person'));
+    const picture = thumbnail ? el('img', { src: address(thumbnail), alt: '', loading: 'lazy' }) : blank;
+    picture.addEventListener('error', () => picture.replaceWith(blank));
+    return el('label', { class: 'person', title: name }, input, picture, el('span', { class: 'person-name' }, name));
+  }
+
+  #adder() {
+    const { t } = this.#words();
+    const input = el('input', {
+      type: 'file',
+      accept: 'video/*,image/png,image/jpeg,image/webp',
+      'aria-label': t('template.addHint'),
+      onchange: () => input.files?.[0] && this.#add(input.files[0]),
+    });
+    const face = el('span', { class: 'blank' }, icon('plus'));
+    return el('label', { class: 'person add', title: t('template.addHint') }, input, face,
+      el('span', { class: 'person-name' }, t('template.add')));
+  }
+
+  /** @param {File} file */
+  async #add(file) {
+    const { name } = file;
+    try {
+      const state = await uploadTemplate(file, (share) =>
+        this.#say('template.uploading', { name, percent: this.language.percent(share) }));
+      const job = await this.#prepared(state, name);
+      if (job.error) return this.#say('', { message: job.error.message });
+      await this.load();
+      this.choose(job.template);
+      this.#say('template.ready', { name });
+    } catch (error) {
+      this.#say('', { message: /** @type {Error} */ (error).message });
+    }
+  }
+
+  /**
+   * Wait for a preparation, telling how far it is.
+   * @param {Record<string, any>} state @param {string} name
+   * @returns {Promise<Job>}
+   */
+  #prepared(state, name) {
+    const job = new Job(state.id);
+    job.load(state);
+    return new Promise((resolve) => {
+      const stop = this.feed.watch(job.id, (message) => {
+        job.apply(message);
+        this.#say('template.preparing', { name, percent: this.language.percent(job.progress) });
+        if (!job.over) return;
+        stop();
+        resolve(job);
+      });
+    });
+  }
+
+  async #remove() {
+    const { template, remove } = this;
+    if (!template) return;
+    if (remove.dataset.sure !== template.id) {
+      remove.dataset.sure = template.id;
+      setText(remove, this.language.t('template.removeSure', { name: template.name }));
+      setTimeout(() => this.#calm(), SURE_MS);
+      return;
+    }
+    try {
+      await removeTemplate(template.id);
+      await this.load();
+    } catch (error) {
+      this.#say('', { message: /** @type {Error} */ (error).message });
+    }
+  }
+
+  #calm() {
+    const { template, remove } = this;
+    delete remove.dataset.sure;
+    remove.hidden = !template || template.id === SAMPLE;
+    setText(remove, this.language.t('template.remove', { name: template?.name ?? '' }));
+  }
+
+  /** @param {string} name of a text; empty for the server's own words in `values.message` @param {Record<string, string>} values */
+  #say(name, values) {
+    this.saying = { name, values };
+    this.#write();
+  }
+
+  #write() {
+    const { t } = this.#words();
+    if (this.saying) setText(this.note, this.saying.name ? t(this.saying.name, this.saying.values) : this.saying.values.message);
+    else setText(this.note, this.templates.length ? '' : t('template.none'));
+  }
+
+  #words() {
+    return { t: this.language.t.bind(this.language) };
+  }
+}

@@ -1,0 +1,270 @@
+/** The create view: a request goes in, its job is shown and played from first event to last. */
+
+import { ApiError, address, cancelJob, createVideo, getJob, subtitlesPath } from './api.js';
+import { Captions } from './captions.js';
+import { Composer } from './composer.js';
+import { byId, el, setText } from './dom.js';
+import { Job } from './job.js';
+import { Lanes } from './lanes.js';
+import { Player } from './player.js';
+
+/** @typedef {import('./composer.js').Context} Context */
+
+export class Studio {
+  /**
+   * @param {Context} context
+   * @param {(id: string) => void} onjob a job has been made: remember it in the address
+   */
+  constructor(context, onjob) {
+    this.feed = context.feed;
+    this.language = context.language;
+    this.onjob = onjob;
+    this.video = byId('video', HTMLVideoElement);
+    this.screen = byId('screen', HTMLElement);
+    this.captions = new Captions(this.video);
+    this.lanes = new Lanes(byId('lanes', HTMLElement), context.language);
+    this.player = new Player(this.video, () => this.draw());
+    this.composer = new Composer(context, {
+      onspeak: (request) => this.speak(request),
+      ontemplate: (template) => this.#poster(template),
+    });
+    /** @type {Job | null} */
+    this.job = null;
+    this.sending = false;
+    this.gone = false;
+    this.unwatch = () => {};
+    this.drawing = 0;
+    byId('cancel', HTMLButtonElement).addEventListener('click', () => this.cancel());
+    byId('start', HTMLButtonElement).addEventListener('click', () => this.player.play());
+    this.video.addEventListener('timeupdate', () => this.draw());
+    this.#follow();
+    this.draw();
+  }
+
+  /** Make a video and play it. @param {object} request */
+  async speak(request) {
+    this.#leave();
+    this.sending = true;
+    this.player.prepare();
+    this.draw();
+    try {
+      const state = await createVideo(request);
+      this.sending = false;
+      this.onjob(state.id);
+      this.#show(state);
+      this.player.follow(state.id);
+      if (matchMedia('(max-width: 56rem)').matches) this.screen.scrollIntoView({ block: 'start' });
+    } catch (error) {
+      this.sending = false;
+      this.player.stop();
+      this.composer.complain(error instanceof ApiError ? error : new ApiError(0, { message: String(error) }));
+    }
+    this.draw();
+  }
+
+  /**
+   * Bring back a job that this page, or another, has started.
+   * @param {string} id
+   */
+  async open(id) {
+    if (id === this.job?.id) return;
+    this.#leave();
+    try {
+      const state = await getJob(id);
+      if (state.request) this.composer.restore(state.request);
+      this.#show(state);
+    } catch (error) {
+      this.gone = error instanceof ApiError && error.status === 404;
+      if (!this.gone) this.composer.complain(error instanceof ApiError ? error : new ApiError(0, { message: String(error) }));
+      return this.draw();
+    }
+    const job = /** @type {Job} */ (this.job);
+    if (job.status === 'completed') return this.player.load(this.#file(job));
+    if (job.over) return;
+    this.player.prepare();
+    this.player.follow(id);
+  }
+
+  /** Back on this view: with the job that was on stage, if there was one. */
+  show() {
+    if (this.job) this.onjob(this.job.id);
+  }
+
+  /** Another view is shown: a video nobody sees should not be heard. */
+  hide() {
+    this.player.pause();
+  }
+
+  async cancel() {
+    if (!this.job || this.job.over) return;
+    try {
+      await cancelJob(this.job.id);
+    } catch (error) {
+      this.composer.complain(error instanceof ApiError ? error : new ApiError(0, { message: String(error) }));
+    }
+  }
+
+  #leave() {
+    this.unwatch();
+    this.unwatch = () => {};
+    this.job = null;
+    this.gone = false;
+    this.captions.clear();
+    this.composer.complain(null);
+  }
+
+  /** @param {Record<string, any>} state */
+  #show(state) {
+    const job = new Job(state.id);
+    job.load(state);
+    this.job = job;
+    this.unwatch = this.feed.watch(job.id, (message) => this.#hear(job, message));
+    this.draw();
+  }
+
+  /** @param {Job} job @param {import('./job.js').Message} message */
+  #hear(job, message) {
+    job.apply(message);
+    if (message.type === 'subtitle.cue') this.captions.add([message.data]);
+    if (message.type === 'video.init') this.#shape(message.data);
+    if (['video.init', 'job.progress', 'job.completed'].includes(message.type)) this.player.progress(job);
+    if (message.type === 'job.completed') this.player.completed(this.#file(job));
+    if (message.type === 'job.failed' || message.type === 'job.cancelled') this.player.cut();
+    this.draw();
+  }
+
+  /** @param {Job} job @param {string} [kind] */
+  #file(job, kind = 'video') {
+    const output = job.outputs.find((one) => one.kind === kind);
+    return output ? address(output.url) : '';
+  }
+
+  /** @param {{width: number, height: number}} picture */
+  #shape({ width, height }) {
+    if (width && height) this.screen.style.setProperty('--ratio', String(width / height));
+  }
+
+  /** @param {import('./picker.js').Template | null} template */
+  #poster(template) {
+    if (this.job && !this.job.over) return;
+    if (template?.thumbnail) this.video.poster = address(template.thumbnail);
+    else this.video.removeAttribute('poster');
+    if (template && !this.job) this.#shape(template);
+  }
+
+  /** Keep the playhead moving while the video plays. */
+  #follow() {
+    const still = matchMedia('(prefers-reduced-motion: reduce)');
+    const step = () => {
+      if (this.video.paused || still.matches) return; // `timeupdate` goes on, four times a second
+      this.lanes.move(this.video.currentTime);
+      requestAnimationFrame(step);
+    };
+    this.video.addEventListener('playing', step);
+  }
+
+  /** Show what is so now; many changes at once are drawn once. */
+  draw() {
+    if (this.drawing) return;
+    this.drawing = requestAnimationFrame(() => {
+      this.drawing = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { job, player } = this;
+    const phase = player.phase;
+    this.composer.lock(this.sending || Boolean(job && !job.over));
+    this.screen.dataset.phase = phase;
+    this.video.controls = phase !== 'idle';
+    setText(byId('speak-text', HTMLElement), this.language.t(this.sending ? 'compose.starting' : 'compose.speak'));
+    setText(byId('status', HTMLElement), this.#status(phase));
+    byId('status', HTMLElement).dataset.tone = job?.status ?? 'idle';
+    byId('start', HTMLButtonElement).hidden = phase !== 'blocked';
+    byId('cancel', HTMLButtonElement).hidden = !job || job.over;
+    this.#downloads(job);
+    this.#failure(job);
+    this.#facts(job);
+    this.lanes.draw(job, this.video.currentTime, Math.max(0, player.ahead));
+    this.#engines(job);
+  }
+
+  /** @param {Job | null} job */
+  #engines(job) {
+    const { language } = this;
+    const parts = Object.entries(job?.engines ?? {}).map(([kind, name]) => {
+      const lane = `lane.${kind === 'speech' ? 'tts' : kind}`;
+      return `${language.knows(lane) ? language.t(lane) : kind} ${name}`;
+    });
+    setText(byId('engines', HTMLElement), parts.length ? language.t('lanes.engines', { engines: parts.join(' · ') }) : '');
+  }
+
+  /** @param {import('./player.js').Phase} phase @returns {string} */
+  #status(phase) {
+    const { job, language, player } = this;
+    const t = language.t.bind(language);
+    if (this.gone) return t('failed.gone');
+    if (this.sending) return t('phase.sending');
+    if (!job) return t('phase.idle');
+    if (job.status === 'failed' || job.status === 'cancelled') return t(`phase.${job.status}`);
+    if (phase === 'blocked') return t('phase.blocked');
+    if (phase === 'holding' && player.hold) {
+      const { wait, rate } = player;
+      if (!wait || !rate || !player.duration) return t('phase.holdingUnknown');
+      // Whole seconds: a live region must not speak five times a second.
+      return t('phase.holding', { rate: language.times(rate), seconds: t('unit.s', { value: Math.ceil(wait) }) });
+    }
+    if (job.status === 'completed') return t('phase.completed');
+    if (job.status === 'queued') return job.ahead ? t('phase.queued', { ahead: job.ahead }) : t('phase.next');
+    if (phase === 'waiting') return t('phase.first');
+    return t(phase === 'paused' ? 'phase.paused' : 'phase.making');
+  }
+
+  /** @param {Job | null} job */
+  #downloads(job) {
+    const done = job?.status === 'completed' ? job : null;
+    const mp4 = byId('mp4', HTMLAnchorElement);
+    const srt = byId('srt', HTMLAnchorElement);
+    mp4.hidden = !done || !this.#file(done);
+    srt.hidden = !done || !done.cues.size;
+    if (!done) return;
+    mp4.href = this.#file(done);
+    mp4.download = `${done.id}.mp4`;
+    srt.href = address(subtitlesPath(done.id));
+    srt.download = `${done.id}.srt`;
+  }
+
+  /** @param {Job | null} job */
+  #failure(job) {
+    const box = byId('failure', HTMLElement);
+    const error = job?.status === 'failed' ? job.error : null;
+    box.hidden = !error;
+    const { language } = this;
+    const stage = error?.stage ? language.t('failed.in', { stage: language.t(`lane.${error.stage}`) }) : '';
+    const said = error ? `${stage}\n${error.message}` : '';
+    if (box.dataset.said === said) return;
+    box.dataset.said = said;
+    box.replaceChildren(...(error ? [el('strong', {}, stage || error.code), el('span', {}, error.message)] : []));
+  }
+
+  /** @param {Job | null} job */
+  #facts(job) {
+    const { language, player, video } = this;
+    const none = language.t('fact.none');
+    const first = Number(video.dataset.firstFrameMs ?? Number.NaN);
+    const onServer = job?.metrics?.first_frame_ms;
+    const value = Number.isNaN(first) ? onServer : first;
+    setText(byId('fact-first', HTMLElement), value == null ? none : language.milliseconds(value));
+    const more = onServer == null || Number.isNaN(first) ? '' : language.t('fact.server', { value: language.milliseconds(onServer) });
+    setText(byId('fact-first-more', HTMLElement), more);
+    const factor = job?.metrics?.rtf;
+    const speed = factor ? 1 / factor : (job?.speed('encode') ?? player.made.value);
+    setText(byId('fact-speed', HTMLElement), speed ? language.times(speed) : none);
+    const said = factor ? language.t('fact.rtf', { value: language.number(factor, 2) }) : '';
+    setText(byId('fact-speed-more', HTMLElement), said);
+    const length = job?.duration ? language.seconds(job.duration) : none;
+    setText(byId('fact-length', HTMLElement), job?.duration && !job.metrics ? language.t('fact.about', { value: length }) : length);
+    setText(byId('fact-ahead', HTMLElement), job && player.ahead > 0 ? language.seconds(player.ahead) : none);
+  }
+}
