@@ -1,0 +1,145 @@
+"""How far the mouth is open, and how wide, in every frame: from phonemes where the voice tells them, else
+from the sound (`tilt`).
+
+Everything is a sum over what lies in a frame's own span, smoothed by kernels that end, so a track comes out
+the same to the bit however speech and frames are cut. Opening (gap) and width are in half mouth widths:
+gap is the distance of the lips beyond closed, width is how much wider (spread) or narrower (round) the mouth
+gets. The figures follow openings measured on people who speak (median 0.2-0.4, 95th percentile 0.34-0.69).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.builtin import tilt
+from core.types import Phoneme, Speech, frame_start
+
+LEAD_S = 0.04
+"""The mouth runs ahead of the sound by this much; real ones do, by one or two frames."""
+_GAP_REACH_S, _WIDTH_REACH_S = 0.10, 0.13
+"""Half length of the Hann kernels that smooth gap and width: standard deviations 36 and 47 ms."""
+_GLIDE_S = 0.08
+"""How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
+_SHUT_LEAST_S, _SHUT_REACH_S = 0.05, 0.07
+"""The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
+_PRESSED = -0.03
+
+_VOWELS: dict[str, tuple[float, float]] = {
+    "a": (0.58, 0.00), "ɑ": (0.58, -0.03), "ä": (0.56, 0.00), "æ": (0.52, 0.06), "ɐ": (0.46, 0.00),
+    "ʌ": (0.44, 0.00), "ɒ": (0.46, -0.10), "ɔ": (0.42, -0.14), "o": (0.34, -0.20), "ɤ": (0.32, -0.04),
+    "ə": (0.27, 0.00), "ɚ": (0.27, -0.05), "ɜ": (0.32, -0.04), "ɝ": (0.30, -0.06), "ɛ": (0.40, 0.06),
+    "e": (0.33, 0.08), "ɪ": (0.24, 0.06), "i": (0.18, 0.10), "ɨ": (0.20, 0.03), "ᵻ": (0.20, 0.03),
+    "ʊ": (0.22, -0.18), "u": (0.15, -0.26), "ɯ": (0.16, -0.03), "y": (0.14, -0.24), "ø": (0.26, -0.18),
+    "œ": (0.34, -0.15), "ɵ": (0.26, -0.14), "ɘ": (0.26, 0.02), "ʉ": (0.16, -0.20),
+}  # fmt: skip
+"""IPA vowel -> gap, width."""
+_CONSONANTS: dict[str, tuple[float, float, float]] = {
+    "p": (0.00, -0.02, 1.0), "b": (0.00, -0.02, 1.0), "m": (0.00, 0.00, 1.0),
+    "f": (0.05, 0.02, 0.8), "v": (0.06, 0.02, 0.8), "w": (0.10, -0.26, 0.7), "ʍ": (0.10, -0.26, 0.7),
+    "ɸ": (0.06, -0.10, 0.7), "β": (0.06, -0.06, 0.7), "s": (0.11, 0.05, 0.6), "z": (0.11, 0.05, 0.6),
+    "ʃ": (0.13, -0.16, 0.6), "ʒ": (0.13, -0.16, 0.6), "ɕ": (0.13, -0.02, 0.6), "ʑ": (0.13, -0.02, 0.6),
+    "ʂ": (0.13, -0.12, 0.6), "ʐ": (0.13, -0.12, 0.6), "t": (0.14, 0.02, 0.5), "d": (0.14, 0.02, 0.5),
+    "n": (0.15, 0.02, 0.5), "ɲ": (0.15, 0.05, 0.5), "l": (0.20, 0.02, 0.5), "ɫ": (0.20, 0.00, 0.5),
+    "θ": (0.14, 0.02, 0.5), "ð": (0.14, 0.02, 0.5), "ɹ": (0.17, -0.12, 0.5), "ɻ": (0.17, -0.10, 0.5),
+    "j": (0.17, 0.07, 0.5), "ɥ": (0.14, -0.22, 0.5), "ɾ": (0.18, 0.00, 0.4), "r": (0.17, -0.08, 0.4),
+    "ɽ": (0.18, 0.00, 0.4), "c": (0.18, 0.00, 0.4), "ç": (0.18, 0.05, 0.4), "k": (0.20, 0.00, 0.3),
+    "ɡ": (0.20, 0.00, 0.3), "g": (0.20, 0.00, 0.3), "ŋ": (0.20, 0.00, 0.3), "x": (0.22, 0.00, 0.3),
+    "ɣ": (0.22, 0.00, 0.3), "χ": (0.24, 0.00, 0.3), "h": (0.25, 0.00, 0.2), "ɦ": (0.25, 0.00, 0.2),
+    "ʔ": (0.20, 0.00, 0.1),
+}  # fmt: skip
+"""IPA consonant -> gap, width, and which of several in one phoneme is seen: the one with most to say."""
+_SHUT = frozenset("pbm")
+
+
+def span(frame: int, rate: int, fps: int) -> tuple[int, int]:
+    """Samples `[start, stop)` that `frame` listens to: 2.4 s back to know how loud the voice is, and as far
+    ahead as the kernels reach, less than 200 ms from 25 fps on."""
+    first = frame_start(frame, rate, fps)
+    ahead = 0.5 / fps + LEAD_S + max(_GAP_REACH_S, _WIDTH_REACH_S, tilt.REACH_S)
+    return first - math.ceil(tilt.HISTORY_S * rate), first + math.ceil(ahead * rate)
+
+
+def mouth_track(frames: range, fps: int, speech: Speech) -> NDArray[np.float32]:
+    """Gap and width of each frame: float32 (n, 2), gap -0.03 ... 0.7, width -0.3 ... 0.15.
+
+    speech: covers the frames' spans.
+    """
+    centre = 0.5 / fps + LEAD_S
+    firsts = [frame_start(frame, speech.rate, fps) for frame in frames]
+    if speech.phonemes is None:
+        spans = [span(frame, speech.rate, fps) for frame in frames]
+        moments = [first + centre * speech.rate for first in firsts]
+        return tilt.audio_track(speech.samples, speech.rate, speech.first, spans, moments)
+    rows = [_spoken(speech.phonemes, first, centre, speech.rate) for first in firsts]
+    return np.array(rows, np.float32).reshape(len(rows), 2)
+
+
+def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -> tuple[float, float]:
+    """Gap and width at the moment `centre` seconds after sample `first`."""
+    gap = width = 0.0
+    free = 1.0
+    for name, begin, end in _near(phonemes, first, centre, rate):
+        for target, start, stop in _targets(name, begin, end):
+            gap += target[0] * (_share(stop, _GAP_REACH_S) - _share(start, _GAP_REACH_S))
+            width += target[1] * (_share(stop, _WIDTH_REACH_S) - _share(start, _WIDTH_REACH_S))
+        if not _SHUT.isdisjoint(name):
+            off = max(begin, -max(end, begin + _SHUT_LEAST_S), 0.0) / _SHUT_REACH_S
+            free *= 1 - max(0.0, 1 - off * off) ** 3
+    return gap * free + _PRESSED * (1 - free), width
+
+
+def _near(
+    phonemes: Sequence[Phoneme], first: int, centre: float, rate: int
+) -> Iterator[tuple[str, float, float]]:
+    """Phonemes within reach of that moment: name, begin and end in seconds from it.
+
+    One that ends out of reach may have its end given as infinity: that must make no difference.
+    """
+    for k, phoneme in enumerate(phonemes):
+        begin = (phoneme.first - first) / rate - centre
+        if begin >= _WIDTH_REACH_S:
+            return
+        later = phonemes[k + 1] if k + 1 < len(phonemes) else None
+        end = math.inf if later is None else (later.first - first) / rate - centre
+        if end > -_WIDTH_REACH_S:
+            yield phoneme.name, begin, end
+
+
+def _targets(name: str, begin: float, end: float) -> Iterator[tuple[tuple[float, float], float, float]]:
+    """What the mouth aims for during a phoneme: (gap, width), from, until."""
+    shapes = _shapes(name)
+    for k, shape in enumerate(shapes):
+        start = min(begin + k * _GLIDE_S, end)
+        stop = end if k + 1 == len(shapes) else min(start + _GLIDE_S, end)
+        yield shape, start, stop
+
+
+@lru_cache(maxsize=512)
+def _shapes(name: str) -> tuple[tuple[float, float], ...]:
+    """Mouth shapes of an IPA phoneme, one after the other; none for a pause.
+
+    >>> _shapes("aɪ"), _shapes("tʃ"), _shapes("")
+    (((0.58, 0.0), (0.24, 0.06)), ((0.13, -0.16),), ())
+    """
+    if name.startswith("("):  # espeak: "(en)", the language changes
+        return ()
+    strength = (1.05 if "ː" in name else 1.0) * (1.08 if "ˈ" in name else 1.0)
+    vowels = tuple((_VOWELS[c][0] * strength, _VOWELS[c][1]) for c in name if c in _VOWELS)
+    consonants = [_CONSONANTS[c] for c in name if c in _CONSONANTS]
+    if vowels or not consonants:
+        return vowels
+    gap, width, _ = max(consonants, key=lambda shape: shape[2])
+    return ((gap, width),)
+
+
+def _share(edge: float, reach: float) -> float:
+    """How much of a Hann kernel of half length `reach` lies before `edge`; exactly 0 and 1 outside of it."""
+    x = edge / reach
+    if x <= -1:
+        return 0.0
+    if x >= 1:
+        return 1.0
+    return 0.5 + 0.5 * x + math.sin(math.pi * x) / (2 * math.pi)
