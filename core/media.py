@@ -198,6 +198,8 @@ def _check(path: Path) -> None:
         with path.open("rb") as file:
             first = file.read(1)
     except (OSError, ValueError) as error:
-        raise BadInput("missing_file", f"{path} cannot be read ({error}); check its name") from error
+        raise BadInput(
+            "missing_file", f"{path} cannot be read ({getattr(error, 'strerror', error)})"
+        ) from error
     if not first:
         raise BadInput("empty_file", f"{path.name} is empty; the copy or upload may have failed")

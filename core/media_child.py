@@ -20,6 +20,7 @@ from core.errors import BadInput
 from core.media_info import Limits, MediaInfo
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REMEDY = "export it again, or convert it to MP4 (H.264, AAC)"
 
 
 def limit_process(memory_bytes: int, cpu_s: int) -> None:
@@ -119,9 +120,9 @@ def main(text: str) -> None:
     except OSError as error:
         if error.errno in _FULL:
             refuse("storage_full", "the disk has no room for the decoded video")
-        refuse("malformed_media", f"{name} cannot be decoded ({error}); convert it to MP4 (H.264)")
+        refuse("malformed_media", f"{name} cannot be decoded ({error.strerror}); {_REMEDY}")
     except Exception as error:  # noqa: BLE001  # decoders raise anything for broken files, e.g. IndexError
-        refuse("malformed_media", f"{name} cannot be decoded ({error!r}); convert it to MP4 (H.264)")
+        refuse("malformed_media", f"{name} cannot be decoded ({type(error).__name__}); {_REMEDY}")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Frames:
             assert rate is not None and self.count > 0  # noqa: S101, PT018  # else it is none of ours
         except (OSError, ValueError, IndexError, AssertionError) as error:
             raise BadInput(
-                "malformed_media", f"{path.name} is not a prepared clip; prepare it anew"
+                "malformed_media", f"{path.name} is not a clip of ours, or cut off; prepare it anew"
             ) from error
         self.fps = round(rate)
         self._path = path

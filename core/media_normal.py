@@ -97,6 +97,8 @@ def _write_picture(source: Path, destination: Path, fps: int, size: Size | None,
         if upright.has_transparency_data:
             ground = Image.new("RGBA", upright.size, (_GREY, _GREY, _GREY, 255))
             upright = Image.alpha_composite(ground, upright.convert("RGBA"))
+        if upright.mode.startswith("I"):  # 16 bits of grey; Pillow would cut them off at 255
+            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
         frame = VideoFrame.from_ndarray(np.asarray(upright.convert("RGB")), format="rgb24")
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow's decoders raise for broken files
         raise malformed(source, error) from error

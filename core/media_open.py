@@ -107,6 +107,8 @@ def open_container(path: Path) -> InputContainer:
 
 def malformed(path: Path, why: object) -> BadInput:
     """What to raise for a file that claims to be media and cannot be decoded."""
+    if isinstance(why, OSError | av.FFmpegError):
+        why = why.strerror or type(why).__name__  # the whole text would tell where on this machine it lies
     return BadInput(
         "malformed_media",
         f"{path.name} is damaged or incomplete ({why}); export it again, or convert it to MP4 (H.264, AAC)",
