@@ -1,0 +1,263 @@
+"""The T2S transformer ("GPT"): phones and BERT features in, logits of the next semantic token out.
+
+Post-norm decoder over [text ; audio]: text rows see all text, audio rows see all text and the audio before
+them. Knows nothing of sampling or of requests: a caller prefills rows of a `Cache` and steps them together.
+Key names are those of the published `.ckpt` without their `model.` prefix.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.nets.gpt_sovits.linear import Linear
+from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta, with_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the shapes of a checkpoint say; only `heads` cannot be seen there and comes from its config."""
+
+    layers: int
+    width: int
+    inner: int
+    phones: int
+    tokens: int
+    heads: int
+
+    @property
+    def end(self) -> int:
+        """The token that ends a sentence: the last one."""
+        return self.tokens - 1
+
+
+def sizes_of(weights: Weights, config: Mapping[str, Any]) -> Sizes:
+    """Sizes of the net that `weights` (keys with `model.`) belong to; `config` is the checkpoint's own."""
+    inner, width = weights["model.h.layers.0.linear1.weight"].shape
+    return Sizes(
+        layers=count(weights, "model.h.layers.{}."),
+        width=width,
+        inner=inner,
+        phones=weights["model.ar_text_embedding.word_embeddings.weight"].shape[0],
+        tokens=weights["model.ar_predict_layer.weight"].shape[0],
+        heads=int(config.get("model", {}).get("head", 16)),
+    )
+
+
+class Cache:
+    """Keys and values of up to `rows` sentences, `slots` positions each, allocated once.
+
+    keys, values: one tensor (rows, H, slots, width/H) per layer. Slots a row has not filled hold rubbish;
+    `Text2Semantic.step` masks them.
+    """
+
+    def __init__(self, sizes: Sizes, rows: int, slots: int, like: Tensor) -> None:
+        shape = (rows, sizes.heads, slots, sizes.width // sizes.heads)
+        # Zeros, not empty: a masked slot still takes part as 0 * value, and 0 * NaN is NaN.
+        self.keys = [like.new_zeros(shape) for _ in range(sizes.layers)]
+        self.values = [like.new_zeros(shape) for _ in range(sizes.layers)]
+
+    @property
+    def rows(self) -> int:
+        return self.keys[0].shape[0]
+
+    @property
+    def slots(self) -> int:
+        return self.keys[0].shape[2]
+
+    def resize(self, rows: int, slots: int) -> None:
+        """Make room; what is there stays. Neither number may shrink."""
+        grow = (0, 0, 0, slots - self.slots, 0, 0, 0, rows - self.rows)
+        for tensors in (self.keys, self.values):
+            for k, old in enumerate(tensors):
+                tensors[k] = functional.pad(old, grow)
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` positions of row `source` over row `target`."""
+        for tensor in (*self.keys, *self.values):
+            tensor[target, :, :length] = tensor[source, :, :length]
+
+
+class SelfAttention(nn.Module):
+    """Fused projection (query, key, value in this order) and output projection."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.in_proj = Linear(width, 3 * width)
+        self.out_proj = Linear(width, width)
+
+
+class Layer(nn.Module):
+    """x = norm(x + attention(x)); x = norm(x + W2 relu(W1 x))."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.heads = sizes.heads
+        self.self_attn = SelfAttention(sizes.width)
+        self.linear1 = Linear(sizes.width, sizes.inner)
+        self.linear2 = Linear(sizes.inner, sizes.width)
+        self.norm1 = nn.LayerNorm(sizes.width)
+        self.norm2 = nn.LayerNorm(sizes.width)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key, value, each (B, H, T, width/H), of x (B*T, width) given as (B, T, width)."""
+        batch, length, _ = x.shape
+        fused = self.self_attn.in_proj(x).view(batch, length, 3, self.heads, -1)
+        query, key, value = fused.permute(2, 0, 3, 1, 4)
+        return query, key, value
+
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's output, given its input (B, T, width) and what attention mixed (B, H, T, width/H)."""
+        mixed = mixed.transpose(1, 2).reshape(x.shape)
+        x = self.norm1(x + self.self_attn.out_proj(mixed))
+        y: Tensor = self.norm2(x + self.linear2(self.linear1(x, relu=True)))
+        return y
+
+
+class Position(nn.Module):
+    """alpha * interleaved sine and cosine, base 10000, positions from 0."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.alpha = nn.Parameter(torch.ones(1))
+        self._table: Tensor | None = None
+
+    def rows(self, stop: int) -> Tensor:
+        """float32 (at least stop, width), already times alpha."""
+        if self._table is None or len(self._table) < stop:
+            size = max(1024, 2 * stop)
+            place = torch.arange(size, dtype=torch.float32, device=self.alpha.device)[:, None]
+            pace = torch.arange(0, self.width, 2, dtype=torch.float32, device=self.alpha.device)
+            angle = place * torch.exp(pace * -(math.log(10_000.0) / self.width))
+            self._table = self.alpha * torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+        return self._table
+
+
+class Vocabulary(nn.Module):
+    """An embedding under the name it is published by."""
+
+    def __init__(self, count: int, width: int) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(count, width)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        y: Tensor = self.word_embeddings(numbers)
+        return y
+
+
+class Stack(nn.Module):
+    """The layers, under the name they are published by."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
+
+
+class Text2Semantic(nn.Module):
+    """See the module's docstring. Everything here runs without gradients."""
+
+    def __init__(self, sizes: Sizes, bert_width: int = 1024) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.bert_proj = nn.Linear(bert_width, sizes.width)
+        self.ar_text_embedding = Vocabulary(sizes.phones, sizes.width)
+        self.ar_text_position = Position(sizes.width)
+        self.ar_audio_embedding = Vocabulary(sizes.tokens, sizes.width)
+        self.ar_audio_position = Position(sizes.width)
+        self.h = Stack(sizes)
+        self.ar_predict_layer = Linear(sizes.width, sizes.tokens, bias=False)
+
+    @classmethod
+    def from_checkpoint(
+        cls, weights: Weights, config: Mapping[str, Any], precision: str = "float32"
+    ) -> "Text2Semantic":
+        """The net of a `.ckpt`'s `weight` and `config` dicts.
+
+        precision: "float32", "bfloat16" or "int8"; how the matrices of the layers are kept and multiplied.
+            Sums, norms and the cache stay float32.
+        """
+        sizes = sizes_of(weights, config)
+        named = {
+            re.sub(r"in_proj_(weight|bias)$", r"in_proj.\1", key): value.float()
+            for key, value in with_prefix(weights, "model.").items()
+        }
+        with on_meta():
+            net = cls(sizes, weights["model.bert_proj.weight"].shape[1])
+        load_strict(net, named)
+        for layer in net.layers:
+            for module in layer.modules():
+                if isinstance(module, Linear):
+                    module.pack(precision)
+        net.ar_predict_layer.pack("float32")
+        return net
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self.h.layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+
+    def cache(self, rows: int, slots: int) -> Cache:
+        """An empty cache that fits this net."""
+        return Cache(self.sizes, rows, slots, self.bert_proj.weight.new_zeros(()))
+
+    @torch.inference_mode()
+    def prefill(self, phones: Tensor, bert: Tensor, prompt: Tensor, cache: Cache, row: int) -> Tensor:
+        """Fill a row of the cache from position 0 and return the logits (tokens,) of the token that follows.
+
+        phones: int64 (T,), those of the reference first. bert: float32 (bert_width, T), zeros for none.
+        prompt: int64 (P,), the reference's semantic tokens, may be empty.
+        The row then holds T + P positions. If P is 0 the logits are those after the text.
+        """
+        text = self.ar_text_embedding(phones) + self.bert_proj(bert.T)
+        text = text + self.ar_text_position.rows(len(phones))[: len(phones)]
+        audio = self.ar_audio_embedding(prompt)
+        audio = audio + self.ar_audio_position.rows(len(prompt))[: len(prompt)]
+        x = torch.cat([text, audio])[None]  # (1, T + P, width)
+        length = x.shape[1]
+        seen = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
+        seen[: len(phones), : len(phones)] = True
+        for k, layer in enumerate(self.layers):
+            query, key, value = layer.project(x)
+            cache.keys[k][row, :, :length] = key[0]
+            cache.values[k][row, :, :length] = value[0]
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+            x = layer.finish(x, mixed)
+        y: Tensor = self.ar_predict_layer(x[0, -1:])[0]
+        return y
+
+    @torch.inference_mode()
+    def step(
+        self, tokens: Sequence[int], places: Sequence[int], lengths: Sequence[int], cache: Cache
+    ) -> Tensor:
+        """Append one token to each of the first len(tokens) rows; return the next logits, (rows, tokens).
+
+        places[b]: the token's number among the row's audio tokens, the prompt's included.
+        lengths[b]: positions that row b already holds. The cache must have room for one more in each.
+        """
+        rows = len(tokens)
+        device = self.bert_proj.weight.device
+        position = self.ar_audio_position.rows(max(places) + 1)
+        x = self.ar_audio_embedding(torch.tensor(tokens, device=device))
+        x = (x + position[torch.tensor(places, device=device)])[:, None]  # (rows, 1, width)
+        stop = max(lengths) + 1
+        seen = None
+        if min(lengths) + 1 < stop:
+            reach = torch.tensor(lengths, device=device)[:, None, None, None]
+            seen = torch.arange(stop, device=device) <= reach  # (rows, 1, 1, stop)
+        for k, layer in enumerate(self.layers):
+            query, key, value = layer.project(x)
+            keys, values = cache.keys[k], cache.values[k]
+            for row, length in enumerate(lengths):
+                keys[row, :, length] = key[row, :, 0]
+                values[row, :, length] = value[row, :, 0]
+            mixed = functional.scaled_dot_product_attention(
+                query, keys[:rows, :, :stop], values[:rows, :, :stop], attn_mask=seen
+            )
+            x = layer.finish(x, mixed)
+        y: Tensor = self.ar_predict_layer(x[:, 0])
+        return y
