@@ -13,7 +13,6 @@ from torch.nn import functional
 
 ANCHORS = 2
 """Boxes tried at each place of each level."""
-_HEADS = {"ClassHead": 2, "BboxHead": 4, "LandmarkHead": 10}
 
 
 def _unit(
@@ -149,12 +148,13 @@ class RetinaFace(nn.Module):
 
     def __init__(self, *, mobile: bool = True) -> None:
         super().__init__()
-        width = 64 if mobile else 256
+        width, maps = 64 if mobile else 256, range(3)
         self.body = MobileNet() if mobile else ResNet50()
         self.fpn = Pyramid(self.body.channels, width)
-        self.ssh1, self.ssh2, self.ssh3 = (Context(width) for _ in range(3))
-        for name, size in _HEADS.items():
-            self.add_module(name, nn.ModuleList(Head(width, size) for _ in range(3)))
+        self.ssh1, self.ssh2, self.ssh3 = (Context(width) for _ in maps)
+        self.ClassHead, self.BboxHead, self.LandmarkHead = (
+            nn.ModuleList(Head(width, size) for _ in maps) for size in (2, 4, 10)
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return face scores (B, P) in 0..1, box corrections (B, P, 4), point corrections (B, P, 10).
@@ -164,8 +164,8 @@ class RetinaFace(nn.Module):
         maps = self.fpn(self.body(x))
         views = [context(y) for context, y in zip((self.ssh1, self.ssh2, self.ssh3), maps, strict=True)]
         scores, boxes, points = (
-            torch.cat([head(y) for head, y in zip(self.get_submodule(name), views, strict=True)], dim=1)  # type: ignore[call-overload]  # a ModuleList
-            for name in _HEADS
+            torch.cat([head(y) for head, y in zip(heads, views, strict=True)], dim=1)
+            for heads in (self.ClassHead, self.BboxHead, self.LandmarkHead)
         )
         return functional.softmax(scores, dim=-1)[..., 1], boxes, points
 
