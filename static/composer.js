@@ -22,6 +22,7 @@ export class Composer {
     this.speed = byId('speed', HTMLInputElement);
     this.pitch = byId('pitch', HTMLInputElement);
     this.fps = byId('fps', HTMLSelectElement);
+    this.size = byId('size', HTMLSelectElement);
     this.enhance = byId('enhance', HTMLInputElement);
     this.button = byId('speak', HTMLButtonElement);
     this.problem = byId('problem', HTMLElement);
@@ -68,12 +69,14 @@ export class Composer {
 
   /** What the form asks for, as `POST /v1/videos` takes it. */
   get request() {
+    const { template } = this.picker;
     return {
       text: this.text.value,
       ...(this.picker.chosen && { template: this.picker.chosen }),
       ...(this.voice.value && { voice: this.voice.value }),
       options: {
-        fps: Number(this.fps.value),
+        ...(this.fps.value && { fps: Number(this.fps.value) }),
+        ...(this.size.value && template && { size: scaled(template, Number(this.size.value)) }),
         enhance: this.enhance.checked,
         speed: Number(this.speed.value),
         pitch: Number(this.pitch.value),
@@ -92,8 +95,9 @@ export class Composer {
     this.voice.value = voice ?? '';
     this.speed.value = String(options.speed ?? 1);
     this.pitch.value = String(options.pitch ?? 0);
-    this.fps.value = String(options.fps ?? 25);
-    this.enhance.checked = Boolean(options.enhance);
+    this.fps.value = String(options.fps ?? '');
+    this.size.value = options.size ? String(Math.min(...options.size.split('x').map(Number))) : '';
+    this.enhance.checked = options.enhance ?? true;
     this.#values();
   }
 
@@ -151,4 +155,14 @@ export class Composer {
     voice.value = chosen;
     if (voice.selectedIndex < 0) voice.value = '';
   }
+}
+
+/**
+ * A template's picture with this short side, as "1280x720"; encoders want even numbers.
+ * @param {{width: number, height: number}} template
+ * @param {number} short
+ */
+function scaled({ width, height }, short) {
+  const even = (/** @type {number} */ side) => 2 * Math.round((side * short) / Math.min(width, height) / 2);
+  return `${even(width)}x${even(height)}`;
 }

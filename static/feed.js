@@ -5,6 +5,7 @@
  */
 
 /** @typedef {import('./job.js').Message} Message */
+/** @typedef {{last: number, listener: (message: Message) => void}} Watch `last`: number of the last event heard */
 /** @typedef {{state: 'connecting' | 'open'} | {state: 'waiting', seconds: number}} Link */
 
 const FIRST_DELAY_S = 0.5;
@@ -20,7 +21,7 @@ export class Feed {
   constructor(url, onlink) {
     this.url = url;
     this.onlink = onlink;
-    /** @type {Map<string, {last: number, listeners: Set<(message: Message) => void>}>} */
+    /** @type {Map<string, Watch>} by job id; `*` is all jobs */
     this.watched = new Map();
     /** @type {WebSocket | null} */
     this.socket = null;
@@ -34,21 +35,17 @@ export class Feed {
   }
 
   /**
-   * Listen to a job, from its first event on; `*` is all jobs, from now on.
+   * Listen to a job, from its first event on; `*` is all jobs, from now on. One listener each.
    * @param {string} id
    * @param {(message: Message) => void} listener
    * @returns {() => void} stop listening
    */
   watch(id, listener) {
-    const entry = this.watched.get(id) ?? { last: 0, listeners: new Set() };
-    // A second listener needs the past too; the numbers keep the first from hearing it twice.
-    entry.last = 0;
-    entry.listeners.add(listener);
-    this.watched.set(id, entry);
+    const watch = { last: 0, listener };
+    this.watched.set(id, watch);
     this.#subscribe(id);
     return () => {
-      entry.listeners.delete(listener);
-      if (entry.listeners.size || this.watched.get(id) !== entry) return;
+      if (this.watched.get(id) !== watch) return;
       this.watched.delete(id);
       this.#send({ type: 'unsubscribe', job_ids: id === '*' ? '*' : [id] });
       // Leaving all means each: the ones still listened to are asked for again, from where they were.
@@ -119,23 +116,24 @@ export class Feed {
     }
     const id = message.job_id;
     if (!id) return;
-    this.#deliver(this.watched.get(id), message);
-    const all = this.watched.get('*');
-    for (const listener of all?.listeners ?? []) listener(message);
+    const watch = this.watched.get(id);
+    if (watch) this.#deliver(watch, id, message);
+    this.watched.get('*')?.listener(message);
   }
 
   /**
-   * @param {{last: number, listeners: Set<(message: Message) => void>} | undefined} entry
+   * @param {Watch} watch
+   * @param {string} id
    * @param {Message} message
    */
-  #deliver(entry, message) {
-    if (!entry) return;
+  #deliver(watch, id, message) {
+    if (message.type === 'resync') watch.last = 0; // the server's log is not the one we knew
     if (message.seq) {
       // 0 is what is said beside the log.
-      if (message.seq <= entry.last) return;
-      if (message.seq > entry.last + 1) return this.#subscribe(/** @type {string} */ (message.job_id));
-      entry.last = message.seq;
+      if (message.seq <= watch.last) return;
+      if (message.seq > watch.last + 1) return this.#subscribe(id);
+      watch.last = message.seq;
     }
-    for (const listener of entry.listeners) listener(message);
+    watch.listener(message);
   }
 }
