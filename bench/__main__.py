@@ -50,7 +50,9 @@ def _line(figure: Figure) -> str:
     if figure.baseline is not None:
         text += f"  (plain way {figure.baseline:.4g}, {figure.ratio:.2f} x)"
     if figure.target is not None:
-        text += f"  [{'ok' if figure.reached else 'MISSED'}: {'>=' if figure.higher else '<='} {figure.target:g}]"
+        text += (
+            f"  [{'ok' if figure.reached else 'MISSED'}: {'>=' if figure.higher else '<='} {figure.target:g}]"
+        )
     return text
 
 

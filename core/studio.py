@@ -4,6 +4,7 @@ An engine is made when first asked for and serves every job until the studio clo
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,7 @@ class Staffed:
     @property
     def key(self) -> str:
         """Name and version, as they stand in the names of caches."""
-        return f"{self.kind}-{self.name}-{self.engine.version}"
+        return re.sub(r"[^\w.-]+", "-", f"{self.kind}-{self.name}-{self.engine.version}")
 
 
 class Studio:

@@ -207,7 +207,7 @@ class Templates:
                 await face.worker.call(
                     preparation.find_faces, draft, face.engine, _on_loop(report), cache_bytes
                 )
-                draft.rename(done)
+                _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         for staffed in engines:
@@ -240,6 +240,15 @@ class Templates:
     @staticmethod
     def _read(folder: Path) -> TemplateInfo:
         return TemplateInfo(**json.loads((folder / "template.json").read_text()))
+
+
+def _settle(draft: Path, done: Path) -> None:
+    """Give a finished preparation its name; if another process was first, its work is as good."""
+    try:
+        draft.rename(done)
+    except OSError:
+        if not done.exists():
+            raise
 
 
 def _draw_presenter(clip: Path, report: Report) -> None:

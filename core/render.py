@@ -1,0 +1,285 @@
+"""Text or speech and a template in, fragments of a talking video out.
+
+The one place where stages, engines and a template meet.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.captions import Captions
+from core.encode_stream import encode_stream
+from core.engines.base import Style
+from core.enhance_stream import enhance_stream
+from core.errors import BadInput
+from core.lipsync_stream import lipsync_stream
+from core.media import AudioSource, open_audio
+from core.pipeline import Meter, Pipeline
+from core.studio import Staffed, Studio
+from core.template import Template
+from core.templates import Templates
+from core.text import sentences
+from core.tts_stream import tts_stream
+from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
+from core.worker import Worker
+
+BATCH = 8
+"""Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for."""
+
+STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
+"""Stages in the order a job meets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to render: `text`, or `audio` (a file of speech), on `template`.
+
+    speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
+    fps, size: of the video; None is the template's own. voice: None is the engine's first.
+    """
+
+    template: str = "sample"
+    text: str | None = None
+    audio: Path | None = None
+    language: str = "auto"
+    voice: str | None = None
+    style: Style = field(default_factory=Style)
+    fps: int | None = None
+    size: tuple[int, int] | None = None
+    enhance: bool = True
+    speech: str = "auto"
+    lipsync: str = "auto"
+    enhancer: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence has been spoken: `[start, stop)` in samples at `rate`."""
+
+    sentence: Sentence
+    start: int
+    stop: int
+    rate: int
+
+
+Item = Fragment | Cue | Segment
+Sink = Callable[[Item], Awaitable[None]]
+"""Receives what is made, in order; it is awaited, so a slow sink holds the whole job back."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a render is. Written by `render`, read by anyone on the same loop, before and after it ends.
+
+    meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
+    from the share of text spoken before that, 0 while unknown. rate: samples a second of the audio.
+    Times are in seconds from the call.
+    """
+
+    started: float = field(default_factory=time.perf_counter)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    engines: dict[str, str] = field(default_factory=dict)
+    fps: int = 0
+    width: int = 0
+    height: int = 0
+    rate: int = 0
+    total_frames: int = 0
+    frames: int = 0
+    frames_without_face: int = 0
+    audio_s: float = 0.0
+    first_audio_s: float | None = None
+    first_frame_s: float | None = None
+    total_s: float | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the call; fixed once the render has ended."""
+        return self.total_s if self.total_s is not None else time.perf_counter() - self.started
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of work per second of video made so far; below 1 is faster than real time."""
+        return self.elapsed_s * self.fps / self.frames if self.frames else 0.0
+
+    @property
+    def efficiency(self) -> float:
+        """Busy time of the busiest stage over wall time; 1 means that nothing else cost anything."""
+        busiest = max((m.busy_s for m in self.meters.values() if m.name != "prepare"), default=0.0)
+        return busiest / self.elapsed_s if self.elapsed_s else 0.0
+
+
+async def render(
+    request: Request, studio: Studio, templates: Templates, sink: Sink, progress: Progress | None = None
+) -> Progress:
+    """Make the video of `request`, handing every piece to `sink` as soon as it exists.
+
+    The first fragment is the init segment; fragments written one after another are a playable MP4.
+    Cancel the task to stop: engines are free within one batch, nothing stays behind.
+
+    Raises BadInput for a request that cannot be met (before any work if that can be known), StageError
+    if a stage fails midway, and whatever `sink` raises.
+    """
+    progress = progress or Progress()
+    spoken = _sentences(request, templates.settings.text_limit)
+    watch = _Watch(progress, characters=len(request.text or ""))
+    lipsync = await studio.engine("lipsync", request.lipsync)
+    enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
+    speech = await studio.engine("speech", request.speech) if spoken else None
+    if speech is not None and request.voice is not None:
+        _check_voice(speech, request.voice)
+    progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
+    template = await _template(request, templates, lipsync, enhance, progress)
+    source = await open_audio(request.audio) if request.audio else None
+
+    encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
+    try:
+        async with Pipeline(progress.meters) as pipe:
+            if speech is not None:
+                rate = speech.engine.rate
+                chunks = tts_stream(spoken, speech.engine, speech.worker, request.voice, request.style)
+            else:
+                assert source is not None  # noqa: S101  # _sentences saw to it
+                rate, chunks = source.rate, read_stream(source)
+            progress.rate = rate
+            audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
+            frames = lipsync_stream(
+                audio, lipsync.engine, lipsync.worker, template, template.prepared[lipsync.key], batch=BATCH
+            )
+            faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
+            if enhance is not None:
+                frames = enhance_stream(
+                    faces, enhance.engine, enhance.worker, template, template.prepared[enhance.key]
+                )
+                faces = pipe.stage("enhance", frames, limit=1, count=len)
+            encoded = encode_stream(faces, template, encoder, rate=rate)
+            async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
+                await watch.deliver(sink)
+                await sink(fragment)
+            watch.end()
+            await watch.deliver(sink)
+    finally:
+        await asyncio.to_thread(encoder.close)
+    progress.total_s = time.perf_counter() - progress.started
+    return progress
+
+
+async def read_stream(source: AudioSource) -> AsyncGenerator[AudioChunk, None]:
+    """The stage that stands in for speech when the job brings its own: chunks of a sound file."""
+    first = 0
+    async for samples in source.chunks():
+        yield AudioChunk(samples, source.rate, first)
+        first += len(samples)
+
+
+def _sentences(request: Request, limit: int) -> list[Sentence]:
+    """What is to be spoken; empty if the request brings audio. Raises BadInput for what nothing could do."""
+    if (request.text is None) == (request.audio is None):
+        raise BadInput(
+            "text_or_audio", "give either a text or an audio file, not both and not neither", "text"
+        )
+    if request.fps is not None and not 1 <= request.fps <= 60:
+        raise BadInput("out_of_range", f"fps {request.fps} is outside 1 to 60", "fps")
+    if request.size is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in request.size):
+        size = "x".join(map(str, request.size))
+        raise BadInput("out_of_range", f"size {size}: width and height must be even, 64 to 4096", "size")
+    return [] if request.text is None else sentences(request.text, request.language, limit=limit)
+
+
+def _check_voice(speech: Staffed, voice: str) -> None:
+    known = [v.name for v in speech.engine.voices()]
+    if voice not in known:
+        message = f"the {speech.name} engine has no voice {voice[:80]!r}; it has: {', '.join(known)}"
+        raise BadInput("unknown_voice", message, "voice")
+
+
+async def _template(
+    request: Request, templates: Templates, lipsync: Staffed, enhance: Staffed | None, progress: Progress
+) -> Template:
+    meter = progress.meters["prepare"] = Meter("prepare", "running", started=time.perf_counter())
+
+    def report(_step: str, done: int, _total: int | None) -> None:
+        meter.done = done
+
+    try:
+        template = await templates.open(
+            request.template,
+            fps=request.fps,
+            size=request.size,
+            lipsync=lipsync,
+            enhance=enhance,
+            report=report,
+        )
+    except BaseException:
+        meter.state = "error"
+        raise
+    finally:
+        meter.ended = time.perf_counter()
+    meter.state = "finished"
+    progress.fps, progress.width, progress.height = template.fps, template.width, template.height
+    return template
+
+
+class _Watch:
+    """Looks at what leaves each stage: keeps `Progress`, and collects captions and spoken sentences."""
+
+    def __init__(self, progress: Progress, characters: int) -> None:
+        self._progress = progress
+        self._characters = characters
+        self._captions = Captions()
+        self._pending: deque[Item] = deque()
+        self._sentence: Sentence | None = None
+        self._start = self._heard = self._rate = 0
+
+    def audio(self, chunk: AudioChunk) -> int:
+        """Note a chunk of speech; worth its samples."""
+        progress = self._progress
+        if progress.first_audio_s is None:
+            progress.first_audio_s = time.perf_counter() - progress.started
+        if chunk.sentence is not self._sentence:
+            self._finish_sentence()
+            self._sentence, self._start = chunk.sentence, chunk.first
+        self._rate = chunk.rate
+        self._heard += len(chunk.samples)
+        progress.audio_s = self._heard / chunk.rate
+        self._pending.extend(self._captions.add(chunk))
+        return len(chunk.samples)
+
+    def faces(self, batch: FrameBatch) -> int:
+        """Note a batch of frames; worth their number."""
+        self._progress.frames_without_face += int((~batch.drawn).sum())
+        return len(batch)
+
+    def fragment(self, fragment: Fragment) -> int:
+        """Note a fragment; worth its frames."""
+        progress = self._progress
+        if fragment.frames and progress.first_frame_s is None:
+            progress.first_frame_s = time.perf_counter() - progress.started
+        progress.frames += fragment.frames
+        return fragment.frames
+
+    def end(self) -> None:
+        """Note that everything has been made."""
+        self._finish_sentence()
+        self._pending.extend(self._captions.finish())
+        self._progress.total_frames = self._progress.frames
+
+    async def deliver(self, sink: Sink) -> None:
+        """Hand over what has been collected."""
+        while self._pending:
+            await sink(self._pending.popleft())
+
+    def _finish_sentence(self) -> None:
+        sentence = self._sentence
+        if sentence is None:
+            return
+        self._pending.append(Segment(sentence, self._start, self._heard, self._rate))
+        self._estimate(sentence.start + len(sentence.text))
+        self._sentence = None
+
+    def _estimate(self, spoken: int) -> None:
+        """Frames there will be, if the rest is spoken as fast as the first `spoken` characters."""
+        samples = self._heard * max(self._characters, spoken) // max(spoken, 1)
+        self._progress.total_frames = frame_count(samples, self._rate, self._progress.fps)

@@ -1,0 +1,121 @@
+"""The command line: `lipstream COMMAND`. Says what went wrong in a line, and never shows a traceback for a
+user's mistake.
+
+Exit codes: 0 done, 1 failed, 2 the user's input cannot be used, 130 interrupted.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+import core
+from core.errors import BadInput, Error, StageError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Nothing heavy is imported to show its help."""
+    top = argparse.ArgumentParser(
+        prog="lipstream",
+        description="Text and a template video in, a talking video out, playing while it is made.",
+    )
+    top.add_argument("--version", action="version", version=f"lipstream {core.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    render = commands.add_parser("render", help="make a talking video")
+    render.set_defaults(run="server.cli_render:render_command")
+    render.add_argument(
+        "text", nargs="?", metavar="TEXT", help="what to say; - reads standard input, @FILE a file"
+    )
+    render.add_argument("--audio", metavar="FILE", help="a file of speech to use instead of a text")
+    render.add_argument("--template", default="sample", metavar="ID", help="who says it (default: sample)")
+    render.add_argument(
+        "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
+    )
+    render.add_argument("--srt", action="store_true", help="write captions beside the video (.srt and .vtt)")
+    render.add_argument(
+        "--enhance", action=argparse.BooleanOptionalAction, default=True, help="make faces clearer (default)"
+    )
+    render.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
+    render.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
+    render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
+    render.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
+    render.add_argument("--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
+    _voice_options(render)
+
+    say = commands.add_parser("say", help="speak a text, or show how it will be read")
+    say.set_defaults(run="server.cli_render:say_command")
+    say.add_argument("text", metavar="TEXT", help="what to say; - reads standard input, @FILE a file")
+    say.add_argument(
+        "--dry-run", action="store_true", help="print the sentences as they will be read, make no sound"
+    )
+    say.add_argument("-o", "--output", default="out.wav", metavar="FILE")
+    say.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
+    _voice_options(say)
+
+    templates = commands.add_parser("templates", help="add, list, show, remove templates")
+    actions = templates.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="prepare a video or picture of a person")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--name", help="its name, from which the id is made (default: the file's)")
+    actions.add_parser("list", help="every template")
+    for action, words in (("show", "everything known of one"), ("remove", "delete one")):
+        actions.add_parser(action, help=words).add_argument("id", metavar="ID")
+    templates.set_defaults(run="server.cli_templates:templates_command")
+
+    voices = commands.add_parser("voices", help="list the voices")
+    voices.add_argument("--speech", default="auto", metavar="ENGINE", help="of this engine (default: auto)")
+    voices.set_defaults(run="server.cli_about:voices_command")
+    commands.add_parser("engines", help="what can run here, and what is missing").set_defaults(
+        run="server.cli_about:engines_command"
+    )
+    commands.add_parser("doctor", help="check this machine").set_defaults(
+        run="server.cli_about:doctor_command"
+    )
+    commands.add_parser("demo", help="render a Mandarin and an English line into ./demo").set_defaults(
+        run="server.cli_render:demo_command"
+    )
+    return top
+
+
+def _voice_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--voice", metavar="NAME", help="see `lipstream voices`")
+    command.add_argument(
+        "--language", default="auto", help="zh, en, yue, ja, ko or auto (default: by script)"
+    )
+    command.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.5 to 2 (default: 1)")
+    command.add_argument(
+        "--pitch", type=float, default=0.0, metavar="SEMITONES", help="-12 to 12 (default: 0)"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    module, _, name = options.run.partition(":")
+    try:
+        command: Command = getattr(importlib.import_module(module), name)
+        return command(options)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was kept", 130)
+    except BrokenPipeError:
+        return 1  # whoever read our output has gone; there is nobody to tell
+    except BadInput as error:
+        return _fail(error.message, 2)
+    except StageError as error:
+        if isinstance(error.cause, BadInput):
+            return _fail(error.cause.message, 2)
+        return _fail(str(error), 1)
+    except (Error, OSError) as error:
+        return _fail(str(error), 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"lipstream: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`lipstream engines`, `voices` and `doctor`: what this machine can do, and what it lacks."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from core.config import Settings
+from core.engines import ENGINES, choose, load
+
+
+def engines_command(_options: argparse.Namespace) -> int:
+    """One line an engine: whether it can run, and the command that gets what it lacks."""
+    table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
+    for kind, specs in ENGINES.items():
+        best = choose(kind, "auto")
+        for name, spec in specs.items():
+            missing = spec.missing()
+            state = "[green]yes[/]" if not missing else "[yellow]no[/]"
+            about = (
+                spec.about
+                if not missing
+                else f"{spec.about}\n[yellow]missing {', '.join(missing)}[/]; {spec.remedy()}"
+            )
+            table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, about)
+    Console().print(table)
+    return 0
+
+
+def voices_command(options: argparse.Namespace) -> int:
+    """One line a voice; the first is the default."""
+    engine = load("speech", choose("speech", options.speech))
+    try:
+        table = Table("voice", "languages", "sounds", box=None, pad_edge=False)
+        for voice in engine.voices():
+            table.add_row(voice.name, " ".join(voice.languages), voice.about)
+        Console().print(table)
+    finally:
+        engine.close()
+    return 0
+
+
+def doctor_command(_options: argparse.Namespace) -> int:
+    """Check what a render needs; 1 if something that every job needs is wrong."""
+    console = Console()
+    failed = False
+    for name, problem in _checks():
+        failed |= problem is not None
+        console.print(f"[red]✗[/] {name}: {problem}" if problem else f"[green]✓[/] {name}", highlight=False)
+    console.print()
+    return engines_command(_options) or int(failed)
+
+
+def _checks() -> Iterator[tuple[str, str | None]]:
+    """(what was looked at, what is wrong with it or None)."""
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"{cores} cores", None
+    settings = Settings()
+    yield f"data folder {settings.data_dir}", _unwritable(settings.data_dir)
+    yield _free_space(settings.data_dir)
+    yield _opencv()
+    yield _encoder()
+    yield _voice()
+
+
+def _unwritable(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"cannot be written ({error.strerror}); set LIPSTREAM_DATA_DIR to a folder that can"
+
+
+def _free_space(folder: Path) -> tuple[str, str | None]:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    return f"{free:.1f} GiB free", None if free > 1 else "less than 1 GiB; a long job may not fit"
+
+
+def _opencv() -> tuple[str, str | None]:
+    version = next(
+        (
+            f"{name} {importlib.metadata.version(name)}"
+            for name in ("opencv-python-headless", "opencv-python")
+            if _installed(name)
+        ),
+        "OpenCV",
+    )
+    import cv2  # heavy, and what is being checked
+
+    good = hasattr(cv2, "CascadeClassifier")
+    return version, None if good else "has no Haar cascades; pip install 'opencv-python-headless>=4.8,<5'"
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _encoder() -> tuple[str, str | None]:
+    from core.fmp4 import LiveEncoder
+
+    try:
+        LiveEncoder(64, 64, fps=25, rate=22_050).close()
+    except Exception as error:  # noqa: BLE001  # whatever FFmpeg says, it is the diagnosis
+        return "H.264 and AAC encoder", str(error)
+    return "H.264 and AAC encoder", None
+
+
+def _voice() -> tuple[str, str | None]:
+    from core.engines.base import Style
+    from core.text import sentences
+
+    engine = load("speech", "builtin")
+    try:
+        pieces = list(engine.speak(sentences("Hello.")[0], engine.voices()[0].name, Style()))
+        heard = sum(len(piece.samples) for piece in pieces)
+        return "built-in voice", None if heard else "made no sound"
+    except Exception as error:  # noqa: BLE001  # whatever it is, the doctor must say it
+        return "built-in voice", str(error)
+    finally:
+        engine.close()

@@ -1,0 +1,232 @@
+"""`lipstream render`, `say` and `demo`: make a video or a sound file, and show how it goes."""
+
+import argparse
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+import wave
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from core.captions import srt, vtt
+from core.config import Settings
+from core.engines.base import Style
+from core.errors import BadInput
+from core.recording import Recording
+from core.render import Item, Progress, Request, Sink, render
+from core.studio import Studio
+from core.templates import Templates
+from core.text import sentences
+from core.tts_stream import tts_stream
+from core.types import Cue, Fragment
+
+T = TypeVar("T")
+
+
+def render_command(options: argparse.Namespace) -> int:
+    """`lipstream render`."""
+    if options.srt and options.output == "-":
+        raise BadInput("srt_needs_file", "--srt writes beside the video, so it needs -o FILE", "srt")
+    request = Request(
+        template=options.template,
+        text=_text(options.text),
+        audio=Path(options.audio) if options.audio is not None else None,
+        language=options.language,
+        voice=options.voice,
+        style=_style(options),
+        fps=options.fps,
+        size=_size(options.size),
+        enhance=options.enhance,
+        speech=options.speech,
+        lipsync=options.lipsync,
+        enhancer=options.enhancer,
+    )
+    asyncio.run(_interruptible(_render(request, options.output, options.srt)))
+    return 0
+
+
+def say_command(options: argparse.Namespace) -> int:
+    """`lipstream say`."""
+    text = _text(options.text) or ""
+    settings = Settings()
+    if options.dry_run:
+        for sentence in sentences(text, options.language, limit=settings.text_limit):
+            print(f"[{sentence.language}] {sentence.spoken}")
+        return 0
+    return asyncio.run(_interruptible(_say(text, options, settings)))
+
+
+def demo_command(_options: argparse.Namespace) -> int:
+    """`make demo`: the sample presenter says a line in Mandarin and one in English."""
+    folder = Path("demo")
+    folder.mkdir(exist_ok=True)
+    lines = {
+        "mandarin.mp4": "大家好，我是数字主持人。今天是2026年5月1日，气温23.5℃，欢迎收看！",
+        "english.mp4": "Hello! I am a drawn presenter. I began to speak before this sentence was made.",
+    }
+    asyncio.run(_interruptible(_demo(folder, lines)))
+    return 0
+
+
+async def _demo(folder: Path, lines: dict[str, str]) -> None:
+    async with Studio() as studio:
+        templates = Templates(Settings(), studio)
+        for name, text in lines.items():
+            await _render_into(Request(text=text), folder / name, True, studio, templates)
+
+
+async def _render(request: Request, output: str, captions: bool) -> None:
+    async with Studio() as studio:
+        templates = Templates(Settings(), studio)
+        if output == "-":
+            await _shown(request, studio, templates, _to_stdout)
+        else:
+            await _render_into(request, Path(output), captions, studio, templates)
+
+
+async def _render_into(
+    request: Request, path: Path, captions: bool, studio: Studio, templates: Templates
+) -> None:
+    cues: list[Cue] = []
+    async with Recording(path) as recording:
+
+        async def sink(item: Item) -> None:
+            if isinstance(item, Fragment):
+                await recording.write(item)
+            elif isinstance(item, Cue):
+                cues.append(item)
+
+        progress = await _shown(request, studio, templates, sink)
+        await recording.finish()
+    if captions:
+        path.with_suffix(".srt").write_text(srt(cues, progress.rate), encoding="utf-8")
+        path.with_suffix(".vtt").write_text(vtt(cues, progress.rate), encoding="utf-8")
+    print(path)
+
+
+async def _to_stdout(item: Item) -> None:
+    if isinstance(item, Fragment):
+        await asyncio.to_thread(_write_out, item.data)
+
+
+def _write_out(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+async def _shown(request: Request, studio: Studio, templates: Templates, sink: Sink) -> Progress:
+    """Render, with one bar a stage on standard error while it runs and one line of figures after."""
+    console = Console(stderr=True)
+    progress = Progress()
+    if console.is_terminal:
+        with Live(console=console, transient=True, get_renderable=lambda: _bars(progress)):
+            await render(request, studio, templates, sink, progress)
+    else:
+        await render(request, studio, templates, sink, progress)
+    console.print(_summary(progress), highlight=False)
+    return progress
+
+
+def _bars(progress: Progress) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for meter in progress.meters.values():
+        done, total, unit = float(meter.done), float(progress.total_frames), "frames"
+        if meter.name == "tts":
+            done, total, unit = progress.audio_s, total / max(progress.fps, 1), "s"
+        rate = done / meter.elapsed_s if meter.elapsed_s else 0.0
+        bar = ProgressBar(total=total or None, completed=done, width=30, pulse=not total)
+        table.add_row(meter.name, bar, f"{done:.0f} {unit}", f"{rate:.0f}/s", f"{meter.queued} waiting")
+    if progress.first_frame_s is not None:
+        table.add_row("", "", f"first frame {progress.first_frame_s * 1000:.0f} ms", "", "")
+    return table
+
+
+def _summary(progress: Progress) -> str:
+    engines = ", ".join(f"{kind} {name}" for kind, name in progress.engines.items())
+    prepared = progress.meters["prepare"].elapsed_s
+    first = (progress.first_frame_s or 0.0) - prepared
+    made = progress.frames / progress.fps if progress.fps else 0.0
+    work = progress.elapsed_s - prepared
+    text = f"{made:.1f} s of {progress.width}x{progress.height} at {progress.fps} fps in {work:.2f} s"
+    text += f" ({made / work:.1f} x real time), first frame after {first * 1000:.0f} ms"
+    if prepared > 0.5:
+        text += f", template prepared in {prepared:.1f} s"
+    if progress.frames_without_face:
+        text += f", {progress.frames_without_face} frames without a face left as they are"
+    return f"{text} [{engines}]".replace("[", r"\[")
+
+
+async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
+    path = Path(options.output)
+    async with Studio() as studio:
+        speech = await studio.engine("speech", options.speech)
+        said = sentences(text, options.language, limit=settings.text_limit)
+        draft = path.with_name(f".{path.name}.part")
+        try:
+            with wave.open(str(draft), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(speech.engine.rate)
+                chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
+                async with contextlib.aclosing(chunks):
+                    async for chunk in chunks:
+                        pcm = np.round(np.clip(chunk.samples, -1, 1) * 32_767).astype("<i2")
+                        file.writeframes(pcm.tobytes())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    print(path)
+    return 0
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; SIGTERM ends it like Ctrl-C, so that nothing half-made stays behind."""
+    task = asyncio.ensure_future(work)
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _text(argument: str | None) -> str | None:
+    """The text an argument means: itself, `-` standard input, `@FILE` a file's content."""
+    if argument is None:
+        return None
+    try:
+        if argument == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        if argument.startswith("@"):
+            return Path(argument[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput("missing_file", f"cannot read {argument[1:]}: {error.strerror}", "text") from error
+    except UnicodeDecodeError as error:
+        raise BadInput("not_text", f"{argument} is not UTF-8 text", "text") from error
+    return argument
+
+
+def _style(options: argparse.Namespace) -> Style:
+    if not 0.5 <= options.speed <= 2:
+        raise BadInput("out_of_range", f"--speed {options.speed:g} is outside 0.5 to 2", "speed")
+    if not -12 <= options.pitch <= 12:
+        raise BadInput("out_of_range", f"--pitch {options.pitch:g} is outside -12 to 12 semitones", "pitch")
+    return Style(speed=options.speed, pitch=options.pitch)
+
+
+def _size(argument: str | None) -> tuple[int, int] | None:
+    if argument is None:
+        return None
+    match = re.fullmatch(r"(\d{2,4})[xX×](\d{2,4})", argument)
+    if match is None:
+        raise BadInput("bad_size", f"--size {argument!r} is not like 1280x720", "size")
+    return int(match[1]), int(match[2])

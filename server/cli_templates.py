@@ -1,0 +1,76 @@
+"""`lipstream templates`: the library on the command line."""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from core.config import Settings
+from core.studio import Studio
+from core.templates import TemplateInfo, Templates
+
+
+def templates_command(options: argparse.Namespace) -> int:
+    """Dispatch `add`, `list`, `show`, `remove`."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    console = Console()
+    async with Studio() as studio:
+        library = Templates(Settings(), studio)
+        if options.action == "add":
+            with preparation_bars() as bars:
+                info = await library.add(Path(options.file), options.name, bars.report)
+            console.print(info.id)
+        elif options.action == "list":
+            console.print(_table(library.all()))
+        elif options.action == "show":
+            _show(console, library.show(options.id))
+        else:
+            await library.remove(options.id)
+    return 0
+
+
+class preparation_bars:  # used like the context managers of rich
+    """One bar a step of a template's preparation, on standard error."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn()
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._tasks: dict[str, TaskID] = {}
+
+    def report(self, step: str, done: int, total: int | None) -> None:
+        """See `core.template.Report`."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=total)
+        self._progress.update(self._tasks[step], completed=done, total=total)
+
+    def __enter__(self) -> "preparation_bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def _table(found: list[TemplateInfo]) -> Table:
+    table = Table("id", "name", "kind", "size", "fps", "seconds", box=None, pad_edge=False)
+    for info in found:
+        size = f"{info.width}x{info.height}"
+        table.add_row(info.id, info.name, info.kind, size, f"{info.fps:g}", f"{info.duration_s:.1f}")
+    return table
+
+
+def _show(console: Console, info: TemplateInfo) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for field in TemplateInfo.__dataclass_fields__:
+        value = getattr(info, field)
+        if field == "created_at":
+            value = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
+        table.add_row(field, str(value))
+    console.print(table)
