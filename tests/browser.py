@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 FLAGS = (
     "--headless",
@@ -41,11 +42,22 @@ def find_chromium() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
+needs_chromium = pytest.mark.skipif(
+    find_chromium() is None and os.environ.get("CI") != "true",
+    reason="no Chromium here; get it with: apt-get install chromium",
+)
+"""Skips where there is no browser; but in CI, where there must be one, that is a failure."""
+
+
 class Page:
-    """A tab. Waits are bounded: `until` fails with what it was waiting for."""
+    """A tab. Waits are bounded: `until` fails with what it was waiting for.
+
+    complaints: errors, uncaught or written to the console. requests: addresses that were asked for.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.complaints: list[str] = []
+        self.requests: list[str] = []
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -61,7 +73,11 @@ class Page:
     async def evaluate(self, expression: str) -> Any:
         """Value of a JavaScript expression; a promise is awaited."""
         result = await self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=False
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=False,
         )
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:2000])
@@ -137,6 +153,8 @@ class Page:
         params = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(params["exceptionDetails"])[:2000])
+        elif event.get("method") == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
         elif event.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
             entry = params["entry"]
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
@@ -147,7 +165,7 @@ async def open_browser(profile: Path, *flags: str) -> AsyncGenerator[Page, None]
     """A Chromium of our own with an empty profile and one tab; it is gone when the block ends."""
     program = find_chromium()
     if program is None:
-        raise FileNotFoundError("no chromium")
+        raise FileNotFoundError("no Chromium here; get it with: apt-get install chromium")
     process = await asyncio.create_subprocess_exec(
         program,
         *FLAGS,
@@ -165,7 +183,7 @@ async def open_browser(profile: Path, *flags: str) -> AsyncGenerator[Page, None]
                 target = next(one for one in await response.json() if one["type"] == "page")
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 page = Page(socket)
-                for domain in ("Page", "Runtime", "Log"):
+                for domain in ("Page", "Runtime", "Log", "Network"):
                     await page.call(f"{domain}.enable")
                 yield page
                 await page.close()
