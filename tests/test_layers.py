@@ -21,7 +21,7 @@ FLOORS = [
         "core.pipeline",
         "core.worker",
     ],
-    ["core.weights", "core.nets", "core.media", "core.fmp4"],
+    ["core.weights", "core.nets", "core.media", "core.fmp4", "core.paste"],
     ["core.engines.base"],
     ["core.engines.builtin"],
     ["core.engines"],

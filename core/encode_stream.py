@@ -1,0 +1,63 @@
+"""The last stage: paste patches into template frames and encode them, with their sound, as MP4 fragments.
+
+The only place where whole frames exist, one at a time.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+
+import numpy as np
+
+from core.errors import BadInput
+from core.fmp4 import LiveEncoder
+from core.paste import paste
+from core.planes import Planes
+from core.template import Template
+from core.types import Fragment, FrameBatch, frame_start
+from core.worker import Worker
+
+
+async def encode_stream(
+    batches: AsyncIterator[FrameBatch], template: Template, worker: Worker, *, rate: int
+) -> AsyncGenerator[Fragment, None]:
+    """Yield the video as fragments: its head before the first batch comes, then each as soon as it is made.
+
+    worker: the thread that encodes; it does one frame at a time, so a cancel waits for no more.
+    rate: of the batches' audio. Raises BadInput if there is not one frame: an empty video is no result.
+    """
+    encoder = await worker.call(LiveEncoder, template.width, template.height, template.fps, rate)
+    try:
+        yield encoder.init
+        canvas = np.empty((template.height * 3 // 2, template.width), np.uint8)
+        frames = 0
+        async for batch in batches:
+            if (batch.first, batch.rate) != (frames, rate):
+                raise ValueError(f"frame {batch.first} at {batch.rate} Hz where {frames} at {rate} was due")
+            frames += len(batch)
+            async with aclosing(worker.steps(_encode(batch, template, encoder, canvas))) as steps:
+                async for fragments in steps:
+                    for fragment in fragments:
+                        yield fragment
+        if not frames:
+            raise BadInput("no_speech", "the speech is empty; give a text or a recording with words in it")
+        for fragment in await worker.call(encoder.finish):
+            yield fragment
+    finally:
+        await worker.call(encoder.close)
+
+
+def _encode(
+    batch: FrameBatch, template: Template, encoder: LiveEncoder, canvas: Planes
+) -> Iterator[list[Fragment]]:
+    """Encode a batch, one frame and its sound at a step. canvas: scratch room for a frame."""
+    start = frame_start(batch.first, batch.rate, template.fps)
+    for index, number in enumerate(batch.numbers.tolist()):
+        frame = batch.first + index
+        heard, until = (frame_start(k, batch.rate, template.fps) - start for k in (frame, frame + 1))
+        planes = template.planes(number)
+        if batch.drawn[index]:
+            np.copyto(canvas, planes)  # the template's own frame is shared, and stays as it is
+            x, y = template.track.corners[number].tolist()
+            paste(canvas, batch.patches[index], x, y)
+            planes = canvas
+        yield [*encoder.audio(batch.audio[heard:until]), encoder.video(planes)]
