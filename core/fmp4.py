@@ -153,14 +153,14 @@ class LiveEncoder:
         """Let go of both encoders."""
         self._file.close()
 
-    def _encode_audio(self, samples: Samples) -> list[Packet[AudioStream]]:
+    def _encode_audio(self, samples: Samples) -> "list[Packet[AudioStream]]":
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
         frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), self._heard
         self._heard += len(samples)
         return self._audio.encode(frame)
 
     def _audio_fragments(
-        self, packets: list[Packet[AudioStream]], total: int | None = None
+        self, packets: "list[Packet[AudioStream]]", total: int | None = None
     ) -> list[Fragment]:
         """Fragments of what sounds within the job; `total` is its length, once it is known."""
         fragments = []
