@@ -82,7 +82,7 @@ class Templates:
                 "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
             )
         name = name or source.stem
-        identity = _identity(name)
+        identity = template_id(name)
         digest = await asyncio.to_thread(_sha256, source)
         async with self._locks[identity]:
             folder = self._folder / identity
@@ -272,7 +272,8 @@ def _ignore(_value: object) -> None:
     """Forget a result that means nothing here."""
 
 
-def _identity(name: str) -> str:
+def template_id(name: str) -> str:
+    """The id that a template of this name has."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64]
     return slug or "template-" + hashlib.sha256(name.encode()).hexdigest()[:8]
