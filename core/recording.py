@@ -110,6 +110,7 @@ def remux(part: Path, whole: Path, stopped: Callable[[], bool] = lambda: False) 
         for packet in source.demux():
             if stopped():
                 raise InterruptedError("the copy is not wanted any more")
-            if packet.dts is not None:  # else it only says that the stream ends
+            # Without a time it only says that the stream ends; what is corrupt was cut off.
+            if packet.dts is not None and not packet.is_corrupt:
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
