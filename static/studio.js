@@ -209,8 +209,9 @@ export class Studio {
     if (!job) return t('phase.idle');
     if (job.status === 'failed' || job.status === 'cancelled') return t(`phase.${job.status}`);
     if (phase === 'blocked') return t('phase.blocked');
-    if (phase === 'holding' && player.hold) {
+    if (phase === 'holding') {
       const { wait, rate } = player;
+      if (wait !== null && wait < 1 && !player.pace.stalls) return t('phase.first'); // gone before it could be read
       if (!wait || !rate || !player.duration) return t('phase.holdingUnknown');
       // Whole seconds: a live region must not speak five times a second.
       return t('phase.holding', { rate: language.times(rate), seconds: t('unit.s', { value: Math.ceil(wait) }) });
