@@ -39,6 +39,15 @@ def folded(net: nn.Module) -> nn.Module:
     return net
 
 
+def laid_out(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """`net` itself, moved and cast, its weights channels last as convolutions like them."""
+    net.to(device, dtype)
+    for parameter in net.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net
+
+
 def packed(net: nn.Module, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> nn.Module:
     """A copy of `net` whose convolutions are laid out for inputs of these very shapes, in `dtype`.
 
