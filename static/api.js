@@ -64,7 +64,7 @@ const jobPath = (id) => `v1/jobs/${encodeURIComponent(id)}`;
 
 export const createVideo = (/** @type {object} */ request) => call('v1/videos', json(request));
 export const getJob = (/** @type {string} */ id) => call(jobPath(id));
-export const listJobs = () => call('v1/jobs');
+export const listJobs = () => call('v1/jobs?limit=100');
 export const cancelJob = (/** @type {string} */ id) => call(`${jobPath(id)}/cancel`, { method: 'POST' });
 export const listTemplates = () => call('v1/templates');
 export const listVoices = () => call('v1/voices');

@@ -21,8 +21,8 @@ const ENDS = new Map([
   ['job.cancelled', 'cancelled'],
 ]);
 
-/** @returns {Stage} */
-const untouched = () => ({ state: 'pending', done: 0, total: null, rate: 0, queue_depth: 0 });
+/** @type {Readonly<Stage>} */
+const UNTOUCHED = { state: 'pending', done: 0, total: null, rate: 0, queue_depth: 0 };
 
 export class Job {
   /** @param {string} id */
@@ -38,11 +38,10 @@ export class Job {
     this.ahead = 0;
     /** @type {Record<string, any> | null} what was asked for */
     this.request = null;
-    /** @type {Record<string, Stage>} */
-    this.stages = Object.fromEntries(STAGES.map((name) => [name, untouched()]));
+    /** @type {Record<string, Stage>} those the server has spoken of */
+    this.stages = {};
     /** @type {Map<number, Cue>} */
     this.cues = new Map();
-    this.spoken = 0;
     /** @type {{mime: string, width: number, height: number, fps: number, rate_hint: number | null} | null} */
     this.video = null;
     /** @type {Record<string, string>} */
@@ -65,7 +64,7 @@ export class Job {
   /** Seconds of video in the end: exact or the server's estimate; null while nobody knows. */
   get duration() {
     if (this.metrics) return this.metrics.audio_s;
-    const frames = this.stages.encode.total ?? this.stages.lipsync.total;
+    const frames = this.stage('encode').total;
     return this.video && frames ? frames / this.video.fps : null;
   }
 
@@ -75,17 +74,24 @@ export class Job {
   }
 
   /**
+   * How far a stage is; untouched if the server has not spoken of it.
+   * @param {string} name
+   * @returns {Stage}
+   */
+  stage(name) {
+    return this.stages[name] ?? UNTOUCHED;
+  }
+
+  /**
    * How far into the video a stage has got, in seconds; null where that has no meaning yet.
    * @param {string} name
    * @returns {number | null}
    */
   reach(name) {
-    const stage = this.stages[name];
-    const duration = this.duration;
-    if (stage.state === 'finished') return duration;
-    if (name === 'tts') return this.spoken;
-    if (name === 'prepare') return duration && stage.total ? (duration * stage.done) / stage.total : null;
-    return this.video ? stage.done / this.video.fps : null;
+    const { state, done } = this.stage(name);
+    if (state === 'finished') return this.duration;
+    // All stages count in frames, but for `prepare`, whose frames are the template's.
+    return this.video && name !== 'prepare' ? done / this.video.fps : null;
   }
 
   /**
@@ -94,9 +100,8 @@ export class Job {
    * @returns {number | null}
    */
   speed(name) {
-    const stage = this.stages[name];
-    if (name === 'prepare' || name === 'tts' || !this.video || !stage.rate) return null;
-    return stage.rate / this.video.fps;
+    const { rate } = this.stage(name);
+    return this.video && rate && name !== 'prepare' ? rate / this.video.fps : null;
   }
 
   /**
@@ -131,7 +136,6 @@ export class Job {
     else if (type === 'job.started') this.#start(data, ts);
     else if (type === 'job.progress') this.#advance(data);
     else if (type.startsWith('stage.')) this.#stage(type, data);
-    else if (type === 'audio.segment') this.spoken = Math.max(this.spoken, data.end_s);
     else if (type === 'subtitle.cue') this.cues.set(data.index, data);
     else if (type === 'video.init') this.video = data;
   }
@@ -150,7 +154,6 @@ export class Job {
     if (this.over) return;
     this.status = 'in_progress';
     this.startedAt = ts;
-    this.spoken = 0; // it may be started again, after the server was
     this.engines = { ...this.engines, ...data.engines };
   }
 
@@ -165,7 +168,7 @@ export class Job {
   #stage(type, data) {
     if (this.over) return;
     const state = { 'stage.started': 'running', 'stage.finished': 'finished', 'stage.failed': 'error' }[type];
-    const stage = this.stages[data.stage] ?? untouched();
+    const stage = this.stage(data.stage);
     this.stages[data.stage] = { ...stage, state: state ?? stage.state };
   }
 

@@ -52,13 +52,15 @@ export class Lanes {
   /** @param {string} name @param {import('./job.js').Job | null} job @param {number} reach */
   #stage(name, job, reach) {
     const { t } = bound(this.language);
-    const state = job?.stages[name].state ?? 'pending';
+    const { state, queue_depth: depth } = job?.stage(name) ?? { state: 'pending', queue_depth: 0 };
     const speed = state === 'running' ? (job?.speed(name) ?? null) : null;
-    const queue = state === 'running' ? (job?.stages[name].queue_depth ?? 0) : 0;
+    const queue = state === 'running' ? depth : 0;
     const idle = state === 'pending' || state === 'skipped';
     const figures = idle || name === 'prepare' ? '' : this.language.seconds(reach);
     this.#row(name, state, reach / this.scale, figures, speed === null ? '' : this.language.times(speed));
-    const { track } = this.#lane(name);
+    const { row, track } = this.#lane(name);
+    // Not every server stores its results elsewhere.
+    row.hidden = name === 'upload' && !job?.stages[name];
     track.style.setProperty('--queue', String(Math.min(queue, MOST_DOTS)));
     const said = [t(`state.${state}`), figures, queue ? t('lanes.queue', { count: queue }) : ''];
     track.setAttribute('aria-valuetext', said.filter(Boolean).join(', '));

@@ -135,7 +135,8 @@ export class Monitor {
 
   /** @param {Job} job @param {string} name @param {HTMLElement} bar */
   #mini(job, name, bar) {
-    const { state, done, total } = job.stages[name];
+    const { state, done, total } = job.stage(name);
+    bar.hidden = name === 'upload' && !job.stages[name];
     const share = state === 'finished' ? 1 : total ? done / total : 0;
     bar.dataset.state = state;
     bar.title = `${this.language.t(`lane.${name}`)}: ${this.language.t(`state.${state}`)}`;

@@ -58,6 +58,7 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self._injected: list[str] = []
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -101,6 +102,19 @@ class Page:
     async def open(self, url: str) -> None:
         """Go to `url`, or load it anew."""
         await self.call("Page.navigate", url=url)
+
+    async def inject(self, script: str) -> None:
+        """Run `script` in every page from now on, before any of the page's own, until `forget`."""
+        added = await self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        self._injected.append(added["identifier"])
+
+    async def forget(self) -> None:
+        """Forget what was injected, complained of and asked for."""
+        for identifier in self._injected:
+            await self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=identifier)
+        self._injected.clear()
+        self.complaints.clear()
+        self.requests.clear()
 
     async def reload(self) -> None:
         """Load the page anew, as a viewer would."""

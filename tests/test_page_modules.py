@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ async def modules(profile: Path) -> AsyncGenerator[Page, None]:
 
 
 @pytest.fixture
-def evaluate(tmp_path: Path) -> Iterator[Any]:
+def evaluate(tmp_path: Path) -> Callable[[str], Any]:
     """Evaluates JavaScript where `/pace.js` and its neighbours can be imported."""
 
     def run(expression: str) -> Any:
@@ -130,7 +130,9 @@ PLAYBACK = """async () => {
 
 @needs_chromium
 @pytest.mark.slow
-def test_one_wait_is_enough_at_any_speed_and_is_hardly_longer_than_it_must_be(evaluate: Any) -> None:
+def test_one_wait_is_enough_and_hardly_longer_than_it_must_be(
+    evaluate: Callable[[str], Any],
+) -> None:
     told = evaluate(f"({PLAYBACK})()")
     for result in told["results"]:
         assert result["stalls"] == 0, result
@@ -182,7 +184,7 @@ REPLAYS = """async (log) => {
 
 @needs_chromium
 @pytest.mark.slow
-def test_a_log_told_again_from_its_beginning_changes_nothing(evaluate: Any) -> None:
+def test_a_log_told_again_from_its_beginning_changes_nothing(evaluate: Callable[[str], Any]) -> None:
     told = evaluate(f"({REPLAYS})({json.dumps(log())})")
     assert set(told["again"]) == {told["whole"]} == {told["twice"]}
     job = json.loads(told["whole"])
