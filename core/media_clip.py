@@ -35,7 +35,8 @@ class ClipWriter:
         self._time_base = Fraction(1, fps)
         self._file = av.open(f"file:{path}", "w", format="mp4")
         # crf 14 is hard to tell from the source; a template is encoded a second time on its way out.
-        options = {"preset": "veryfast", "crf": "14", "sc_threshold": "0"}
+        # fastdecode makes it a tenth larger and takes two fifths off every reading of it.
+        options = {"preset": "veryfast", "tune": "fastdecode", "crf": "14", "sc_threshold": "0"}
         self._stream = self._file.add_stream("libx264", rate=fps, options=options)
         context = self._stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -91,6 +92,7 @@ class Frames:
             self._file = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
             self._stream = self._file.streams.video[0]
             context = self._stream.codec_context
+            context.thread_count = 1  # many clips are read at once; more threads cost more than they bring
             self.count, self.width, self.height = self._stream.frames, context.width, context.height
             rate = self._stream.average_rate
             assert rate is not None and self.count > 0  # noqa: S101, PT018  # else it is none of ours
