@@ -1,0 +1,173 @@
+"""Cut text into sentences that can be spoken, and say how each is read.
+
+Knows nothing of voices. The parts: `folded` brings characters to one form, `borders` finds where sentences
+end, `scripts` tells languages, `reading` and the modules below it turn numbers and signs into words.
+"""
+
+from dataclasses import dataclass
+
+from core.errors import BadInput
+from core.text.borders import sentence_ends
+from core.text.folded import Folded, fold
+from core.text.reading import Reading, read
+from core.text.scripts import LANGUAGES, check_readable, language_of_han, stretches
+from core.types import Sentence
+
+__all__ = ["LANGUAGES", "sentences", "spoken"]
+
+# Spoken characters in a sentence at most, and from which number on the first one is cut at its first
+# clause, so that there is something to hear and see soon. A hanzi takes as long as two or three letters.
+_LONGEST = {"en": 200, "ko": 120}
+_LONGEST_ELSE = 100
+_FIRST_LONG = {"en": 60, "ko": 32}
+_FIRST_LONG_ELSE = 16
+_FIRST_LEAST = {"en": 12, "ko": 6}
+_FIRST_LEAST_ELSE = 4
+
+
+def sentences(text: str, language: str = "auto", *, limit: int | None = None) -> list[Sentence]:
+    """`text` cut into sentences, in order, that together hold all of it but the white space between them.
+
+    language: "zh", "en", "yue", "ja" or "ko": what Chinese characters and bare numbers are read as. Text in
+        another script is still read in its own language, but English words stay in the sentence around
+        them. "auto" tells it by the script.
+    limit: the most characters `text` may have.
+
+    Raises BadInput `empty_text` if there is nothing to say, `text_too_long`, or `unsupported_language` for an
+    unknown `language` and for text in a script that none of them is written in.
+    """
+    _check(text, language, limit)
+    folded = fold(text)
+    check_readable(folded.text, folded.origin)
+    drafts = _drafts(folded, language)
+    if not drafts:
+        raise BadInput("empty_text", "the text has no words to speak; write at least one", "text")
+    pieces = [piece for draft in drafts for piece in _cut_long(draft)]
+    pieces[:1] = _cut_first(pieces[0])
+    return [_finished(text, k, piece) for k, piece in enumerate(pieces)]
+
+
+def spoken(text: str, language: str = "auto") -> str:
+    """`text` as it will be read, one sentence a line. Raises what `sentences` raises."""
+    return "\n".join(sentence.spoken for sentence in sentences(text, language))
+
+
+def _check(text: str, language: str, limit: int | None) -> None:
+    if language != "auto" and language not in LANGUAGES:
+        raise BadInput(
+            "unsupported_language",
+            f"there is no language {language!r}; use auto, {', '.join(LANGUAGES)}",
+            "language",
+        )
+    if limit is not None and len(text) > limit:
+        raise BadInput(
+            "text_too_long",
+            f"the text has {len(text)} characters, at most {limit} are allowed; send it in parts",
+            "text",
+        )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A sentence in the making: the part `[start, stop)` of the text, white space included; `reading.places`
+    are offsets in the text."""
+
+    start: int
+    stop: int
+    reading: Reading
+    language: str
+
+
+def _drafts(folded: Folded, language: str) -> list[_Draft]:
+    """Sentences and stretches of one language, tiling the text; what has no words is with its neighbour."""
+    han = language_of_han(folded.text, language)
+    known = language if language != "auto" else stretches(folded.text, language, han, "en")[0][2]
+    drafts: list[_Draft] = []
+    begin = 0
+    start = 0
+    for end in sentence_ends(folded.text):
+        for a, b, own in stretches(folded.text[begin:end], language, han, known):
+            reading = read(folded.text[begin + a : begin + b], own)
+            stop = folded.origin[begin + b]
+            if reading.has_words():
+                places = [folded.origin[begin + a + place] for place in reading.places]
+                drafts.append(_Draft(start, stop, Reading(reading.spoken, places), own))
+                start, known = stop, own
+            elif drafts:
+                drafts[-1].stop = start = stop
+        begin = end
+    return drafts
+
+
+def _cut_long(draft: _Draft) -> list[_Draft]:
+    """`draft` in parts of nearly the same length, none longer than can be spoken in one breath."""
+    longest = _LONGEST.get(draft.language, _LONGEST_ELSE)
+    reading = draft.reading
+    length = len(reading.spoken)
+    if length <= longest:
+        return [draft]
+    clauses = reading.clause_ends()
+    cuts = [0]
+    while length - cuts[-1] > longest:
+        left = length - cuts[-1]
+        ideal = cuts[-1] + left // -(-left // longest)
+        cuts.append(_cut_near(reading, clauses, cuts[-1], ideal, longest))
+    return _split(draft, [k for k in cuts[1:] if k < length])
+
+
+def _cut_near(reading: Reading, clauses: list[int], start: int, ideal: int, longest: int) -> int:
+    """Where to cut `reading.spoken[start:]`: after a clause, else at a space, else between characters."""
+    window = range(start + 1, min(start + longest, len(reading.spoken) - 1) + 1)
+    spaces = (k for k in window if reading.spoken[k - 1] == " " and reading.can_cut(k))
+    between = (k for k in window if reading.can_cut(k) and not _in_word(reading.spoken, k))
+    anywhere = (k for k in window if reading.can_cut(k))
+    for places in (
+        [k for k in clauses if k in window and k > start + longest // 4],
+        spaces,
+        between,
+        anywhere,
+    ):
+        if found := sorted(places, key=lambda k: abs(k - ideal)):
+            return found[0]
+    # One long reading of a short text (a number of a hundred digits): it stays whole.
+    beyond = range(window.stop, len(reading.spoken))
+    return next((k for k in beyond if reading.can_cut(k)), len(reading.spoken))
+
+
+def _in_word(text: str, k: int) -> bool:
+    return text[k - 1] < "\u2e80" and text[k] < "\u2e80"
+
+
+def _cut_first(draft: _Draft) -> list[_Draft]:
+    """A long `draft` in two, after its first clause."""
+    if len(draft.reading.spoken) <= _FIRST_LONG.get(draft.language, _FIRST_LONG_ELSE):
+        return [draft]
+    least = _FIRST_LEAST.get(draft.language, _FIRST_LEAST_ELSE)
+    cut = next((k for k in draft.reading.clause_ends() if k >= least), None)
+    return _split(draft, [cut] if cut else [])
+
+
+def _split(draft: _Draft, cuts: list[int]) -> list[_Draft]:
+    """`draft` cut before the given offsets in what is spoken."""
+    reading = draft.reading
+    parts = []
+    for k, stop in zip([0, *cuts], [*cuts, len(reading.spoken)], strict=True):
+        first = k + (reading.spoken[k] == " ")
+        last = stop - (reading.spoken[stop - 1] == " ")
+        parts.append(
+            _Draft(
+                draft.start if k == 0 else reading.places[k],
+                draft.stop if stop == len(reading.spoken) else reading.places[stop],
+                Reading(reading.spoken[first:last], reading.places[first:last]),
+                draft.language,
+            )
+        )
+    return parts
+
+
+def _finished(text: str, index: int, draft: _Draft) -> Sentence:
+    written = text[draft.start : draft.stop]
+    start = draft.start + len(written) - len(written.lstrip())
+    stop = draft.stop - (len(written) - len(written.rstrip()))
+    offsets = (*(min(max(place, start), stop) for place in draft.reading.places), stop)
+    return Sentence(index, text[start:stop], start, draft.reading.spoken, offsets, draft.language)

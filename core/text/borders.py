@@ -1,0 +1,114 @@
+"""Where sentences end.
+
+Never inside a number, an abbreviation, a web address or a short quotation, nor between a mark and the
+quotation mark or bracket that closes after it.
+"""
+
+import re
+
+from core.text.patterns import EMAIL, URL
+
+_CLOSING = "\"'”’」』》〉】〕)]}»›"
+_PAIRS = {"“": "”", "「": "」", "『": "』", "《": "》", "(": ")", "【": "】", "«": "»"}
+_LONGEST_QUOTATION = 60  # characters that are kept together even if there are whole sentences in them
+
+_ENDS = re.compile(r"[。！？!?.…]+|\n\s*")
+_UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]*\d")
+# With one of these before it a full stop is not the end ...
+_NEVER_LAST = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
+    r"Mme|Mlle|al)|(?:^|[\s(])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
+)
+# ... nor with these if a number follows.
+_BEFORE_NUMBER = re.compile(
+    r"\b(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
+)
+_SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Offsets in `text` where a sentence ends and another may begin, in order; the last is its length."""
+    unbroken = _inside(text, [m.span() for m in _UNBROKEN.finditer(text)])
+    quotations = _quotations(text)
+    quoted, opening = _inside(text, quotations), {a for a, _ in quotations}
+    ends: list[int] = []
+    for match in _ENDS.finditer(text):
+        stop = _after_closing(text, match.end(), opening)
+        if (unbroken[match.start()] and unbroken[match.end()]) or quoted[stop]:
+            continue
+        if match[0][0] == "\n":
+            if _breaks_line(text, match.start(), match.end()):
+                ends.append(match.end())
+        elif _ends_sentence(text, match, stop):
+            ends.append(stop)
+    return [*[e for e in ends if e < len(text)], len(text)]
+
+
+def _inside(text: str, spans: list[tuple[int, int]]) -> bytearray:
+    """For each offset of `text`, 1 if it is strictly inside one of the spans."""
+    inside = bytearray(len(text) + 1)
+    for start, stop in spans:
+        inside[start + 1 : stop] = b"\1" * (stop - start - 1)
+    return inside
+
+
+def _after_closing(text: str, place: int, opening: set[int]) -> int:
+    """The offset after the closing marks that follow `place`; a straight quotation mark may be opening."""
+    while place < len(text) and text[place] in _CLOSING and place not in opening:
+        place += 1
+    return place
+
+
+def _quotations(text: str) -> list[tuple[int, int]]:
+    """Spans of quotations and brackets that are short enough to be kept whole, marks included."""
+    spans: list[tuple[int, int]] = []
+    waiting: list[tuple[str, int]] = []
+    for k, character in enumerate(text):
+        if character == "\n":
+            waiting.clear()
+        elif waiting and character == waiting[-1][0]:
+            start = waiting.pop()[1]
+            if k + 1 - start <= _LONGEST_QUOTATION:
+                spans.append((start, k + 1))
+        elif character == '"':
+            waiting.append((character, k))
+        elif character in _PAIRS:
+            waiting.append((_PAIRS[character], k))
+    return spans
+
+
+def _breaks_line(text: str, start: int, stop: int) -> bool:
+    """Does the line break at `start` end a sentence, or is it only where an English line was wrapped?"""
+    if text.count("\n", start, stop) > 1 or stop >= len(text) or start == 0:
+        return True
+    wrapped = text[start - 1].isascii() and (text[start - 1].isalnum() or text[start - 1] in ",;")
+    return not (wrapped and text[stop].isascii() and text[stop].islower())
+
+
+def _ends_sentence(text: str, match: re.Match[str], stop: int) -> bool:
+    marks, following = match[0], text[stop : stop + 1]
+    rest = text[stop : stop + 12].lstrip()
+    if following in ("，", "、", "；", "：", ",", ";", ":"):
+        return False
+    if "。" in marks or "！" in marks or "？" in marks:
+        return not (stop > match.end() and _SAID.match(rest))
+    if following and not following.isspace() and following.isascii():
+        return False  # Yahoo!'s, example.com, 3.5
+    if rest[:1].islower() and rest[:1].isascii() and (set(marks) <= {".", "…"} or stop > match.end()):
+        return False
+    if marks == ".":
+        return _is_full_stop(text, match, rest)
+    if set(marks) <= {".", "…"}:
+        return not following or following.isspace()
+    return not (stop > match.end() and _SAID.match(rest))
+
+
+def _is_full_stop(text: str, match: re.Match[str], rest: str) -> bool:
+    ahead = text[max(0, match.start() - 24) : match.end()]
+    if _NEVER_LAST.search(ahead) and rest:
+        return False
+    if rest[:1].isdigit() and _BEFORE_NUMBER.search(ahead):
+        return False
+    # "1. Apples": the number of a list item
+    line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+    return not line.strip().isdigit()

@@ -1,0 +1,125 @@
+"""How dates, years and times of day are read in English text."""
+
+import re
+from typing import Final
+
+from core.text.english_numbers import cardinal, decade, number, ordinal, year
+from core.text.patterns import ISO_DATE, TIME
+from core.text.rules import Rule
+
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_BY_NAME: Final = {m: m for m in _MONTHS} | {m[:3]: m for m in _MONTHS} | {"Sept": "September"}
+_MONTH = "(?P<month>" + "|".join(sorted(_BY_NAME, key=len, reverse=True)) + r")\b\.?"
+_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)"
+_FULL_YEAR = r"(?P<year>[12]\d{3})(?![\d%]|[.,]\d)"
+# A number of four digits is a year after these words ...
+_ANNOUNCES_YEAR = re.compile(
+    r"\b(?:in|since|by|until|till|before|after|during|around|circa|year|late|early|mid|from|between|of|summer|winter|"
+    r"spring|autumn|fall|©)\s+$|\($",
+    re.IGNORECASE,
+)
+# ... and is none before a thing that is counted.
+_COUNTED = re.compile(
+    r"\s?(?:[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
+)
+# Only a place on the scale where sums and money do not reach.
+_ALONE = r"(?<![\d.,$€£¥-])"
+
+
+def _spoken_date(month: str, day: str, full_year: str | None) -> str:
+    words = f"{month} {ordinal(day)}"
+    return f"{words}, {year(full_year)}" if full_year else words
+
+
+def _iso_date(match: re.Match[str]) -> str:
+    return _spoken_date(_MONTHS[int(match["m"]) - 1], match["d"], match["y"])
+
+
+def _slashed_date(match: re.Match[str]) -> str | None:
+    """05/01/2024: month first, the American way, unless that cannot be."""
+    first, second = match["a"], match["b"]
+    month, day = (first, second) if int(first) <= 12 else (second, first)
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return None
+    return _spoken_date(_MONTHS[int(month) - 1], day, match["y"])
+
+
+def _named_date(match: re.Match[str]) -> str:
+    return _spoken_date(_BY_NAME[match["month"]], match["day"], match["year"])
+
+
+def _day_first(match: re.Match[str]) -> str:
+    article = "" if match.string[: match.start()].lower().endswith("the ") else "the "
+    words = f"{article}{ordinal(match['day'])} of {_BY_NAME[match['month']]}"
+    return f"{words}, {year(match['year'])}" if match["year"] else words
+
+
+def _month_year(match: re.Match[str]) -> str:
+    return f"{_BY_NAME[match['month']]} {year(match['year'])}"
+
+
+def _time(match: re.Match[str]) -> str:
+    hour, minute, second, half = match["hour"], match["minute"], match["second"], match["half"]
+    words = cardinal(hour)
+    if minute != "00":
+        words += f" {'oh ' if minute[0] == '0' else ''}{cardinal(minute)}"
+    elif not half and not second:
+        words += " o'clock" if 1 <= int(hour) <= 12 else " hundred hours"
+    if second:
+        words += f" and {cardinal(second)} second{'' if second == '01' else 's'}"
+    return f"{words} {half[0].upper()} M" if half else words
+
+
+def _hour(match: re.Match[str]) -> str:
+    return f"{cardinal(match['hour'])} {match['half'].upper()} M"
+
+
+def _year(match: re.Match[str]) -> str | None:
+    ahead = match.string[max(0, match.start() - 12) : match.start()]
+    earliest = 1000 if _ANNOUNCES_YEAR.search(ahead) else 1900
+    if not earliest <= int(match[0]) <= 2099 or _COUNTED.match(match.string, match.end()):
+        return None
+    return year(match[0])
+
+
+def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """1998-2003, and 1998-99."""
+    first, written = match["first"], match["last"]
+    last = first[: 4 - len(written)] + written
+    if not 1100 <= int(first) < int(last) <= 2199:
+        return None
+    said = year(last) if len(written) == 4 else cardinal(written)
+    return [(match.start(), year(first)), (match.end("first"), "to"), (match.start("last"), said)]
+
+
+def _ratio(match: re.Match[str]) -> str:
+    return " to ".join(number(n) for n in match[0].split(":"))
+
+
+DATES: list[Rule] = [
+    (ISO_DATE, _iso_date),
+    (r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
+    (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
+    (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
+    (rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
+]
+TIMES: list[Rule] = [
+    (TIME, _time),
+    (
+        r"(?<![\d.])(?P<hour>1[0-2]|[1-9])\s?(?P<half>[AaPp])(?:\.[Mm]\.|[Mm])(?![A-Za-z])",
+        _hour,
+    ),
+    (r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}:[0-5]\d)", lambda m: " to "),
+    (r"(?<![\d:.])\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)+(?![\d:])", _ratio),
+]
+YEARS: list[Rule] = [
+    (
+        rf"{_ALONE}(?P<first>[12]\d{{3}})\s?[-~—]\s?(?P<last>[12]\d{{3}}|\d{{2}})(?![\d.,%]\d|\d|%)",
+        _years,
+    ),
+    (r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[1-9]0)'?s\b", lambda m: decade(m["digits"])),
+    (rf"{_ALONE}[12]\d{{3}}(?![\d%]|[.,]\d|-\d)", _year),
+]

@@ -1,0 +1,109 @@
+"""A number in English text with whatever belongs to it: sign, range, currency, unit."""
+
+import re
+from typing import Final
+
+from core.text.english_numbers import number
+from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
+
+RANGE = r"\s?[-~—]\s?"
+
+_BIG: Final = {
+    "k": "thousand",
+    "m": "million",
+    "mn": "million",
+    "b": "billion",
+    "bn": "billion",
+    "t": "trillion",
+}
+_DOLLARS: Final = {
+    "$": "",
+    "US$": "U S ",
+    "USD": "U S ",
+    "HK$": "Hong Kong ",
+    "HKD": "Hong Kong ",
+    "NT$": "Taiwan ",
+    "A$": "Australian ",
+    "C$": "Canadian ",
+    "S$": "Singapore ",
+}
+# One, many; and of its hundredth, one, many.
+_MONEY: Final = {
+    **{sign: (f"{of}dollar", f"{of}dollars", "cent", "cents") for sign, of in _DOLLARS.items()},
+    "£": ("pound", "pounds", "penny", "pence"),
+    "GBP": ("pound", "pounds", "penny", "pence"),
+    "€": ("euro", "euros", "cent", "cents"),
+    "EUR": ("euro", "euros", "cent", "cents"),
+    "¥": ("yuan", "yuan", "", ""),
+    "RMB": ("yuan", "yuan", "", ""),
+    "CNY": ("yuan", "yuan", "", ""),
+    "JPY": ("yen", "yen", "", ""),
+    "₩": ("won", "won", "", ""),
+    "₹": ("rupee", "rupees", "", ""),
+    "R$": ("real", "reais", "", ""),
+}
+QUANTITY = (
+    rf"(?P<sign>(?<![\w)\].])[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
+    rf"(?:(?P<own>%|{UNIT})(?={RANGE}-?\.?\d))?"
+    rf"(?:(?P<to>{RANGE})(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER}))?"
+    rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion|thousand|hundred)(?![A-Za-z])|"
+    r"(?:[kKmMbBtT]|bn|mn)(?![A-Za-z0-9/^])))?"
+    rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|%))?"
+    rf"(?P<per>/(?:{UNIT}|[a-z]{{3,}}))?"
+)
+_SIGNS: Final = {"-": "minus", "+": "plus", "±": "plus or minus"}
+
+
+def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
+    """The readings of a match of QUANTITY, each with its place."""
+    unit, own, money, big = ((match[g] or "").strip() for g in ("unit", "own", "money", "big"))
+    readings: list[tuple[int, str]] = []
+    if match["sign"]:
+        readings.append((match.start("sign"), _SIGNS[match["sign"]]))
+    if money and not match["b"] and not big:
+        readings.append((match.start("a"), _money(match["a"], money)))
+    else:
+        readings.append((match.start("a"), number(match["a"])))
+        if own and own != unit:
+            readings.append((match.start("own"), _unit(own, one=match["a"] == "1")))
+        if match["b"]:
+            readings.append((match.start("to"), "to"))
+            readings.append((match.start("b"), ("minus " if match["bsign"] else "") + number(match["b"])))
+        if big:
+            readings.append((match.start("big"), _big(big, money)))
+        if money:
+            readings.append((readings[-1][0], _MONEY[money][1]))
+    if name := _unit(unit, one=match["a"] == "1" and not match["b"] and not big):
+        readings.append((match.start("unit"), name))
+    if match["per"]:
+        per = match["per"][1:]
+        readings.append((match.start("per"), "per " + UNITS.get(per, ("", per))[1]))
+    return readings
+
+
+def _money(amount: str, money: str) -> str:
+    one, many, cent, cents = _MONEY[money]
+    whole, _, decimals = amount.partition(".")
+    if not cent or len(decimals) > 2:
+        return f"{number(amount)} {one if amount == '1' else many}"
+    small = int(decimals.ljust(2, "0") or 0) if decimals else 0
+    pounds = f"{number(whole or '0')} {one if whole == '1' else many}"
+    pence = f"{number(str(small))} {cent if small == 1 else cents}"
+    if not small:
+        return pounds
+    return pence if whole.strip("0") == "" else f"{pounds} and {pence}"
+
+
+def _big(big: str, money: str) -> str:
+    """10K is ten K, but $10K is ten thousand dollars."""
+    if len(big) > 2:
+        return big
+    return _BIG[big.lower()] if money else big.upper()
+
+
+def _unit(unit: str, *, one: bool) -> str:
+    if unit == "%":
+        return "percent"
+    if unit in _MONEY:
+        return _MONEY[unit][0 if one else 1]
+    return UNITS[unit][1 if one else 2] if unit in UNITS else ""

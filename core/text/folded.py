@@ -1,0 +1,130 @@
+"""One form for characters that are written in several: full-width letters, ligatures, circled numbers, emoji.
+
+What is left to read is letters, digits, ASCII symbols, CJK punctuation and single spaces of any kind as " ".
+Every character remembers where it came from, so that what is spoken can be traced to what was written.
+"""
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+
+# Characters that may follow a letter and make one character with it (NFC), or say how to draw an emoji.
+_JOINING = r"[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f]"
+# Everything else than plain ASCII, hanzi, kana, hangul and their punctuation is looked at one by one.
+_UNUSUAL = re.compile(
+    rf"&(?:[a-zA-Z]{{2,8}}|#\d{{1,6}}|#x[0-9a-fA-F]{{1,5}});|.{_JOINING}+|[^\x20-\x5f\x61-\x7e\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3，。！？；：、“”…\n]",
+    re.DOTALL,
+)
+_KNOWN = {
+    **dict.fromkeys("‐‑‒–−﹣－", "-"),
+    **dict.fromkeys("’‘ʼ＇`´", "'"),
+    **dict.fromkeys("～〜∼˜", "~"),
+    **dict.fromkeys("―─", "—"),
+    **dict.fromkeys("″＂〝〞", '"'),
+    **dict.fromkeys("•●▪■◆★☆◦‣", "、"),
+    **dict.fromkeys("✕✖⨉╳", "×"),
+    **dict.fromkeys("→⇒➔➡⟶", "→"),
+    **{c: c for c in "°¥£€₩₹±×÷√∞≈≠≤≥‰→—…·•「」『』《》〈〉【】〔〕，。！？；：、“”«»‹›Ω"},
+    **dict(zip("（）［］｛｝｟｠⸨⸩", "()[]{}()()", strict=True)),
+    "　": " ",
+    "\t": " ",
+    "\r": "\n",
+    "\v": "\n",
+    "\f": "\n",
+    "\u0085": "\n",
+    "\u2028": "\n",
+    "\u2029": "\n",
+    "℃": "°C",
+    "℉": "°F",
+    "№": "No.",
+    "￥": "¥",
+    "￡": "£",
+    "‥": "…",
+    "⋯": "…",
+    "．": ".",
+    "〇": "〇",
+    "⁄": "/",
+    "∕": "/",
+    "∶": ":",
+    "µ": "μ",
+    "％": "%",
+    "・": "·",
+    "･": "·",
+}
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"}
+_SPACE = {"So", "Sk", "Zs", "Zl", "Zp"}
+_SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Text in one form. `origin[k]` is where `text[k]` was in the written text; the last entry is its end."""
+
+    text: str
+    origin: list[int]
+
+
+def fold(written: str) -> Folded:
+    """`written` in one form; control characters and emoji are gone (an emoji leaves a space).
+
+    >>> fold("Ｈｉ ５０％ ①😀\\0").text
+    'Hi 50% 1、 '
+    """
+    parts: list[str] = []
+    origin: list[int] = []
+    done = 0
+    raised = False  # the character before was a superscript
+    for match in _UNUSUAL.finditer(written):
+        start, stop = match.span()
+        if start > done:
+            raised = False
+        parts.append(written[done:start])
+        origin.extend(range(done, start))
+        folded = _one(match[0], raised)
+        raised = match[0] in _SUPERSCRIPT
+        before = written[start - 1] if start else ""
+        if unicodedata.category(match[0][0]) == "No" and "/" in folded and before.isdigit():
+            folded = " " + folded  # 1½
+        parts.append(folded)
+        origin.extend([start] * len(folded))
+        done = stop
+    parts.append(written[done:])
+    origin.extend(range(done, len(written) + 1))
+    return Folded("".join(parts), origin)
+
+
+def _one(character: str, raised: bool) -> str:
+    """The folded form of one unusual character, with the marks that belong to it."""
+    if character[0] == "&" and character[-1] == ";":  # an HTML entity
+        return fold(html.unescape(character)).text if html.unescape(character) != character else character
+    if len(character) > 1:
+        composed = unicodedata.normalize("NFKC", character)
+        if character[0] in _KNOWN or len(composed) >= len(character):
+            # The marks do not belong to it after all (a dakuten after a dot, say): they are dropped.
+            return _one(character[0], raised) if _UNUSUAL.match(character[0]) else character[0]
+        return composed
+    if character in _KNOWN:
+        return _KNOWN[character]
+    if character in _SUPERSCRIPT:
+        return _SUPERSCRIPT[character] if raised else "^" + _SUPERSCRIPT[character]
+    return _by_category(character)
+
+
+def _by_category(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in _DROPPED:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    if category == "Nl":  # Roman numerals
+        return f"{unicodedata.numeric(character):.0f}"
+    compatible = unicodedata.normalize("NFKC", character).replace("⁄", "/").strip()
+    if category == "No" and compatible.isdigit() and compatible.isascii():
+        # Circled numbers head the items of a list. Subscripts (CO₂) are part of a word.
+        return compatible if "SUBSCRIPT" in unicodedata.name(character, "") else compatible + "、"
+    if category in _SPACE and not any(c.isalnum() for c in compatible):
+        return " "
+    if character in "™℠":
+        return ""
+    return compatible or " "

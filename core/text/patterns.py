@@ -1,0 +1,181 @@
+"""How numbers, addresses, units and markup are written: what the rules of several languages look for."""
+
+import re
+from typing import Final
+
+INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)"
+NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
+URL = (
+    r"(?<![A-Za-z0-9@])(?:https?://[A-Za-z0-9][^\s<>\"'()\[\]{}|\u0080-\U0010ffff]*|"
+    r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+"
+    r"(?:com|org|net|edu|gov|io|ai|cn|dev|app|co|hk|tw|jp|kr|uk|us|me|info|tv|cc|top|xyz)"
+    r"(?![A-Za-z0-9]|\.[A-Za-z])(?::\d+)?(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]*)?)"
+)
+EMAIL = r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+MARKUP = (
+    r"!?\[(?P<label>[^\[\]\n]*)\]\([^()\s]*\)"  # Markdown link or picture: its label is read
+    r"|</?[A-Za-z][^<>]{0,200}>"  # HTML tag
+    r"|(?m:^\s*(?:#{1,6}|>+|[-*+])\s+)"  # heading, quotation, bullet
+    r"|(?m:^\s*(?:[-*_=]\s*){3,}$)"  # rule
+    r"|\*\*|__|~~|```\w*"
+)
+ISO_DATE = (
+    r"(?<![\d.])(?P<y>[12]\d{3})(?P<sep>[-/.])(?P<m>0?[1-9]|1[0-2])(?:[-/.](?P<d>0?[1-9]|[12]\d|3[01]))"
+    r"(?![\d%]|[-/.]\d)(?:T(?=\d\d:\d\d))?"
+)
+TIME = (
+    r"(?<![\d:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.\d+)?)?"
+    r"(?![\d:：])(?:Z(?!\w))?(?:\s?(?P<half>[AaPp]\.?[Mm](?:\.(?![A-Za-z])|(?![A-Za-z]))))?"
+)
+VERSION = (
+    r"(?<![A-Za-z0-9.])(?:(?P<v>[vV])\.?(?P<versioned>\d+(?:\.\d+)*)|(?P<dotted>\d+(?:\.\d+){2,}))"
+    r"(?![A-Za-z0-9%])"
+)
+CODE = r"(?<![A-Za-z0-9.-])\d+(?:-\d+){2,}(?![A-Za-z0-9-])"  # digits in groups: an ISBN, say
+US_PHONE = r"(?<![A-Za-z0-9.-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![A-Za-z0-9-])"
+FOREIGN_PHONE = r"\+\d{1,3}(?:[- ]\(?\d{1,5}\)?){2,5}(?![A-Za-z0-9-])"
+
+FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/]|\.\d)"
+
+CURRENCIES = r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|[$¥€£₩₹])"
+
+# symbol: Chinese, English for one, English for many
+UNITS: Final = {
+    "mm": ("毫米", "millimetre", "millimetres"),
+    "cm": ("厘米", "centimetre", "centimetres"),
+    "dm": ("分米", "decimetre", "decimetres"),
+    "m": ("米", "metre", "metres"),
+    "km": ("公里", "kilometre", "kilometres"),
+    "nm": ("纳米", "nanometre", "nanometres"),
+    "μm": ("微米", "micrometre", "micrometres"),
+    "um": ("微米", "micrometre", "micrometres"),
+    "ft": ("英尺", "foot", "feet"),
+    "mi": ("英里", "mile", "miles"),
+    "mg": ("毫克", "milligram", "milligrams"),
+    "μg": ("微克", "microgram", "micrograms"),
+    "g": ("克", "gram", "grams"),
+    "kg": ("千克", "kilogram", "kilograms"),
+    "Kg": ("千克", "kilogram", "kilograms"),
+    "KG": ("千克", "kilogram", "kilograms"),
+    "t": ("吨", "tonne", "tonnes"),
+    "lb": ("磅", "pound", "pounds"),
+    "lbs": ("磅", "pound", "pounds"),
+    "oz": ("盎司", "ounce", "ounces"),
+    "ml": ("毫升", "millilitre", "millilitres"),
+    "mL": ("毫升", "millilitre", "millilitres"),
+    "L": ("升", "litre", "litres"),
+    "l": ("升", "litre", "litres"),
+    "ms": ("毫秒", "millisecond", "milliseconds"),
+    "μs": ("微秒", "microsecond", "microseconds"),
+    "ns": ("纳秒", "nanosecond", "nanoseconds"),
+    "s": ("秒", "second", "seconds"),
+    "sec": ("秒", "second", "seconds"),
+    "min": ("分钟", "minute", "minutes"),
+    "h": ("小时", "hour", "hours"),
+    "hr": ("小时", "hour", "hours"),
+    "hrs": ("小时", "hour", "hours"),
+    "Hz": ("赫兹", "hertz", "hertz"),
+    "kHz": ("千赫兹", "kilohertz", "kilohertz"),
+    "MHz": ("兆赫兹", "megahertz", "megahertz"),
+    "GHz": ("吉赫兹", "gigahertz", "gigahertz"),
+    "W": ("瓦", "watt", "watts"),
+    "kW": ("千瓦", "kilowatt", "kilowatts"),
+    "MW": ("兆瓦", "megawatt", "megawatts"),
+    "Wh": ("瓦时", "watt-hour", "watt-hours"),
+    "kWh": ("千瓦时", "kilowatt-hour", "kilowatt-hours"),
+    "V": ("伏", "volt", "volts"),
+    "kV": ("千伏", "kilovolt", "kilovolts"),
+    "mA": ("毫安", "milliampere", "milliamperes"),
+    "mAh": ("毫安时", "milliampere-hour", "milliampere-hours"),
+    "Ω": ("欧姆", "ohm", "ohms"),
+    "Pa": ("帕", "pascal", "pascals"),
+    "hPa": ("百帕", "hectopascal", "hectopascals"),
+    "kPa": ("千帕", "kilopascal", "kilopascals"),
+    "MPa": ("兆帕", "megapascal", "megapascals"),
+    "kJ": ("千焦", "kilojoule", "kilojoules"),
+    "cal": ("卡", "calorie", "calories"),
+    "kcal": ("千卡", "kilocalorie", "kilocalories"),
+    "KB": ("K B", "kilobyte", "kilobytes"),
+    "kB": ("K B", "kilobyte", "kilobytes"),
+    "MB": ("M B", "megabyte", "megabytes"),
+    "GB": ("G B", "gigabyte", "gigabytes"),
+    "TB": ("T B", "terabyte", "terabytes"),
+    "PB": ("P B", "petabyte", "petabytes"),
+    "kbps": ("千比特每秒", "kilobit per second", "kilobits per second"),
+    "Kbps": ("千比特每秒", "kilobit per second", "kilobits per second"),
+    "Mbps": ("兆比特每秒", "megabit per second", "megabits per second"),
+    "Gbps": ("吉比特每秒", "gigabit per second", "gigabits per second"),
+    "px": ("像素", "pixel", "pixels"),
+    "fps": ("帧每秒", "frame per second", "frames per second"),
+    "rpm": ("转每分钟", "revolution per minute", "revolutions per minute"),
+    "dB": ("分贝", "decibel", "decibels"),
+    "mph": ("英里每小时", "mile per hour", "miles per hour"),
+    "kph": ("公里每小时", "kilometre per hour", "kilometres per hour"),
+    "ha": ("公顷", "hectare", "hectares"),
+    "°C": ("摄氏度", "degree Celsius", "degrees Celsius"),
+    "°c": ("摄氏度", "degree Celsius", "degrees Celsius"),
+    "°F": ("华氏度", "degree Fahrenheit", "degrees Fahrenheit"),
+    "°": ("度", "degree", "degrees"),
+    "m^2": ("平方米", "square metre", "square metres"),
+    "m2": ("平方米", "square metre", "square metres"),
+    "cm^2": ("平方厘米", "square centimetre", "square centimetres"),
+    "km^2": ("平方公里", "square kilometre", "square kilometres"),
+    "km2": ("平方公里", "square kilometre", "square kilometres"),
+    "m^3": ("立方米", "cubic metre", "cubic metres"),
+    "m3": ("立方米", "cubic metre", "cubic metres"),
+    "cm^3": ("立方厘米", "cubic centimetre", "cubic centimetres"),
+    "m/s^2": ("米每平方秒", "metre per second squared", "metres per second squared"),
+}
+UNIT = "(?:" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-z0-9^])"
+
+# Greek letters stand alone, in formulas; a word of them is text in a language nobody here reads.
+GREEK: Final = {
+    "α": ("阿尔法", "alpha"),
+    "β": ("贝塔", "beta"),
+    "γ": ("伽马", "gamma"),
+    "δ": ("德尔塔", "delta"),
+    "ε": ("艾普西隆", "epsilon"),
+    "ζ": ("泽塔", "zeta"),
+    "η": ("伊塔", "eta"),
+    "θ": ("西塔", "theta"),
+    "ι": ("约塔", "iota"),
+    "κ": ("卡帕", "kappa"),
+    "λ": ("拉姆达", "lambda"),
+    "μ": ("缪", "mu"),
+    "ν": ("纽", "nu"),
+    "ξ": ("克西", "xi"),
+    "ο": ("奥密克戎", "omicron"),
+    "π": ("派", "pi"),
+    "ρ": ("柔", "rho"),
+    "σ": ("西格马", "sigma"),
+    "ς": ("西格马", "sigma"),
+    "τ": ("套", "tau"),
+    "υ": ("宇普西隆", "upsilon"),
+    "φ": ("斐", "phi"),
+    "χ": ("希", "chi"),
+    "ψ": ("普西", "psi"),
+    "ω": ("欧米伽", "omega"),
+}
+
+
+def markup(match: re.Match[str]) -> str:
+    """What is left to read of a piece of markup: a link's label, else nothing."""
+    return match["label"] or ""
+
+
+def parts(address: str) -> list[str]:
+    """A web address as it is worth hearing: host and path in words and dots, no scheme, query or fragment.
+
+    >>> parts("https://www.example.com/docs/?q=1#top")
+    ['www', '.', 'example', '.', 'com', '/', 'docs']
+    """
+    address = re.sub(r"^https?://", "", re.split(r"[?#]", address)[0]).rstrip("/.,;:!-_")
+    return re.findall(r"[^\W_]+|[./@_:-]", address)
+
+
+def address_word(word: str) -> str:
+    """A word of a web address; spelled if nobody could say it."""
+    spelled = (
+        len(word) == 1 or word.lower() in ("io", "ai", "uk", "us") or not set(word.lower()) & set("aeiouy")
+    )
+    return " ".join(word.upper()) if spelled and len(word) <= 5 else word

@@ -1,0 +1,91 @@
+"""Rewrite text by an ordered list of rules, keeping track of where every character came from.
+
+A rule is a pattern and a function that says how what it matched is read. At each place the first rule
+that matches and has an answer wins; text no rule wants goes through a table of single characters.
+The rules themselves are in `chinese`, `english` and `japanese_korean`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Reading = str | Sequence[tuple[int, str]] | None
+"""How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
+
+Rule = tuple[str, Callable[[re.Match[str]], Reading]]
+
+_NAMED = re.compile(r"\(\?P<\w+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """rules: tried in order. plain: how single characters are read that no rule took; the rest stay."""
+
+    rules: Sequence[Rule]
+    plain: Mapping[str, str]
+    _any: re.Pattern[str] = field(init=False)
+    _each: list[re.Pattern[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        alternatives = (f"(?P<r{k}>{_NAMED.sub('(?:', p)})" for k, (p, _) in enumerate(self.rules))
+        object.__setattr__(self, "_any", re.compile("|".join(alternatives)))
+        object.__setattr__(self, "_each", [re.compile(p) for p, _ in self.rules])
+
+    def read(self, text: str) -> tuple[str, list[int]]:
+        """`text` as it is read, and for each character of it the place in `text` that it stands for."""
+        out = _Output()
+        place = 0
+        while found := self._any.search(text, place):
+            self._copy(out, text, place, found.start())
+            place = self._rewrite(out, text, found)
+        self._copy(out, text, place, len(text))
+        return out.text(), out.places
+
+    def _rewrite(self, out: "_Output", text: str, found: re.Match[str]) -> int:
+        """Write what the first willing rule makes of the place found; return where to go on."""
+        start = found.start()
+        for k in range(int((found.lastgroup or "r0")[1:]), len(self.rules)):
+            match = self._each[k].match(text, start)
+            if match is None or match.end() == start:
+                continue
+            reading = self.rules[k][1](match)
+            if reading is None:
+                continue
+            for where, words in [(start, reading)] if isinstance(reading, str) else reading:
+                out.add(words, where, rewritten=True)
+            return match.end()
+        self._copy(out, text, start, start + 1)
+        return start + 1
+
+    def _copy(self, out: "_Output", text: str, start: int, stop: int) -> None:
+        for k in range(start, stop):
+            out.add(self.plain.get(text[k], text[k]), k, rewritten=False)
+
+
+class _Output:
+    """Text being written, with a space where two Latin words would run together."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self.places: list[int] = []
+        self._last = ""
+        self._rewritten = False
+
+    def add(self, words: str, place: int, *, rewritten: bool) -> None:
+        if not words:
+            self._rewritten |= rewritten
+            return
+        seam = rewritten or self._rewritten
+        if seam and _is_latin(self._last) and _is_latin(words[0]):
+            words = " " + words
+        self._parts.append(words)
+        self.places.extend([place] * len(words))
+        self._last, self._rewritten = words[-1], rewritten
+
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
+def _is_latin(character: str) -> bool:
+    """Latin letters and digits, of which words are made that need spaces between them."""
+    return character != "" and character.isalnum() and character < "\u0370"

@@ -1,0 +1,185 @@
+"""What is read for English text, and for text in two languages. Written by hand."""
+
+import pytest
+
+from core.text import spoken
+
+CASES = {
+    # whole numbers
+    "I have 3 cats": "I have three cats",
+    "12,345 people": "twelve thousand three hundred forty-five people",
+    "1000000 users": "one million users",
+    "2000 users": "two thousand users",
+    "room 101": "room one hundred one",
+    "agent 007": "agent zero zero seven",
+    # decimals and signs
+    "pi is 3.14": "pi is three point one four",
+    ".5 litres": "zero point five litres",
+    "it is -5 now": "it is minus five now",
+    "±3": "plus or minus three",
+    # money
+    "$1,250.99": "one thousand two hundred fifty dollars and ninety-nine cents",
+    "$1": "one dollar",
+    "$0.99": "ninety-nine cents",
+    "$3.50": "three dollars and fifty cents",
+    "$3.5 million": "three point five million dollars",
+    "$5M": "five million dollars",
+    "€20": "twenty euros",
+    "£5.01": "five pounds and one penny",
+    "¥100": "one hundred yuan",
+    "$5-10": "five to ten dollars",
+    "-$5": "minus five dollars",
+    "US$300": "three hundred U S dollars",
+    "$10/month": "ten dollars per month",
+    "100 EUR": "one hundred euros",
+    # dates
+    "2024-05-01": "May first, twenty twenty-four",
+    "05/01/2024": "May first, twenty twenty-four",
+    "25/12/2023": "December twenty-fifth, twenty twenty-three",
+    "May 1, 2024": "May first, twenty twenty-four",
+    "May 1 2024": "May first, twenty twenty-four",
+    "May 1st": "May first",
+    "1 May 2024": "the first of May, twenty twenty-four",
+    "Jan. 5": "January fifth",
+    "in March 2020": "in March twenty twenty",
+    "in 1984": "in nineteen eighty-four",
+    "since 2005": "since two thousand five",
+    "in 1905": "in nineteen oh five",
+    "the 1990s": "the nineteen nineties",
+    "the '80s": "the eighties",
+    "1998-2003": "nineteen ninety-eight to two thousand three",
+    "in 1066": "in ten sixty-six",
+    "2024": "twenty twenty-four",
+    # times
+    "10:30 am": "ten thirty A M",
+    "10:05": "ten oh five",
+    "at 9:00": "at nine o'clock",
+    "14:45": "fourteen forty-five",
+    "5pm": "five P M",
+    "5 p.m. today": "five P M today",
+    "9:00-17:30": "nine o'clock to seventeen thirty",
+    "12:30:45": "twelve thirty and forty-five seconds",
+    # percentages, ranges, ratios, fractions, ordinals
+    "50%": "fifty percent",
+    "3.5%": "three point five percent",
+    "10-20%": "ten to twenty percent",
+    "3-5 days": "three to five days",
+    "a 3:2 ratio": "a three to two ratio",
+    "won 3-2": "won three to two",
+    "1/2 cup": "one half cup",
+    "3/4": "three quarters",
+    "2/3": "two thirds",
+    "1½ hours": "one and a half hours",
+    "the 1st": "the first",
+    "the 22nd time": "the twenty-second time",
+    "100th": "one hundredth",
+    # telephones and codes
+    "(415) 555-2671": "four one five, five five five, two six seven one",
+    "415-555-2671": "four one five, five five five, two six seven one",
+    "+1 415-555-2671": "plus one, four one five, five five five, two six seven one",
+    "13800138000": "one three eight zero zero one three eight zero zero zero",
+    "your code is 123456": "your code is one two three four five six",
+    "ISBN 978-7-111": "I S B N nine seven eight, seven, one one one",
+    # temperatures and units
+    "-5°C": "minus five degrees Celsius",
+    "98.6°F": "ninety-eight point six degrees Fahrenheit",
+    "120 km/h": "one hundred twenty kilometres per hour",
+    "5kg": "five kilograms",
+    "1 kg": "one kilogram",
+    "16GB of RAM": "sixteen gigabytes of RAM",
+    "3.2 GHz": "three point two gigahertz",
+    "50 m²": "fifty square metres",
+    "5'11\"": "five foot eleven",
+    "30 fps": "thirty frames per second",
+    "10 m/s": "ten metres per second",
+    # formulas
+    "1+1=2": "one plus one equals two",
+    "5 - 3 = 2": "five minus three equals two",
+    "x^2": "x squared",
+    "2^10": "two to the power of ten",
+    "a > b": "a is greater than b",
+    "1920x1080": "one thousand nine hundred twenty by one thousand eighty",
+    "4 × 4": "four times four",
+    "π": "pi",
+    # abbreviations
+    "Dr. Smith": "Doctor Smith",
+    "Mr. Jones vs. Mrs. Jones": "Mister Jones versus Missus Jones",
+    "fruit, e.g. apples": "fruit, for example apples",
+    "i.e. this": "that is this",
+    "apples, pears, etc.": "apples, pears, et cetera.",
+    "No. 5": "number five",
+    "Fig. 3": "figure three",
+    "p. 12": "page twelve",
+    "St. Louis": "Saint Louis",
+    "a PhD student": "a P H D student",
+    "w/o sugar": "without sugar",
+    "the U.S. economy": "the U S economy",
+    # acronyms and names
+    "a VIP of NASA": "a V I P of NASA",
+    "the APIs": "the A P I's",
+    "This is VERY good": "This is VERY good",
+    "the IT department": "the I T department",
+    "an OpenAI model": "an Open A I model",
+    "GPT-4": "G P T four",
+    "RTX 4090": "R T X forty ninety",
+    "the H100": "the H one hundred",
+    "an MP3 file": "an M P three file",
+    "World War II": "World War two",
+    "Chapter IV": "Chapter four",
+    "Louis XIV": "Louis the fourteenth",
+    "I am": "I am",
+    "v2.1.3": "version two point one point three",
+    "version 2.1.3": "version two point one point three",
+    "192.168.1.1": "one nine two dot one six eight dot one dot one",
+    "C++ and C#": "C plus plus and C sharp",
+    # addresses
+    "www.example.com": "W W W dot example dot com",
+    "see https://example.com/docs?x=1": "see example dot com slash docs",
+    "mail me@example.com": "mail me at example dot com",
+    # marks
+    "R&D": "R and D",
+    "and/or": "and or",
+    "it's": "it's",
+    "it’s": "it's",
+    "well-known": "well-known",
+    "one - two": "one, two",
+    "wait...": "wait…",
+    "**bold** text": "bold text",
+    "`code` here": "code here",
+    "# Heading": "Heading",
+    "#1": "number one",
+    "a [link](http://x.io)": "a link",
+    "<b>bold</b>": "bold",
+    "great 😀 work": "great work",
+    "Q&amp;A": "Q and A",
+    "What?!": "What?",
+    "“quoted”": "quoted",
+    "(an aside) here": "an aside, here",
+    "ﬁne": "fine",
+    "café": "café",
+    "re\u0301sume\u0301": "résumé",
+}
+
+
+@pytest.mark.parametrize(("written", "said"), CASES.items())
+def test_reading(written, said):
+    assert spoken(written, "en") == said
+
+
+MIXED = {
+    "我用iPhone 15拍照。It costs $999.": [
+        "我用iPhone十五拍照。",
+        "It costs nine hundred ninety-nine dollars.",
+    ],
+    "The word 你好 means hello.": ["The word", "你好", "means hello."],
+    "今天的meeting在3:30 PM开始": ["今天的meeting在下午三点三十分开始"],
+    "他说“OK”，然后走了。": ["他说OK，然后走了。"],
+    "Please pay 100元 now": ["Please pay", "一百元", "now"],
+    "こんにちは。100%です。": ["こんにちは。", "ひゃくパーセントです。"],
+    "안녕하세요. 3.5kg입니다.": ["안녕하세요.", "삼 점 오 킬로그램입니다."],
+}
+
+
+@pytest.mark.parametrize(("written", "said"), MIXED.items())
+def test_mixed_languages(written, said):
+    assert spoken(written).split("\n") == said
