@@ -25,7 +25,7 @@ _GLIDE_S = 0.08
 """How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
 _SHUT_LEAST_S, _SHUT_REACH_S = 0.05, 0.07
 """The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
-_PRESSED = -0.03
+PRESSED = -0.03
 
 _VOWELS: dict[str, tuple[float, float]] = {
     "a": (0.58, 0.00), "ɑ": (0.58, -0.03), "ä": (0.56, 0.00), "æ": (0.52, 0.06), "ɐ": (0.46, 0.00),
@@ -88,7 +88,7 @@ def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -
         if not _SHUT.isdisjoint(name):
             off = max(begin, -max(end, begin + _SHUT_LEAST_S), 0.0) / _SHUT_REACH_S
             free *= 1 - max(0.0, 1 - off * off) ** 3
-    return gap * free + _PRESSED * (1 - free), width
+    return gap * free + PRESSED * (1 - free), width
 
 
 def _near(
