@@ -78,6 +78,8 @@ class Synthesizer(nn.Module):
         width, inputs, kernel = weights["ssl_proj.weight"].shape
         self.ssl_proj = nn.Conv1d(inputs, width, kernel, stride=kernel)
         self.quantizer = Quantizer(weights)
+        self.latent = weights["flow.flows.0.pre.weight"].shape[1] * 2
+        """Channels of the latents."""
         self.speaker = "sv_emb.weight" in weights
         """Whether it wants a speaker vector (v2Pro and v2ProPlus)."""
         if self.speaker:

@@ -198,6 +198,11 @@ class Text2Semantic(nn.Module):
         return net
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.bert_proj.weight.device
+
+    @property
     def layers(self) -> list[Layer]:
         return list(self.h.layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
 
@@ -240,7 +245,7 @@ class Text2Semantic(nn.Module):
         lengths[b]: positions that row b already holds. The cache must have room for one more in each.
         """
         rows = len(tokens)
-        device = self.bert_proj.weight.device
+        device = self.device
         position = self.ar_audio_position.rows(max(places) + 1)
         x = self.ar_audio_embedding(torch.tensor(tokens, device=device))
         x = (x + position[torch.tensor(places, device=device)])[:, None]  # (rows, 1, width)
