@@ -295,6 +295,10 @@ class Store:
         """Events past number `after` of a job's log, in order; empty if there are none yet."""
         return await self._reader.call(rows.read_events, self._read, job_id, after, limit)
 
+    async def newest(self, job_id: str, type: str) -> Event | None:
+        """The last event of a type in a job's log."""
+        return await self._reader.call(rows.newest_event, self._read, job_id, type)
+
     async def counts(self) -> dict[str, int]:
         """How many jobs there are of each status."""
         return await self._reader.call(rows.count_by_status, self._read)

@@ -149,6 +149,15 @@ def read_events(db: sqlite3.Connection, job_id: str, after: int, limit: int) -> 
     return [Event(*row) for row in rows.fetchall()]
 
 
+def newest_event(db: sqlite3.Connection, job_id: str, type: str) -> Event | None:
+    """The last event of a type."""
+    row = db.execute(
+        "select job, seq, ts, type, data from events where job = ? and type = ? order by seq desc limit 1",
+        (job_id, type),
+    ).fetchone()
+    return None if row is None else Event(*row)
+
+
 def recent_metrics(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """Metrics of the jobs completed last, newest first."""
     rows = db.execute(

@@ -16,8 +16,8 @@ Kind = Literal["video", "template"]
 StageName = Literal["prepare", "tts", "lipsync", "enhance", "encode", "upload"]
 StageState = Literal["pending", "running", "finished", "error", "skipped", "cancelled"]
 
-TEXT_LIMIT = 20_000
-"""Characters of text in one request: about an hour of speech."""
+TEXT_LIMIT = 100_000
+"""Characters of text in one request, at most: hours of speech. The setting `text_limit` may be lower."""
 
 
 def _without_nul(text: str) -> str:
@@ -50,10 +50,13 @@ class Engines(Model):
 
 
 class VideoOptions(Model):
-    """How to make a video."""
+    """How to make a video. What is absent is the template's own, or the engine's first."""
 
-    fps: Annotated[int, Field(ge=10, le=60, description="frames a second")] = 25
-    enhance: Annotated[bool, Field(description="restore the redrawn face")] = False
+    fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
+    size: (
+        Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="like 1280x720")] | None
+    ) = None
+    enhance: Annotated[bool, Field(description="make the redrawn face clearer")] = True
     speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
         1.0
     )
@@ -62,15 +65,18 @@ class VideoOptions(Model):
     engines: Engines = Engines()
 
 
+Language = Annotated[
+    Literal["auto", "zh", "en", "yue", "ja", "ko"], Field(description="what the text is written in")
+]
+
+
 class VideoRequest(Model):
-    """A video of `template` saying `text`, or speaking an uploaded recording."""
+    """A video of `template` saying `text`; without a text it speaks the uploaded recording."""
 
     text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)] | None = None
-    template: Slug = "default"
+    template: Slug = "sample"
     voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
-    language: Annotated[
-        Literal["auto", "zh", "en", "yue", "ja", "ko"], Field(description="what the text is written in")
-    ] = "auto"
+    language: Language = "auto"
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
@@ -89,7 +95,16 @@ class SpeechRequest(Model):
     voice: Name | None = None
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)] = 1.0
-    language: Literal["auto", "zh", "en", "yue", "ja", "ko"] = "auto"
+    language: Language = "auto"
+
+
+class Order(Model):
+    """What a job's record keeps of its request. upload: the file in the job's folder that came with it."""
+
+    title: str
+    template: str
+    video: VideoRequest | None = None
+    upload: str | None = None
 
 
 # --- answered ------------------------------------------------------------------------------------
@@ -140,10 +155,10 @@ class Metrics(Model):
     first_audio_ms: int | None = None
     first_frame_ms: int | None = None
     total_ms: int
-    audio_s: float
-    rtf: float
-    fps: float
-    frames: int
+    audio_s: float = 0.0
+    rtf: float = 0.0
+    fps: float = 0.0
+    frames: int = 0
     frames_without_face: int = 0
     retries: int = 0
 
@@ -176,6 +191,70 @@ class JobList(Model):
     object: Literal["list"] = "list"
     data: list[Job]
     has_more: bool
+
+
+class VoiceInfo(Model):
+    """A voice of an engine."""
+
+    name: str
+    languages: list[str]
+    about: str
+    engine: str
+
+
+class VoiceList(Model):
+    """Every voice of one engine; the first is the default."""
+
+    object: Literal["list"] = "list"
+    data: list[VoiceInfo]
+
+
+class EngineInfo(Model):
+    """Something that can do one stage's work. missing: what it lacks here; remedy: commands that get it."""
+
+    name: str
+    kind: str
+    about: str
+    available: bool
+    missing: list[str]
+    remedy: str
+
+
+class EngineList(Model):
+    """Every engine, by kind, in order of preference."""
+
+    object: Literal["list"] = "list"
+    data: list[EngineInfo]
+
+
+class TemplateInfo(Model):
+    """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s."""
+
+    id: str
+    object: Literal["template"] = "template"
+    name: str
+    kind: str
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    bytes: int
+    created_at: float
+    thumbnail: str
+
+
+class TemplateList(Model):
+    """Every template."""
+
+    object: Literal["list"] = "list"
+    data: list[TemplateInfo]
+
+
+class Deleted(Model):
+    """What is no more."""
+
+    id: str
+    deleted: Literal[True] = True
 
 
 class Problem(Model):

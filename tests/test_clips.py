@@ -76,7 +76,7 @@ def test_every_viewer_reads_the_file_whenever_it_joins(tmp_path_factory, sizes, 
         async with clips.viewing(again):
             assert again.init == 624
             assert await read_all(again, 0, ends) == expected
-        await clips.close("completed")
+        await clips.close()
 
     run(main())
 
@@ -107,7 +107,7 @@ def test_what_is_made_fast_is_joined_and_what_is_made_first_is_not_held_back(tmp
         assert sum(sizes) == (EAGER + 100) * 1000
         assert len(sizes) < EAGER + 20
         assert max(sizes) <= JOIN
-        await clips.close("completed")
+        await clips.close()
 
     run(main())
 
@@ -123,7 +123,7 @@ def test_memory_does_not_grow_with_the_video_and_old_parts_come_from_the_file(tm
         beginning = await clip.read(0)
         with (tmp_path / "stream.mp4").open("rb") as file:
             assert beginning == file.read(len(beginning))
-        await clips.close("server_stopped")
+        await clips.close()
         assert clip.ended == "server_stopped"
 
     run(main())
@@ -141,7 +141,7 @@ def test_a_cancelled_write_does_not_shift_the_file(tmp_path):
             flushing.cancel()
         await clip.flush()
         await clips.end("a", "completed")
-        await clips.close("completed")
+        await clips.close()
         assert (tmp_path / "stream.mp4").read_bytes() == b"".join(parts)
 
     run(main())
@@ -159,7 +159,7 @@ def test_a_clip_cut_off_in_mid_box_is_read_up_to_its_last_whole_fragment(tmp_pat
             assert await read_all(clip) == whole
         with pytest.raises(OSError, match="No such file"):
             await Clips(lambda job_id: tmp_path / "none").finished("b")
-        await clips.close("completed")
+        await clips.close()
 
     run(main())
 
@@ -185,7 +185,7 @@ def test_a_full_disk_is_storage_full(tmp_path):
             with pytest.raises(StorageFull):
                 await fill()
         finally:
-            await clips.close("failed")
+            await clips.close()
 
     try:
         run(main())

@@ -120,7 +120,7 @@ def test_one_watcher_follows_many_jobs_and_they_take_turns():
                         seen[event.job_id].append(event.seq)
             record.add("big", "job.cancelled")
             record.add("small", "job.completed")
-            while list(watcher.jobs):
+            while watcher.jobs:
                 for event in await watcher.next():
                     seen[event.job_id].append(event.seq)
         for job, numbers in seen.items():
@@ -141,7 +141,7 @@ def test_following_all_begins_with_what_is_new():
             assert sorted((e.job_id, e.seq) for e in got) == [("new", 1), ("new", 2), ("old", 6)]
             watcher.leave_all()
             record.add("new")
-            assert not list(watcher.jobs)
+            assert not watcher.jobs
 
     run(main())
 
@@ -177,5 +177,43 @@ def test_publishing_never_waits_for_stuck_watchers_and_keeps_nothing_for_them():
         for watching in stuck:
             assert (await anext(watching)).seq == 2
             await watching.aclose()
+
+    run(main())
+
+
+def test_a_wait_that_is_given_up_loses_nothing():
+    async def main():
+        record = Record()
+        record.add("a", count=3 * TAIL)
+        seen = []
+        with record.hub.watcher(record) as watcher:
+            watcher.follow("a", 0)
+            for n in range(400):
+                record.add("a", "job.completed" if n == 399 else "note")
+                waiting = asyncio.create_task(watcher.next())
+                for _ in range(n % 4):
+                    await asyncio.sleep(0)
+                if waiting.done():
+                    seen += waiting.result()
+                else:
+                    waiting.cancel()
+                    await asyncio.wait([waiting])
+                    assert waiting.cancelled()
+            while watcher.jobs:
+                seen += await watcher.next()
+        assert [e.seq for e in seen] == list(range(1, 3 * TAIL + 401))
+
+    run(main())
+
+
+def test_nobody_waits_for_a_deleted_job():
+    async def main():
+        record = Record()
+        record.add("a")
+        watching = asyncio.create_task(collect(record, "a"))
+        await asyncio.sleep(0.01)
+        record.hub.forget("a")
+        assert await watching == [1]
+        assert len(record.hub) == 0
 
     run(main())

@@ -8,7 +8,7 @@ because that is what nearly every watcher wants next; everything else is read fr
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, KeysView, Sequence
 from typing import Protocol
 
 from server.store_rows import Event
@@ -61,8 +61,8 @@ class Hub:
             while True:
                 for event in await watcher.next():
                     yield event
-                    if event.type in ENDS:
-                        return
+                if not watcher.jobs:
+                    return
 
     def at_hand(self, job_id: str, after: int) -> list[Event] | None:
         """Events past `after` without asking the store; None if they are not all here."""
@@ -80,6 +80,12 @@ class Hub:
     def follow_all(self, watcher: "Watcher") -> None:
         """Have `watcher` told of every event."""
         self._all.add(watcher)
+
+    def forget(self, job_id: str) -> None:
+        """The job is deleted: nobody need wait for more of it."""
+        for watcher in list(self._watchers.get(job_id, ())):
+            watcher.leave(job_id)
+            watcher.rouse()
 
     def leave(self, watcher: "Watcher", job_id: str) -> None:
         """The opposite of `follow`."""
@@ -107,6 +113,7 @@ class Watcher:
         # Jobs that may have something past their cursor, in the order they are to be looked at.
         self._pending: dict[str, None] = {}
         self._news = asyncio.Event()
+        self._roused = False
 
     def __enter__(self) -> "Watcher":
         return self
@@ -115,7 +122,7 @@ class Watcher:
         self.leave_all()
 
     @property
-    def jobs(self) -> Iterable[str]:
+    def jobs(self) -> KeysView[str]:
         """What is followed."""
         return self._cursors.keys()
 
@@ -151,25 +158,39 @@ class Watcher:
         if event.job_id not in self._cursors:
             self.follow(event.job_id, event.seq - 1)
 
+    def rouse(self) -> None:
+        """Have `next` return, even with nothing."""
+        self._roused = True
+        self._news.set()
+
     async def next(self) -> Sequence[Event]:
         """The next events, of one job, in order; waits until there are some. Jobs take turns.
 
-        A job is no longer followed after its last event. To be called by one task at a time.
+        A job is no longer followed after its last event. Empty if a job that was followed has been deleted.
+        May be cancelled, loses nothing by it. To be called by one task at a time.
         """
         while True:
             while self._pending:
-                job_id = next(iter(self._pending))
-                del self._pending[job_id]
-                if events := await self._read(job_id):
+                if events := await self._read(next(iter(self._pending))):
                     return events
+            if self._roused:
+                self._roused = False
+                return []
             self._news.clear()
             await self._news.wait()
 
     async def _read(self, job_id: str) -> Sequence[Event]:
+        # Taken off before reading: what is published meanwhile puts it on again.
+        del self._pending[job_id]
         after = self._cursors[job_id]
         events: Sequence[Event] | None = self._hub.at_hand(job_id, after)
         if events is None:
-            events = await self._log.read(job_id, after, CHUNK)
+            try:
+                events = await self._log.read(job_id, after, CHUNK)
+            except BaseException:
+                if job_id in self._cursors:
+                    self._pending[job_id] = None
+                raise
             if self._cursors.get(job_id) != after:  # left, or moved, while we read
                 return []
         if not events:

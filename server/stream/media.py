@@ -30,6 +30,9 @@ JOIN = 32 << 10
 EAGER = 80
 """Fragments announced one by one: the first second or so, when a player waits for each."""
 
+STOPPED = "server_stopped"
+"""Why a clip ended whose job will be done again."""
+
 PAUSE_S = 0.02
 """Later fragments are announced at most this often: viewers cost little however fast fragments are made."""
 
@@ -200,10 +203,10 @@ class Clips:
             if clip.ended is not None and not clip.viewers:
                 await clip.close()
 
-    async def close(self, reason: str) -> None:
-        """End every clip, for `reason`, and wait for the disk."""
+    async def close(self) -> None:
+        """The server stops: end every clip and wait for the disk."""
         for job_id in list(self._growing):
-            await self.end(job_id, reason)
+            await self.end(job_id, STOPPED)
         await asyncio.to_thread(self._disk.close)
 
 

@@ -1,0 +1,243 @@
+"""Tell clients how jobs go: on a WebSocket for one job or many, or as server-sent events.
+
+The rules are told in docs/protocol.md.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from pydantic import TypeAdapter, ValidationError
+
+import core
+from core.errors import Error
+from server.describe import describe, envelope
+from server.problems import Refused, refusal
+from server.store import Store
+from server.store_rows import JobRow
+from server.stream.hub import Hub, Watcher
+from server.stream.sockets import HEARTBEAT_S, Gone, Lines, either, messages, send
+from server.wire import Model
+from server.wire_events import (
+    CancelJob,
+    ClientMessage,
+    Ping,
+    Pong,
+    Resync,
+    SessionCreated,
+    Snapshot,
+    SocketError,
+    Subscribe,
+    Unsubscribe,
+)
+
+MESSAGE_LIMIT = 16 << 10
+"""Bytes of one message from a client."""
+
+PATIENCE = 10
+"""Bad messages from one client before its socket is closed with 1008."""
+
+FOLLOW_LIMIT = 1000
+"""Jobs one socket may follow by name."""
+
+Cancel = Callable[[str], Awaitable[object]]
+
+
+class Progress:
+    """The three ways to watch. cancel: what a client's `job.cancel` does."""
+
+    def __init__(self, store: Store, hub: Hub, lines: Lines, cancel: Cancel) -> None:
+        self.store = store
+        self.hub = hub
+        self.lines = lines
+        self.cancel = cancel
+        self.messages: TypeAdapter[Subscribe | Unsubscribe | CancelJob | Ping] = TypeAdapter(ClientMessage)
+
+    async def one_job(self, request: web.Request, job_id: str, after: int) -> web.WebSocketResponse:
+        """A socket that follows a job to its end and is then closed with 1000."""
+        await self.store.get(job_id)  # unknown jobs are refused while there is a status to do it with
+        return await self._converse(request, (job_id, after))
+
+    async def many_jobs(self, request: web.Request) -> web.WebSocketResponse:
+        """A socket that follows whatever it is asked to."""
+        return await self._converse(request, None)
+
+    async def events(self, request: web.Request, job_id: str, after: int) -> web.StreamResponse:
+        """Server-sent events of a job, to its end; 204, which ends the asking, for one who knows all."""
+        job = await self.store.get(job_id)
+        if job.finished is not None and after == job.last_seq:
+            return web.Response(status=204)
+        if self.lines.full:
+            raise Refused(
+                503, "too_many_sockets", "too many clients watch; try later", None, {"Retry-After": "5"}
+            )
+        response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        response.charset = "utf-8"
+        async with self.lines.response(request):
+            await response.prepare(request)
+            with suppress(Gone):
+                async for text in self._server_sent(job, after):
+                    await send(request, response.write(text.encode()))
+        return response
+
+    async def _server_sent(self, job: JobRow, after: int) -> AsyncGenerator[str, None]:
+        if after > job.last_seq:
+            yield f"event: resync\ndata: {resync(job, after)}\n\n"
+            after = 0
+        yield f"event: job.snapshot\ndata: {snapshot(job)}\n\n"
+        with self.hub.watcher(self.store) as watcher:
+            watcher.follow(job.id, after)
+            while watcher.jobs:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        events = await watcher.next()
+                except TimeoutError:
+                    yield ": heartbeat\n\n"
+                    continue
+                for event in events:
+                    yield f"id: {event.seq}\nevent: {event.type}\ndata: {envelope(event)}\n\n"
+
+    async def _converse(self, request: web.Request, one: tuple[str, int] | None) -> web.WebSocketResponse:
+        with suppress(Gone):
+            async with self.lines.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
+                with self.hub.watcher(self.store) as watcher:
+                    conversation = _Conversation(self, request, ws, watcher)
+                    await conversation.run(one)
+        return ws
+
+
+class _Conversation:
+    """One socket: a task listens while another speaks."""
+
+    def __init__(
+        self, progress: Progress, request: web.Request, ws: web.WebSocketResponse, watcher: Watcher
+    ) -> None:
+        self._progress = progress
+        self._request = request
+        self._ws = ws
+        self._watcher = watcher
+        # Held while a subscription is answered: no event of a job goes out before its snapshot.
+        self._speaking = asyncio.Lock()
+
+    async def run(self, one: tuple[str, int] | None) -> None:
+        """Talk until the client leaves; of one job, until its end."""
+        if one is None:
+            session = SessionCreated(server=core.__version__, heartbeat_s=HEARTBEAT_S)
+            await self._send(beside("session.created", session))
+        else:
+            await self._follow([one[0]], {one[0]: one[1]})
+        await either(self._listen(), self._tell(until_end=one is not None))
+
+    async def _tell(self, *, until_end: bool) -> None:
+        while self._watcher.jobs or not until_end:
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    events = await self._watcher.next()
+            except TimeoutError:
+                await self._send(beside("heartbeat"))
+                continue
+            async with self._speaking:
+                for event in events:
+                    await send(self._request, self._ws.send_str(envelope(event)))
+        await self._ws.close(code=WSCloseCode.OK, message=b"job over")
+
+    async def _listen(self) -> None:
+        bad = 0
+        async for message in messages(self._ws):
+            problem = await self._obey(message)
+            if problem is None:
+                continue
+            bad += 1
+            await self._send(beside("error", problem))
+            if bad >= PATIENCE:
+                await self._ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many bad messages")
+                return
+
+    async def _obey(self, message: WSMessage) -> SocketError | None:
+        """Do what the client says, or say why not."""
+        if message.type is not WSMsgType.TEXT:
+            return SocketError(code="bad_message", message="messages are JSON text")
+        try:
+            asked = self._progress.messages.validate_json(message.data)
+        except ValidationError as error:
+            return SocketError(code="bad_message", message=refusal(error).message, ref=_ref(message.data))
+        try:
+            await self._do(asked)
+        except Error as error:
+            refused = refusal(error)
+            return SocketError(code=refused.code, message=refused.message, ref=asked.ref)
+        return None
+
+    async def _do(self, asked: Subscribe | Unsubscribe | CancelJob | Ping) -> None:
+        match asked:
+            case Subscribe(job_ids="*"):
+                await self._follow_all()
+            case Subscribe(job_ids=ids, after=after):
+                await self._follow(ids, after if isinstance(after, dict) else dict.fromkeys(ids, after or 0))
+            case Unsubscribe(job_ids="*"):
+                self._watcher.leave_all()
+            case Unsubscribe(job_ids=ids):
+                for job_id in ids:
+                    self._watcher.leave(job_id)
+            case CancelJob(job_id=job_id):
+                await self._progress.cancel(job_id)
+            case Ping(ref=ref):
+                await self._send(beside("pong", Pong(ref=ref)))
+
+    async def _follow(self, ids: Sequence[str], after: dict[str, int]) -> None:
+        if len(self._watcher.jobs) + len(ids) > FOLLOW_LIMIT:
+            raise Refused(429, "too_many_subscriptions", f"one socket follows {FOLLOW_LIMIT} jobs at most")
+        async with self._speaking:
+            for job_id in ids:
+                job = await self._progress.store.get(job_id)
+                known = after.get(job_id, 0)
+                if known > job.last_seq:
+                    await self._send(resync(job, known))
+                    known = 0
+                await self._send(snapshot(job))
+                if job.finished is None or known < job.last_seq:
+                    self._watcher.follow(job_id, known)
+
+    async def _follow_all(self) -> None:
+        store = self._progress.store
+        async with self._speaking:
+            # First this, then the list: a job that comes in between is in both, never in neither.
+            self._watcher.follow_all()
+            for status in ("queued", "in_progress"):
+                for job in await store.list(status=status, limit=FOLLOW_LIMIT):
+                    await self._send(snapshot(job))
+                    self._watcher.follow(job.id, job.last_seq)
+
+    async def _send(self, text: str) -> None:
+        await send(self._request, self._ws.send_str(text))
+
+
+def beside(type: str, data: Model | None = None, job_id: str | None = None) -> str:
+    """A message that is not in the log."""
+    return (
+        f'{{"type":"{type}","seq":0,"ts":{time.time():.3f},"job_id":{json.dumps(job_id)},'
+        f'"data":{data.model_dump_json() if data else "{}"}}}'
+    )
+
+
+def snapshot(job: JobRow) -> str:
+    """The job as it is, for one who begins to watch."""
+    return beside("job.snapshot", Snapshot(job=describe(job), last_seq=job.last_seq), job.id)
+
+
+def resync(job: JobRow, known: int) -> str:
+    """For one who knows more than the log: power failed and took its end, or the data folder is another."""
+    return beside("resync", Resync(after=known, last_seq=job.last_seq), job.id)
+
+
+def _ref(text: str) -> str | None:
+    """The `ref` of a message that is otherwise wrong, if it can be made out."""
+    try:
+        ref = json.loads(text).get("ref")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return ref if isinstance(ref, str) and len(ref) <= 128 else None
