@@ -1,0 +1,100 @@
+"""Build the application and serve it until told to stop.
+
+Nothing heavy is imported before `build` is called: a command line may import this to show its help.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from server.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+"""Seconds that open requests get to end when the server stops."""
+
+
+def build(settings: "ServerSettings") -> web.Application:
+    """The application; it opens its folder and loads its engines when it starts."""
+    from server.guard import guard, harden
+    from server.house import HOUSE, open_house
+    from server.problems import problems
+    from server.routes import add_routes
+    from server.uploads import JSON_LIMIT
+
+    async def house(app: web.Application) -> AsyncGenerator[None, None]:
+        async with open_house(settings) as opened:
+            app[HOUSE] = opened
+            yield
+
+    async def stop(app: web.Application) -> None:
+        await app[HOUSE].stop()
+
+    check = guard(settings.known_hosts, settings.origins)
+    app = web.Application(middlewares=[problems, check], client_max_size=JSON_LIMIT)
+    app.on_response_prepare.append(harden)
+    app.cleanup_ctx.append(house)
+    app.on_shutdown.append(stop)
+    add_routes(app)
+    return app
+
+
+async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; then stop in good order.
+
+    ready: called with the server's address once it listens.
+    Raises FolderInUse if another server has the data folder, OSError if the address is taken.
+    """
+    from server.house import HOUSE
+
+    app = build(settings)
+    # A handler is cancelled when its client leaves: what it does is for that client.
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=GRACE_S, keepalive_timeout=75
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        if ready is not None:
+            ready(site_address(runner))
+        await _told_to_stop()
+        # First this, while it still listens: whoever asks is told that it stops, and where jobs are.
+        await app[HOUSE].stop()
+    finally:
+        await runner.cleanup()
+
+
+def site_address(runner: web.AppRunner) -> str:
+    """Where the server listens, as a URL."""
+    host, port, *_ = runner.addresses[0]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> None:
+    """`serve` on the fastest loop there is here. Blocks."""
+    if sys.platform == "win32":
+        asyncio.run(serve(settings, ready))
+        return
+    import uvloop
+
+    uvloop.run(serve(settings, ready))

@@ -1,0 +1,151 @@
+"""What there is to choose from: engines, voices, templates; and whether a request asks for what there is."""
+
+import asyncio
+from pathlib import Path
+
+import cv2
+
+from core import templates as library
+from core.engines import ENGINES, choose
+from core.errors import BadInput
+from core.studio import Staffed, Studio
+from core.template import Template
+from core.templates import SAMPLE, Templates
+from core.text import sentences
+from server.wire import EngineInfo, TemplateInfo, VideoRequest, VoiceInfo
+
+THUMBNAIL = 320
+"""Pixels of a thumbnail's longer side."""
+
+OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
+"""What OpenAI's clients call a speech engine when they are not told otherwise."""
+
+
+class Catalog:
+    """What one server offers. thumbnails: a folder for them."""
+
+    def __init__(self, studio: Studio, templates: Templates, thumbnails: Path) -> None:
+        self._studio = studio
+        self._templates = templates
+        self._thumbnails = thumbnails
+        self._drawing = asyncio.Lock()
+
+    async def warm(self) -> None:
+        """Load the engines that jobs get by default and open the template they get, so that none waits."""
+        settings = self._templates.settings
+        for kind in ("speech", "face", "lipsync", "enhance"):
+            await self._studio.engine(kind, getattr(settings, kind))
+        await self._templates.open(SAMPLE)
+
+    async def speech(self, name: str = "auto") -> Staffed:
+        """A speech engine, loaded. Raises BadInput for one that is not there or cannot run."""
+        return await self._studio.engine("speech", "auto" if name in OPENAI_MODELS else name)
+
+    async def voices(self, engine: str = "auto") -> list[VoiceInfo]:
+        """The voices of a speech engine. Raises BadInput like `speech`."""
+        staffed = await self.speech(engine)
+        return [
+            VoiceInfo(name=v.name, languages=list(v.languages), about=v.about, engine=staffed.name)
+            for v in staffed.engine.voices()
+        ]
+
+    def engines(self) -> list[EngineInfo]:
+        """Every engine there is, whether it can run here or not."""
+        found = []
+        for kind, specs in ENGINES.items():
+            for name, spec in specs.items():
+                missing = spec.missing()
+                found.append(
+                    EngineInfo(
+                        name=name,
+                        kind=kind,
+                        about=spec.about,
+                        available=not missing,
+                        missing=missing,
+                        remedy=spec.remedy(),
+                    )
+                )
+        return found
+
+    async def templates(self) -> list[TemplateInfo]:
+        """Every template in the library."""
+        return [_shown(info) for info in await asyncio.to_thread(self._templates.all)]
+
+    async def template(self, identity: str) -> TemplateInfo:
+        """Raises BadInput `unknown_template`."""
+        return _shown(await asyncio.to_thread(self._templates.show, identity))
+
+    async def remove(self, identity: str) -> None:
+        """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
+        if identity == SAMPLE:
+            raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
+        await self._templates.remove(identity)
+
+    async def check_new_template(self, identity: str, sha256: str) -> None:
+        """Raises BadInput `template_exists` if there is another template of this id already."""
+        try:
+            info = await asyncio.to_thread(self._templates.show, identity)
+        except BadInput:
+            return
+        if info.sha256 != sha256:
+            message = f"there is a template {identity!r} already; give another name, or delete it first"
+            raise BadInput("template_exists", message, "name")
+
+    async def check(self, video: VideoRequest) -> None:
+        """Raises BadInput for a template, engine or voice that is not there, or a text nobody could read."""
+        engines = video.options.engines
+        if video.template != SAMPLE:
+            await self.template(video.template)
+        choose("lipsync", engines.lipsync)
+        if video.options.enhance:
+            choose("enhance", engines.enhance)
+        if video.text is None:
+            return
+        await self.check_voice(engines.speech, video.voice)
+        limit = self._templates.settings.text_limit
+        await asyncio.to_thread(sentences, video.text, video.language, limit=limit)
+
+    async def check_voice(self, engine: str, voice: str | None) -> None:
+        """Raises BadInput for a speech engine, or a voice of it, that is not there."""
+        speech = await self.speech(engine)
+        known = [known.name for known in speech.engine.voices()]
+        if voice is not None and voice not in known:
+            message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
+            raise BadInput("unknown_voice", message, "voice")
+
+    async def thumbnail(self, identity: str) -> Path:
+        """A JPEG of the template's first frame; made when it is first wanted. Raises BadInput."""
+        info = await asyncio.to_thread(self._templates.show, identity)
+        path = self._thumbnails / f"{info.sha256[:32]}.jpg"
+        async with self._drawing:
+            if not path.exists():
+                template = await self._templates.open(identity)
+                await asyncio.to_thread(_draw, template, path)
+        return path
+
+
+def _shown(info: library.TemplateInfo) -> TemplateInfo:
+    return TemplateInfo(
+        id=info.id,
+        name=info.name,
+        kind=info.kind,
+        width=info.width,
+        height=info.height,
+        fps=round(info.fps, 3),
+        duration_s=round(info.duration_s, 3),
+        bytes=info.bytes,
+        created_at=round(info.created_at, 3),
+        thumbnail=f"/v1/templates/{info.id}/thumbnail.jpg",
+    )
+
+
+def _draw(template: Template, path: Path) -> None:
+    picture = cv2.cvtColor(template.planes(0), cv2.COLOR_YUV2BGR_I420)
+    scale = min(1.0, THUMBNAIL / max(picture.shape[:2]))
+    size = (max(1, round(template.width * scale)), max(1, round(template.height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(jpeg.tobytes())
+    draft.replace(path)

@@ -1,0 +1,142 @@
+"""Everything a server lives in, put together once, opened and closed in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from core.studio import Studio
+from core.templates import Templates
+from server.catalog import Catalog
+from server.folder import ServerFolder
+from server.metrics import Figures
+from server.problems import Refused
+from server.runner import Runner, Work
+from server.settings import ServerSettings
+from server.store import Store
+from server.stream.hub import Hub
+from server.stream.media import Clips
+from server.stream.progress import Progress
+from server.stream.sockets import Lines
+from server.template_work import TemplateWork
+from server.video_work import VideoWork
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class House:
+    """The parts, as request handlers use them.
+
+    ready: engines are loaded. stopping: no new job is taken. errands: what goes on after an answer.
+    """
+
+    settings: ServerSettings
+    folder: ServerFolder
+    studio: Studio
+    hub: Hub
+    store: Store
+    clips: Clips
+    figures: Figures
+    catalog: Catalog
+    runner: Runner
+    lines: Lines
+    progress: Progress
+    ready: bool = False
+    stopping: bool = False
+    errands: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def take_jobs(self) -> None:
+        """Raises Refused while no new job is taken."""
+        if self.stopping:
+            raise Refused(503, "stopping", "the server stops; try again soon", headers={"Retry-After": "5"})
+
+    def send(self, errand: Coroutine[Any, Any, Any]) -> None:
+        """Have something done that no request waits for."""
+        task = asyncio.create_task(errand)
+        self.errands.add(task)
+        task.add_done_callback(self.errands.discard)
+
+    async def stop(self) -> None:
+        """Take no more, tell clients, put running jobs back in line. Once."""
+        if self.stopping:
+            return
+        self.stopping, self.ready = True, False
+        await self.runner.stop()
+        await self.lines.close()
+
+
+HOUSE = web.AppKey("house", House)
+
+
+@asynccontextmanager
+async def open_house(settings: ServerSettings) -> AsyncGenerator[House, None]:
+    """The house of these settings, with jobs running in it. Raises FolderInUse."""
+    folder = ServerFolder(settings.folder)
+    try:
+        async with Studio() as studio:
+            house = _furnish(settings, folder, studio)
+            await house.runner.start()
+            house.send(_warm(house))
+            try:
+                yield house
+            finally:
+                for errand in house.errands:
+                    errand.cancel()
+                await asyncio.gather(*house.errands, return_exceptions=True)
+                await house.stop()
+                await house.clips.close()
+                await asyncio.to_thread(house.store.close)
+    finally:
+        folder.close()
+
+
+def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> House:
+    templates = Templates(settings, studio)
+    hub, figures = Hub(), Figures()
+    store = Store(
+        folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
+    )
+    clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
+    works: dict[str, Work] = {
+        "video": VideoWork(studio, templates, store, clips, folder, figures),
+        "template": TemplateWork(templates, folder),
+    }
+    runner = Runner(
+        store,
+        hub,
+        clips,
+        folder,
+        works,
+        slots=settings.jobs,
+        keep_s=settings.keep_days * 86_400,
+        keep_bytes=int(settings.keep_gb * 1e9),
+    )
+    lines = Lines(settings.lines)
+    return House(
+        settings=settings,
+        folder=folder,
+        studio=studio,
+        hub=hub,
+        store=store,
+        clips=clips,
+        figures=figures,
+        catalog=Catalog(studio, templates, folder.root / "thumbnails"),
+        runner=runner,
+        lines=lines,
+        progress=Progress(store, hub, lines, runner.cancel),
+    )
+
+
+async def _warm(house: House) -> None:
+    """Load what jobs will need. What cannot be loaded is each job's own failure, not the server's."""
+    with suppress(asyncio.CancelledError):
+        try:
+            await house.catalog.warm()
+        except Exception:
+            log.exception("could not prepare the default engines and template")
+        house.ready = True

@@ -1,0 +1,86 @@
+"""The figures of `/metrics`, in Prometheus' text format."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from core.render import Progress
+from server.wire import Status
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+
+
+class Figures:
+    """Counts of one server, brought up to date when they are asked for."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._progress: dict[str, Progress] = {}
+        self._counted: dict[str, defaultdict[str, float]] = {}
+        self._jobs = Gauge("lipstream_jobs", "Jobs on record", ["status"], registry=self._registry)
+        self._queue = Gauge(
+            "lipstream_queue_depth",
+            "Items waiting after a stage, all jobs",
+            ["stage"],
+            registry=self._registry,
+        )
+        self._viewers = Gauge("lipstream_viewers", "Clients that view a clip", registry=self._registry)
+        self._lines = Gauge("lipstream_lines", "Open sockets and event streams", registry=self._registry)
+        self._busy = Counter(
+            "lipstream_stage_busy_seconds", "Time stages worked", ["stage"], registry=self._registry
+        )
+        self._frames = Counter("lipstream_frames", "Video frames made", registry=self._registry)
+        self._faceless = Counter(
+            "lipstream_frames_without_face", "Frames left as they were", registry=self._registry
+        )
+        self._first = Histogram(
+            "lipstream_first_frame_seconds",
+            "From a job's start to its first frame",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+
+    @asynccontextmanager
+    async def running(self, job_id: str, progress: Progress) -> AsyncGenerator[None, None]:
+        """Look at this render as long as the block runs."""
+        self._progress[job_id] = progress
+        self._counted[job_id] = defaultdict(float)
+        try:
+            yield
+        finally:
+            self._add(job_id)
+            del self._progress[job_id], self._counted[job_id]
+            if progress.first_frame_s is not None:
+                self._first.observe(progress.first_frame_s)
+
+    def text(self, jobs: dict[str, int], viewers: int, lines: int) -> bytes:
+        """Everything, as Prometheus reads it."""
+        for status in get_args(Status):
+            self._jobs.labels(status).set(jobs.get(status, 0))
+        self._viewers.set(viewers)
+        self._lines.set(lines)
+        self._queue.clear()
+        for job_id, progress in self._progress.items():
+            self._add(job_id)
+            for name, meter in progress.meters.items():
+                self._queue.labels(name).inc(meter.queued)
+        return generate_latest(self._registry)
+
+    def _add(self, job_id: str) -> None:
+        """Add what a render has done since the last time."""
+        progress, counted = self._progress[job_id], self._counted[job_id]
+        for name, meter in progress.meters.items():
+            self._busy.labels(name).inc(max(0.0, meter.busy_s - counted[name]))
+            counted[name] = max(counted[name], meter.busy_s)
+        for counter, name, now in (
+            (self._frames, " frames", progress.frames),
+            (self._faceless, " faceless", progress.frames_without_face),
+        ):
+            counter.inc(now - counted[name])
+            counted[name] = now

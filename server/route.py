@@ -1,0 +1,54 @@
+"""What a route is: an address, who answers, and what its description says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+ID = r"{job_id:[A-Za-z0-9_-]{1,64}}"
+NAME = r"{name:[A-Za-z0-9_.-]{1,64}}"
+TEMPLATE = r"{template:[a-z0-9][a-z0-9_-]{0,63}}"
+"""Parts of paths. What does not match is simply not there: no odd name gets any further."""
+
+
+Answer = type[BaseModel] | str | None
+"""What a body is: JSON of a model, something of a media type, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation.
+
+    answers: by status; several where it depends. body: JSON. form: its parts, each with
+    JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of errors it may answer with,
+    besides those that any may.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, Answer | tuple[Answer, ...]]
+    body: type[BaseModel] | None = None
+    form: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    refuses: tuple[int, ...] = ()
+    head: bool = True
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Have the router call the handler."""
+        if self.method == "GET":
+            router.add_get(self.path, self.handler, allow_head=self.head)
+        else:
+            router.add_route(self.method, self.path, self.handler)
+
+
+def respond(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """The model as JSON."""
+    return web.Response(
+        status=status, text=model.model_dump_json(), content_type="application/json", headers=headers
+    )

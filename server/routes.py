@@ -1,0 +1,76 @@
+"""All routes, and those that tell of the server itself."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from aiohttp import web
+
+import static
+from server import routes_jobs, routes_videos
+from server.house import HOUSE
+from server.metrics import CONTENT_TYPE
+from server.openapi import STYLE, describe_api, page
+from server.route import Route
+
+_PAGE = Path(next(iter(static.__path__)))
+_STYLE = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process lives."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether requests should be sent here: not before engines are loaded, not once it stops."""
+    house = request.app[HOUSE]
+    if house.ready:
+        return web.Response(text="ready\n")
+    return web.Response(status=503, text="stopping\n" if house.stopping else "starting\n")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Figures for Prometheus."""
+    house = request.app[HOUSE]
+    text = house.figures.text(await house.store.counts(), house.clips.viewers, len(house.lines))
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """The API's description, for programs."""
+    return web.json_response(describe_api(ROUTES))
+
+
+async def docs(request: web.Request) -> web.Response:
+    """The API's description, for people."""
+    policy = f"default-src 'none'; style-src '{_STYLE}'; base-uri 'none'; frame-ancestors 'none'"
+    return web.Response(
+        text=page(describe_api(ROUTES)),
+        content_type="text/html",
+        headers={"Content-Security-Policy": policy},
+    )
+
+
+async def index(request: web.Request) -> web.FileResponse:
+    """The web page."""
+    return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+ROUTES = [
+    *routes_videos.ROUTES,
+    *routes_jobs.ROUTES,
+    Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
+    Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
+    Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
+    Route("GET", "/openapi.json", openapi, "This description", {200: "application/json"}),
+    Route("GET", "/docs", docs, "This description, for people", {200: "text/html"}),
+]
+
+
+def add_routes(app: web.Application) -> None:
+    """Everything the server answers to."""
+    for route in ROUTES:
+        route.add_to(app.router)
+    app.router.add_get("/", index)
+    app.router.add_static("/static", _PAGE, append_version=False)

@@ -1,0 +1,57 @@
+"""The server's own settings; `core.config` has the others. Read from the same places."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+from pydantic import Field
+
+from core.config import Settings
+
+
+class ServerSettings(Settings):
+    """`LIPSTREAM_PORT=9000` sets `port`, and so on."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8010, ge=0, le=65535)
+    """Where to listen; port 0 takes a free one."""
+
+    hosts: tuple[str, ...] = ()
+    """Names this server is known by, besides `localhost` and its addresses."""
+
+    origins: tuple[str, ...] = ()
+    """Pages elsewhere that may use it, like `https://studio.example`: those of a proxy in front."""
+
+    jobs: int = Field(default=2, ge=1)
+    """Jobs that run at once."""
+
+    waiting: int = Field(default=64, ge=1)
+    """Jobs that may wait; one more is refused with 429."""
+
+    lines: int = Field(default=512, ge=1)
+    """Open sockets and event streams, at most."""
+
+    upload_mb: int = Field(default=512, ge=1)
+    """Size of an uploaded file, at most."""
+
+    keep_days: float = Field(default=7, ge=0)
+    """Days that a job and its files are kept after its end."""
+
+    keep_gb: float = Field(default=20, gt=0)
+    """Room for the files of ended jobs; the oldest go first."""
+
+    ballast_mb: int = Field(default=16, ge=0)
+    """Room on the disk that is given up when it is full, so that failures can still be recorded."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the server's record and its jobs' files lie."""
+        return self.data_dir / "server"
+
+    @property
+    def known_hosts(self) -> tuple[str, ...]:
+        """Names a request may be addressed to."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return (*self.hosts, self.host)
+        return self.hosts

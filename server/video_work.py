@@ -1,0 +1,283 @@
+"""The work of a video job: render into the growing clip, tell how it goes, keep the files.
+
+Knows the pipeline and the record; knows no HTTP.
+"""
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.captions import srt, vtt
+from core.engines import choose
+from core.engines.base import Style
+from core.errors import BadInput
+from core.recording import remux
+from core.render import STAGES, Item, Progress, Request, Segment, render
+from core.studio import Studio
+from core.templates import Templates
+from core.types import Cue, Fragment
+from server.folder import ServerFolder
+from server.metrics import Figures
+from server.runner import Done, Report, alongside
+from server.store import Store
+from server.store_rows import JobRow, OutputRow
+from server.stream.media import Clip, Clips
+from server.wire import Metrics, Order, StageProgress
+from server.wire_events import (
+    AudioSegment,
+    StageFinished,
+    StageStarted,
+    SubtitleCue,
+    VideoInit,
+)
+from server.wire_events import Progress as ProgressEvent
+
+TICK_S = 0.2
+"""Seconds between two looks at how far the stages are."""
+
+HINT_JOBS = 20
+"""Jobs whose speed tells what to expect of the next."""
+
+
+class VideoWork:
+    """Makes videos with the engines of one studio."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        templates: Templates,
+        store: Store,
+        clips: Clips,
+        folder: ServerFolder,
+        figures: Figures,
+    ) -> None:
+        self._studio = studio
+        self._templates = templates
+        self._store = store
+        self._clips = clips
+        self._folder = folder
+        self._figures = figures
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """The engines that will be used, by kind; without those that cannot run, which the job then says."""
+        request = _request(job, self._folder.job(job.id))
+        wanted = {"speech": request.speech, "lipsync": request.lipsync, "enhance": request.enhancer}
+        if request.text is None:
+            del wanted["speech"]
+        if not request.enhance:
+            del wanted["enhance"]
+        chosen = {}
+        for kind, name in wanted.items():
+            try:
+                chosen[kind] = choose(kind, name)
+            except BadInput:
+                continue
+        return chosen
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
+        folder = self._folder.job(job.id)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        request, progress = _request(job, folder), Progress()
+        clip = await self._clips.begin(job.id)
+        making = _Making(clip, report, progress, await self._hint())
+        teller = _Teller(report, progress)
+        async with self._figures.running(job.id, progress):
+            rendering = render(request, self._studio, self._templates, making.take, progress)
+            await alongside(rendering, teller.tick())
+        await teller.tell()
+        await clip.flush()
+        left = threading.Event()
+        try:
+            outputs = await asyncio.to_thread(_keep, self._folder, job.id, making.cues, progress.rate, left)
+        finally:
+            left.set()  # a copy that nobody waits for any more gives up
+        return Done(outputs, _metrics(progress))
+
+    async def _hint(self) -> float | None:
+        """Seconds of video per second to expect: what nine of ten earlier jobs reached."""
+        rates = sorted(1 / m["rtf"] for m in await self._store.recent_metrics(HINT_JOBS) if m["rtf"] > 0)
+        return round(rates[len(rates) // 10], 2) if rates else None
+
+
+class _Making:
+    """What comes out of the pipeline, put where it belongs."""
+
+    def __init__(self, clip: Clip, report: Report, progress: Progress, hint: float | None) -> None:
+        self.cues: list[Cue] = []
+        self._clip = clip
+        self._report = report
+        self._progress = progress
+        self._hint = hint
+
+    async def take(self, item: Item) -> None:
+        """The pipeline's sink."""
+        match item:
+            case Fragment(kind="init"):
+                await self._report.event("video.init", self._init(item))
+                await self._clip.append(item.data)
+            case Fragment():
+                self._report.produced_s += item.frames / self._progress.fps
+                await self._clip.append(item.data, key=item.key and item.kind == "video")
+            case Cue():
+                self.cues.append(item)
+                start, end = self._seconds(item.start), self._seconds(item.stop)
+                cue = SubtitleCue(index=item.index, start_s=start, end_s=end, text=item.text)
+                await self._report.event("subtitle.cue", cue)
+            case Segment():
+                start, end = self._seconds(item.start), self._seconds(item.stop)
+                said = AudioSegment(
+                    index=item.sentence.index, text=item.sentence.text[:1000], start_s=start, end_s=end
+                )
+                await self._report.event("audio.segment", said)
+
+    def _init(self, fragment: Fragment) -> VideoInit:
+        progress = self._progress
+        mime = f'video/mp4; codecs="{codecs(fragment.data)}"'
+        return VideoInit(
+            mime=mime,
+            width=progress.width,
+            height=progress.height,
+            fps=progress.fps,
+            rate_hint=self._hint,
+        )
+
+    def _seconds(self, samples: int) -> float:
+        return round(samples / self._progress.rate, 3)
+
+
+def codecs(init: bytes) -> str:
+    """What a player has to know of an init segment of ours (RFC 6381): H.264's profile and level, and AAC."""
+    at = init.index(b"avcC") + len(b"avcC") + 1
+    return f"avc1.{init[at : at + 3].hex().upper()},mp4a.40.2"
+
+
+class _Teller:
+    """Turns the pipeline's meters into events."""
+
+    def __init__(self, report: Report, progress: Progress) -> None:
+        self._report = report
+        self._progress = progress
+        self._states: dict[str, str] = {}
+        self._last: ProgressEvent | None = None
+
+    async def tick(self) -> None:
+        """Tell for ever."""
+        while True:
+            await self.tell()
+            await asyncio.sleep(TICK_S)
+
+    async def tell(self) -> None:
+        """Tell what has changed since the last time."""
+        for name, meter in list(self._progress.meters.items()):
+            before, now = self._states.get(name, "pending"), meter.state
+            self._states[name] = now
+            if before == "pending" != now:
+                if name != "prepare" or self._report.stage is None:
+                    self._report.stage = name
+                await self._report.event("stage.started", StageStarted(stage=name))
+            if before != "finished" == now:
+                elapsed = round(meter.elapsed_s * 1000)
+                done = StageFinished(stage=name, elapsed_ms=elapsed, items=meter.done)
+                await self._report.event("stage.finished", done)
+        told = describe_progress(self._progress)
+        if told != self._last:
+            self._last = told
+            await self._report.progress(told, self._progress.frames)
+
+
+def describe_progress(progress: Progress) -> ProgressEvent:
+    """All stages, counted in video frames, so that one can be held against another; `prepare` in its own."""
+    stages = {name: _stage(progress, name) for name in STAGES}
+    total = progress.total_frames
+    overall = min(1.0, progress.frames / total) if total else 0.0
+    return ProgressEvent(overall=round(overall, 4), stages=stages)
+
+
+def _stage(progress: Progress, name: str) -> StageProgress:
+    meter = progress.meters.get(name)
+    if meter is None:
+        begun = "encode" in progress.meters  # the pipeline is laid: what is not part of it never will be
+        return StageProgress(state="skipped" if begun else "pending")
+    done, total = meter.done, progress.total_frames or None
+    if name == "tts":
+        done = round(progress.audio_s * progress.fps)
+    elif name == "prepare":
+        total = None
+    elapsed = meter.elapsed_s
+    return StageProgress(
+        state=meter.state,
+        done=done,
+        total=total,
+        rate=round(done / elapsed, 1) if elapsed else 0.0,
+        queue_depth=meter.queued,
+        busy=round(min(1.0, meter.busy_s / elapsed), 2) if elapsed else 0.0,
+    )
+
+
+def _request(job: JobRow, folder: Path) -> Request:
+    order = Order.model_validate_json(job.request)
+    video = order.video
+    assert video is not None  # noqa: S101  # it is a video job
+    options = video.options
+    width, _, height = (options.size or "").partition("x")
+    return Request(
+        template=video.template,
+        text=video.text,
+        audio=folder / order.upload if order.upload else None,
+        language=video.language,
+        voice=video.voice,
+        style=Style(options.speed, options.pitch, options.seed),
+        fps=options.fps,
+        size=(int(width), int(height)) if options.size else None,
+        enhance=options.enhance,
+        speech=options.engines.speech,
+        lipsync=options.engines.lipsync,
+        enhancer=options.engines.enhance,
+    )
+
+
+def _metrics(progress: Progress) -> Metrics:
+    total = progress.elapsed_s
+    return Metrics(
+        first_audio_ms=_milliseconds(progress.first_audio_s),
+        first_frame_ms=_milliseconds(progress.first_frame_s),
+        total_ms=round(total * 1000),
+        audio_s=round(progress.audio_s, 3),
+        rtf=round(progress.real_time_factor, 4),
+        fps=round(progress.frames / total, 1) if total else 0.0,
+        frames=progress.frames,
+        frames_without_face=progress.frames_without_face,
+    )
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _keep(
+    folder: ServerFolder, job_id: str, cues: Sequence[Cue], rate: int, left: threading.Event
+) -> list[OutputRow]:
+    """Write the job's files; each is whole and on the disk before anyone is told of it. Blocking."""
+    place = folder.job(job_id)
+    remux(place / "stream.mp4", place / "video.mp4", left.is_set)
+    outputs = [_output(folder, place / "video.mp4", "video", "video/mp4")]
+    if cues:
+        for name, text, kind in (
+            ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
+            ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
+        ):
+            (place / name).write_text(text, encoding="utf-8")
+            outputs.append(_output(folder, place / name, "subtitles", kind))
+    return outputs
+
+
+def _output(folder: ServerFolder, path: Path, kind: str, type: str) -> OutputRow:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    size = path.stat().st_size
+    return OutputRow(path.name, kind, type, size, digest, str(path.relative_to(folder.root)))
