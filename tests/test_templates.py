@@ -1,0 +1,173 @@
+import asyncio
+import shutil
+
+import numpy as np
+import pytest
+
+from core.config import Settings
+from core.engines import ENGINES, EngineSpec
+from core.errors import BadInput
+from core.media import write_clip
+from core.studio import Studio
+from core.templates import Templates
+from tests.fakes import LoudMouth, template
+
+
+class OtherMouth(LoudMouth):
+    """Another lips engine, which notes what it was shown."""
+
+    version = "7/b"
+
+
+def with_library(folder, work):
+    async def main():
+        async with Studio() as studio:
+            return await work(Templates(Settings(data_dir=folder), studio), studio)
+
+    return asyncio.run(main())
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_frames_go_forwards_then_backwards_so_nothing_jumps():
+    three = template(count=3)
+    assert [three.number(k) for k in range(9)] == [0, 1, 2, 1, 0, 1, 2, 1, 0]
+    assert [template(count=1).number(k) for k in range(3)] == [0, 0, 0]
+
+
+def test_a_template_is_prepared_once_and_then_only_opened(presenter_clip, tmp_path):
+    steps = []
+
+    def report(step, done, total):
+        steps.append(step)
+
+    async def add(library, studio):
+        info = await library.add(presenter_clip, "Anna Müller", report)
+        return info, library.all()
+
+    info, listed = with_library(tmp_path, add)
+    assert (info.id, info.name, info.kind, info.width) == ("anna-muller", "Anna Müller", "video", 256)
+    assert listed == [info]
+    assert {"decode", "faces", "lipsync"} <= set(steps)
+    before = files(tmp_path)
+    assert not [name for name in before if "/." in name]
+
+    async def open_twice(library, studio):
+        steps.clear()
+        first = await library.open("anna-muller", report=report)
+        return first is await library.open("anna-muller"), len(first), first.track.found.all()
+
+    assert with_library(tmp_path, open_twice) == (True, 12, True)
+    assert steps == []
+    assert files(tmp_path) == before
+
+
+def test_adding_the_same_file_again_changes_nothing_and_another_is_refused(
+    small_library, presenter_clip, tmp_path
+):
+    async def again(library, studio):
+        info = await library.add(presenter_clip, "small")
+        other = tmp_path / "other.mp4"
+        write_clip(other, [np.zeros((64, 64, 3), np.uint8)] * 25, 25)
+        with pytest.raises(BadInput) as caught:
+            await library.add(other, "small")
+        return info.id, caught.value.code
+
+    before = files(small_library)
+    assert with_library(small_library, again) == ("small", "template_exists")
+    assert files(small_library) == before
+
+
+def test_another_rate_or_size_is_another_preparation(presenter_clip, tmp_path):
+    async def work(library, studio):
+        await library.add(presenter_clip, "p")
+        slow = await library.open("p", fps=10, size=(128, 160))
+        return slow.fps, slow.width, slow.height, len(slow), slow.crop(0).shape
+
+    fps, width, height, count, crop = with_library(tmp_path, work)
+    assert (fps, width, height) == (10, 128, 160)
+    assert count in (4, 5)
+    assert crop[0] == crop[1] <= 128
+
+
+def test_another_engine_learns_the_same_preparation(small_library, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(small_library, folder)
+    monkeypatch.setitem(
+        ENGINES["lipsync"], "other", EngineSpec("tests.test_templates:OtherMouth", "for a test")
+    )
+    before = files(folder)
+
+    async def work(library, studio):
+        lips = await studio.engine("lipsync", "other")
+        opened = await library.open("small", lipsync=lips)
+        return opened.prepared[lips.key]["count"]
+
+    assert with_library(folder, work) == 12
+    (new,) = set(files(folder)) - set(before)
+    assert new.endswith("lipsync-other-7-b.npz")
+
+
+def test_jobs_that_ask_at_once_wait_for_one_preparation(presenter_clip, tmp_path):
+    decoded = []
+
+    async def work(library, studio):
+        await library.add(presenter_clip, "p")
+        opened = await asyncio.gather(
+            *(library.open("p", fps=12, report=lambda step, *_: decoded.append(step)) for _ in range(4))
+        )
+        return len({id(one) for one in opened})
+
+    assert with_library(tmp_path, work) == 1
+    assert len(list((tmp_path / "templates/p/prepared").iterdir())) == 2
+
+
+def test_a_clip_without_a_face_is_refused_with_the_reason_and_leaves_nothing(tmp_path):
+    clip = tmp_path / "wall.mp4"
+    write_clip(clip, [np.full((128, 128, 3), 90, np.uint8)] * 25, 25)
+
+    async def work(library, studio):
+        with pytest.raises(BadInput) as caught:
+            await library.add(clip)
+        return caught.value.code, library.all()
+
+    data = tmp_path / "data"
+    assert with_library(data, work) == ("no_face", [])
+    assert files(data) == []
+
+
+@pytest.mark.parametrize("identity", ["../small", "a/b", "", ".", "small\0", "x" * 300, "-rf", "SMALL"])
+def test_no_name_leads_out_of_the_library(small_library, identity):
+    async def work(library, studio):
+        for call in (library.open, library.remove):
+            with pytest.raises(BadInput) as caught:
+                await call(identity)
+            assert caught.value.code == "unknown_template"
+
+    with_library(small_library, work)
+
+
+def test_a_removed_template_is_gone_while_running_jobs_keep_theirs(presenter_clip, tmp_path):
+    async def work(library, studio):
+        await library.add(presenter_clip, "p")
+        opened = await library.open("p")
+        await library.remove("p")
+        return opened.crop(3).shape, library.all()
+
+    shape, left = with_library(tmp_path, work)
+    assert shape[2] == 3
+    assert left == []
+    assert files(tmp_path) == []
+
+
+def test_only_so_many_templates_stay_open(presenter_clip, tmp_path):
+    async def work(library, studio):
+        await library.add(presenter_clip, "p")
+        first = await library.open("p", fps=10)
+        for fps in (11, 12, 13, 14):
+            await library.open("p", fps=fps)
+        return first is await library.open("p", fps=10), first.crop(0).shape[2]
+
+    assert with_library(tmp_path, work) == (False, 3)
