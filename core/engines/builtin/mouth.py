@@ -68,7 +68,9 @@ def _speak(crop: Image, out: Image, number: int, gap: float, width: float, prepa
     mouth = Mouth(x, y, half, angle, *prepared["line"][number].tolist())
     shows_teeth = bool(prepared["shows_teeth"])
     if gap < 0:
-        gap = -min(_PRESS, mouth.rest + 0.06) * min(1.0, gap / visemes.PRESSED) if shows_teeth else 0.0
+        # Teeth want covering; where there are none much of the rest is but a dark line, gone half way.
+        lips = mouth.rest + 0.06 if shows_teeth else 0.6 * mouth.rest
+        gap = -min(_PRESS, lips) * min(1.0, gap / visemes.PRESSED)
     elif shows_teeth:
         gap *= _SMILE
     if abs(gap) < _STILL_GAP and abs(width) < _STILL_WIDTH:
