@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from server.problems import REQUEST_ID, Refused
+from server.problems import Refused, request_id
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -57,8 +57,8 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Add to every answer, of whatever kind, what keeps browsers from misusing it (`on_response_prepare`)."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if REQUEST_ID in request:
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
+    if known := request_id.get(""):
+        response.headers["X-Request-Id"] = known
 
 
 def _check_host(host: str, known: Collection[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -15,7 +16,8 @@ from server.store_rows import UnknownJob
 
 log = logging.getLogger(__name__)
 
-REQUEST_ID = "request_id"
+request_id: ContextVar[str] = ContextVar("request id")
+"""Set while a request is handled: it stands in the answer and in the log."""
 
 _CODES = {
     400: "bad_request",
@@ -52,7 +54,7 @@ class Refused(Error):
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, and turn whatever is raised into an answer."""
-    request[REQUEST_ID] = secrets.token_hex(8)
+    request_id.set(secrets.token_hex(8))
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -62,22 +64,22 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:
         refused = refusal(error)
         if refused.status >= 500:
-            log.exception("request %s %s failed", request[REQUEST_ID], request.path)
+            log.exception("request %s failed: %s %s", request_id.get(), request.method, request.path)
         if request.writer.output_size:
             # Half an answer is out. Cut the line, so that nobody takes it for a whole one.
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("the answer broke off") from error
-    return answer(refused, request[REQUEST_ID])
+    return answer(refused)
 
 
-def answer(refused: Refused, request_id: str) -> web.Response:
+def answer(refused: Refused) -> web.Response:
     """The error as a response."""
     problem = {
         "code": refused.code,
         "message": refused.message,
         "param": refused.param,
-        "request_id": request_id,
+        "request_id": request_id.get(),
     }
     return web.Response(
         status=refused.status,

@@ -128,6 +128,13 @@ async def _file(request: web.Request, name: str) -> web.StreamResponse:
                 409, "not_ready", f"job {job_id} is {job.status}; its files come when it is completed"
             )
         raise Refused(404, "unknown_output", f"job {job_id} has no {name!r}")
+    try:
+        start = request.http_range.start or 0
+    except ValueError:
+        start = output.bytes
+    if start >= output.bytes:
+        size = {"Content-Range": f"bytes */{output.bytes}"}
+        raise Refused(416, "range_not_satisfiable", f"{name} has {output.bytes} bytes", "Range", size)
     # From the record, not from the request: no client's words are part of a path.
     path = house.folder.root / Path(output.path)
     headers = {
