@@ -57,6 +57,7 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Add to every answer, of whatever kind, what keeps browsers from misusing it (`on_response_prepare`)."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "lipstream"
     if known := request_id.get(""):
         response.headers["X-Request-Id"] = known
 

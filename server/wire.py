@@ -49,13 +49,25 @@ class Engines(Model):
     enhance: Name = "auto"
 
 
+def _even_sides(size: str) -> str:
+    sides = [int(side) for side in size.split("x")]
+    if not all(64 <= side <= 4096 and side % 2 == 0 for side in sides):
+        raise ValueError("width and height must be even, 64 to 4096")
+    return size
+
+
+Size = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", description="like 1280x720; sides even, 64 to 4096"),
+    AfterValidator(_even_sides),
+]
+
+
 class VideoOptions(Model):
-    """How to make a video. What is absent is the template's own, or the engine's first."""
+    """How to make a video. What is absent is the template's own."""
 
     fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
-    size: (
-        Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$", description="like 1280x720")] | None
-    ) = None
+    size: Size | None = None
     enhance: Annotated[bool, Field(description="make the redrawn face clearer")] = True
     speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
         1.0
