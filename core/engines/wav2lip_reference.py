@@ -33,8 +33,8 @@ def generator_input(faces: Image) -> NDArray[np.float32]:
 def smoothed(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Boxes (n, 4), each averaged over five frames from its own on, as the reference does it.
 
-    That is in place and in whole numbers, the last four over a window that is partly smoothed by then; of fewer
-    than five, peculiarly.
+    That is in place and in whole numbers, the last four over a window that is partly smoothed by then; of
+    fewer than five, peculiarly.
     """
     boxes = boxes.copy()
     count = len(boxes)
