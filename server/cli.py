@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
     _voice_options(render)
 
+    serve = commands.add_parser("serve", help="start the server and its web page")
+    serve.set_defaults(run="server.cli_serve:serve_command")
+    serve.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: 8010)")
+
     say = commands.add_parser("say", help="speak a text, or show how it will be read")
     say.set_defaults(run="server.cli_render:say_command")
     say.add_argument("text", metavar="TEXT", help="what to say; - reads standard input, @FILE a file")

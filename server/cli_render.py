@@ -132,7 +132,7 @@ async def _shown(request: Request, studio: Studio, templates: Templates, sink: S
             await render(request, studio, templates, sink, progress)
     else:
         await render(request, studio, templates, sink, progress)
-    console.print(_summary(progress), highlight=False)
+    console.print(_summary(progress), highlight=False, soft_wrap=True)
     return progress
 
 
