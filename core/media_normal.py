@@ -85,6 +85,7 @@ def write_normal(
             check_faults(source, faults, writer.count / fps)
         except BaseException:
             writer.close(finish=False)
+            destination.unlink(missing_ok=True)  # whoever gave the order may be gone
             raise
         writer.close()
     return MediaInfo("video", fit.width, fit.height, fps, writer.count / fps, writer.count, None)
@@ -207,6 +208,7 @@ class Fit:
     def _graph(self, frame: VideoFrame, size: Size, turn: int) -> Graph:
         """FFmpeg filters that turn, scale and cut; their arguments are numbers, never a file's text."""
         graph = Graph()
+        graph.threads = 1  # one a processor, as is usual, would not fit the limit on a large machine
         nodes = [
             graph.add_buffer(
                 width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
