@@ -57,7 +57,7 @@ class Clarity:
         """noise: float32 (), deviation of the noise on the face, in levels of 256; for the whole clip one, or
         the picture would breathe."""
         at = np.flatnonzero(track.found)
-        at = at[:: 1 + (len(at) - 1) // _LOOKS]
+        at = at[:: 1 + len(at) // _LOOKS]
         levels = []
         for frame in at.tolist():
             area = _area(track.poses[frame], track.side)
@@ -78,7 +78,7 @@ class Clarity:
 
 
 def noise_level(picture: Image) -> float:
-    """Deviation of the noise in a picture, in levels of 256, where it is smoothest (after Immerkaer, 1996)."""
+    """Deviation of the noise in a picture, in levels of 256, where it is smoothest (Immerkaer, 1996)."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     rough = cv2.filter2D(grey, cv2.CV_32F, kernel)

@@ -71,8 +71,10 @@ def _speak(crop: Image, out: Image, number: int, gap: float, width: float, prepa
         # Teeth want covering; where there are none much of the rest is but a dark line, gone half way.
         lips = mouth.rest + 0.06 if shows_teeth else 0.6 * mouth.rest
         gap = -min(_PRESS, lips) * min(1.0, gap / visemes.PRESSED)
-    elif shows_teeth:
-        gap *= _SMILE
+    else:
+        # Half out of the picture it opens no further than there is room.
+        room = min(x, y, crop.shape[0] - x, crop.shape[0] - y) / half - 0.5
+        gap *= min(1.0, max(0.0, room)) * (_SMILE if shows_teeth else 1.0)
     if abs(gap) < _STILL_GAP and abs(width) < _STILL_WIDTH:
         return
     inside = Inside(None if shows_teeth else prepared["teeth"], prepared["jaw"])  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def survey(track: FaceTrack, crops: Sequence[Image], report: Callable[[int], Non
     shows_teeth: bool (). Of a template whose speaker talks himself also what `mouth_freeze.frozen` gives.
     """
     at = np.flatnonzero(track.found)
-    at = at[:: 1 + (len(at) - 1) // _LOOKS]
+    at = at[:: 1 + len(at) // _LOOKS]
     pictures, spots = _looks(track, crops, at, report)
     if not pictures:
         return {

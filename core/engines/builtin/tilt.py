@@ -18,7 +18,7 @@ _SMOOTH_S, _WINDOW_S, _HOP_S = 0.11, 0.025, 0.02
 REACH_S = _SMOOTH_S + _WINDOW_S / 2 + 0.001
 """How far beyond the moment it is asked about the driver listens; a millisecond for rounding."""
 _WIDEST = 0.62
-_QUIET_DB = -42.0
+_QUIET_DB = -46.0
 """What is not louder than this is no voice: a pause with a hum in it must not be scaled up to speech."""
 _TILT_PRIOR = (-14.0, 8.0, 12.0)
 """Mean and deviation (dB) of the tilt of a voice not heard yet, and how many rows that guess weighs."""
@@ -72,7 +72,8 @@ def _shape(levels: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[f
     voice, low, mid, first_formant, hiss = levels.T
     peak = max(float(np.percentile(voice, 95)), _QUIET_DB)
     floor = min(max(float(np.percentile(voice, 5)), peak - 45), peak - 6)
-    gate = np.clip((voice - floor - 0.3 * (peak - floor)) / (0.3 * (peak - floor)), 0, 1)
+    begin = max(floor + 0.3 * (peak - floor), _QUIET_DB - 6)
+    gate = np.clip((voice - begin) / (0.3 * (peak - floor)), 0, 1)
     near = np.abs(offsets) < _SMOOTH_S
     weights = 1 + np.cos(np.pi * offsets[near] / _SMOOTH_S)
     weights *= gate[near] / weights.sum()

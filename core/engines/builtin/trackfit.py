@@ -100,7 +100,7 @@ def assembled(runs: list[Run], shots: NDArray[np.int32]) -> RawTrack:
     for k in range(4):
         path[:, k] = np.where(found, np.interp(frames, frames[known], path[known, k]), path[nearest, k])
     for start, stop in _stretches(path, found, shots):
-        width = min(7, (stop - start - 1) // 2 * 2 + 1)
+        width = min(9, (stop - start - 1) // 2 * 2 + 1)
         if width > 2:
             path[start:stop] = savgol_filter(path[start:stop], width, 2, axis=0, mode="interp")
     poses = joined(path)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.base import FaceFinder
-from core.engines.builtin.flow import NOTHING, Features, Grey, follow, replenish
+from core.engines.builtin.flow import Grey, Key, follow, key_of
 from core.engines.builtin.pose import Matrix, chained, joined, parts
 from core.engines.builtin.trackfit import BRIDGE, RawTrack, Run, assembled, crop_track, face_pose, offset
 from core.errors import BadInput
@@ -28,6 +28,8 @@ _PATIENCE = 75
 _AGREES, _NEAR, _ELSEWHERE = 0.15, 0.6, 1.2
 """How far a found face may lie from the followed one, in face widths (or log of size): to confirm it; to
 dispute it, if it says so twice running; to be the same person after he was lost."""
+_WORN = 0.4
+"""Share of its features below which the key picture of a face is renewed."""
 _CUT, _LOST_CUT = 24.0, 10.0
 """Mean change of grey between frames that means another shot; the second where the face is lost as well."""
 
@@ -71,7 +73,7 @@ class _Tracker:
         self._finder, self._every = finder, every
         self._runs: list[Run] = []  # those that ended
         self._run: Run | None = None  # the one that goes on; None while the face is lost
-        self._features: Features = NOTHING
+        self._key: Key | None = None  # of the run that goes on
         self._bias = np.zeros(4)  # of what is found against what is followed, lately
         self._disputes = 0
         self._lost_at = 0
@@ -101,8 +103,6 @@ class _Tracker:
                 self._lost_at = frame
         if self._run is None and self._due(frame):
             self._search(image, frame)
-        if self._run is not None:
-            self._features = replenish(grey, chained(self._small, self._run.poses[-1]), self._features)
 
     def finish(self) -> list[Run]:
         """Every stretch over which the face was followed, in order."""
@@ -127,12 +127,14 @@ class _Tracker:
         return 0.0 if before is None else float(np.abs(thumb - before).mean())
 
     def _followed(self, grey: Grey) -> Matrix | None:
-        if self._run is None:
+        if self._run is None or self._key is None:
             return None
-        found = follow(self._greys[-1], grey, chained(self._small, self._run.poses[-1]), self._features)
+        found = follow(self._key, grey, chained(self._small, self._run.poses[-1]))
         if found is None:
             return None
-        pose, self._features = found
+        pose, share = found
+        if share < _WORN:
+            self._key = key_of(grey, pose) or self._key
         return chained(self._whole, pose)
 
     def _check(self, run: Run, image: Image, frame: int) -> None:
@@ -177,18 +179,17 @@ class _Tracker:
         self._run = Run(frame, [pose], [(frame, face)])
         self._bias, self._disputes = np.zeros(4), 0
         small = chained(self._small, pose)
-        self._features = features = replenish(self._greys[-1], small, NOTHING)
+        self._key = key = key_of(self._greys[-1], small)
         earliest = self._runs[-1].stop if self._runs else 0
-        for later in range(len(self._greys) - 1, 0, -1):
-            if self._run.first <= earliest:
-                return
-            found = follow(self._greys[later], self._greys[later - 1], small, features)
+        for grey in list(self._greys)[-2::-1]:
+            found = follow(key, grey, small) if key is not None and self._run.first > earliest else None
             if found is None:
                 return
-            small, features = found
+            small, share = found
             self._run.first -= 1
             self._run.poses.insert(0, chained(self._whole, small))
-            features = replenish(self._greys[later - 1], small, features)
+            if share < _WORN:
+                key = key_of(grey, small) or key
 
     def _lose(self, frame: int) -> None:
         """End the run that goes on, if any, keeping of it what may be believed."""

@@ -26,6 +26,9 @@ _GLIDE_S = 0.08
 _SHUT_LEAST_S, _SHUT_REACH_S = 0.05, 0.07
 """The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
 PRESSED = -0.03
+"""The gap of lips that are pressed together, as at p, b and m."""
+_LONGEST_S = 0.6
+"""No sound lasts longer: a last one without a pause after it would hold the mouth open for ever."""
 
 _VOWELS: dict[str, tuple[float, float]] = {
     "a": (0.58, 0.00), "ɑ": (0.58, -0.03), "ä": (0.56, 0.00), "æ": (0.52, 0.06), "ɐ": (0.46, 0.00),
@@ -96,14 +99,16 @@ def _near(
 ) -> Iterator[tuple[str, float, float]]:
     """Phonemes within reach of that moment: name, begin and end in seconds from it.
 
-    One that ends out of reach may have its end given as infinity: that must make no difference.
+    Of one that ends out of reach the end may be unknown: that must make no difference.
     """
     for k, phoneme in enumerate(phonemes):
         begin = (phoneme.first - first) / rate - centre
         if begin >= _WIDTH_REACH_S:
             return
         later = phonemes[k + 1] if k + 1 < len(phonemes) else None
-        end = math.inf if later is None else (later.first - first) / rate - centre
+        end = begin + _LONGEST_S
+        if later is not None:
+            end = min(end, (later.first - first) / rate - centre)
         if end > -_WIDTH_REACH_S:
             yield phoneme.name, begin, end
 
