@@ -9,6 +9,7 @@ attributes that fine-tuned files hold their config in. Newer `.pth` files carry 
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,8 +103,10 @@ def check_pair(t2s: Checkpoint, sovits: Checkpoint) -> None:
 def _read(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise BadInput("weights_missing", f"there is no file {path}; download it or give its right place")
+    known = torch.serialization.safe_globals([(_Attributes, "utils.HParams")])
     try:
-        with path.open("rb") as file, torch.serialization.safe_globals([(_Attributes, "utils.HParams")]):
+        with path.open("rb") as file, warnings.catch_warnings(), known:
+            warnings.simplefilter("ignore")  # foreign pickles are refused below, not commented on
             content: object = torch.load(_mended(file), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error

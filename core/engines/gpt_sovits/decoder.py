@@ -43,6 +43,7 @@ class Row:
     """A sentence being decoded: `tokens` grows with every step until `done`.
 
     ended: it came to its own end, not to its limit. The token that ends it is not among `tokens`.
+    error: why it could not go on; for the one who asked for it to raise, not for whoever stepped.
     """
 
     def __init__(self, request: Request, vocabulary: int) -> None:
@@ -50,6 +51,7 @@ class Row:
         self.tokens: list[int] = []
         self.done = False
         self.ended = False
+        self.error: Error | None = None
         self.length = len(request.phones) + len(request.prompt)  # positions in the cache
         self._generator = torch.Generator().manual_seed(request.seed)
         self._seen = torch.zeros(vocabulary, dtype=torch.bool)
@@ -58,7 +60,9 @@ class Row:
     def take(self, logits: Tensor, end: int) -> None:
         """Draw the next token from logits float32 (vocabulary,) on the CPU."""
         if not bool(torch.isfinite(logits).all()):
-            raise Error("the T2S network gave numbers that are not finite; its checkpoint may be damaged")
+            self.error = Error("the T2S network gave numbers that are not finite: a damaged checkpoint?")
+            self.done = True
+            return
         sampling = self.request.sampling
         if self.request.kept + len(self.tokens) < EARLIEST_END:
             logits, seen = logits[:end], self._seen[:end]
@@ -140,13 +144,7 @@ class Decoder:
         self._take(row, logits.cpu())
 
     def _take(self, row: Row, logits: Tensor) -> None:
-        try:
-            row.take(logits, self._net.sizes.end)
-        except Error:
-            row.done = True
-            row.ended = False
-            self.leave(row)
-            raise
+        row.take(logits, self._net.sizes.end)
         if row.done:
             self.leave(row)
 

@@ -79,9 +79,9 @@ class Vocoder:
             self._stream = GeneratorStream(net.dec, voice)
 
     @property
-    def tokens(self) -> int:
-        """How many tokens it was given."""
-        return len(self._codes)
+    def tokens(self) -> tuple[int, ...]:
+        """Those it was given."""
+        return tuple(self._codes)
 
     @property
     def wanted(self) -> int:
@@ -115,7 +115,7 @@ class Vocoder:
             return np.zeros(0, np.float32)
         samples = self._stream.push(latents.to(self._voice.device), last)
         if not bool(torch.isfinite(samples).all()):
-            raise Error("the SoVITS network gave numbers that are not finite; its checkpoint may be damaged")
+            raise Error("the SoVITS network gave numbers that are not finite: a damaged checkpoint?")
         return samples.cpu().numpy()
 
     def _window(self, stop: int, ends: bool) -> Tensor:

@@ -5,13 +5,11 @@ that streams (oneDNN's blocked one) and fewer bytes per weight are what make it 
 (a GPU, another build of torch) it is a plain linear layer.
 """
 
-from typing import Literal
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-Precision = Literal["float32", "bfloat16", "int8"]
 
 # oneDNN chooses its layout for a number of rows; that for 4 is as good for 1 and for a prefill of hundreds.
 _ROWS = 4
@@ -24,8 +22,16 @@ class Linear(nn.Module):
         super().__init__()
         self.weight: Tensor = nn.Parameter(torch.empty(outputs, inputs))
         self.bias: Tensor | None = nn.Parameter(torch.empty(outputs)) if bias else None
+        self.shape = (outputs, inputs)
         self._packed: Tensor | None = None
         self._scale: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the matrix takes."""
+        if self._packed is None:
+            return int(self.weight.nbytes)
+        return math.prod(self.shape) * self._packed.element_size()
 
     def pack(self, precision: str) -> None:
         """Keep the matrix as `precision`, laid out for speed on this processor. Bias and output stay float32.

@@ -206,6 +206,12 @@ class Text2Semantic(nn.Module):
     def layers(self) -> list[Layer]:
         return list(self.h.layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
 
+    def bytes(self) -> int:
+        """Memory that its weights take."""
+        linear: list[int] = [module.nbytes for module in self.modules() if isinstance(module, Linear)]
+        others: list[int] = [x.nbytes for name, x in self.state_dict().items() if ".layers." not in name]
+        return sum(linear) + sum(others)
+
     def cache(self, rows: int, slots: int) -> Cache:
         """An empty cache that fits this net."""
         return Cache(self.sizes, rows, slots, self.bert_proj.weight.new_zeros(()))

@@ -1,0 +1,142 @@
+"""The networks this engine has loaded: model pairs of voices, least recently used out first, and shared ones.
+
+Shared are HuBERT, BERT and the speaker net: loaded when first needed, kept to the end.
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from core.engines.checkpoints import load_tensors
+from core.engines.gpt_sovits.checkpoints import check_pair, read_sovits, read_t2s
+from core.engines.gpt_sovits.decoder import Decoder
+from core.engines.gpt_sovits.settings import GptSovitsSettings
+from core.engines.gpt_sovits.text.symbols import Version
+from core.errors import BadInput
+from core.nets.gpt_sovits.sovits import Synthesizer
+from core.nets.gpt_sovits.speaker import SpeakerNet
+from core.nets.gpt_sovits.t2s import Text2Semantic
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A T2S and a SoVITS model that belong together, ready to run.
+
+    symbols: "v1" or "v2", the phoneme table they know. key: names the SoVITS file as it is now.
+    """
+
+    decoder: Decoder
+    sovits: Synthesizer
+    symbols: Version
+    key: str
+    bytes: int
+
+
+class Models:
+    """See the module's docstring."""
+
+    def __init__(self, settings: GptSovitsSettings) -> None:
+        self.settings = settings
+        self._pairs: OrderedDict[tuple[str, str], Pair] = OrderedDict()
+
+    def pair(self, t2s: Path | None, sovits: Path | None) -> Pair:
+        """The pair of these files, or of the settings'. Raises BadInput for files that cannot be used."""
+        paths = (t2s or self.settings.t2s, sovits or self.settings.sovits)
+        key = (_identity(paths[0]), _identity(paths[1]))
+        if key not in self._pairs:
+            self._pairs[key] = self._load(*paths)
+        self._pairs.move_to_end(key)
+        room = self.settings.memory_mb * 1_000_000
+        while len(self._pairs) > 1 and sum(pair.bytes for pair in self._pairs.values()) > room:
+            self._pairs.popitem(last=False)  # sentences that still speak with it keep it alive
+        return self._pairs[key]
+
+    def _load(self, t2s: Path, sovits: Path) -> Pair:
+        first, second = read_t2s(t2s), read_sovits(sovits)
+        check_pair(first, second)
+        fast = self.settings.precision == "fast"
+        try:
+            talker = Text2Semantic.from_checkpoint(first.weights, first.config, "int8" if fast else "float32")
+            singer = Synthesizer.from_checkpoint(second.weights, second.config)
+        except (RuntimeError, KeyError) as error:
+            raise BadInput(
+                "weights_wrong", f"{t2s} or {sovits} does not have the parts its kind has: {error}"
+            ) from error
+        if fast:
+            singer.dec.to(torch.bfloat16)
+        talker, singer = self._placed(talker), self._placed(singer)
+        symbols: Version = "v1" if second.version == "v1" else "v2"
+        held = talker.bytes() + sum(tensor.nbytes for tensor in singer.state_dict().values())
+        return Pair(Decoder(talker, self.settings.rows), singer, symbols, _identity(sovits), held)
+
+    @cached_property
+    def hubert(self) -> nn.Module:
+        """CN-HuBERT: samples (n,) at 16 kHz to features (1, 768, F)."""
+        from core.nets.gpt_sovits.hubert import Hubert  # transformers takes seconds to import
+
+        weights, config = _folder(self.settings.hubert)
+        return self._built("HuBERT", self.settings.hubert, lambda: Hubert.from_checkpoint(weights, config))
+
+    @cached_property
+    def bert(self) -> nn.Module:
+        """Chinese RoBERTa: ids and word2ph to features of phones."""
+        from core.nets.gpt_sovits.bert import Bert  # transformers takes seconds to import
+
+        weights, config = _folder(self.settings.bert)
+        return self._built("BERT", self.settings.bert, lambda: Bert.from_checkpoint(weights, config))
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """BERT's tokens and their numbers."""
+        path = self.settings.bert / "vocab.txt"
+        if not path.is_file():
+            raise BadInput("weights_missing", f"there is no file {path}; it comes with the BERT model")
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return {token: number for number, token in enumerate(lines) if token}
+
+    @cached_property
+    def speaker(self) -> nn.Module:
+        """The speaker net: samples (n,) at 16 kHz to a vector (20480,)."""
+        weights = load_tensors(self.settings.speaker)
+        path = self.settings.speaker
+        return self._built("the speaker net", path, lambda: SpeakerNet.from_checkpoint(weights))
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.settings.device)
+
+    def _placed(self, module: Module) -> Module:
+        return module.to(self.device)
+
+    def _built(self, what: str, path: Path, build: Any) -> nn.Module:
+        try:
+            net: nn.Module = build()
+        except (RuntimeError, KeyError) as error:
+            raise BadInput("weights_wrong", f"{path} does not hold {what}: {error}") from error
+        return self._placed(net)
+
+
+def _folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and config of a folder as transformers writes it."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadInput(
+            "weights_missing", f"there is no file {path}; download the folder or give its right place"
+        )
+    return load_tensors(folder / "pytorch_model.bin"), json.loads(path.read_text(encoding="utf-8"))
+
+
+def _identity(path: Path) -> str:
+    """A file as it is now: its place, size and time."""
+    if not path.is_file():
+        raise BadInput("weights_missing", f"there is no file {path}; download it or give its right place")
+    about = path.stat()
+    return f"{path.absolute()}:{about.st_size}:{about.st_mtime_ns}"

@@ -1,0 +1,146 @@
+"""Small GPT-SoVITS checkpoints on disk, in the very forms people have: the published keys, random weights.
+
+The networks read their sizes from the shapes, so a few channels do where the published ones have hundreds.
+"""
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tests.fixtures import recipe
+
+FIXTURES = Path(__file__).parent / "fixtures" / "gpt_sovits"
+# Published channels -> ours. Axes that are kernels, symbols, codes or bins stay as they are.
+_T2S = {512: 32, 1536: 96, 2048: 48}
+_SOVITS = {1536: 128, 768: 24, 512: 32, 384: 32, 256: 16, 192: 16, 128: 8, 96: 8, 64: 4, 32: 2, 16: 2}
+_SCALE = [["in_proj_weight", 2.0], ["(out_proj|linear2)\\.weight", 0.1]]
+T2S_CONFIG = {"model": {"head": 4, "EOS": 1024}, "data": {"max_sec": 54}}
+BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"你好吗我很世界今天气,.!?…-"]
+
+
+def t2s_weights(layers: int = 2, ends_like: int | None = None) -> dict[str, Tensor]:
+    """ends_like: a token whose likelihood the end of the sentence gets, and a little more."""
+    rows = []
+    for key, shape in json.loads((FIXTURES / "v2_t2s_keys.json").read_text()):
+        if ".layers." not in key or int(key.split(".")[3]) < layers:
+            rows.append([key, [_T2S.get(n, n) for n in shape]])
+    weights: dict[str, Tensor] = recipe.build(rows, scale=_SCALE)
+    if ends_like is not None:
+        head = weights["model.ar_predict_layer.weight"]
+        head[-1] = 1.3 * head[ends_like]
+    return weights
+
+
+def sovits_weights(version: str = "v2") -> dict[str, Tensor]:
+    """Of v1 or v2."""
+    rows = []
+    for key, shape in json.loads((FIXTURES / f"{version}_sovits_keys.json").read_text()):
+        channels = 3 if "emb_rel" in key else 2
+        small = [_SOVITS.get(n, n) for n in shape[:channels]] + shape[channels:]
+        rows.append([key, small])
+    weights: dict[str, Tensor] = recipe.build(rows)
+    return weights
+
+
+class HParams:
+    """As the training code defines it, in a module `utils`: pickles name it so."""
+
+    def __init__(self, **entries: Any) -> None:
+        for key, value in entries.items():
+            setattr(self, key, HParams(**value) if isinstance(value, dict) else value)
+
+
+def write_pth(path: Path, weights: dict[str, Tensor], head: bytes = b"PK", pickled: bool = True) -> Path:
+    """A fine-tuned `.pth`: half precision, its config a `utils.HParams`, perhaps a version in front."""
+    config = {
+        "data": {"filter_length": 2048, "hop_length": 640},
+        "model": {"upsample_rates": [10, 8, 2, 2, 2]},
+    }
+    content = {
+        "weight": {key: value.half() for key, value in weights.items()},
+        "config": HParams(**config) if pickled else config,
+        "info": "1epoch_2iteration",
+    }
+    # The class must be found where its pickles say it is, while they are written.
+    module = types.ModuleType("utils")
+    HParams.__module__ = "utils"
+    module.HParams = HParams  # type: ignore[attr-defined]  # made for the pickle
+    before = sys.modules.get("utils")
+    sys.modules["utils"] = module
+    try:
+        torch.save(content, path)
+    finally:
+        HParams.__module__ = __name__
+        del sys.modules["utils"]
+        if before is not None:
+            sys.modules["utils"] = before
+    if head != b"PK":
+        path.write_bytes(head + path.read_bytes()[2:])
+    return path
+
+
+def write_ckpt(path: Path, weights: dict[str, Tensor], zipped: bool = True) -> Path:
+    """A T2S `.ckpt`: half precision, its config plain. zipped False: torch's format before 1.6."""
+    content = {
+        "weight": {key: value.half() for key, value in weights.items()},
+        "config": T2S_CONFIG,
+        "info": "GPT-e15",
+    }
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def write_hubert(folder: Path) -> Path:
+    """A HuBERT folder as transformers writes it, that gives the 24 features `sovits_weights` wants."""
+    from transformers import HubertConfig, HubertModel
+
+    config = {
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": [8] * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 2,
+    }
+    torch.manual_seed(5)
+    _write_folder(folder, HubertModel(HubertConfig(**config)).state_dict(), config)
+    return folder
+
+
+def write_bert(folder: Path) -> Path:
+    """A BERT folder of three layers, the first of which is used."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    config = {
+        "vocab_size": len(BERT_TOKENS),
+        "hidden_size": 1024,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "max_position_embeddings": 512,
+    }
+    torch.manual_seed(6)
+    _write_folder(folder, BertForMaskedLM(BertConfig(**config)).state_dict(), config)
+    (folder / "vocab.txt").write_text("\n".join(BERT_TOKENS), encoding="utf-8")
+    return folder
+
+
+def _write_folder(folder: Path, weights: dict[str, Tensor], config: dict[str, Any]) -> None:
+    folder.mkdir(parents=True)
+    torch.save(dict(weights), folder / "pytorch_model.bin")
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def recording(seconds: float = 4.0, rate: int = 22_050) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+    """Something with the shape of speech: a buzz, swelling three times a second, over noise."""
+    time = np.arange(int(seconds * rate)) / rate
+    buzz = np.sign(np.sin(2 * np.pi * 130 * time)) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+    noise = np.random.default_rng(1).standard_normal(len(time))
+    return (0.2 * buzz + 0.02 * noise).astype(np.float32), rate
