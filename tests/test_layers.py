@@ -21,7 +21,7 @@ FLOORS = [
         "core.pipeline",
         "core.worker",
     ],
-    ["core.weights", "core.nets", "core.media", "core.fmp4", "core.paste"],
+    ["core.weights", "core.batching", "core.nets", "core.media", "core.fmp4", "core.paste"],
     ["core.engines.base"],
     ["core.engines.builtin"],
     ["core.engines"],
@@ -47,6 +47,7 @@ ROOMS = {
     "torch": ["core.nets", "core.engines"],
     "asyncio": [
         "core.pipeline",
+        "core.batching",
         "core.worker",
         "core.media",
         "core.template",

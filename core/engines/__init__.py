@@ -47,12 +47,47 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
     },
     "face": {
+        "retinaface": EngineSpec(
+            "core.engines.retinaface:RetinaFaceFinder",
+            "RetinaFace, MobileNet: landmarks, turned and small faces, 30 ms a picture",
+            packages=("torch",),
+            weights=("retinaface",),
+            extra="neural",
+        ),
+        "s3fd": EngineSpec(
+            "core.engines.s3fd:S3fdFinder",
+            "S3FD, the finder Wav2Lip was made with",
+            packages=("torch",),
+            weights=("s3fd",),
+            extra="neural",
+        ),
+        "retinaface-resnet50": EngineSpec(
+            "core.engines.retinaface:thorough",
+            "RetinaFace, ResNet-50: landmarks, hard cases, slow without a GPU",
+            packages=("torch",),
+            weights=("retinaface-resnet50",),
+            extra="neural",
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.face:HaarFinder",
             "OpenCV's frontal-face cascade",
         ),
     },
     "lipsync": {
+        "wav2lip-gan": EngineSpec(
+            "core.engines.wav2lip:with_gan",
+            "Wav2Lip trained against a critic: the better picture; not for commercial use",
+            packages=("torch",),
+            weights=("wav2lip-gan",),
+            extra="neural",
+        ),
+        "wav2lip": EngineSpec(
+            "core.engines.wav2lip:Wav2LipEngine",
+            "Wav2Lip: the most accurate lips; not for commercial use",
+            packages=("torch",),
+            weights=("wav2lip",),
+            extra="neural",
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.mouth:WarpedMouth",
             "warps the template's own mouth, interior drawn; no weights",

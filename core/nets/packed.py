@@ -126,8 +126,9 @@ class PackedConvolution(nn.Module):
                 x, self.weight, self.bias, self.padding, self.output_padding, *shape, then, [], ""
             )
         elif self.residual:
+            unary = "relu" if self.relu else None  # here "none" is not understood
             y = ops._convolution_pointwise.binary(
-                x, x, self.weight, self.bias, self.padding, *shape, "add", None, then, [], ""
+                x, x, self.weight, self.bias, self.padding, *shape, "add", None, unary, [], ""
             )
         else:
             y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, [], "")
