@@ -141,19 +141,19 @@ export class Composer {
   #voices() {
     const { language, voice } = this;
     const chosen = voice.value;
-    /** @type {Map<string, Voice[]>} */
-    const groups = new Map();
-    for (const one of this.voices) {
-      const tag = one.languages[0] ?? '';
-      groups.set(tag, [...(groups.get(tag) ?? []), one]);
-    }
-    const options = [...groups].map(([tag, voices]) => {
-      const label = language.knows(`language.${tag}`) ? language.t(`language.${tag}`) : tag;
-      return el('optgroup', { label }, ...voices.map(({ name, about }) => el('option', { value: name }, about || name)));
-    });
+    const options = this.voices.map((one) => el('option', { value: one.name }, this.#voiceName(one)));
     voice.replaceChildren(el('option', { value: '' }, language.t('compose.voiceAuto')), ...options);
     voice.value = chosen;
     if (voice.selectedIndex < 0) voice.value = '';
+  }
+
+  /** @param {Voice} voice @returns {string} */
+  #voiceName({ name, about, languages }) {
+    const { language } = this;
+    const words = language.knows(`voice.${name}`) ? language.t(`voice.${name}`) : about || name;
+    const [only, ...others] = languages;
+    if (!only || others.length || !language.knows(`language.${only}`)) return words;
+    return `${words} (${language.t(`language.${only}`)})`;
   }
 }
 

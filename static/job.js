@@ -68,6 +68,12 @@ export class Job {
     return this.video && frames ? frames / this.video.fps : null;
   }
 
+  /** Seconds of video to reckon with: `duration`, or before there is one a guess by the text; null without a text. */
+  get expected() {
+    const text = this.request?.text;
+    return this.duration ?? (text ? spokenSeconds(text) / (this.request?.options?.speed ?? 1) : null);
+  }
+
   /** Seconds of video that can be watched by now. */
   get made() {
     return this.reach('encode') ?? 0;
@@ -183,4 +189,14 @@ export class Job {
       if (stage.state === 'running') this.stages[name] = { ...stage, state: status === 'completed' ? 'finished' : 'cancelled' };
     }
   }
+}
+
+/**
+ * How long a text takes to say, rather too long than too short.
+ * @param {string} text
+ */
+function spokenSeconds(text) {
+  // Most voices say about 4 Chinese characters, or 15 letters, a second.
+  const wide = text.match(/[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]/g)?.length ?? 0;
+  return 1.15 * (wide / 4 + (text.length - wide) / 15);
 }

@@ -10,6 +10,8 @@ const LEAST = 0.2;
 const HINT_WEIGHT = 2;
 /** Seconds of history the measured rate is taken over: it follows when another job takes its share. */
 const WINDOW = 10;
+/** Much less than was expected, seen for this many seconds, means that it was expected of something else. */
+const CONTRADICTED = { share: 0.7, after: 0.6 };
 /** Shorter observations say nothing: the first frames arrive in a burst. */
 const SHORTEST = 0.3;
 
@@ -47,6 +49,7 @@ export class Rate {
     const media = first && last ? last[0] - first[0] : 0;
     const wall = first && last ? last[1] - first[1] : 0;
     if (this.hint === null) return wall < SHORTEST ? null : media / wall;
+    if (wall >= CONTRADICTED.after && media / wall < this.hint * CONTRADICTED.share) return media / wall;
     const weight = HINT_WEIGHT * Math.max(0, 1 - wall / WINDOW);
     return weight + wall ? (this.hint * weight + media) / (weight + wall) : this.hint;
   }

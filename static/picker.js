@@ -68,12 +68,19 @@ export class Picker {
   }
 
   /** @param {Template} template */
-  #card({ id, name, thumbnail }) {
+  #card(template) {
+    const { id, thumbnail } = template;
+    const name = this.#name(template);
     const input = el('input', { type: 'radio', name: 'template', value: id, checked: id === this.chosen });
     const blank = el('span', { class: 'blank' }, icon('person'));
     const picture = thumbnail ? el('img', { src: address(thumbnail), alt: '', loading: 'lazy' }) : blank;
     picture.addEventListener('error', () => picture.replaceWith(blank));
     return el('label', { class: 'person', title: name }, input, picture, el('span', { class: 'person-name' }, name));
+  }
+
+  /** @param {Template} template @returns {string} */
+  #name({ id, name }) {
+    return id === SAMPLE ? this.language.t('template.sample') : name;
   }
 
   #adder() {
@@ -129,7 +136,7 @@ export class Picker {
     if (!template) return;
     if (remove.dataset.sure !== template.id) {
       remove.dataset.sure = template.id;
-      setText(remove, this.language.t('template.removeSure', { name: template.name }));
+      setText(remove, this.language.t('template.removeSure', { name: this.#name(template) }));
       setTimeout(() => this.#calm(), SURE_MS);
       return;
     }
@@ -145,7 +152,7 @@ export class Picker {
     const { template, remove } = this;
     delete remove.dataset.sure;
     remove.hidden = !template || template.id === SAMPLE;
-    setText(remove, this.language.t('template.remove', { name: template?.name ?? '' }));
+    setText(remove, this.language.t('template.remove', { name: template ? this.#name(template) : '' }));
   }
 
   /** @param {string} name of a text; empty for the server's own words in `values.message` @param {Record<string, string>} values */

@@ -119,8 +119,8 @@ export class Player {
   progress(job) {
     if (this.made.hint === null && job.video?.rate_hint) this.made.hint = job.video.rate_hint;
     if (job.made) this.made.report(job.made, job.ts);
-    this.duration = job.duration;
-    if (this.duration) this.source?.announce(this.duration);
+    this.duration = job.expected;
+    if (job.duration) this.source?.announce(job.duration);
     this.#consider();
   }
 

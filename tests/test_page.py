@@ -1,0 +1,349 @@
+"""The page in a real browser, against a real server: what a viewer sees, hears and can do."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from core.engines.builtin import presenter
+from tests.browser import Page, needs_chromium
+from tests.viewer import SLOW, Viewer, in_browser, runner, viewer
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+__all__ = ["runner", "viewer"]  # fixtures
+
+SHORT = "Good morning. This is a short piece."
+LONG = "This sentence is spoken again and again, so that there is time. " * 40
+
+VIDEO = "document.querySelector('#video')"
+PLAYING = f"{VIDEO}.dataset.playingMs"
+TONE = "document.querySelector('#status').dataset.tone"
+CUES = f"[...{VIDEO}.textTracks[0].cues].map((cue) => cue.text)"
+
+WATCH_GAPS = f"""(() => {{
+  let last = 0;
+  window.gaps = [];
+  const shown = (now) => {{
+    if (last) window.gaps.push(Math.round(now - last));
+    last = {PLAYING} ? now : 0;
+    {VIDEO}.requestVideoFrameCallback(shown);
+  }};
+  {VIDEO}.requestVideoFrameCallback(shown);
+}})()"""
+"""Milliseconds between the frames that are shown, from `playing` on."""
+
+CHOOSE_SLOW = f"""(() => {{
+  const real = window.fetch;
+  window.fetch = (url, init = {{}}) => {{
+    if (!init.body) return real(url, init);
+    const body = {{ ...JSON.parse(init.body), options: {{ engines: {json.dumps(SLOW)} }} }};
+    return real(url, {{ ...init, body: JSON.stringify(body) }});
+  }};
+}})()"""
+"""Has the page ask for the slow engine, which it does not offer."""
+
+MANAGED = """(() => {
+  const Native = window.MediaSource;
+  delete window.MediaSource;
+  window.ManagedMediaSource = class extends Native {
+    constructor() {
+      super();
+      this.streaming = true;
+      window.managed = this;
+    }
+    static isTypeSupported(mime) {
+      return Native.isTypeSupported(mime);
+    }
+  };
+})()"""
+"""Makes the browser look like an iPhone's: only the managed media source, which says when it takes data."""
+
+
+async def cancel(page: Page) -> None:
+    await page.click("#cancel")
+    await page.until(f"{TONE} === 'cancelled'")
+
+
+@in_browser
+async def test_the_video_plays_with_sound_while_most_of_it_is_still_to_be_made(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    job = await viewer.speak(LONG)
+    assert int(await page.until(PLAYING)) < 3000
+    assert (await viewer.ask(f"v1/jobs/{job}"))["progress"] < 0.5
+    await page.until(f"{VIDEO}.currentTime > 1")
+    assert await page.evaluate(f"{VIDEO}.webkitAudioDecodedByteCount") > 0
+    assert await page.evaluate(f"{VIDEO}.getVideoPlaybackQuality().totalVideoFrames") > 10
+    assert await page.evaluate("document.querySelector('[data-lane=play]').dataset.state") == "running"
+    await cancel(page)
+
+
+@in_browser
+async def test_captions_say_what_is_heard_and_are_shown(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await viewer.speak("Seven ships sailed south. Then they came home.")
+    said = await page.until(f"{VIDEO}.textTracks[0].activeCues?.[0]?.text")
+    assert said in "Seven ships sailed south. Then they came home."
+    assert await page.evaluate(f"{VIDEO}.textTracks[0].mode") == "showing"
+    await page.until(f"{VIDEO}.ended")
+    assert " ".join(await page.evaluate(CUES)) == "Seven ships sailed south. Then they came home."
+
+
+@in_browser
+async def test_what_is_done_can_be_downloaded(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await viewer.speak(SHORT)
+    await page.until("!document.querySelector('#mp4').hidden")
+    for button, start in (("mp4", b"ftyp"), ("srt", b"00:00:00,000")):
+        async with viewer.http.get(
+            await page.evaluate(f"document.querySelector('#{button}').href")
+        ) as response:
+            assert response.status == 200
+            assert start in (await response.read())[:64]
+        assert await page.evaluate(f"document.querySelector('#{button}').download")
+    assert "×" in await page.evaluate("document.querySelector('#fact-speed').textContent")
+    assert "ms" in await page.evaluate("document.querySelector('#fact-first').textContent")
+
+
+@in_browser
+async def test_cancelling_ends_the_job_and_frees_the_button(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    job = await viewer.speak(LONG)
+    await page.until(PLAYING)
+    assert await page.evaluate("document.querySelector('#speak').ariaDisabled") == "true"
+    await cancel(page)
+    assert (await viewer.ask(f"v1/jobs/{job}"))["status"] == "cancelled"
+    assert await page.evaluate("document.querySelector('#cancel').hidden")
+    assert await page.evaluate("document.querySelector('#speak').ariaDisabled") == "false"
+    await page.until(f"{VIDEO}.ended", timeout_s=60)  # what was made is played
+
+
+@in_browser
+async def test_reloading_in_mid_job_brings_everything_back(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    job = await viewer.speak(LONG)
+    await page.until(f"{VIDEO}.currentTime > 1")
+    cues = await page.evaluate(CUES)
+    await page.reload()
+    await page.until(f"{VIDEO}?.textTracks[0]?.cues.length >= {len(cues)}")
+    assert (await page.evaluate(CUES))[: len(cues)] == cues
+    assert await page.evaluate("document.querySelector('#text').value") == LONG
+    assert job in await page.evaluate("location.hash")
+    # Without a click on this page a browser may refuse sound: then it says so and offers a button.
+    phase = await page.until(
+        "['playing', 'blocked'].find((one) => one === document.querySelector('#screen').dataset.phase)"
+    )
+    if phase == "blocked":
+        await page.click("#start")
+    await page.until(f"{VIDEO}.currentTime > 0.5")
+    assert await page.evaluate(f"{VIDEO}.buffered.start(0)") < 0.1
+    await cancel(page)
+
+
+@in_browser
+async def test_a_finished_job_opens_from_its_file(viewer: Viewer) -> None:
+    job = await viewer.make(SHORT)
+    page = await viewer.visit(f"#/job/{job}")
+    await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.duration > 1")
+    assert f"/v1/jobs/{job}/outputs/" in await page.evaluate(f"{VIDEO}.currentSrc")
+    await page.until(f"{VIDEO}.textTracks[0].cues.length >= 1")
+    assert await page.evaluate("document.querySelector('#text').value") == SHORT
+
+
+@in_browser
+async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> None:
+    page = await viewer.visit("#/monitor")
+    row = "document.querySelector('[data-job=\"{}\"]')?.dataset.status"
+    long = (await viewer.ask("v1/videos", {"text": LONG}))["id"]
+    await page.until(f"{row.format(long)} === 'in_progress'")
+    short = (await viewer.ask("v1/videos", {"text": SHORT}))["id"]
+    await page.until(f"{row.format(short)} === 'completed'")
+    first = await page.evaluate("document.querySelector('.job').dataset.job")
+    assert first == short
+    await page.click(f'[data-job="{long}"] button')
+    await page.until(f"{row.format(long)} === 'cancelled'")
+    assert (await viewer.ask(f"v1/jobs/{long}"))["status"] == "cancelled"
+    await page.click(f'[data-job="{short}"] a')
+    await page.until(f"{VIDEO}.checkVisibility() && {VIDEO}.duration > 1")
+
+
+@in_browser
+async def test_what_the_server_refuses_is_said_in_its_words(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate("document.querySelector('#text').value = 'x'.repeat(200000)")
+    await page.click("#speak")
+    await page.until("!document.querySelector('#problem').hidden")
+    async with viewer.http.post(f"{viewer.url}v1/videos", json={"text": "x" * 200_000}) as response:
+        message = (await response.json())["error"]["message"]
+    assert message in await page.evaluate("document.querySelector('#problem').textContent")
+    assert await page.evaluate("document.activeElement.id") == "text"
+    page.complaints.clear()  # the browser reports every refused request
+    await page.evaluate("document.querySelector('#text').value = '  '")
+    await page.click("#speak")
+    await page.until("document.querySelector('#problem').textContent.includes('Write something')")
+
+
+@in_browser
+async def test_text_is_never_taken_for_markup(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await viewer.speak("Look: <img src=x onerror=document.title='owned'> <b>bold</b> & done.")
+    await page.until(f"{VIDEO}.textTracks[0].cues.length")
+    assert await page.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
+    await page.evaluate("location.hash = '#/monitor'")
+    await page.until("document.querySelector('.job-title')?.textContent.includes('<img')")
+    assert await page.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
+    assert await page.evaluate("document.title") != "owned"
+
+
+@in_browser
+async def test_a_picture_becomes_a_presenter_and_one_without_a_face_is_explained(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    face = next(iter(presenter.frames(1, 25)))
+    await add_presenter(page, "a-face.png", face)
+    await page.until("document.querySelector('#picker-note').textContent.includes('is ready')", timeout_s=60)
+    assert await page.evaluate("document.querySelector('.person input:checked').value") == "a-face"
+    await add_presenter(page, "grey.png", np.full((256, 256, 3), 128, np.uint8))
+    await page.until("/face/.test(document.querySelector('#picker-note').textContent)", timeout_s=60)
+    page.complaints.clear()  # a refusal, if it comes with the upload itself
+    await page.click("#picker-remove")
+    await page.until("document.querySelector('#picker-remove').dataset.sure")
+    await page.click("#picker-remove")
+    await page.until("!document.querySelector('input[value=a-face]')")
+
+
+async def add_presenter(page: Page, name: str, image: np.ndarray) -> None:
+    data = list(cv2.imencode(".png", image)[1].tobytes())
+    await page.evaluate(f"""(() => {{
+      const input = document.querySelector('.add input');
+      const files = new DataTransfer();
+      files.items.add(new File([new Uint8Array({data})], {json.dumps(name)}));
+      input.files = files.files;
+      input.dispatchEvent(new Event('change'));
+    }})()""")
+
+
+@in_browser
+async def test_generation_at_half_speed_waits_once_and_then_plays_through(viewer: Viewer) -> None:
+    await viewer.make("So the server knows what to expect.", engines=SLOW)
+    page = await viewer.visit()
+    await page.evaluate(CHOOSE_SLOW)
+    await page.evaluate(WATCH_GAPS)
+    job = await viewer.speak("One sentence at half speed. And then there is another one, a little longer.")
+    await page.until("document.querySelector('#status').textContent.includes('Playing starts in')")
+    await page.until(PLAYING)
+    assert (await viewer.ask(f"v1/jobs/{job}"))["status"] == "in_progress"
+    await page.until(f"{VIDEO}.ended", timeout_s=60)
+    assert await page.evaluate(f"{VIDEO}.dataset.stalls") == "0"
+    assert max(await page.evaluate("window.gaps")) < 200
+
+
+@in_browser
+async def test_quick_generation_starts_soon_and_never_stops(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate(WATCH_GAPS)
+    await viewer.speak("A few words. And a few more, so that it takes a while to say them all.")
+    assert int(await page.until(PLAYING)) < 3000
+    await page.until(f"{VIDEO}.ended", timeout_s=60)
+    assert await page.evaluate(f"{VIDEO}.dataset.stalls") == "0"
+    assert max(await page.evaluate("window.gaps")) < 200
+
+
+@in_browser
+async def test_a_lost_connection_comes_back_and_nothing_is_missed_or_told_twice(viewer: Viewer) -> None:
+    await viewer.page.inject("""(() => {
+      const Native = window.WebSocket;
+      window.sockets = [];
+      window.WebSocket = class extends Native {
+        constructor(url) { super(url); window.sockets.push(this); }
+      };
+    })()""")
+    page = await viewer.visit()
+    await page.evaluate(CHOOSE_SLOW)
+    text = "One. Two. Three. Four. Five. Six."
+    await viewer.speak(text)
+    await page.until(f"{VIDEO}.buffered.length")
+    # As a restarting server or a broken line would: the page is not told before.
+    await page.evaluate(
+        "window.sockets.forEach((socket) => { WebSocket.prototype.close.call(socket, 4000); })"
+    )
+    await page.until("document.querySelector('#link').dataset.state === 'waiting'")
+    await page.until("document.querySelector('#link').dataset.state === 'open'")
+    await page.until(f"{TONE} === 'completed'", timeout_s=60)
+    await page.until(f"{VIDEO}.ended", timeout_s=60)
+    assert " ".join(await page.evaluate(CUES)) == text
+
+
+@in_browser
+async def test_without_a_media_source_the_browser_downloads_the_growing_file(viewer: Viewer) -> None:
+    await viewer.page.inject("delete window.MediaSource")
+    page = await viewer.visit()
+    await viewer.speak(LONG)
+    await page.until(f"{VIDEO}.currentTime > 0.5")
+    assert (await page.evaluate(f"{VIDEO}.currentSrc")).endswith("/stream")
+    await cancel(page)
+    page.complaints.clear()  # an answer that is cut short is no success, and the browser says so
+
+
+@in_browser
+async def test_a_managed_media_source_is_fed_only_while_it_asks(viewer: Viewer) -> None:
+    await viewer.page.inject(MANAGED)
+    page = await viewer.visit()
+    await viewer.speak(LONG)
+    await page.until(f"{VIDEO}.currentTime > 0.5")
+    assert await page.evaluate(f"{VIDEO}.disableRemotePlayback")
+    await page.evaluate("window.managed.streaming = false")
+    await page.until(f"(window.before === (window.before = {VIDEO}.buffered.end(0))) && window.before > 0")
+    await page.evaluate(
+        "window.managed.streaming = true; window.managed.dispatchEvent(new Event('startstreaming'))"
+    )
+    await page.until(f"{VIDEO}.buffered.end(0) > window.before + 1")
+    await cancel(page)
+
+
+@in_browser
+async def test_both_languages_can_be_read_and_the_choice_is_kept(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    assert "What should be said?" in await page.evaluate("document.querySelector('h1').textContent")
+    await page.click("#language")
+    assert await page.evaluate("document.documentElement.lang") == "zh-CN"
+    await page.reload()
+    await page.until("document.querySelector('h1')?.textContent === '想说些什么？'")
+    unnamed = "[...document.querySelectorAll('[data-text]')].filter((one) => !one.textContent.trim()).length"
+    assert await page.evaluate(unnamed) == 0
+    await page.click("#language")
+
+
+@in_browser
+async def test_the_keyboard_reaches_everything_and_is_never_caught(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    seen = []
+    for _ in range(30):
+        await page.press("Tab", 9)
+        seen.append(await page.evaluate("document.activeElement.id || document.activeElement.outerHTML"))
+    wanted = ["skip", "language", "text", "voice", "speak"]
+    assert [one for one in seen if one in wanted][: len(wanted)] == wanted
+    for part in ("brand", "monitor", 'type="radio"', 'type="file"', "<summary"):
+        assert any(part in one for one in seen), part
+    await page.evaluate("document.querySelector('#text').focus()")
+    await page.press("Enter", 13, modifiers=2)
+    await page.until(f"{TONE} === 'in_progress'")
+    await page.until("document.querySelector('#cancel').checkVisibility()")
+    await cancel(page)
+
+
+@in_browser
+async def test_everything_that_can_be_used_has_a_name(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate("document.querySelector('.options').open = true")
+    await page.call("Accessibility.enable")
+    nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+    await page.call("Accessibility.disable")
+    roles = {"button", "link", "textbox", "combobox", "slider", "checkbox", "radio", "progressbar", "region"}
+    used = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node["ignored"]
+    ]
+    used = [(role, name) for role, name in used if role in roles]
+    assert {role for role, _ in used} >= roles - {"region"}
+    assert [role for role, name in used if not name.strip()] == []
