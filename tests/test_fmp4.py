@@ -127,6 +127,20 @@ def test_colours_come_back_as_they_went_in() -> None:
             assert np.abs(shown.astype(int) - colour).max() <= 4
 
 
+def test_a_large_frame_leaves_whole_though_it_is_coded_in_slices() -> None:
+    picture = (
+        np.random.default_rng(0).integers(40, 200, (27, 48, 3), dtype=np.uint8).repeat(40, 0).repeat(40, 1)
+    )
+    planes = to_i420(picture)
+    encoder = LiveEncoder(1920, 1080, 25, 16_000)
+    made = [encoder.video(planes) for _ in range(3)]
+    encoder.close()
+    with av.open(io.BytesIO(encoder.init.data + joined(made))) as file:
+        shown = [frame.to_ndarray().astype(int) for frame in file.decode(video=0)]
+    assert len(shown) == 3
+    assert all(np.abs(frame - planes).mean() < 3 for frame in shown)
+
+
 def test_encoding_does_not_write_into_its_input() -> None:
     planes = BLACK.copy()
     planes.flags.writeable = False
