@@ -46,16 +46,18 @@ class preparation_bars:  # used like the context managers of rich
 
     def report(self, step: str, done: int, total: int | None) -> None:
         """See `core.template.Report`."""
+        if not self._tasks:
+            self._progress.start()  # not before: a refusal should leave no empty line
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(step, total=total)
         self._progress.update(self._tasks[step], completed=done, total=total)
 
     def __enter__(self) -> "preparation_bars":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
 
 def _table(found: list[TemplateInfo]) -> Table:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ _VOICES: dict[str, tuple[str, str, str]] = {
     "male": ("m3", "en-us", "a man's voice"),
     "female-2": ("f5", "en-us", "a woman's voice, softer"),
     "male-2": ("m7", "en-us", "a man's voice, deeper"),
-    "british-female": ("f2", "en-gb", "a woman's voice; British when it speaks English"),
-    "british-male": ("m3", "en-gb", "a man's voice; British when it speaks English"),
+    "british-female": ("f2", "en", "a woman's voice; British when it speaks English"),
+    "british-male": ("m3", "en", "a man's voice; British when it speaks English"),
 }
-"""name: (eSpeak's variant, its English, what it is like)."""
+"""name: (eSpeak's variant, its name for the English this voice speaks, what it is like)."""
 
 _WORDS_A_MINUTE = 175
 _SEMITONES_A_STEP = 0.176
@@ -65,7 +66,7 @@ class EspeakVoice:
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """See `SpeechEngine.speak`. Pitch reaches about 8 semitones either way; more is taken for that.
 
-        Raises BadInput `unknown_voice`, VoiceFailed.
+        Raises BadInput `unknown_voice`, `unreadable_text` (Japanese with kanji), VoiceFailed.
         """
         if voice not in _VOICES:
             raise BadInput(
@@ -79,6 +80,8 @@ class EspeakVoice:
             "speed": round(min(450.0, max(80.0, _WORDS_A_MINUTE * style.speed))),
             "pitch": round(min(99.0, max(0.0, 50 + style.pitch / _SEMITONES_A_STEP))),
         }
+        if sentence.language == "ja":
+            _check_kana(sentence)
         head, sound = self._ask(order)
         samples = _with_pause(sound, _pause_after(sentence.text), self.rate)
         phonemes = [Phoneme(name, ms * self.rate // 1000) for ms, name in head["phonemes"]]
@@ -144,9 +147,20 @@ def _exactly(child: subprocess.Popen[bytes], length: int) -> bytes:
 def _end(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(OSError):  # what was still to be written has no reader any more
+                pipe.close()
     child.kill()
     child.wait()
+
+
+def _check_kana(sentence: Sentence) -> None:
+    """eSpeak reads kana alone; kanji it would spell as "Chinese letter"."""
+    kanji = next((character for character in sentence.spoken if "\u4e00" <= character <= "\u9fff"), None)
+    if kanji is not None:
+        message = (
+            f"the built-in voice reads Japanese in kana only, and the text has {kanji!r}; write it in kana"
+        )
+        raise BadInput("unreadable_text", message, "text")
 
 
 def _pause_after(text: str) -> float:

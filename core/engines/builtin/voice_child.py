@@ -27,6 +27,7 @@ _SYNCHRONOUS, _BUFFER_MS = 2, 60
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 1, 2, 0x8000
 _RATE, _PITCH = 1, 3
 _UTF8, _END_PAUSE = 1, 0x1000
+_SEED = 1
 _LIST_END, _WORD, _PHONEME = 0, 1, 7
 
 
@@ -83,6 +84,7 @@ def load() -> tuple[ctypes.CDLL, int]:
     rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, options)
     if rate <= 0:
         sys.exit("eSpeak NG did not start")
+    library.espeak_ng_SetRandSeed(_SEED)  # or it takes the time of day, and the voice flutters otherwise
     return library, rate
 
 

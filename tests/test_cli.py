@@ -1,0 +1,141 @@
+"""The command line, run as a user runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import wave
+
+import av
+import pytest
+
+from server.cli import main
+from tests.samples import write_video
+
+
+def lipstream(*arguments, data_dir, cwd, **more):
+    environment = {**os.environ, "LIPSTREAM_DATA_DIR": str(data_dir), "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "server.cli", *map(str, arguments)],
+        capture_output=True,
+        env={**environment, "PYTHONPATH": os.getcwd()},
+        cwd=cwd,
+        timeout=60,
+        check=False,
+        **more,
+    )
+
+
+def test_render_writes_a_video_that_plays_and_its_captions(small_library, tmp_path):
+    done = lipstream(
+        "render", "Hello there.", "--template", "small", "--srt", data_dir=small_library, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().strip() == "out.mp4"
+    assert re.search(r"x real time\), first frame after \d+ ms .*speech builtin", done.stderr.decode())
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        frames = sum(1 for _ in file.decode(video=0))
+        assert frames > 15
+        assert [stream.type for stream in file.streams] == ["video", "audio"]
+    assert "Hello there." in (tmp_path / "out.srt").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.srt", "out.vtt"]
+
+
+def test_the_video_streams_to_standard_output(small_library, tmp_path):
+    done = lipstream(
+        "render", "-", "--template", "small", "-o", "-", data_dir=small_library, cwd=tmp_path, input=b"Hi."
+    )
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "piped.mp4").write_bytes(done.stdout)
+    with av.open(str(tmp_path / "piped.mp4")) as file:
+        assert sum(1 for _ in file.decode(video=0)) > 5
+
+
+def test_speech_from_a_file_drives_the_lips(small_library, tmp_path):
+    said = lipstream("say", "Hello there.", "-o", "said.wav", data_dir=small_library, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with wave.open(str(tmp_path / "said.wav")) as file:
+        seconds = file.getnframes() / file.getframerate()
+    done = lipstream(
+        "render", "--audio", "said.wav", "--template", "small", data_dir=small_library, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert abs(sum(1 for _ in file.decode(video=0)) - seconds * 25) < 1.01
+
+
+def test_a_dry_run_shows_what_will_be_read(tmp_path):
+    done = lipstream("say", "--dry-run", "It is 23.5 °C.", data_dir=tmp_path, cwd=tmp_path)
+    assert done.stdout.decode() == "[en] It is twenty-three point five degrees Celsius.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["render"], "give either a text or an audio file"),
+        (["render", "  "], "no words"),
+        (["render", "@nowhere.txt"], "cannot read nowhere.txt"),
+        (["render", "مرحبا"], "cannot be read; supported are Chinese"),
+        (["render", "--language", "ja", "漢字です"], "漢"),
+        (["render", "x" * 100_001], "100,?000|100_000"),
+        (["render", "Hi.", "--size", "huge"], "is not like 1280x720"),
+        (["render", "Hi.", "--size", "65x64"], "must be even"),
+        (["render", "Hi.", "--fps", "500"], "outside 1 to 60"),
+        (["render", "Hi.", "--speed", "9"], "outside 0.5 to 2"),
+        (["render", "Hi.", "--voice", "nobody"], "no voice 'nobody'"),
+        (["render", "Hi.", "--lipsync", "magic"], "no lipsync engine 'magic'"),
+        (["render", "Hi.", "--template", "nobody"], "no template 'nobody'"),
+        (["render", "Hi.", "-o", "no/such/folder/x.mp4"], "cannot be written"),
+        (["render", "--audio", "nowhere.wav"], "nowhere.wav"),
+        (["templates", "add", "nowhere.mp4"], "nowhere.mp4"),
+        (["templates", "add", "empty.mp4"], "empty"),
+        (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
+        (["templates", "show", "../small"], "no template"),
+        (["say", "🙂🙂"], "no words"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    small_library, tmp_path, monkeypatch, capsys, arguments, message
+):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
+    write_video(tmp_path / "other.mp4")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    if arguments[0] == "render" and "--template" not in arguments:
+        arguments = [*arguments, "--template", "small"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(small_library))
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
+    assert error.startswith("lipstream: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_behind(small_library, tmp_path, number):
+    command = [sys.executable, "-m", "server.cli", "render", "Hello there. " * 3000, "--template", "small"]
+    environment = {**os.environ, "LIPSTREAM_DATA_DIR": str(small_library), "PYTHONPATH": os.getcwd()}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        for _ in range(400):
+            if list(tmp_path.iterdir()):
+                break
+            time.sleep(0.05)
+        assert list(tmp_path.iterdir()), "no video was begun"
+        process.send_signal(number)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"interrupted; nothing was kept" in error
+    assert b"Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_quick_to_import():
+    heavy = "[m for m in ('numpy', 'av', 'cv2', 'aiohttp') if m in sys.modules]"
+    code = f"import sys, server.cli; server.cli.parser(); print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
