@@ -35,14 +35,15 @@ class Lines:
         self._limit = limit
         self._sockets: set[web.WebSocketResponse] = set()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._sockets) + len(self._tasks)
 
     @property
     def full(self) -> bool:
-        """Whether one more would be too many."""
-        return len(self) >= self._limit
+        """Whether one more would be too many; any is, once the server stops."""
+        return self._closed or len(self) >= self._limit
 
     @asynccontextmanager
     async def socket(
@@ -53,12 +54,13 @@ class Lines:
         One too many is closed at once with 1013; its block is not entered but ended by Gone.
         """
         ws = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, max_msg_size=max_bytes, compress=False, timeout=2, writer_limit=UNSENT
+            heartbeat=HEARTBEAT_S, max_msg_size=max_bytes, compress=False, timeout=SEND_S, writer_limit=UNSENT
         )
         await ws.prepare(request)
         hold_little(request)
         if self.full:
-            await ws.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too many sockets")
+            code = WSCloseCode.SERVICE_RESTART if self._closed else WSCloseCode.TRY_AGAIN_LATER
+            await ws.close(code=code, message=b"too many sockets, or the server stops")
             raise Gone("too many sockets")
         self._sockets.add(ws)
         try:
@@ -79,7 +81,8 @@ class Lines:
             self._tasks.discard(task)
 
     async def close(self) -> None:
-        """The server stops: tell sockets to come back (1012), break off the rest."""
+        """The server stops: tell sockets to come back (1012), break off the rest, let no more in."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         closing = (

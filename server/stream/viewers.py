@@ -24,7 +24,7 @@ async def view_on_socket(
 ) -> web.WebSocketResponse:
     """Send what `introduce` returns as text, once there is a clip; then the init segment, then fragments.
 
-    live: begin at the newest key frame instead of the first. Closed with 1000 and why the clip ended.
+    live: begin at the newest key frame instead of the first. Closed with 1000, or 1012 if the server stops.
     """
     with suppress(Gone):
         async with lines.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
@@ -46,8 +46,8 @@ async def _show(
         offset += len(data)
         if live and offset == clip.init:
             offset = max(offset, clip.newest_key)
-    if clip.ended != STOPPED:  # else it is closed with all others
-        await ws.close(code=WSCloseCode.OK, message=(clip.ended or "").encode())
+    code = WSCloseCode.SERVICE_RESTART if clip.ended == STOPPED else WSCloseCode.OK
+    await ws.close(code=code, message=(clip.ended or "").encode())
 
 
 async def _ignore_all(ws: web.WebSocketResponse) -> None:
