@@ -68,7 +68,8 @@ def _comb(
 ) -> None:
     """Draw `count` strands between two guide curves, in locks, with a band of shine where they bend."""
     rng = np.random.default_rng(100 + seed)
-    a, b = spline(inner, steps=26), spline(outer, steps=26)
+    fine = int(np.clip(13 * canvas.scale, 6, 26))
+    a, b = spline(inner, steps=fine), spline(outer, steps=fine)
     along = np.linspace(0, 1, len(a))
     layers = np.clip(canvas.pixels, 0, 255).astype(np.uint8)
     for share in rng.permutation(np.linspace(0.0, 1.0, count)):
