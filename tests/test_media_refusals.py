@@ -201,7 +201,9 @@ def test_a_stream_longer_than_it_says_is_cut_short(tmp_path: Path) -> None:
 def test_a_child_without_memory_or_time_is_a_refusal(tmp_path: Path) -> None:
     large = write_video(tmp_path / "a.mp4", frames=40, size=(1920, 1080), options={"preset": "ultrafast"})
     assert refusal("watch", large, Limits(memory_bytes=450 << 20)) in ("too_large_frames", "malformed_media")
-    long = write_video(tmp_path / "b.mp4", frames=150, size=(1920, 1080), options={"preset": "ultrafast"})
+    # Forty frames of a second each make four hundred to encode.
+    options = {"preset": "ultrafast"}
+    long = write_video(tmp_path / "b.mp4", frames=40, fps=1, size=(1920, 1080), options=options)
     assert refusal("watch", long, Limits(cpu_s=1)) == "media_too_long"
 
 
