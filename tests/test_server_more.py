@@ -1,0 +1,226 @@
+"""Templates, voices, engines, speech, figures and the description of it all."""
+
+import io
+import json
+import re
+
+import aiohttp
+import av
+import numpy as np
+import pytest
+
+from core.media_speech import RATE, TYPES
+from server import wire
+from server.routes import ROUTES
+from tests.samples import tone, write_sound
+from tests.serving import SLOW, data_dir, library, run, served
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+
+def form(**parts):
+    data = aiohttp.FormData(quote_fields=False)  # as browsers do
+    for name, value in parts.items():
+        if isinstance(value, tuple):
+            data.add_field(name, value[1], filename=value[0])
+        else:
+            data.add_field(name, value)
+    return data
+
+
+def test_a_template_is_uploaded_prepared_used_shown_and_deleted(data_dir, presenter_clip):
+    clip = presenter_clip.read_bytes()
+
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.post("/v1/templates", 202, data=form(file=("Mary Ann.mp4", clip)))
+            assert (job["object"], job["template"], job["title"]) == ("template", "mary-ann", "Mary Ann")
+            async with it.http.ws_connect(f"/v1/jobs/{job['id']}/events") as socket:
+                seen = [json.loads(message.data) async for message in socket]
+            types = [m["type"] for m in seen]
+            assert types[-1] == "job.completed", seen[-1]
+            assert types.count("stage.started") == types.count("stage.finished") == 1
+            assert "job.progress" in types
+            ids = [template["id"] for template in (await it.get("/v1/templates"))["data"]]
+            assert ids == ["sample", "mary-ann"]
+            info = await it.get("/v1/templates/mary-ann")
+            assert (info["name"], info["width"], info["height"]) == ("Mary Ann", 256, 256)
+            async with it.http.get(info["thumbnail"]) as response:
+                assert (response.status, response.content_type) == (200, "image/jpeg")
+                assert (await response.read())[:2] == b"\xff\xd8"
+            made = await it.ended(await it.video("By Mary.", template="mary-ann"))
+            assert made["status"] == "completed"
+            # The same again changes nothing; another file under the name is refused before it is a job.
+            again = await it.post("/v1/templates", 202, data=form(file=("Mary Ann.mp4", clip)))
+            assert (await it.ended(again["id"]))["status"] == "completed"
+            other = form(file=("x.mp4", clip + b"x"), name="Mary Ann")
+            refused = await it.post("/v1/templates", 422, data=other)
+            assert refused["error"]["code"] == "template_exists"
+            async with it.http.get(f"/v1/jobs/{job['id']}/stream") as response:
+                assert (response.status, (await response.json())["error"]["code"]) == (404, "no_video")
+            async with it.http.delete("/v1/templates/mary-ann") as response:
+                assert await response.json() == {"id": "mary-ann", "deleted": True}
+            await it.get("/v1/templates/mary-ann", 404)
+
+    run(main())
+
+
+def test_a_file_that_is_no_template_fails_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
+    sound = write_sound(tmp_path / "a.wav", tone(0.2, 16_000), 16_000).read_bytes()
+
+    async def main():
+        async with served(data_dir) as it:
+            for name, data, code in (
+                ("a.mp4", b"nonsense" * 100, "not_media"),
+                ("b.wav", sound, "audio_only"),
+            ):
+                job = await it.ended(
+                    (await it.post("/v1/templates", 202, data=form(file=(name, data))))["id"]
+                )
+                assert (job["status"], job["error"]["code"]) == ("failed", code)
+                assert str(data_dir) not in job["error"]["message"]
+            empty = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"")))
+            assert empty["error"]["code"] == "empty_file"
+            odd = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"x"), name="a\x01b"))
+            assert odd["error"]["param"] == "name"
+            assert [t["id"] for t in (await it.get("/v1/templates"))["data"]] == ["sample"]
+            assert list((data_dir / "server" / "jobs").iterdir()) == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("format", TYPES)
+def test_speech_in_openais_shape(data_dir, format):
+    async def main():
+        async with served(data_dir) as it:
+            body = {"model": "tts-1", "input": "Hello there.", "voice": "f850", "response_format": format}
+            async with it.http.post("/v1/audio/speech", json=body) as response:
+                data = await response.read()
+                assert (response.status, response.content_type) == (200, TYPES[format])
+            if format == "pcm":
+                heard = np.frombuffer(data, "<i2")
+            else:
+                with av.open(io.BytesIO(data)) as file:
+                    resampler = av.AudioResampler("s16", "mono", RATE)
+                    frames = [f for frame in file.decode(audio=0) for f in resampler.resample(frame)]
+                heard = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+            assert len(heard) / RATE == pytest.approx(12 * 0.04, abs=0.12)
+            peak = np.argmax(np.abs(np.fft.rfft(heard))) * RATE / len(heard)
+            assert peak == pytest.approx(850, abs=6)
+
+    run(main())
+
+
+def test_speech_leaves_while_it_is_made_and_says_no_before_it_begins(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            body = {
+                "model": "slow",
+                "input": "A rather long sentence, said slowly.",
+                "response_format": "pcm",
+            }
+            async with it.http.post("/v1/audio/speech", json=body) as response:
+                first = await response.content.readany()
+                assert 0 < len(first) < RATE
+                whole = first + await response.content.read()
+            assert len(whole) / 2 / RATE == pytest.approx(36 * 0.04, abs=0.05)
+            for change, code in (
+                ({"voice": "alloy"}, "unknown_voice"),
+                ({"model": "nothing"}, "unknown_engine"),
+                ({"response_format": "ogg"}, "invalid_request"),
+                ({"input": "..."}, "empty_text"),
+                ({"speed": 9}, "invalid_request"),
+            ):
+                refused = await it.post("/v1/audio/speech", 422, body | change)
+                assert refused["error"]["code"] == code, change
+
+    run(main())
+
+
+def test_what_there_is_to_choose_from(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            voices = (await it.get("/v1/voices"))["data"]
+            assert [voice["name"] for voice in voices][:2] == ["f440", "f620"]
+            builtin = (await it.get("/v1/voices?engine=builtin"))["data"]
+            assert {"zh", "en"} <= {language for voice in builtin for language in voice["languages"]}
+            engines = (await it.get("/v1/engines"))["data"]
+            assert {engine["kind"] for engine in engines} == {"speech", "face", "lipsync", "enhance"}
+            for engine in engines:
+                assert engine["available"] == (not engine["missing"]), engine
+                assert engine["available"] or engine["remedy"]
+
+    run(main())
+
+
+def test_figures_add_up(data_dir):
+    def figure(text, name):
+        found = re.search(rf"^{re.escape(name)} ([\d.e+]+)$", text, re.M)
+        return float(found[1]) if found else None
+
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.ended(await it.video())
+            slow = await it.video("A long sentence. " * 20, **SLOW)
+            await it.begun(slow)
+            async with it.http.get("/metrics") as response:
+                assert response.content_type == "text/plain"
+                text = await response.text()
+            assert figure(text, 'lipstream_jobs{status="completed"}') == 1
+            assert figure(text, 'lipstream_jobs{status="in_progress"}') == 1
+            assert figure(text, 'lipstream_jobs{status="failed"}') == 0
+            assert figure(text, "lipstream_frames_total") >= job["metrics"]["frames"]
+            assert figure(text, "lipstream_first_frame_seconds_count") == 1
+            assert figure(text, 'lipstream_stage_busy_seconds_total{stage="encode"}') > 0
+            assert figure(text, 'lipstream_queue_depth{stage="tts"}') is not None
+            assert figure(text, "lipstream_viewers") == 0
+            await it.post(f"/v1/jobs/{slow}/cancel", 200)
+            for path in ("/healthz", "/readyz"):
+                async with it.http.get(path) as response:
+                    assert response.status == 200
+            it.house.stopping, it.house.ready = True, False
+            async with it.http.get("/readyz") as response:
+                assert response.status == 503
+            refused = await it.post("/v1/videos", 503, {"text": "Too late."})
+            assert refused["error"]["code"] == "stopping"
+            it.house.stopping = False
+
+    run(main())
+
+
+def test_the_description_covers_every_route_and_needs_nothing_from_outside(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            api = await it.get("/openapi.json")
+            assert api["openapi"] == "3.1.0"
+            described = {(m.upper(), path) for path, ops in api["paths"].items() for m in ops}
+            assert len(described) == len(ROUTES)
+            assert ("POST", "/v1/videos") in described
+            assert ("GET", "/v1/jobs/{job_id}/subtitles.{format}") in described
+            schemas = api["components"]["schemas"]
+            assert {"VideoRequest", "Job", "ErrorBody", "SpeechRequest", "AudioSegment"} <= set(schemas)
+            for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(api)):
+                assert reference in schemas
+            assert schemas["VideoRequest"]["additionalProperties"] is False
+            operation = api["paths"]["/v1/videos"]["post"]
+            assert set(operation["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+            assert {"202", "400", "413", "415", "422", "429"} <= set(operation["responses"])
+            for path in ("/docs", "/"):
+                async with it.http.get(path) as response:
+                    page = await response.text()
+                    assert response.content_type == "text/html"
+                assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+            names = {operation["operationId"] for ops in api["paths"].values() for operation in ops.values()}
+            assert len(names) == len(ROUTES)
+
+    run(main())
+
+
+def test_a_job_as_described_is_the_job_that_is_sent(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.ended(await it.video())
+            assert wire.Job.model_validate(job).model_dump(mode="json") == job
+            assert set(job) == set(wire.Job.model_fields)
+
+    run(main())
