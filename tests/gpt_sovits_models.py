@@ -9,7 +9,6 @@ import types
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -136,11 +135,3 @@ def _write_folder(folder: Path, weights: dict[str, Tensor], config: dict[str, An
     folder.mkdir(parents=True)
     torch.save(dict(weights), folder / "pytorch_model.bin")
     (folder / "config.json").write_text(json.dumps(config))
-
-
-def recording(seconds: float = 4.0, rate: int = 22_050) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
-    """Something with the shape of speech: a buzz, swelling three times a second, over noise."""
-    time = np.arange(int(seconds * rate)) / rate
-    buzz = np.sign(np.sin(2 * np.pi * 130 * time)) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
-    noise = np.random.default_rng(1).standard_normal(len(time))
-    return (0.2 * buzz + 0.02 * noise).astype(np.float32), rate

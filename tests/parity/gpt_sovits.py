@@ -22,7 +22,7 @@ from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.speaker import SpeakerNet, filter_bank
 from core.nets.gpt_sovits.t2s import Text2Semantic
 from core.nets.gpt_sovits.voice import spectrogram
-from tests.parity import Check, close, exact, keys_of, recipe_for
+from tests.parity import Check, close, exact, gpt_sovits_text, keys_of, recipe_for
 from tests.parity._gpt_sovits_runs import Case, check_run, streamed
 
 MANY = 1 << 20  # a limit that is never reached
@@ -33,6 +33,7 @@ def fits(folder: Path) -> bool:
 
 
 def checks(folder: Path) -> Iterator[Check]:
+    yield from gpt_sovits_text.checks(folder)
     nets = Nets(folder)
     yield from nets.checksums()
     for path in sorted(folder.glob("*.npz")):

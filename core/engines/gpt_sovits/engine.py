@@ -7,6 +7,8 @@ one of them is a step of all, so the engine's one thread serves them side by sid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from core.audio import Resampler
 from core.engines.base import Style
 from core.engines.gpt_sovits.decoder import Request
@@ -21,6 +23,9 @@ from core.engines.gpt_sovits.vocoder import Vocoder
 from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, find_voice, list_voices
 from core.nets.gpt_sovits.sovits import RATE
 from core.types import Sentence, Spoken, Voice
+
+PAUSE_S = 0.3
+"""Silence after a sentence at speed 1, as published."""
 
 
 class GptSovits:
@@ -78,8 +83,8 @@ class GptSovits:
         request = Request(whole.phones, whole.bert, prompt, 0, seed, self._sampling)
         for samples in utter(request, pair.decoder, vocoder, len(phones), self._pace, self.retries):
             yield Spoken(resampler.push(samples) if len(samples) else samples)
-        if len(rest := resampler.finish()):
-            yield Spoken(rest)
+        pause = np.zeros(int(RATE * PAUSE_S / style.speed), np.float32)
+        yield Spoken(np.concatenate([resampler.finish(), pause]))
 
     def close(self) -> None:
         """Let the networks go."""

@@ -69,15 +69,16 @@ def utter(
                 yield np.zeros(0, np.float32)
             if row.error is not None:
                 raise row.error
-            fresh = row.tokens[used:]
+            # As it is now: while a piece is out, other sentences' steps take this one further.
+            fresh, done = row.tokens[used:], row.done
             fault = _fault(row, len(voice.tokens) + len(fresh), pace.fewest(phones))
             if not fault:
-                samples = voice.push(fresh, row.done)
+                samples = voice.push(fresh, done)
                 used += len(fresh)
                 silent = heard == 0 and len(samples) > 0 and float(np.abs(samples).max()) < _SILENT
                 fault = "silent" if silent else ""
             elif tries == TRIES - 1:  # nothing better is to be had
-                samples, fault = voice.push(fresh, row.done), ""
+                samples, fault = voice.push(fresh, done), ""
             if fault:
                 retries[fault] += 1
                 tries += 1
@@ -92,7 +93,7 @@ def utter(
                 continue
             heard += len(samples)
             yield samples
-            if row.done:
+            if done:
                 return
     finally:
         decoder.leave(row)
