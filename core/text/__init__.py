@@ -81,15 +81,16 @@ class _Draft:
 def _drafts(folded: Folded, language: str) -> list[_Draft]:
     """Sentences and stretches of one language, tiling the text; what has no words is with its neighbour."""
     han = language_of_han(folded.text, language)
-    known = language if language != "auto" else stretches(folded.text, language, han, "en")[0][2]
+    known = language if language != "auto" else stretches(folded.text[:1000], language, han, "en")[0][2]
     drafts: list[_Draft] = []
     begin = 0
     start = 0
     for end in sentence_ends(folded.text):
         for a, b, own in stretches(folded.text[begin:end], language, han, known):
-            reading = read(folded.text[begin + a : begin + b], own)
+            stretch = folded.text[begin + a : begin + b]
+            reading = read(stretch, own)
             stop = folded.origin[begin + b]
-            if reading.has_words():
+            if reading.has_words() and any(c.isalnum() for c in stretch):
                 places = [folded.origin[begin + a + place] for place in reading.places]
                 drafts.append(_Draft(start, stop, Reading(reading.spoken, places), own))
                 start, known = stop, own

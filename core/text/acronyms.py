@@ -35,6 +35,5 @@ def spell(match: re.Match[str]) -> str | None:
 
 
 def is_shouted(text: str) -> bool:
-    """Is `text` all in capitals, so that capitals mean nothing?"""
-    letters = [c for c in text if c.isascii() and c.isalpha()]
-    return len(letters) > 12 and all(c.isupper() for c in letters)
+    """Is `text` all in capitals, and a few words of it, so that capitals mean nothing?"""
+    return text.isupper() and len(text.split()) > 3

@@ -6,14 +6,17 @@ quotation mark or bracket that closes after it.
 
 import re
 
+from core.text.folded import EMOJI
 from core.text.patterns import EMAIL, URL
 
-_CLOSING = "\"'”’」』》〉】〕)]}»›"
+_CLOSING = "\"'”’」』》〉】〕)]}»›" + EMOJI
 _PAIRS = {"“": "”", "「": "」", "『": "』", "《": "》", "(": ")", "【": "】", "«": "»"}
+_OPENS_BEFORE = "([{-,:"
+_LONGEST = 1000  # characters; what is said in one breath is much less
 _LONGEST_QUOTATION = 60  # characters that are kept together even if there are whole sentences in them
 
 _ENDS = re.compile(r"[。！？!?.…]+|\n\s*")
-_UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]*\d")
+_UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]{0, 99}\d")
 # With one of these before it a full stop is not the end ...
 _NEVER_LAST = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
@@ -22,6 +25,10 @@ _NEVER_LAST = re.compile(
 # ... nor with these if a number follows.
 _BEFORE_NUMBER = re.compile(
     r"\b(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
+)
+# With one of these it is only if a capital follows.
+_MAYBE_LAST = re.compile(
+    r"(?:\b(?:[ap]\.m|etc|Inc|Ltd|Co|Corp|Jr|Sr|Ave|Blvd|St|Ph\.D|Dept)|\b(?:[A-Z]\.)+[A-Z])\.$"
 )
 _SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
 
@@ -41,7 +48,22 @@ def sentence_ends(text: str) -> list[int]:
                 ends.append(match.end())
         elif _ends_sentence(text, match, stop):
             ends.append(stop)
-    return [*[e for e in ends if e < len(text)], len(text)]
+    return _shortened(text, [*[e for e in ends if e < len(text)], len(text)])
+
+
+def _shortened(text: str, ends: list[int]) -> list[int]:
+    """`ends`, and more where they are so far apart that it is no sentence any more."""
+    more: list[int] = []
+    start = 0
+    for end in ends:
+        while end - start > _LONGEST:
+            window = text[start : start + _LONGEST]
+            mark = max(window.rfind(c) for c in "，；、,; \n") + 1
+            start += mark if mark > _LONGEST // 2 else _LONGEST
+            more.append(start)
+        more.append(end)
+        start = end
+    return more
 
 
 def _inside(text: str, spans: list[tuple[int, int]]) -> bytearray:
@@ -71,7 +93,9 @@ def _quotations(text: str) -> list[tuple[int, int]]:
             if k + 1 - start <= _LONGEST_QUOTATION:
                 spans.append((start, k + 1))
         elif character == '"':
-            waiting.append((character, k))
+            # Opening only where a word could begin: not the inches of 5'9".
+            if k == 0 or text[k - 1].isspace() or text[k - 1] in _OPENS_BEFORE or not text[k - 1].isascii():
+                waiting.append((character, k))
         elif character in _PAIRS:
             waiting.append((_PAIRS[character], k))
     return spans
@@ -106,6 +130,8 @@ def _ends_sentence(text: str, match: re.Match[str], stop: int) -> bool:
 def _is_full_stop(text: str, match: re.Match[str], rest: str) -> bool:
     ahead = text[max(0, match.start() - 24) : match.end()]
     if _NEVER_LAST.search(ahead) and rest:
+        return False
+    if rest and not rest[0].isupper() and _MAYBE_LAST.search(ahead):
         return False
     if rest[:1].isdigit() and _BEFORE_NUMBER.search(ahead):
         return False

@@ -90,8 +90,8 @@ def _by(match: re.Match[str]) -> str:
 
 def _fraction(match: re.Match[str]) -> str:
     whole, top, bottom = match["whole"], match["top"], match["bottom"]
-    if int(bottom) == 0 or int(top) > 3 * int(bottom):
-        return f"{number(top)}比{number(bottom)}"
+    if int(bottom) == 0 or (int(top) > int(bottom) > 9):
+        return f"{number(top)}，{number(bottom)}"  # blood pressure, say
     part = f"{cardinal(bottom)}分之{cardinal(top)}"
     return f"{cardinal(whole)}又{part}" if whole else part
 
@@ -126,7 +126,7 @@ def _greek(match: re.Match[str]) -> str:
 
 def _again(match: re.Match[str]) -> str:
     """々 repeats the character before it."""
-    return _ahead(match, 1)
+    return re.sub(f"[^{_HAN}]", "", _ahead(match, 1))
 
 
 _FORMULA_WORDS: Final = FormulaWords(
@@ -174,7 +174,7 @@ _MARKS: Final[list[Rule]] = [
     (r"\s+-+\s+|--+", lambda m: "，"),
     (r"#(?=\d)", lambda m: "第"),
     (r"@(?=\w)", lambda m: "艾特"),
-    (r"\n\s*", lambda m: "，"),
+    (r"\n\s*(?=\S)", lambda m: "，"),
 ]
 _PLAIN: Final = {
     **dict.fromkeys("(){}[]【】〔〕|—→«»‹›", "，"),
@@ -210,6 +210,7 @@ def _rules(one: str) -> Rules:
     digits = partial(_digits, one=one)
     table: list[Rule] = [
         (patterns.MARKUP, patterns.markup),
+        (patterns.LIST_NUMBER, lambda m: cardinal(m["n"]) + "，"),
         (patterns.EMAIL, _address),
         (patterns.URL, _address),
         *DATES,
@@ -229,7 +230,7 @@ def _rules(one: str) -> Rules:
         (r"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?!\d)", _by),
         (patterns.FRACTION, _fraction),
         (r"\^(?P<n>-?\d+)", lambda m: _power(m["n"])),
-        (r"(?<=[A-Za-z])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%)", _model),
+        (r"(?<=[A-Za-z_])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%)", _model),
         (QUANTITY, quantity),
         (rf"(?<=[元块塊])/(?P<per>{patterns.UNIT}|[{_HAN}])", _per),
         *_LETTERS,

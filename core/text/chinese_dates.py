@@ -7,7 +7,7 @@ from core.text.chinese_quantities import RANGE
 from core.text.patterns import ISO_DATE, TIME
 from core.text.rules import Rule
 
-_SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比|大比分|总分|以)[是为為:：]?\s*$")
+_SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比)[^。；]{0,40}$|以\s*$")
 _SCORE_AFTER = re.compile(r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领先|落后|逆转|负于|不敌|的比分|的比例)")
 # Years are told from counts by what follows.
 _OF_A_YEAR = r"(?=年|届|级|款|版|赛季|财年|年度|学年|[Qq][1-4])"
@@ -56,7 +56,7 @@ def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
 def _time(match: re.Match[str]) -> str | None:
     """None for 21:18 where the words around it say it is a score."""
     hour, minute, second = match["hour"], match["minute"], match["second"]
-    ahead = match.string[max(0, match.start() - 6) : match.start()]
+    ahead = match.string[max(0, match.start() - 45) : match.start()]
     if not second and (_SCORE_BEFORE.search(ahead) or _SCORE_AFTER.match(match.string, match.end())):
         return None
     half = {"a": "上午", "p": "下午"}[match["half"][0].lower()] if match["half"] else ""

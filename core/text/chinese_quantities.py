@@ -9,7 +9,11 @@ from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
 
 RANGE = r"\s?[-~—至到]\s?"
 
-_BIG = {"k": 1000, "K": 1000, "m": 10**6, "M": 10**6, "b": 10**9, "B": 10**9, "bn": 10**9}
+_BIG: Final = {"k": 10**3, "K": 10**3, "m": 10**6, "M": 10**6, "b": 10**9, "B": 10**9, "bn": 10**9} | {
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 _MONEY: Final = {
     "$": "美元",
     "US$": "美元",
@@ -89,11 +93,11 @@ def _sign(match: re.Match[str], unit: str) -> str:
 def _value(match: re.Match[str], group: str, money: str) -> str:
     digits = match[group].replace(",", "")
     big = (match["big"] or "").strip()
-    if money:
-        if scale := _BIG.get(big) or {"million": 10**6, "billion": 10**9, "trillion": 10**12}.get(big):
-            digits = f"{Decimal(digits) * scale:f}"
-        if "." in digits:
-            digits = digits.rstrip("0").rstrip(".")
+    scale = _BIG.get(big) if money else None
+    if scale:
+        digits = f"{Decimal(digits) * scale:f}"
+    if "." in digits and (money or match.string.startswith("元", match.end())):
+        digits = digits.rstrip("0").rstrip(".")
     return "两" if digits == "2" and _takes_liang(match, group) else number(digits)
 
 

@@ -37,6 +37,7 @@ _ABBREVIATIONS: Final = {
     r"Mrs\.?": "Missus",
     r"Ms\.": "Miz",
     r"St\.(?= [A-Z])": "Saint",
+    r"St\.(?=,| [a-z]|$)": "Street",
     r"Jr\.": "Junior",
     r"Sr\.": "Senior",
     r"Gen\.(?= [A-Z])": "General",
@@ -119,8 +120,8 @@ def _by(match: re.Match[str]) -> str:
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match["whole"], match["top"], match["bottom"]
-    if match[0] == "24/7":
-        return "twenty-four seven"
+    if match[0] == "24/7" or top == bottom:
+        return f"{number(top)} {number(bottom)}"
     if not 2 <= int(bottom) <= 100 or int(top) > 9 * int(bottom):
         return None if whole else f"{number(top)} over {number(bottom)}"
     single = int(top) == 1
@@ -197,6 +198,7 @@ _FORMULA_WORDS: Final = FormulaWords(
 )
 _TABLE: Final[list[Rule]] = [
     (patterns.MARKUP, patterns.markup),
+    (patterns.LIST_NUMBER, lambda m: cardinal(m["n"]) + ","),
     (patterns.EMAIL, _address),
     (patterns.URL, _address),
     *DATES,
@@ -207,6 +209,7 @@ _TABLE: Final[list[Rule]] = [
     *TIMES,
     (patterns.VERSION, _version),
     (r"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?!\d)", _by),
+    (r"(?<=[A-Za-z\d] )[xX](?= \d)", lambda m: "by"),
     (r"(?<=[A-Z]{2} )\d{4}(?![\d%]|[.,]\d)", lambda m: year(m[0])),  # RTX 4090
     *YEARS,
     (r"(?<![\d.])(?P<n>\d{1,3}(?:,\d{3})+|\d{1,9})(?:st|nd|rd|th)\b", lambda m: ordinal(m["n"])),
@@ -235,7 +238,6 @@ _TABLE: Final[list[Rule]] = [
     (r"(?<=[A-Za-z])-(?=[A-Za-z])", lambda m: "-"),
     (r"\s+-+\s+|--+", lambda m: ", "),
     (r"#(?=\d)", lambda m: "number "),
-    (r"\n\s*", lambda m: " "),
 ]
 _PLAIN: Final = {
     **dict.fromkeys("(){}[]【】〔〕|—→、；«»‹›", ", "),

@@ -52,6 +52,9 @@ _KNOWN = {
     "・": "·",
     "･": "·",
 }
+EMOJI = "\ufffc"
+"""Stands for any emoji or ornament, for none is read."""
+
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"}
 _SPACE = {"So", "Sk", "Zs", "Zl", "Zp"}
 _SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": ""}
@@ -66,10 +69,10 @@ class Folded:
 
 
 def fold(written: str) -> Folded:
-    """`written` in one form; control characters and emoji are gone (an emoji leaves a space).
+    """`written` in one form, without control characters.
 
-    >>> fold("Ｈｉ ５０％ ①😀\\0").text
-    'Hi 50% 1、 '
+    >>> fold("Ｈｉ ５０％ ①\\0").text
+    'Hi 50% 1、'
     """
     parts: list[str] = []
     origin: list[int] = []
@@ -123,8 +126,8 @@ def _by_category(character: str) -> str:
     if category == "No" and compatible.isdigit() and compatible.isascii():
         # Circled numbers head the items of a list. Subscripts (CO₂) are part of a word.
         return compatible if "SUBSCRIPT" in unicodedata.name(character, "") else compatible + "、"
-    if category in _SPACE and not any(c.isalnum() for c in compatible):
-        return " "
     if character in "™℠":
         return ""
+    if category in _SPACE and not any(c.isalnum() for c in compatible):
+        return EMOJI if category == "So" else " "
     return compatible or " "

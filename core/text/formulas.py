@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.text.patterns import NUMBER
 
 _TERM = rf"(?:{NUMBER}%?|[A-Za-z](?![A-Za-z]))(?:\^-?\d+)?"
-FORMULA = rf"(?<![A-Za-z0-9.])-?{_TERM}(?:\s?[-+×*÷/=≈≠<>≤≥]\s?-?{_TERM})+(?![A-Za-z0-9])"
+FORMULA = rf"(?<![A-Za-z0-9.])-?{_TERM}(?:\s?[-+×*÷/=≈≠<>≤≥]\s?-?{_TERM}){{1,20}}(?![A-Za-z0-9])"
 _TOKEN = re.compile(rf"\^-?\d+|{NUMBER}%?|[A-Za-z]|\S")
 
 

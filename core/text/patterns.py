@@ -5,20 +5,23 @@ from typing import Final
 
 INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
+# Repetitions are bounded, so that no text makes a search slow.
+_PATH = r"(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]{0,2000}(?<![.,;:!?'_*~-]))?"
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+_TOP = r"(?:com|org|net|edu|gov|io|ai|cn|dev|app|co|hk|tw|jp|kr|uk|us|me|info|tv|cc|top|xyz)"
 URL = (
-    r"(?<![A-Za-z0-9@])(?:https?://[A-Za-z0-9][^\s<>\"'()\[\]{}|\u0080-\U0010ffff]*|"
-    r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+"
-    r"(?:com|org|net|edu|gov|io|ai|cn|dev|app|co|hk|tw|jp|kr|uk|us|me|info|tv|cc|top|xyz)"
-    r"(?![A-Za-z0-9]|\.[A-Za-z])(?::\d+)?(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]*)?)"
+    rf"(?<![A-Za-z0-9@.-])(?:https?://{_LABEL}(?:\.{_LABEL}){{0,8}}(?::\d{{1,5}})?{_PATH}|"
+    rf"(?:{_LABEL}\.){{1,8}}{_TOP}(?![A-Za-z0-9]|\.[A-Za-z])(?::\d{{1,5}})?{_PATH})"
 )
-EMAIL = r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+EMAIL = rf"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@{_LABEL}(?:\.{_LABEL}){{1,8}}"
 MARKUP = (
     r"!?\[(?P<label>[^\[\]\n]*)\]\([^()\s]*\)"  # Markdown link or picture: its label is read
     r"|</?[A-Za-z][^<>]{0,200}>"  # HTML tag
-    r"|(?m:^\s*(?:#{1,6}|>+|[-*+])\s+)"  # heading, quotation, bullet
-    r"|(?m:^\s*(?:[-*_=]\s*){3,}$)"  # rule
+    r"|(?m:^[ \t]*(?:#{1,6}|>{1,6}|[-*+])[ \t]+)"  # heading, quotation, bullet
+    r"|(?m:^[ \t]*(?:[-*_=][ \t]?){3,99}$)"  # rule
     r"|\*\*|__|~~|```\w*"
 )
+LIST_NUMBER = r"(?m:^[ \t]*(?P<n>\d{1,3})[.)](?=\s))"
 ISO_DATE = (
     r"(?<![\d.])(?P<y>[12]\d{3})(?P<sep>[-/.])(?P<m>0?[1-9]|1[0-2])(?:[-/.](?P<d>0?[1-9]|[12]\d|3[01]))"
     r"(?![\d%]|[-/.]\d)(?:T(?=\d\d:\d\d))?"
@@ -31,7 +34,7 @@ VERSION = (
     r"(?<![A-Za-z0-9.])(?:(?P<v>[vV])\.?(?P<versioned>\d+(?:\.\d+)*)|(?P<dotted>\d+(?:\.\d+){2,}))"
     r"(?![A-Za-z0-9%])"
 )
-CODE = r"(?<![A-Za-z0-9.-])\d+(?:-\d+){2,}(?![A-Za-z0-9-])"  # digits in groups: an ISBN, say
+CODE = r"(?<![A-Za-z0-9.-])\d+(?:-\d+){2,20}(?![A-Za-z0-9-])"  # digits in groups: an ISBN, say
 US_PHONE = r"(?<![A-Za-z0-9.-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![A-Za-z0-9-])"
 FOREIGN_PHONE = r"\+\d{1,3}(?:[- ]\(?\d{1,5}\)?){2,5}(?![A-Za-z0-9-])"
 
@@ -89,6 +92,7 @@ UNITS: Final = {
     "mAh": ("毫安时", "milliampere-hour", "milliampere-hours"),
     "Ω": ("欧姆", "ohm", "ohms"),
     "Pa": ("帕", "pascal", "pascals"),
+    "mmHg": ("毫米汞柱", "millimetre of mercury", "millimetres of mercury"),
     "hPa": ("百帕", "hectopascal", "hectopascals"),
     "kPa": ("千帕", "kilopascal", "kilopascals"),
     "MPa": ("兆帕", "megapascal", "megapascals"),

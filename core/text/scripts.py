@@ -37,13 +37,13 @@ def runs(text: str) -> Iterator[_Run]:
 
 
 def check_readable(text: str, origin: list[int]) -> None:
-    """Raise BadInput `unsupported_language` if a letter is of a script that no language here is written in.
+    """Raise BadInput `unsupported_language` if a letter or digit is of a script that no language here uses.
 
     origin: where each character of `text` is in what the user wrote, for the message.
     """
     rest = _LONE_GREEK.sub(" ", _SCRIPT.sub(lambda m: " " * len(m[0]), text))
     for k, character in enumerate(rest):
-        if character.isalpha():
+        if character.isalnum() and not character.isascii():
             script = unicodedata.name(character, "unknown").split()[0].capitalize()
             raise BadInput(
                 "unsupported_language",
@@ -77,8 +77,11 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
         return [(0, len(text), fallback)]
     home = _home(text, found, language, han, fallback)
     parts: list[tuple[int, int, str]] = []
+    kana = {border for script, start, stop in found if script == "kana" for border in (start, stop)}
     for script, start, stop in found:
         own = _language(script, text[start:stop], home, han)
+        if script == "han" and home in ("en", "ko") and (start in kana or stop in kana):
+            own = "ja"
         if parts and parts[-1][2] == own:
             parts[-1] = (parts[-1][0], stop, own)
         elif parts:
