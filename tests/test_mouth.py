@@ -236,3 +236,19 @@ def test_progress_counts_up_to_the_last_frame():
     ENGINE.prepare(track, crops, seen.append)
     assert seen == list(range(1, len(track) + 1))
     assert len(drawn(12, 256)) == len(track)
+
+
+def test_nothing_moves_at_the_rim_of_what_is_redrawn():
+    """Upright edges all over the picture: a column drawn twice at the rim would bend one of them."""
+    from core.engines.builtin.mouth_field import Mouth, field_of
+    from core.engines.builtin.mouth_warp import Inside, open_mouth
+
+    picture = np.zeros((200, 200, 3), np.uint8)
+    picture[:, ::4] = 255
+    mouth = Mouth(x=100, y=80, half=26, angle=0.0, c0=0.0, c1=0.0, c2=-0.05, rest=0.0)
+    out = picture.copy()
+    open_mouth(picture, out, mouth, Inside(None, np.zeros((64, 96, 3), np.uint8)), 0.4, 0.0)
+    moved = np.flatnonzero((out != picture).any(axis=(0, 2)))
+    field = field_of(mouth, 0.4, 0.0)
+    assert moved.min() > field.left + field.step
+    assert moved.max() < field.left + (field.x.shape[1] - 1) * field.step

@@ -28,14 +28,15 @@ def open_mouth(picture: Image, out: Image, mouth: Mouth, inside: Inside, gap: fl
     field = field_of(mouth, gap, width)
     height, wide = picture.shape[:2]
     rows, columns = field.x.shape
-    left, top = max(0, field.left), max(0, field.top)
-    right, bottom = (
-        min(wide, field.left + columns * field.step),
-        min(height, field.top + rows * field.step),
-    )
+    # Beyond the grid's outer points there is nothing to interpolate: their columns would be drawn twice.
+    rim = field.step // 2
+    outer = field.left + rim, field.top + rim
+    end = field.left + columns * field.step - rim, field.top + rows * field.step - rim
+    left, top = max(0, outer[0]), max(0, outer[1])
+    right, bottom = min(wide, end[0]), min(height, end[1])
     if right <= left or bottom <= top:
         return
-    if (right - left, bottom - top) != (columns * field.step, rows * field.step):
+    if (left, top, right, bottom) != (*outer, *end):
         field = anchored(field, wide, height, mouth.half)
     near = np.s_[top - field.top : bottom - field.top, left - field.left : right - field.left]
     x, y, apart = (_fine(plane, field.step)[near] for plane in (field.x, field.y, field.apart))
