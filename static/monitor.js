@@ -118,7 +118,8 @@ export class Monitor {
     row.root.dataset.status = job.status;
     setText(row.status, t(`status.${job.status}`));
     setText(row.title, title);
-    const about = [job.template && t('monitor.template', { name: job.template }), job.createdAt && language.clock(job.createdAt)];
+    const name = job.template === 'sample' ? t('template.sample') : job.template;
+    const about = [name && t('monitor.template', { name }), job.createdAt && language.clock(job.createdAt)];
     setText(row.about, about.filter(Boolean).join(' · '));
     setText(row.error, job.error?.message ?? '');
     row.bar.setAttribute('aria-label', title);

@@ -6,12 +6,16 @@
 
 /** Seconds of media that browsers want before they begin (Chromium: 0.2 to 0.24). */
 const LEAST = 0.2;
+/** Seconds that media may come late by: engines draw 8 frames at once, and machines have other things to do. */
+const MARGIN = 0.4;
+/** At this rate being late does no harm: the next frames come before the last are played. */
+const SAFE_RATE = 1.5;
 /** Weight, in seconds of observation, of the rate the server expected. */
 const HINT_WEIGHT = 2;
 /** Seconds of history the measured rate is taken over: it follows when another job takes its share. */
-const WINDOW = 10;
+const WINDOW = 20;
 /** Much less than was expected, seen for this many seconds, means that it was expected of something else. */
-const CONTRADICTED = { share: 0.7, after: 0.6 };
+const CONTRADICTED = { share: 0.6, after: 1.2 };
 /** Shorter observations say nothing: the first frames arrive in a burst. */
 const SHORTEST = 0.3;
 
@@ -39,20 +43,30 @@ export class Rate {
   /**
    * Seconds of media per second, or null while there is nothing to go by.
    *
-   * The slope since the first report, blended with the hint. Not media/wall: the first frames would count
-   * as made in no time, and a too high rate costs a stall.
+   * The slope of the reports, blended with the hint. Not media/wall: the first frames would count as made in
+   * no time, and a too high rate costs a stall.
    * @returns {number | null}
    */
   get value() {
-    const first = this.reports[0];
-    const last = this.reports.at(-1);
-    const media = first && last ? last[0] - first[0] : 0;
-    const wall = first && last ? last[1] - first[1] : 0;
-    if (this.hint === null) return wall < SHORTEST ? null : media / wall;
-    if (wall >= CONTRADICTED.after && media / wall < this.hint * CONTRADICTED.share) return media / wall;
+    const wall = this.reports.length ? this.reports[this.reports.length - 1][1] - this.reports[0][1] : 0;
+    if (wall < SHORTEST) return this.hint;
+    const measured = slope(this.reports);
+    if (this.hint === null) return measured;
+    if (wall >= CONTRADICTED.after && measured < this.hint * CONTRADICTED.share) return measured;
     const weight = HINT_WEIGHT * Math.max(0, 1 - wall / WINDOW);
-    return weight + wall ? (this.hint * weight + media) / (weight + wall) : this.hint;
+    return (this.hint * weight + measured * wall) / (weight + wall);
   }
+}
+
+/**
+ * Of the line that fits best: media comes in pieces, and two points alone would be off by one.
+ * @param {Array<[media: number, wall: number]>} reports
+ */
+function slope(reports) {
+  const mean = (/** @type {0 | 1} */ axis) => reports.reduce((sum, report) => sum + report[axis], 0) / reports.length;
+  const [media, wall] = [mean(0), mean(1)];
+  const together = reports.reduce((sum, [made, at]) => sum + (made - media) * (at - wall), 0);
+  return Math.max(0, together / reports.reduce((sum, [, at]) => sum + (at - wall) ** 2, 0));
 }
 
 /**
@@ -79,9 +93,10 @@ export class Pace {
    * @param {number | null} rate
    */
   lead(remaining, rate) {
-    if (remaining === null || rate === null || rate >= 1) return this.least;
+    if (rate === null || rate >= SAFE_RATE) return this.least;
+    if (rate >= 1 || remaining === null) return this.least + MARGIN;
     if (rate <= 0) return Infinity;
-    return Math.max(this.least, remaining * (1 / rate - 1) * 1.05 + 0.25);
+    return Math.max(this.least, remaining * (1 / rate - 1) * 1.05) + MARGIN;
   }
 
   /**

@@ -8,7 +8,7 @@ import pytest
 
 from core.engines.builtin import presenter
 from tests.browser import Page, needs_chromium
-from tests.viewer import SLOW, Viewer, in_browser, runner, viewer
+from tests.viewer import Viewer, in_browser, runner, viewer
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 __all__ = ["runner", "viewer"]  # fixtures
@@ -33,15 +33,18 @@ WATCH_GAPS = f"""(() => {{
 }})()"""
 """Milliseconds between the frames that are shown, from `playing` on."""
 
-CHOOSE_SLOW = f"""(() => {{
-  const real = window.fetch;
-  window.fetch = (url, init = {{}}) => {{
-    if (!init.body) return real(url, init);
-    const body = {{ ...JSON.parse(init.body), options: {{ engines: {json.dumps(SLOW)} }} }};
-    return real(url, {{ ...init, body: JSON.stringify(body) }});
-  }};
-}})()"""
-"""Has the page ask for the slow engine, which it does not offer."""
+
+def choose(lipsync: str) -> str:
+    """Has the page ask for this engine, which it does not offer."""
+    return f"""(() => {{
+      const real = window.fetch;
+      window.fetch = (url, init = {{}}) => {{
+        if (!init.body) return real(url, init);
+        const body = {{ ...JSON.parse(init.body), options: {{ engines: {{ lipsync: '{lipsync}' }} }} }};
+        return real(url, {{ ...init, body: JSON.stringify(body) }});
+      }};
+    }})()"""
+
 
 MANAGED = """(() => {
   const Native = window.MediaSource;
@@ -222,30 +225,44 @@ async def add_presenter(page: Page, name: str, image: np.ndarray) -> None:
     }})()""")
 
 
-@in_browser
-async def test_generation_at_half_speed_waits_once_and_then_plays_through(viewer: Viewer) -> None:
-    await viewer.make("So the server knows what to expect.", engines=SLOW)
+async def plays_through(viewer: Viewer, lipsync: str) -> dict[str, str]:
+    """Speak with this engine; what the page measured."""
+    await viewer.make("So the server knows what to expect.", engines={"lipsync": lipsync})
     page = await viewer.visit()
-    await page.evaluate(CHOOSE_SLOW)
+    await page.evaluate(choose(lipsync))
     await page.evaluate(WATCH_GAPS)
-    job = await viewer.speak("One sentence at half speed. And then there is another one, a little longer.")
-    await page.until("document.querySelector('#status').textContent.includes('Playing starts in')")
-    await page.until(PLAYING)
+    job = await viewer.speak(
+        "Here is one sentence. And then there is another one, a little longer than that."
+    )
+    await page.until(PLAYING, timeout_s=40)
     assert (await viewer.ask(f"v1/jobs/{job}"))["status"] == "in_progress"
     await page.until(f"{VIDEO}.ended", timeout_s=60)
-    assert await page.evaluate(f"{VIDEO}.dataset.stalls") == "0"
-    assert max(await page.evaluate("window.gaps")) < 200
+    measured: dict[str, str] = await page.evaluate(f"({{...{VIDEO}.dataset}})")
+    assert measured["stalls"] == "0"
+    # A buffer that runs dry is seen for longer than this; a busy machine drops a frame now and then.
+    assert max(await page.evaluate("window.gaps")) < 500
+    return measured
 
 
 @in_browser
-async def test_quick_generation_starts_soon_and_never_stops(viewer: Viewer) -> None:
-    page = await viewer.visit()
-    await page.evaluate(WATCH_GAPS)
-    await viewer.speak("A few words. And a few more, so that it takes a while to say them all.")
-    assert int(await page.until(PLAYING)) < 3000
-    await page.until(f"{VIDEO}.ended", timeout_s=60)
-    assert await page.evaluate(f"{VIDEO}.dataset.stalls") == "0"
-    assert max(await page.evaluate("window.gaps")) < 200
+async def test_made_as_fast_as_it_plays_it_starts_soon_and_never_stops(viewer: Viewer) -> None:
+    assert int((await plays_through(viewer, "real"))["playingMs"]) < 4000
+
+
+@in_browser
+async def test_made_a_little_slower_than_it_plays_it_waits_once(viewer: Viewer) -> None:
+    await plays_through(viewer, "fifths")
+
+
+@in_browser
+async def test_made_at_half_speed_it_waits_once_and_says_how_long(viewer: Viewer) -> None:
+    await viewer.page.inject("""addEventListener('DOMContentLoaded', () => {
+      window.said = new Set();
+      const status = document.querySelector('#status');
+      new MutationObserver(() => window.said.add(status.textContent)).observe(status, { childList: true });
+    })""")
+    await plays_through(viewer, "half")
+    assert any("Playing starts in about" in one for one in await viewer.page.evaluate("[...window.said]"))
 
 
 @in_browser
@@ -258,7 +275,7 @@ async def test_a_lost_connection_comes_back_and_nothing_is_missed_or_told_twice(
       };
     })()""")
     page = await viewer.visit()
-    await page.evaluate(CHOOSE_SLOW)
+    await page.evaluate(choose("half"))
     text = "One. Two. Three. Four. Five. Six."
     await viewer.speak(text)
     await page.until(f"{VIDEO}.buffered.length")

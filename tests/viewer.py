@@ -18,12 +18,18 @@ from server.app import build
 from server.settings import ServerSettings
 from tests.browser import Page, open_browser
 
-SLOW = {"lipsync": "slow"}
-"""`options.engines` of a job that is made at half the speed it plays, or a little less."""
+PACES = {"half": 0.5, "fifths": 0.8, "real": 1.0}
+"""Lips engines for tests, and how many seconds of video they make in a second."""
 
 
-class SlowMouth(WarpedMouth):
-    """The built-in lips, with waits between frames."""
+class PacedMouth(WarpedMouth):
+    """The built-in lips, kept to a pace. For one job at a time."""
+
+    pace = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = 0.0
 
     def draw(
         self,
@@ -36,14 +42,42 @@ class SlowMouth(WarpedMouth):
         prepared: Arrays,
     ) -> Image:
         """See `LipsyncEngine.draw`."""
-        for _ in range(2 * len(frames)):
-            time.sleep(1 / fps)
-        return super().draw(frames, fps, speech, crops, numbers, track, prepared)
+        if frames.start == 0:
+            self._began = time.monotonic()
+        drawn = super().draw(frames, fps, speech, crops, numbers, track, prepared)
+        due = self._began + frames.start / fps / self.pace  # the first ones at once
+        while (early := due - time.monotonic()) > 0:
+            time.sleep(min(early, 0.05))
+        return drawn
+
+
+class HalfPace(PacedMouth):
+    """At half the speed it plays."""
+
+    pace = PACES["half"]
+
+
+class FourFifthsPace(PacedMouth):
+    """A little slower than it plays."""
+
+    pace = PACES["fifths"]
+
+
+class RealPace(PacedMouth):
+    """As fast as it plays."""
+
+
+ENGINES = {"half": HalfPace, "fifths": FourFifthsPace, "real": RealPace}
+
+
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for one server after another: the sample is drawn and prepared once."""
+    return tmp_path_factory.getbasetemp() / "served"
 
 
 @asynccontextmanager
 async def open_server(folder: Path) -> AsyncGenerator[str, None]:
-    """A server with an empty data folder and warm engines; yields its address, with a slash at the end."""
+    """A server with warm engines; yields its address, with a slash at the end."""
     runner = web.AppRunner(build(ServerSettings(data_dir=folder)), handler_cancellation=True)
     await runner.setup()
     try:
@@ -125,12 +159,13 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
-    """A server, a browser, and a slow engine to choose."""
-    engines.ENGINES["lipsync"]["slow"] = engines.EngineSpec("tests.viewer:SlowMouth", "for tests")
+    """A server, a browser, and engines of every pace to choose."""
+    for name, engine in ENGINES.items():
+        engines.ENGINES["lipsync"][name] = engines.EngineSpec(f"tests.viewer:{engine.__name__}", "for tests")
     stack = AsyncExitStack()
 
     async def enter() -> Viewer:
-        url = await stack.enter_async_context(open_server(tmp_path_factory.mktemp("data")))
+        url = await stack.enter_async_context(open_server(served(tmp_path_factory)))
         page = await stack.enter_async_context(open_browser(tmp_path_factory.mktemp("profile")))
         return Viewer(url, page, await stack.enter_async_context(aiohttp.ClientSession()))
 
@@ -138,7 +173,8 @@ def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> 
         yield runner.run(enter())
     finally:
         runner.run(stack.aclose())
-        del engines.ENGINES["lipsync"]["slow"]
+        for name in ENGINES:
+            del engines.ENGINES["lipsync"][name]
 
 
 def in_browser(scenario: Callable[[Viewer], Coroutine[Any, Any, None]]) -> Callable[..., None]:
