@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,9 +107,10 @@ class Progress:
 
     @property
     def efficiency(self) -> float:
-        """Busy time of the busiest stage over wall time; 1 means that nothing else cost anything."""
-        busiest = max((m.busy_s for m in self.meters.values() if m.name != "prepare"), default=0.0)
-        return busiest / self.elapsed_s if self.elapsed_s else 0.0
+        """Busy time of the busiest stage over wall time, preparation apart; 1: nothing else cost anything."""
+        stages = [meter for name, meter in self.meters.items() if name != "prepare"]
+        wall = self.elapsed_s - (self.meters["prepare"].elapsed_s if "prepare" in self.meters else 0.0)
+        return max(meter.busy_s for meter in stages) / wall if stages and wall else 0.0
 
 
 async def render(
@@ -132,42 +134,45 @@ async def render(
         _check_voice(speech, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
     template = await _template(request, templates, lipsync, enhance, progress)
-    source = await open_audio(request.audio) if request.audio else None
-
-    encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
-    try:
-        async with Pipeline(progress.meters) as pipe:
-            if speech is not None:
-                rate = speech.engine.rate
-                chunks = tts_stream(spoken, speech.engine, speech.worker, request.voice, request.style)
-            else:
-                assert source is not None  # noqa: S101  # _sentences saw to it
-                rate, chunks = source.rate, read_stream(source)
-            progress.rate = rate
-            audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
-            frames = lipsync_stream(
-                audio, lipsync.engine, lipsync.worker, template, template.prepared[lipsync.key], batch=BATCH
+    async with AsyncExitStack() as ends:
+        encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
+        ends.push_async_callback(asyncio.to_thread, encoder.close)
+        progress.rate, chunks = await _speech(request, spoken, speech, ends)
+        pipe = await ends.enter_async_context(Pipeline(progress.meters))
+        audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
+        frames = lipsync_stream(
+            audio, lipsync.engine, lipsync.worker, template, template.prepared[lipsync.key], batch=BATCH
+        )
+        faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
+        if enhance is not None:
+            frames = enhance_stream(
+                faces, enhance.engine, enhance.worker, template, template.prepared[enhance.key]
             )
-            faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
-            if enhance is not None:
-                frames = enhance_stream(
-                    faces, enhance.engine, enhance.worker, template, template.prepared[enhance.key]
-                )
-                faces = pipe.stage("enhance", frames, limit=1, count=len)
-            encoded = encode_stream(faces, template, encoder, rate=rate)
-            async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
-                await watch.deliver(sink)
-                await sink(fragment)
-            watch.end()
+            faces = pipe.stage("enhance", frames, limit=1, count=len)
+        encoded = encode_stream(faces, template, encoder, rate=progress.rate)
+        async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
             await watch.deliver(sink)
-    finally:
-        await asyncio.to_thread(encoder.close)
+            await sink(fragment)
+        watch.end()
+        await watch.deliver(sink)
     progress.total_s = time.perf_counter() - progress.started
     return progress
 
 
-async def read_stream(source: AudioSource) -> AsyncGenerator[AudioChunk, None]:
-    """The stage that stands in for speech when the job brings its own: chunks of a sound file."""
+async def _speech(
+    request: Request, spoken: list[Sentence], speech: Staffed | None, ends: AsyncExitStack
+) -> tuple[int, AsyncGenerator[AudioChunk, None]]:
+    """Sample rate and stage of the job's speech: spoken by an engine, or read from the file it brings."""
+    if speech is not None:
+        chunks = tts_stream(spoken, speech.engine, speech.worker, request.voice, request.style)
+        return speech.engine.rate, chunks
+    assert request.audio is not None  # noqa: S101  # _sentences saw to it
+    source = await open_audio(request.audio)
+    ends.push_async_callback(source.close)
+    return source.rate, _read(source)
+
+
+async def _read(source: AudioSource) -> AsyncGenerator[AudioChunk, None]:
     first = 0
     async for samples in source.chunks():
         yield AudioChunk(samples, source.rate, first)
