@@ -41,7 +41,8 @@ class preparation_bars:  # used like the context managers of rich
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn()
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, step: str, done: int, total: int | None) -> None:
