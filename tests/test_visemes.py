@@ -149,3 +149,16 @@ def test_a_span_moves_with_its_frame_and_looks_little_ahead(rate, fps):
     offsets = np.array([np.subtract(span(k, rate, fps), frame_start(k, rate, fps)) for k in range(100)])
     assert (np.ptp(offsets, axis=0) == 0).all()
     assert offsets[0, 1] <= 0.2 * rate
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_mouth_is_half_open_within_40_ms_of_the_sound(told):
+    rate, fps = 22_050, 25
+    time = np.arange(4 * rate) / rate
+    vowel = 0.15 * np.sign(np.sin(2 * np.pi * 150 * time)) + 0.2 * np.sin(2 * np.pi * 1500 * time)
+    sound = np.where((time >= 2.0) & (time < 2.3), vowel, 0).astype(np.float32)
+    phonemes = (Phoneme("", 0), Phoneme("a", 2 * rate), Phoneme("", round(2.3 * rate))) if told else None
+    gap = mouth_track(range(90), fps, Speech(sound, rate, 0, phonemes))[:, 0]
+    before = int(np.flatnonzero(gap > gap.max() / 2)[0]) - 1
+    part = (gap.max() / 2 - gap[before]) / (gap[before + 1] - gap[before])
+    assert abs((before + part + 0.5) / fps - 2.0) < 0.04
