@@ -2,6 +2,7 @@
 is held against the reference in test_parity.py."""
 
 import itertools
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ torch = pytest.importorskip("torch")
 from core.engines.neural import NeuralSettings  # noqa: E402  # needs torch
 from core.engines.wav2lip import Drawing, Wav2LipEngine, with_gan  # noqa: E402
 from core.engines.wav2lip_face import PADDING, colour_shift, cut_out, put_back, region, to_crop  # noqa: E402
+from core.engines.wav2lip_gpu import Retoucher  # noqa: E402
 from core.engines.wav2lip_mel import RATE  # noqa: E402
 from core.engines.wav2lip_rest import is_talking  # noqa: E402
 from core.errors import BadInput  # noqa: E402
@@ -338,3 +340,29 @@ def test_the_keys_tell_which_variant_a_checkpoint_is():
             assert made.shape == (2, 3, layout.side, layout.side)
     with pytest.raises(ValueError, match="0 face encoder blocks; 7"):
         layout_of({"conv.weight": (3, 3)})
+
+
+@pytest.mark.parametrize("face", [60.0, 110.0, 180.0])
+def test_the_gpus_way_gives_the_cpus_pictures(tmp_path, face):
+    # The same operations on another device; here it is the CPU, where they can be compared anywhere.
+    usual = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
+    other = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
+    other._gpu = Retoucher(other._net, other.side, torch.device("cpu"))
+    where = track(12, roll=0.1, face=face)
+    samples = np.concatenate([sound(0.3), np.zeros(RATE, np.float32)])
+    wanted, crops = draw(usual, range(12), samples, IDLE, where=where)
+    got, _ = draw(other, range(12), samples, IDLE, where=where)
+    assert not np.array_equal(wanted, crops)
+    difference = np.abs(got.astype(int) - wanted)
+    assert difference.mean() < 0.3
+    assert difference.max() <= 12  # along hard edges, where the two ways of shrinking differ
+
+
+def test_crops_of_several_sizes_can_be_redrawn_together_on_a_gpu(engine):
+    engine._gpu = Retoucher(engine._net, engine.side, torch.device("cpu"))
+    small = drawing(engine, range(3), sound(1), TALKS)
+    large = replace(small, crops=np.stack([cv2.resize(crop, (300, 300)) for crop in small.crops]))
+    made = engine.draw_together([small, large, small])
+    assert [image.shape[1] for image in made] == [200, 300, 200]
+    assert np.array_equal(made[0], made[2])
+    assert not np.array_equal(made[1], large.crops)

@@ -1,14 +1,12 @@
-"""What engines that run networks share: their settings, the device they run on, and the numbers they use."""
+"""The settings that engines with networks share. No torch is needed to read them."""
 
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import torch
 from pydantic import Field
 
 from core.config import Settings
-from core.errors import BadInput
+from core.weights import installed
 
 
 class NeuralSettings(Settings):
@@ -37,45 +35,6 @@ class NeuralSettings(Settings):
         """Where downloaded checkpoints lie."""
         return self.data_dir / "weights"
 
-
-def device_of(wanted: str) -> torch.device:
-    """The device that `wanted` (as in `NeuralSettings.device`) names.
-
-    Raises BadInput `unknown_device` if this machine has no such device.
-    """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there[:0] = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
-    if wanted == "auto":
-        return torch.device(there[0])
-    name = "cuda:0" if wanted == "cuda" else wanted
-    if name not in there:
-        raise BadInput(
-            "unknown_device",
-            f"there is no device {wanted!r} here; there are: auto, {', '.join(there)}",
-            "device",
-        )
-    return torch.device(name)
-
-
-def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """The number format for networks on `device`."""
-    if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    if device.type == "mps":
-        return torch.float16
-    return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
-
-
-@cache
-def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; where it does not, float32 is faster."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    def weights(self) -> frozenset[str]:
+        """Names of the checkpoints that can be loaded, as `core.engines.choose` wants them."""
+        return installed(self.weights_dir, self.own_weights)

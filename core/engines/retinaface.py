@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from core.engines.boxes import Boxes, faces, suppressed
 from core.engines.checkpoints import load_net
-from core.engines.neural import NeuralSettings, device_of
+from core.engines.devices import device_of
+from core.engines.neural import NeuralSettings
 from core.nets.packed import folded, laid_out
 from core.nets.retinaface import RetinaFace, is_mobile
 from core.types import Face, Image

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from core.engines.boxes import Boxes, faces, suppressed
 from core.engines.checkpoints import load_net
-from core.engines.neural import NeuralSettings, device_of, dtype_of
+from core.engines.devices import device_of, dtype_of
+from core.engines.neural import NeuralSettings
 from core.nets.packed import can_pack, laid_out, packed
 from core.nets.s3fd import S3FD, STRIDES
 from core.types import Face, Image

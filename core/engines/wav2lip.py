@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from core.engines.batches import Batches
 from core.engines.boxes import MEAN, Boxes
 from core.engines.checkpoints import load_net
-from core.engines.neural import NeuralSettings, device_of, dtype_of
+from core.engines.devices import device_of, dtype_of
+from core.engines.neural import NeuralSettings
 from core.engines.retinaface import RetinaFaceFinder
 from core.engines.s3fd import S3fdFinder
 from core.engines.wav2lip_face import PADDING, Matrix, cut_out, put_back, to_crop
+from core.engines.wav2lip_gpu import Retoucher
 from core.engines.wav2lip_mel import (
     BANDS,
     COLUMNS,
@@ -38,7 +40,7 @@ from core.engines.wav2lip_reference import generator_input
 from core.engines.wav2lip_rest import gates, heard_from, is_talking
 from core.nets.wav2lip import Wav2Lip, layout_of
 from core.types import Arrays, FaceTrack, Image, Speech
-from core.weights import installed, locate
+from core.weights import locate
 
 BATCH = 16
 """Most pictures in one call of the network: on CPU and GPU alike, more is not faster."""
@@ -101,6 +103,7 @@ class Wav2LipEngine:
         example = (torch.zeros(1, 1, BANDS, COLUMNS), torch.zeros(1, 6, self.side, self.side))
         compiled: Path | None = settings.data_dir / "compiled" if settings.compile else None
         self._net = Batches(net, example, device, dtype_of(settings.precision, device), compiled)
+        self._gpu = Retoucher(self._net, self.side, device) if device.type == "cuda" else None
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Find out where in each crop the network's picture lies, and whether the person talks.
@@ -154,14 +157,36 @@ class Wav2LipEngine:
             for picture in self._pictures(drawing, output)
         ]
         for first in range(0, len(work), BATCH):
-            part = work[first : first + BATCH]
-            faces = generator_input(np.stack([picture.face for picture in part]))
-            windows = np.stack([picture.window[None] for picture in part])
-            made = self._net(torch.from_numpy(windows), torch.from_numpy(faces)).cpu().numpy()
-            for picture, drawn in zip(part, made, strict=True):
-                drawn = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
-                put_back(picture.output, drawn, picture.face, picture.matrix, picture.weight)
+            self._redraw(work[first : first + BATCH])
         return outputs
+
+    def _redraw(self, pictures: Sequence["_Picture"]) -> None:
+        windows = np.stack([picture.window[None] for picture in pictures])
+        if self._gpu is not None:
+            self._redraw_there(self._gpu, pictures, windows)
+            return
+        faces = [cut_out(picture.crop, picture.matrix, self.side) for picture in pictures]
+        whole = torch.from_numpy(generator_input(np.stack(faces)))
+        made = self._net(torch.from_numpy(windows), whole).cpu().numpy()
+        for picture, face, drawn in zip(pictures, faces, made, strict=True):
+            drawn = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
+            put_back(picture.crop, drawn, face, picture.matrix, picture.weight)
+
+    def _redraw_there(
+        self, gpu: Retoucher, pictures: Sequence["_Picture"], windows: NDArray[np.float32]
+    ) -> None:
+        """The same on the GPU, for the crops of each size together."""
+        sizes = [picture.crop.shape for picture in pictures]
+        for size in dict.fromkeys(sizes):
+            alike = [k for k, other in enumerate(sizes) if other == size]
+            made = gpu.redraw(
+                np.stack([pictures[k].crop for k in alike]),
+                [pictures[k].matrix for k in alike],
+                windows[alike],
+                np.array([pictures[k].weight for k in alike], np.float32),
+            )
+            for k, crop in zip(alike, made, strict=True):
+                pictures[k].crop[:] = crop
 
     def _pictures(self, drawing: Drawing, output: Image) -> list["_Picture"]:
         """What is to be drawn into `output`: not frames without a face, nor those at rest."""
@@ -181,9 +206,8 @@ class Wav2LipEngine:
                 continue
             matrix = to_crop(drawing.track.poses[number], drawing.prepared["box"], self.side)  # type: ignore[arg-type]  # a box, as `prepare` made it
             at = starts[k] - starts[0]
-            face = cut_out(drawing.crops[k], matrix, self.side)
             window = columns[:, at : at + COLUMNS]
-            pictures.append(_Picture(output[k], face, window, matrix, float(weights[k])))
+            pictures.append(_Picture(output[k], window, matrix, float(weights[k])))
         return pictures
 
     def _boxes_on(self, crop: Image, pose: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -208,10 +232,9 @@ class Wav2LipEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One picture to draw, and where it goes."""
+    """One picture to draw. crop: as in the template, to be drawn into. matrix: where the face is in it."""
 
-    output: Image
-    face: Image
+    crop: Image
     window: NDArray[np.float32]
     matrix: Matrix
     weight: float
@@ -223,7 +246,7 @@ def with_gan() -> Wav2LipEngine:
 
 
 def _installed_finder(settings: NeuralSettings) -> BoxFinder | None:
-    there = installed(settings.weights_dir, settings.own_weights)
+    there = settings.weights()
     if "retinaface" in there:
         return RetinaFaceFinder()
     return S3fdFinder() if "s3fd" in there else None

@@ -112,21 +112,27 @@ def colour_shift(face: Image, drawn: NDArray[np.float32]) -> NDArray[np.float32]
     nothing is taken, both show the same skin; their difference there, blurred, is carried into the region.
     """
     side = len(drawn)
-    small = max(8, side // 4)
-    outside = _outside(side)
+    small, sigma, limit = shift_scale(side)
+    around = outside(side)
     off = cv2.resize(
-        (face.astype(np.float32) - drawn) * outside[..., None], (small, small), interpolation=cv2.INTER_AREA
+        (face.astype(np.float32) - drawn) * around[..., None], (small, small), interpolation=cv2.INTER_AREA
     )
-    weight = cv2.resize(outside, (small, small), interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(around, (small, small), interpolation=cv2.INTER_AREA)
     mean = off.sum(axis=(0, 1)) / weight.sum()
-    off, weight = (cv2.GaussianBlur(a, (0, 0), small / 8) for a in (off, weight))
+    off, weight = (cv2.GaussianBlur(a, (0, 0), sigma) for a in (off, weight))
     shift = (off + 0.02 * mean) / (weight[..., None] + 0.02)
-    shift = cv2.resize(shift.clip(-_OFF, _OFF), (side, side), interpolation=cv2.INTER_LINEAR)
+    shift = cv2.resize(shift.clip(-limit, limit), (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shift, np.float32)
 
 
+def shift_scale(side: int) -> tuple[int, float, float]:
+    """Side in pixels that `colour_shift` works at, blur there, and the most levels it moves a colour by."""
+    small = max(8, side // 4)
+    return small, small / 8, _OFF
+
+
 @functools.lru_cache(maxsize=4)
-def _outside(side: int) -> NDArray[np.float32]:
+def outside(side: int) -> NDArray[np.float32]:
     """Where the network has redrawn and nothing is taken."""
     weight = (1 - region(side)) ** 2
     weight[: side // 2] = 0

@@ -1,0 +1,180 @@
+"""Wav2Lip: how much faster than the plain network it runs, what that costs in exactness, and what two jobs at
+once gain. Weights are random; their values do not change the time. LIPSTREAM_COMPILE=1 measures compiled."""
+
+import asyncio
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bench import Figure
+from core.batching import Batcher
+from core.engines.batches import Batches
+from core.engines.devices import device_of, dtype_of
+from core.engines.neural import NeuralSettings
+from core.engines.wav2lip import BATCH, Drawing, Wav2LipEngine
+from core.nets.wav2lip import Wav2Lip
+from core.types import FaceTrack, Speech
+from core.worker import Worker
+
+_SIDE = 300
+"""Of the face crop, in pixels: a head and shoulders at 512 x 512."""
+_TARGETS = {(1, False): 1.7, (16, False): 5.0, (1, True): 4.0, (16, True): 7.0}
+"""Times faster than the plain network, by batch size and whether it is compiled."""
+
+
+def figures() -> Iterator[Figure]:
+    """Network alone, then the engine."""
+    settings = NeuralSettings()
+    device = device_of(settings.device)
+    yield from _network(settings, device)
+    yield from _engine(settings)
+
+
+def _network(settings: NeuralSettings, device: torch.device) -> Iterator[Figure]:
+    net = random_net()
+    compiled = settings.data_dir / "compiled" if settings.compile else None
+    fast = Batches(net, inputs(1), device, dtype_of(settings.precision, device), compiled)
+    kind = f"{str(fast.dtype).removeprefix('torch.')}{', compiled' if compiled else ''}, {device}"
+    plain = random_net().to(device)
+    for batch in (1, 4, 16):
+        sound, faces = inputs(batch)
+        there = sound.to(device), faces.to(device)
+
+        def ours(sound: torch.Tensor = sound, faces: torch.Tensor = faces) -> None:
+            fast(sound, faces)
+            _settle(device)
+
+        def theirs(there: tuple[torch.Tensor, ...] = there) -> None:
+            with torch.inference_mode():
+                plain(*there)
+            _settle(device)
+
+        mine, baseline, ratio = side_by_side(ours, theirs, 21 if batch < 16 else 9)
+        yield Figure(
+            f"wav2lip net, batch {batch} ({kind})",
+            1000 * mine / batch,
+            "ms/frame",
+            higher=False,
+            baseline=1000 * baseline / batch,
+        )
+        target = _TARGETS.get((batch, compiled is not None)) if device.type == "cpu" else None
+        yield Figure(f"wav2lip net, batch {batch}, times plain float32", ratio, "x", target)
+    with torch.inference_mode():
+        sound, faces = inputs(16)
+        off = 255 * (fast(sound, faces).cpu() - random_net()(sound, faces)).abs()
+    yield Figure("wav2lip net, mean error", float(off.mean()), "levels", 1, higher=False)
+    yield Figure("wav2lip net, largest error", float(off.max()), "levels", 8, higher=False)
+
+
+def _engine(settings: NeuralSettings) -> Iterator[Figure]:
+    engine = Wav2LipEngine(net=random_net(), settings=settings)
+    scene = Scene()
+    for count in (1, 8):
+        work = scene.drawing(engine, 0, count)
+        seconds = _median(lambda work=work: engine.draw_together([work]), 15)  # type: ignore[misc]  # a default
+        yield Figure(f"wav2lip engine, draw of {count}", count / seconds, "frames/s", higher=True)
+    alone, both = [], []
+    for _ in range(5):  # in turn, so that a busy machine slows both
+        alone.append(asyncio.run(_jobs(engine, scene, 1)))
+        both.append(asyncio.run(_jobs(engine, scene, 2)))
+    gain = statistics.median(2 * a / b for a, b in zip(alone, both, strict=True))
+    yield Figure("wav2lip, two jobs at batch 1, throughput to one's", gain, "x", 1.6)
+
+
+async def _jobs(engine: Wav2LipEngine, scene: "Scene", count: int, length: int = 24) -> float:
+    """Seconds until `count` jobs have drawn `length` frames each, one by one."""
+    worker = Worker("lips")
+    together: Batcher[Drawing, np.ndarray] = Batcher(
+        worker, engine.draw_together, size=lambda work: len(work.frames), limit=BATCH, wait_s=0.04
+    )
+
+    async def job(first: int) -> None:
+        with together.member():
+            for frame in range(first, first + length):
+                await together.call(scene.drawing(engine, frame, 1))
+
+    started = time.perf_counter()
+    await asyncio.gather(*(job(100 * k) for k in range(count)))
+    taken = time.perf_counter() - started
+    await asyncio.to_thread(worker.close)
+    return taken
+
+
+@dataclass
+class Scene:
+    """A still face and a noise to speak, as a stage would hand them over."""
+
+    fps: int = 25
+    rate: int = 22_050
+
+    def drawing(self, engine: Wav2LipEngine, first: int, count: int) -> Drawing:
+        """The call for `count` frames from number `first` on."""
+        pose = np.array([[175.0, 0, 62], [0, 175, 54]])
+        track = FaceTrack(
+            _SIDE, np.zeros((count, 2), np.int32), np.stack([pose] * count), np.ones(count, np.bool_)
+        )
+        frames = range(first, first + count)
+        low, high = (
+            engine.span(first, self.rate, self.fps)[0],
+            engine.span(frames[-1], self.rate, self.fps)[1],
+        )
+        random = np.random.default_rng(first)
+        speech = Speech(random.normal(0, 0.1, high - low).astype(np.float32), self.rate, low)
+        crops = random.integers(0, 255, (count, _SIDE, _SIDE, 3), dtype=np.uint8)
+        prepared = {"box": np.array([0.115, 0, 0.915, 1.09]), "talks": np.array(False)}
+        return Drawing(frames, self.fps, speech, crops, list(range(count)), track, prepared)
+
+
+def random_net() -> Wav2Lip:
+    """The network with weights that keep signals at about their size, the same every time."""
+    torch.manual_seed(0)
+    net = Wav2Lip()
+    for name, value in net.state_dict().items():
+        if name.endswith("weight") and value.dim() == 4:
+            value.normal_(0, 1.1 / math.sqrt(value[0].numel()))
+        elif name.endswith("bias"):
+            value.normal_(0, 0.05)
+    net.eval()
+    return net
+
+
+def inputs(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows and faces such as the network sees."""
+    random = torch.Generator().manual_seed(batch)
+    faces = torch.rand(batch, 6, 96, 96, generator=random)
+    faces[:, :3, 48:] = 0
+    return 8 * torch.rand(batch, 1, 80, 16, generator=random) - 4, faces
+
+
+def side_by_side(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int
+) -> tuple[float, float, float]:
+    """Median seconds of both, run in turn, and the median of how many times faster ours was each time."""
+    ours(), theirs()  # warm
+    pairs = [(_time(ours), _time(theirs)) for _ in range(rounds)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(b / a for a, b in pairs),
+    )
+
+
+def _median(work: Callable[[], object], rounds: int) -> float:
+    work()
+    return statistics.median(_time(work) for _ in range(rounds))
+
+
+def _time(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
