@@ -1,0 +1,170 @@
+"""The text front end of GPT-SoVITS against recorded cases: `text_*.json` and `lang_segments.json`.
+
+A case holds if the front end gives the recorded symbols. Where it reads otherwise on purpose (telephones,
+money, colons ...), it must still give them when told to read as the reference does, and the line says so.
+Language segments were recorded with a small detector that takes short Chinese words for Japanese: there only
+characters that both languages have, numbers and marks may go elsewhere.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.engines.gpt_sovits.text import (
+    cantonese,
+    chinese,
+    chinese_normal,
+    cut,
+    english,
+    english_normal,
+    frontend,
+    japanese,
+    korean,
+    readings,
+    split,
+)
+from core.engines.gpt_sovits.text.languages import stretches
+from core.engines.gpt_sovits.text.symbols import ids, symbols
+from core.errors import BadInput
+from tests.parity import Check
+
+Case = dict[str, Any]
+Result = Any
+
+ON_PURPOSE = "reads otherwise on purpose; as the reference when told to"
+EITHER_LANGUAGE = re.compile(r"[\W\d_\u3040-\u30ff\u4e00-\u9fff]*")
+
+
+def fits(folder: Path) -> bool:
+    """Text cases alone; a folder with networks too is for the networks' module, which calls `checks`."""
+    return (folder / "text_frontend.json").is_file() and not any(folder.glob("*_keys.json"))
+
+
+def checks(folder: Path) -> Iterator[Check]:
+    """One check a case."""
+    for file, check in (
+        ("text_frontend.json", check_frontend),
+        ("text_pipeline.json", check_pipeline),
+        ("lang_segments.json", check_languages),
+        ("text_split.json", check_cut),
+        ("text_pre_seg.json", check_split),
+    ):
+        for number, case in enumerate(cases(folder, file)):
+            yield check(number, case)
+
+
+def cases(folder: Path, file: str) -> list[Case]:
+    """The cases of one file; none if it is not there."""
+    path = folder / file
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def compare(name: str, wanted: Result, read: Callable[[bool], Result]) -> Check:
+    """`read(False)` is what users get, `read(True)` what the reference reads."""
+    if read(False) == wanted:
+        return Check(name, 0.0, 0.0)
+    return Check(name, 0.0, 0.0, ON_PURPOSE) if read(True) == wanted else Check(name, 1.0, 0.0, "differs")
+
+
+def check_frontend(_: int, case: Case) -> Check:
+    """Normalised text, symbols, ids and word2ph of one text in one language."""
+    wanted = (case["norm_text"], case["phones"], case["ids"], case["word2ph"])
+    return compare(case["id"], wanted, lambda as_reference: _frontend(case, as_reference))
+
+
+def _frontend(case: Case, as_reference: bool) -> Result:
+    text, version = case["text"], case["version"]
+    word2ph = None
+    if case["lang"] == "zh":
+        text = chinese_normal.normalise(text if as_reference else readings.chinese(text))
+        given = dict(zip(case.get("segments", ()), case.get("segment_pinyins", ()), strict=True))
+        pinyin = given.__getitem__ if given else None
+        phones, word2ph = chinese.phonemes(
+            text, version, pinyin=pinyin, fixed=bool(given) or not as_reference
+        )
+    elif case["lang"] == "yue":
+        text = cantonese.normalise(text if as_reference else readings.cantonese(text))
+        phones, word2ph = cantonese.phonemes(text)
+    elif case["lang"] == "en":
+        text = english_normal.normalise(text if as_reference else readings.english(text))
+        phones = english.phonemes(text, case.get("pos"), as_reference=as_reference)
+    elif case["lang"] == "ja":
+        text, phones = _japanese(case)
+    else:
+        phones = korean.phonemes(text)
+    known = set(symbols(version))
+    phones = [phone if phone in known else "UNK" for phone in phones]
+    return text, phones, list(ids(phones, version)), word2ph
+
+
+def _japanese(case: Case) -> tuple[str, list[str]]:
+    """From the recorded labels where there are any, so that dictionaries may differ."""
+    text = japanese.normalise(case["text"])
+    if "sentences" not in case:
+        return text, japanese.phonemes(text)
+    phones: list[str] = []
+    place = 0
+    for sentence, labels in case["sentences"]:
+        start = text.lower().index(sentence, place)
+        phones += japanese.marks(text[place:start]) + japanese.phonemes_of_labels(labels)
+        place = start + len(sentence)
+    return text, phones + japanese.marks(text[place:])
+
+
+def check_pipeline(number: int, case: Case) -> Check:
+    """Language mode to segments, ids, normalised text, and the phonemes that have BERT features."""
+    wanted = (case["ids"], case["norm_text"], case["bert_nonzero"])
+    name = f"text_pipeline_{number:02}_{case['language']}_{case['version']}"
+    ours = [list(stretch) for stretch in stretches(case["text"], case["language"])]
+    recorded = [[language, text.removeprefix(".")] for language, text in case["segments"]]
+    if ours != recorded and languages_agree(recorded, ours):
+        return Check(name, 0.0, 0.0, "Chinese characters that the detector took for Japanese")
+    return compare(name, wanted, lambda as_reference: _pipeline(case, as_reference))
+
+
+def _pipeline(case: Case, as_reference: bool) -> Result:
+    found = frontend(case["text"], case["language"], case["version"], as_reference=as_reference)
+    marks = "".join(str(int(s.language == "zh")) * len(s.phones) for s in found)
+    return [phone for s in found for phone in s.phones], "".join(s.text for s in found), marks
+
+
+def check_languages(number: int, case: Case) -> Check:
+    """Text to segments of one language."""
+    mode = f"all_{case['default_lang']}" if case["default_lang"] else "auto"
+    ours = [list(stretch) for stretch in stretches(case["text"], mode)]
+    recorded = [[segment["lang"], segment["text"]] for segment in case["segments"]]
+    name = f"lang_segments_{number:02}"
+    if ours == recorded:
+        return Check(name, 0.0, 0.0)
+    if languages_agree(recorded, ours):
+        return Check(name, 0.0, 0.0, "Chinese characters that the detector took for another language")
+    return Check(name, 1.0, 0.0, f"{ours}, not {recorded}")
+
+
+def languages_agree(recorded: list[list[str]], ours: list[list[str]]) -> bool:
+    """Do they differ only in whether Chinese characters, numbers and marks are Chinese or Japanese?"""
+    left = [(char, language) for language, text in recorded for char in text]
+    right = [(char, language) for language, text in ours for char in text]
+    same_text = [char for char, _ in left] == [char for char, _ in right]
+    return same_text and all(
+        a == b or ({a[1], b[1]} == {"zh", "ja"} and EITHER_LANGUAGE.fullmatch(a[0]))
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def check_cut(number: int, case: Case) -> Check:
+    """A cut method."""
+    same = cut(case["text"], case["method"]) == case["result"]
+    return Check(f"text_split_{number:02}_{case['method']}", float(not same), 0.0)
+
+
+def check_split(number: int, case: Case) -> Check:
+    """The whole preparation before phonemes; no result stands for an error."""
+    try:
+        found: list[str] | None = split(case["text"], case["method"], case["lang"])
+    except BadInput:
+        found = None
+    same = found == case.get("result")
+    return Check(f"text_pre_seg_{number:02}_{case['lang']}_{case['method']}", float(not same), 0.0)
