@@ -1,33 +1,46 @@
 """The process that speaks: eSpeak NG behind a pipe, alone, so that neither a crash nor its licence (GPL-3.0)
-reaches the program that asks. Started by `core.engines.builtin.voice` as `python -m` this module.
+reaches the program that asks.
 
-Reads orders from standard input and answers on standard output, one after the other; ends with its input.
+Run as a script: `python voice_child.py LIBRARY DATA`. It reads orders from standard input and answers on
+standard output, one after the other, and ends with its input. Numbers are little endian:
 
-    order:   length (u32, little endian), then JSON {text, voice, speed (words a minute), pitch (0-99)}
-    answer:  length, JSON {rate, samples, phonemes: [[ms, ipa]], words: [[ms, start, length]]} or {error},
-             then `samples` numbers, int16 little endian
+    order:   ORDER (words a minute, pitch 0-99, volume 0-200, seed, length of voice, length of text), then
+             voice and text in UTF-8
+    answer:  ANSWER (length of an error message or 0, sample rate, how many samples, phonemes, words), then
+             the message in UTF-8, or the samples (int16), the phonemes (PHONEME: first sample, IPA in UTF-8
+             padded with zeros) and the words (WORD: first sample, place of the first character in the text)
 
-eSpeak keeps its state in globals, and only one that has not spoken yet says the same thing the same way. So
-this process loads the library, and every text is spoken by a fork of it. (Where there is no fork it speaks
-itself, and the same text may come out a few samples longer the second time.) It imports nothing of ours and
-nothing heavy: it starts in 50 ms.
+eSpeak keeps its state in globals, leaks a little, and takes its noise from the time of day if it is not given
+a seed: only one that has not spoken yet says the same text the same way. So this process loads the library,
+and every text is spoken by a fork of it. (Where there is no fork it speaks itself, and the same text may come
+out a few samples longer the second time.) It imports nothing of ours and little else, and runs without
+`site`: it starts in 20 ms.
 Learnt from eSpeak NG's speak_lib.h (https://github.com/espeak-ng/espeak-ng).
 """
 
+from __future__ import annotations
+
 import ctypes
-import json
 import os
 import struct
 import sys
-from typing import Any, BinaryIO
 
-import espeakng_loader
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without loading typing
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
+
+ORDER = struct.Struct("<6I")
+ANSWER = struct.Struct("<5I")
+PHONEME = struct.Struct("<i8s")
+WORD = struct.Struct("<2i")
+
+LONGEST_S = 30
+"""A text takes a thousandth of its length; one that takes this long never ends."""
 
 _SYNCHRONOUS, _BUFFER_MS = 2, 60
 _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT = 1, 2, 0x8000
-_RATE, _PITCH = 1, 3
-_UTF8, _END_PAUSE = 1, 0x1000
-_SEED = 1
+_RATE, _VOLUME, _PITCH = 1, 2, 3
+_UTF8, _PHONEMES_IN_BRACKETS, _END_PAUSE = 1, 0x100, 0x1000
 _LIST_END, _WORD, _PHONEME = 0, 1, 7
 
 
@@ -58,8 +71,8 @@ class _Heard:
 
     def __init__(self) -> None:
         self.sound = bytearray()
-        self.phonemes: list[tuple[int, str]] = []
-        self.words: list[tuple[int, int, int]] = []
+        self.phonemes: list[bytes] = []
+        self.words: list[bytes] = []
 
     def take(self, wave: Any, count: int, events: Any) -> int:
         """eSpeak's callback. Nothing may be raised through it."""
@@ -69,74 +82,78 @@ class _Heard:
         while events[index].type != _LIST_END:
             event = events[index]
             if event.type == _PHONEME:
-                self.phonemes.append((event.audio_position, event.id.string.decode("utf-8", "replace")))
+                self.phonemes.append(PHONEME.pack(event.sample, event.id.string))
             elif event.type == _WORD:
-                self.words.append((event.audio_position, event.text_position - 1, event.length))
+                self.words.append(WORD.pack(event.sample, event.text_position - 1))
             index += 1
         return 0
 
+    def answer(self, rate: int) -> bytes:
+        """All of it, as it goes through the pipe."""
+        head = ANSWER.pack(0, rate, len(self.sound) // 2, len(self.phonemes), len(self.words))
+        return b"".join([head, self.sound, *self.phonemes, *self.words])
 
-def load() -> tuple[ctypes.CDLL, int]:
+
+def load(path: str, data: str) -> tuple[ctypes.CDLL, int]:
     """The library, ready to speak, and its sample rate."""
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library = ctypes.CDLL(path)
     options = _PHONEME_EVENTS | _IPA | _DO_NOT_EXIT
-    data = espeakng_loader.get_data_path().encode()
-    rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, options)
+    rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data.encode(), options)
     if rate <= 0:
         sys.exit("eSpeak NG did not start")
-    library.espeak_ng_SetRandSeed(_SEED)  # or it takes the time of day, and the voice flutters otherwise
     return library, rate
 
 
-def speak(library: ctypes.CDLL, rate: int, order: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """The answer to an order, and its samples."""
+def speak(library: ctypes.CDLL, rate: int, head: bytes, voice: bytes, text: bytes) -> bytes:
+    """The answer to an order."""
+    words_a_minute, pitch, volume, seed, _, _ = ORDER.unpack(head)
     heard = _Heard()
     callback = _Callback(heard.take)
     library.espeak_SetSynthCallback(callback)
-    if library.espeak_SetVoiceByName(order["voice"].encode()):
-        return {"error": f"eSpeak NG has no voice {order['voice']}"}, b""
-    library.espeak_SetParameter(_RATE, order["speed"], 0)
-    library.espeak_SetParameter(_PITCH, order["pitch"], 0)
-    text = order["text"].encode() + b"\0"
-    size = ctypes.c_size_t(len(text))
-    status = library.espeak_Synth(ctypes.c_char_p(text), size, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
-    if status:
-        return {"error": f"eSpeak NG failed with status {status}"}, b""
-    head = {"rate": rate, "samples": len(heard.sound) // 2, "phonemes": heard.phonemes, "words": heard.words}
-    return head, bytes(heard.sound)
+    library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
+    if library.espeak_SetVoiceByName(voice + b"\0"):
+        return _refusal("there is no voice " + voice.decode())
+    for parameter, value in ((_RATE, words_a_minute), (_PITCH, pitch), (_VOLUME, volume)):
+        library.espeak_SetParameter(parameter, value, 0)
+    size = ctypes.c_size_t(len(text) + 1)
+    flags = _UTF8 | _PHONEMES_IN_BRACKETS | _END_PAUSE
+    status = library.espeak_Synth(ctypes.c_char_p(text), size, 0, 1, 0, flags, None, None)
+    return _refusal(f"status {status}") if status else heard.answer(rate)
 
 
-def answer(library: ctypes.CDLL, rate: int, order: dict[str, Any], answers: BinaryIO) -> None:
-    """Speak one order and write the answer."""
-    head, sound = speak(library, rate, order)
-    encoded = json.dumps(head).encode()
-    answers.write(struct.pack("<I", len(encoded)) + encoded + sound)
-    answers.flush()
+def _refusal(message: str) -> bytes:
+    encoded = message.encode()
+    return ANSWER.pack(len(encoded), 0, 0, 0, 0) + encoded
 
 
-def serve(orders: BinaryIO, answers: BinaryIO) -> None:
+def serve(library: ctypes.CDLL, rate: int, orders: BinaryIO, answers: BinaryIO) -> None:
     """Answer orders until there are no more, or until one cannot be answered."""
-    library, rate = load()
-    while len(length := orders.read(4)) == 4:
-        order = json.loads(orders.read(struct.unpack("<I", length)[0]))
+    while len(head := orders.read(ORDER.size)) == ORDER.size:
+        *_, voice, text = ORDER.unpack(head)
+        order = (head, orders.read(voice), orders.read(text))
         if not hasattr(os, "fork"):  # pragma: no cover  # Windows
-            answer(library, rate, order, answers)
+            answers.write(speak(library, rate, *order))
+            answers.flush()
         elif child := os.fork():
             if os.waitpid(child, 0)[1]:
                 sys.exit("eSpeak NG died")  # its answer may be half written: the asker must start anew
         else:
-            _alone(library, rate, order, answers)
+            _answer_and_end(library, rate, order, answers)
 
 
-def _alone(library: ctypes.CDLL, rate: int, order: dict[str, Any], answers: BinaryIO) -> None:
+def _answer_and_end(
+    library: ctypes.CDLL, rate: int, order: tuple[bytes, bytes, bytes], answers: BinaryIO
+) -> None:
     """Answer in a fork, and never come back from it."""
     status = 1
     try:
-        answer(library, rate, order, answers)
+        ctypes.CDLL(None).alarm(LONGEST_S)  # ends the fork
+        answers.write(speak(library, rate, *order))
+        answers.flush()
         status = 0
     finally:
         os._exit(status)
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(*load(*sys.argv[1:]), sys.stdin.buffer, sys.stdout.buffer)
