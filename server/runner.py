@@ -322,6 +322,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(
                 code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
             )
+        case Error():
+            return JobError(code="failed", message=str(error), stage=stage, retryable=True)
     kind = type(error).__name__
     return JobError(
         code="internal", message=f"{kind}; the server's log has more", stage=stage, retryable=True

@@ -121,7 +121,8 @@ class _Making:
                 await self._clip.append(item.data)
             case Fragment():
                 self._report.produced_s += item.frames / self._progress.fps
-                await self._clip.append(item.data, key=item.key and item.kind == "video")
+                key, until_s = item.key and item.kind == "video", self._report.produced_s
+                await self._clip.append(item.data, key=key, until_s=until_s)
             case Cue():
                 self.cues.append(item)
                 start, end = self._seconds(item.start), self._seconds(item.stop)

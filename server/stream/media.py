@@ -24,7 +24,7 @@ TAIL = 1 << 20
 UNWRITTEN = 256 << 10
 """Bytes that may wait to be written: one visit to the disk's thread for many fragments."""
 
-JOIN = 32 << 10
+JOIN = 128 << 10
 """Bytes handed to a viewer at once, if there is more than one fragment to hand."""
 
 EAGER = 80
@@ -33,8 +33,9 @@ EAGER = 80
 STOPPED = "server_stopped"
 """Why a clip ended whose job will be done again."""
 
-PAUSE_S = 0.02
-"""Later fragments are announced at most this often: viewers cost little however fast fragments are made."""
+LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
+"""Later fragments are announced this seldom. The further the video is ahead of a viewer who plays it, the
+longer the pause: nobody misses what was made fast, and handing it out in pieces would cost the makers."""
 
 
 class Clip:
@@ -59,6 +60,7 @@ class Clip:
         self._written = 0
         self._news = asyncio.Event()
         self._announcing = False
+        self._began = 0.0
 
     @property
     def init(self) -> int:
@@ -70,8 +72,9 @@ class Clip:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._file = await self._disk.call(os.open, path, flags, 0o644)
 
-    async def append(self, data: bytes, *, key: bool = False) -> None:
-        """Add a fragment; viewers have it at once. key: a player may begin here.
+    async def append(self, data: bytes, *, key: bool = False, until_s: float = 0.0) -> None:
+        """Add a fragment; viewers have it at once. key: a player may begin here. until_s: where in the video
+        it ends, in seconds.
 
         Raises StorageFull, OSError.
         """
@@ -81,7 +84,7 @@ class Clip:
         self._held += len(data)
         self.size += len(data)
         self._ends.append(self.size)
-        self._announce()
+        self._announce(until_s)
         if self.size - self._written >= UNWRITTEN:
             await self.flush()
 
@@ -139,12 +142,16 @@ class Clip:
         del self._tail[:drop]
         self._base += drop
 
-    def _announce(self) -> None:
+    def _announce(self, until_s: float) -> None:
+        now = asyncio.get_running_loop().time()
         if len(self._ends) <= EAGER:
+            self._began = self._began or now
             self._wake()
         elif not self._announcing:
             self._announcing = True
-            asyncio.get_running_loop().call_later(PAUSE_S, self._wake)
+            ahead = until_s - (now - self._began)
+            pause = min(LONGEST_PAUSE_S, max(LEAST_PAUSE_S, ahead / 10))
+            asyncio.get_running_loop().call_later(pause, self._wake)
 
     def _wake(self) -> None:
         self._announcing = False
