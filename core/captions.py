@@ -10,63 +10,72 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from core.types import AudioChunk, Cue, Sentence, Word
+from core.types import AudioChunk, Cue, Sentence
 
 COLUMNS, LINES = 42, 2
 
-_SHORTEST_MS = 800
-"""A cue shown for less cannot be read; the last part of a sentence is joined to the one before it."""
+_UNSEEN = ("Cc", "Cs")
+_CLAUSE_END = ",;:，；：、。！？.!?"
 
-_PIECE = re.compile(r"\s*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])|.)[^\w\s(\[{<«‘“「『（【《$€£¥#@]*", re.DOTALL)
-"""What must stay together: a run of Latin characters, or one other, with the punctuation that follows."""
+_PIECE = re.compile(
+    r"\s*[‘“「『（【《«]*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])|.)[^\w\s(\[{<«‘“「『（【《$€£¥#@]*", re.DOTALL
+)
+"""What must stay together: a run of Latin characters, or one other, with the marks around it."""
 
 
 class Captions:
-    """Collects the cues of one job, chunk by chunk."""
+    """Collects the cues of one job, chunk by chunk.
+
+    A cue is known when what comes after it begins: the first word of the next cue, or the next sentence.
+    """
 
     def __init__(self) -> None:
         self._sentence: Sentence | None = None
-        self._words: list[Word] = []
-        self._start = self._stop = self._count = self._rate = 0
+        self._parts: list[tuple[int, str]] = []  # of the sentence, those not yet told
+        self._start = self._stop = self._count = 0
+        self._opened = 0  # where the sentence began
 
     def add(self, chunk: AudioChunk) -> list[Cue]:
         """Take the next chunk; returns the cues that are now complete."""
         done: list[Cue] = []
         if chunk.sentence is not self._sentence:
             done = self.finish()
-            self._sentence, self._start = chunk.sentence, chunk.first
-        self._words.extend(chunk.words)
+            self._sentence, self._start, self._opened = chunk.sentence, chunk.first, chunk.first
+            self._parts = _evened(list(_parts(chunk.sentence.text))) if chunk.sentence else []
         self._stop = chunk.first + len(chunk.samples)
-        self._rate = chunk.rate
+        for word in chunk.words:
+            while (
+                self._sentence
+                and len(self._parts) > 1
+                and word.start - self._sentence.start >= self._parts[1][0]
+            ):
+                done += self._tell(max(word.first, self._start))
         return done
 
     def finish(self) -> list[Cue]:
         """The cues of what has been heard last."""
-        sentence, words = self._sentence, self._words
-        self._sentence, self._words = None, []
-        if sentence is None or self._stop <= self._start:
-            return []
-        parts = list(_parts(sentence.text))
-        starts = [self._sample(sentence, words, at) for at, _ in parts]
-        shortest = self._rate * _SHORTEST_MS // 1000
-        if len(parts) > 1 and self._stop - starts[-1] < shortest:
-            starts[-1] = max(starts[-2] + 1, self._stop - shortest)
-        stops = [*starts[1:], self._stop]
-        cues = []
-        for (_, text), start, stop in zip(parts, starts, stops, strict=True):
-            if stop > start:
-                cues.append(Cue(self._count, start, stop, "\n".join(_lines(text))))
-                self._count += 1
-        return cues
+        done: list[Cue] = []
+        length = len(self._sentence.text) if self._sentence else 0
+        # Without words, a part gets the time of its share of the text.
+        while len(self._parts) > 1:
+            share = self._opened + (self._stop - self._opened) * self._parts[1][0] // length
+            done += self._tell(min(max(share, self._start), self._stop))
+        if self._parts and self._stop > self._start:
+            done += self._tell(self._stop)
+        self._sentence, self._parts = None, []
+        return done
 
-    def _sample(self, sentence: Sentence, words: list[Word], at: int) -> int:
-        """When the character `at` of the sentence is heard: by its word, or by its share of the sentence."""
-        if at == 0:
-            return self._start
-        heard = [word.first for word in words if word.start >= sentence.start + at]
-        if heard:
-            return min(max(min(heard), self._start), self._stop)
-        return self._start + (self._stop - self._start) * at // len(sentence.text)
+    def _tell(self, stop: int) -> list[Cue]:
+        """The cue of the first part, now that its end is known; none if it has no time of its own."""
+        _, text = self._parts.pop(0)
+        cue = Cue(self._count, self._start, stop, "\n".join(_lines(_clean(text))))
+        if stop <= self._start or not cue.text:
+            if self._parts:  # it is shown with what follows
+                self._parts[0] = (self._parts[0][0], text + self._parts[0][1])
+            return []
+        self._count += 1
+        self._start = stop
+        return [cue]
 
 
 def srt(cues: Iterable[Cue], rate: int) -> str:
@@ -98,6 +107,13 @@ def _clock(samples: int, rate: int, point: str) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{thousandths:03}"
 
 
+def _clean(text: str) -> str:
+    """`text` without control characters and halves of characters, which no player shows."""
+    return "".join(
+        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN
+    )
+
+
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
@@ -108,13 +124,31 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
     start, taken = 0, ""
     for piece in _pieces(text):
         full = _columns((taken + piece).strip()) > limit or len(list(_lines(taken + piece))) > LINES
-        ended = taken.rstrip()[-1:] in ",;:，；：、。！？.!?" and _columns(taken) > limit // 2
+        ended = taken.rstrip()[-1:] in _CLAUSE_END and _columns(taken) > limit // 2
         if taken.strip() and (full or (ended and _columns(text[start:]) > limit)):
-            yield start, taken.strip()
+            yield start, taken
             start, taken = start + len(taken), ""
         taken += piece
     if taken.strip():
-        yield start, taken.strip()
+        yield start, taken
+
+
+def _evened(parts: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """`parts` with the last two of nearly the same length, so that none is too short to be read."""
+    if len(parts) < 2:
+        return parts
+    (start, left), (_, right) = parts[-2:]
+    pieces = list(_pieces(left + right))
+    best, fewest = parts, _columns(left) - _columns(right)
+    for k in range(1, len(pieces)):
+        one, two = "".join(pieces[:k]), "".join(pieces[k:])
+        uneven = abs(_columns(one) - _columns(two)) - (
+            COLUMNS // 2 if one.rstrip()[-1:] in _CLAUSE_END else 0
+        )
+        fits = all(len(list(_lines(half))) <= LINES for half in (one, two))
+        if fits and uneven < fewest:
+            best, fewest = [*parts[:-2], (start, one), (start + len(one), two)], uneven
+    return best
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -80,6 +80,42 @@ def test_a_cue_is_known_as_soon_as_the_next_sentence_begins():
     assert captions.add(AudioChunk(sound, RATE, RATE, two)) == [Cue(0, 0, RATE, "Hello.")]
 
 
+def test_a_cue_of_a_long_sentence_is_known_when_the_next_begins():
+    """A live viewer cannot wait for the end of the sentence."""
+    captions = Captions()
+    sentence = Sentence(0, LONG, 0, LONG, tuple(range(len(LONG) + 1)), "en")
+    told = []
+    for k, match in enumerate(re.finditer(r"\S+", LONG)):
+        word = Word(k * RATE // 2, match.start(), match.end())
+        chunk = AudioChunk(np.zeros(RATE // 2, np.float32), RATE, word.first, sentence, None, (word,))
+        told += [(k, cue) for cue in captions.add(chunk)]
+    last = captions.finish()
+    words = " ".join(cue.text for _, cue in told).split()
+    assert told
+    assert told[-1][0] == len(words)  # at the very word that is not in it
+    assert told[-1][1].stop == len(words) * RATE // 2
+    assert (words + " ".join(cue.text for cue in last).split()) == LONG.split()
+
+
+@pytest.mark.parametrize("text", [LONG * 3, CHINESE * 4, "word " * 40, "字" * 100])
+def test_the_parts_of_a_long_sentence_are_of_much_the_same_length(text):
+    cues, _ = said([text], 40.0)
+    columns = [_columns(cue.text) for cue in cues]
+    assert min(columns) >= COLUMNS * LINES // 4
+
+
+def test_control_characters_are_not_shown():
+    cues, _ = said(["Hello\0 the\x07re.\ud800"])
+    assert [cue.text for cue in cues] == ["Hello there."]
+
+
+def test_a_line_ends_before_an_opening_mark_not_after():
+    cues, _ = said([CHINESE.replace("非常", "“非常”") * 3], 30.0)
+    lines = [line for cue in cues for line in cue.text.split("\n")]
+    assert not [line for line in lines if line[-1] in "“（《"]
+    assert not [line for line in lines if line[0] in "，。、”）》"]
+
+
 def test_audio_without_text_has_no_cues():
     captions = Captions()
     assert captions.add(AudioChunk(np.zeros(RATE, np.float32), RATE, 0)) == captions.finish() == []
