@@ -6,6 +6,7 @@ silence.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
@@ -22,8 +23,11 @@ CHUNK_MS = 200
 _SILENT = 1e-3
 """Peak below which a sentence has not been spoken: -60 dBFS."""
 
-_SLOWEST_S, _FASTEST_S = 3.0, 0.015
-"""Seconds a spoken character may take at speed 1; outside, the engine has stuck or skipped."""
+_FASTEST_S, _FASTEST_ELSE_S = {"en": 0.015}, 0.04
+_SLOWEST_S, _SLOWEST_ELSE_S = {"en": 0.4}, 1.0
+_SLOWEST_AT_ALL_S = 3.0
+"""Seconds a spoken character may take at speed 1, and may take longer all in all; outside, the engine has
+skipped words or sticks at one. Voices need 0.06 s for a letter and 0.2 s for a Chinese character."""
 
 
 class SpeechFault(Error):
@@ -46,12 +50,13 @@ async def tts_stream(
         async with aclosing(worker.steps(engine.speak(sentence, name, style))) as pieces:
             async for piece in pieces:
                 if not np.isfinite(piece.samples).all():
-                    raise SpeechFault(f"the voice made a sound that is not a number in {_quoted(sentence)}")
+                    raise SpeechFault(f"the voice made a sound that is not a number {_quoted(sentence)}")
                 peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
                 for chunk in _chunks(piece, sentence, start, first, engine.rate):
                     first += len(chunk.samples)
                     yield chunk
-        _check_length(sentence, (first - start) / engine.rate, peak, style)
+                _check_not_stuck(sentence, (first - start) / engine.rate, style)
+        _check_spoken(sentence, (first - start) / engine.rate, peak, style)
         await asyncio.sleep(0)  # a sentence made in no time must not keep other jobs off the loop
 
 
@@ -76,23 +81,30 @@ def _chunks(piece: Spoken, sentence: Sentence, start: int, first: int, rate: int
 
 
 def _in_text(word: Word, sentence: Sentence, start: int) -> Word:
-    """`word` by its place in the job's text instead of in what is read."""
-    last = len(sentence.offsets) - 1
+    """`word` by its place in the job's text instead of in what is read; of a number, the whole number."""
     offsets = sentence.offsets
-    return Word(start + word.first, offsets[min(word.start, last)], offsets[min(word.stop, last)])
+    last = len(offsets) - 1
+    begin = offsets[min(word.start, last)]
+    after = bisect_right(offsets, offsets[min(max(word.stop - 1, word.start), last)])
+    return Word(start + word.first, begin, offsets[min(after, last)])
 
 
-def _check_length(sentence: Sentence, seconds: float, peak: float, style: Style) -> None:
-    spoken = sum(character.isalnum() for character in sentence.spoken)
-    if not spoken:
+def _check_not_stuck(sentence: Sentence, seconds: float, style: Style) -> None:
+    each = _SLOWEST_S.get(sentence.language, _SLOWEST_ELSE_S)
+    if seconds * style.speed > _SLOWEST_AT_ALL_S + each * len(sentence.spoken):
+        raise SpeechFault(f"the voice does not end: {seconds:.1f} s and more {_quoted(sentence)}")
+
+
+def _check_spoken(sentence: Sentence, seconds: float, peak: float, style: Style) -> None:
+    characters = sum(character.isalnum() for character in sentence.spoken)
+    if not characters:
         return
     if peak < _SILENT:
-        raise SpeechFault(f"the voice stayed silent at {_quoted(sentence)}")
-    each = seconds * style.speed / spoken
-    if each > _SLOWEST_S or each < _FASTEST_S:
-        raise SpeechFault(f"the voice took {seconds:.1f} s for {spoken} characters, at {_quoted(sentence)}")
+        raise SpeechFault(f"the voice stayed silent {_quoted(sentence)}")
+    if seconds * style.speed < characters * _FASTEST_S.get(sentence.language, _FASTEST_ELSE_S):
+        raise SpeechFault(f"the voice took {seconds:.2f} s for {characters} characters {_quoted(sentence)}")
 
 
 def _quoted(sentence: Sentence) -> str:
     text = sentence.text if len(sentence.text) <= 60 else sentence.text[:57] + "..."
-    return f'sentence {sentence.index + 1}, "{text}"'
+    return f'at sentence {sentence.index + 1}, "{text}"'

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.engines.base import Style
+from core.engines.builtin.voice import EspeakVoice
 from core.text import sentences
 from core.tts_stream import SpeechFault, tts_stream
 from core.types import Phoneme, Spoken, Word
@@ -67,14 +68,70 @@ def test_a_voice_without_phonemes_says_so():
         ([Spoken(np.full(8000, np.nan, np.float32))], "not a number"),
         ([Spoken(np.zeros(8000, np.float32))], "stayed silent"),
         ([], "stayed silent"),
-        ([Spoken(noise(60))], "took 60.0 s for"),
-        ([Spoken(noise(0.05))], r"took 0.1 s for|took 0.0 s for"),
+        ([Spoken(noise(60))], "does not end"),
+        ([Spoken(noise(1))] * 60, "does not end: 1"),
+        ([Spoken(noise(0.05))], "took 0.05 s for 12 characters"),
     ],
 )
 def test_what_is_not_the_sentence_spoken_fails_and_names_it(pieces, message):
     with pytest.raises(SpeechFault, match=message) as caught:
         spoken("Say this aloud.", Scripted(*pieces))
     assert "Say this aloud." in str(caught.value)
+
+
+def test_a_chinese_sentence_cannot_be_said_as_fast_as_an_english_one():
+    assert spoken("Nine letters.", Scripted(Spoken(noise(0.3))))
+    with pytest.raises(SpeechFault, match=r"sentence 1, \"这句话一共有十二个汉字呢。"):
+        spoken("这句话一共有十二个汉字呢。", Scripted(Spoken(noise(0.3))))
+
+
+def test_a_voice_that_never_ends_is_left():
+    closed = []
+
+    class Endless(Beeps):
+        def speak(self, sentence, voice, style):
+            try:
+                while True:
+                    yield Spoken(noise(0.2))
+            finally:
+                closed.append(True)
+
+    with pytest.raises(SpeechFault, match="does not end"):
+        spoken("Hello there.", Endless())
+    assert closed == [True]
+
+
+def test_a_word_of_a_number_stands_for_the_whole_number():
+    text = "共有12345人。"
+    (sentence,) = sentences(text)
+    starts = [sentence.spoken.index(word) for word in ("共有", "一万", "四十五", "人")]
+    stops = [*starts[1:], len(sentence.spoken) - 1]
+    words = tuple(Word(k * 4000, *span) for k, span in enumerate(zip(starts, stops, strict=True)))
+    chunks = spoken(text, Scripted(Spoken(noise(2), (), words)))
+    marked = [text[w.start : w.stop] for chunk in chunks for w in chunk.words]
+    assert marked == ["共有", "12345", "12345", "人"]
+
+
+def test_empty_pieces_are_dropped():
+    empty = Spoken(np.zeros(0, np.float32))
+    chunks = spoken("Hello there.", Scripted(empty, Spoken(noise(0.5)), empty))
+    assert all(len(chunk.samples) for chunk in chunks)
+
+
+def test_the_built_in_voice_marks_what_was_written():
+    text = "价格是$1,250.99，熊猫买API。It costs 5kg."
+    engine = EspeakVoice()
+    try:
+        chunks = spoken(text, engine)
+    finally:
+        engine.close()
+    words = [w for chunk in chunks for w in chunk.words]
+    assert [w.start for w in words] == sorted(w.start for w in words)
+    written = [text[w.start : w.stop] for w in words]
+    assert "$1,250.99" in written
+    assert "API" in written
+    assert written[-2:] == ["5", "kg"]
+    assert all(part.strip() for part in written)
 
 
 def test_leaving_early_frees_the_engine():

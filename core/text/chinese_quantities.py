@@ -62,7 +62,9 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
     readings: list[tuple[int, str]] = []
     if match["sign"] and (sign := _sign(match, unit)):
         readings.append((match.start("sign"), sign))
-    readings.append((match.start("a"), share + _value(match, "a", money)))
+    # From the currency on, if it is written first.
+    begin = match.start("money") if money else match.start("a")
+    readings.append((begin, share + _value(match, "a", money)))
     if own and own != unit:
         readings.append((match.start("own"), UNITS[own][0] if own in UNITS else ""))
     if match["b"]:

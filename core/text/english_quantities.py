@@ -60,10 +60,12 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
     readings: list[tuple[int, str]] = []
     if match["sign"]:
         readings.append((match.start("sign"), _SIGNS[match["sign"]]))
+    # From the currency on, if it is written first.
+    begin = match.start("money") if money else match.start("a")
     if money and not match["b"] and not big:
-        readings.append((match.start("a"), _money(match["a"], money)))
+        readings.append((begin, _money(match["a"], money)))
     else:
-        readings.append((match.start("a"), number(match["a"])))
+        readings.append((begin, number(match["a"])))
         if own and own != unit:
             readings.append((match.start("own"), _unit(own, one=match["a"] == "1")))
         if match["b"]:
