@@ -122,7 +122,7 @@ class Store:
                 " values(?, ?, 'queued', ?, ?, ?, ?)",
                 (job.id, job.object, job.request, job.body, job.key, time.time()),
             )
-            _log(db, log, job.id, "job.queued", json.dumps({"ahead": waiting}))
+            _log(db, log, job.id, "job.queued", _json(ahead=waiting))
             return Accepted(get_job(db, job.id), new=True)
 
         return await self._writer.submit(change, sync=True)
@@ -312,6 +312,10 @@ class Store:
         return await self._reader.call(rows.recent_metrics, self._read, limit)
 
 
+def _json(**data: object) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
 def _same_body(db: sqlite3.Connection, job_id: str, job: NewJob) -> None:
     if db.execute("select body from jobs where id = ?", (job_id,)).fetchone()[0] != job.body:
         raise BadInput(
@@ -349,15 +353,15 @@ def _end(db: sqlite3.Connection, log: list[Event], job_id: str, status: str, dat
 def _crash_loop(db: sqlite3.Connection, log: list[Event], job_id: str, strikes: int) -> None:
     why = f"the server died {strikes} times at this job, which got no further in between"
     error = {"code": "crash_loop", "message": why, "retryable": False}
-    _end(db, log, job_id, "failed", json.dumps({"error": error}))
-    db.execute("update jobs set error = ? where id = ?", (json.dumps(error), job_id))
+    _end(db, log, job_id, "failed", _json(error=error))
+    db.execute("update jobs set error = ? where id = ?", (_json(**error), job_id))
 
 
 def _back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
     before = "status = 'queued' and number < (select number from jobs where id = ?)"
     ahead = rows.count_jobs(db, before, job_id)
     db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
-    _log(db, log, job_id, "job.queued", json.dumps({"ahead": ahead, "reason": reason}))
+    _log(db, log, job_id, "job.queued", _json(ahead=ahead, reason=reason))
 
 
 def _forget(db: sqlite3.Connection, job_id: str) -> None:
