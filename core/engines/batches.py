@@ -5,6 +5,7 @@ captured CUDA graph fed from pinned memory. Compiled: fixed sizes, the compiler'
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,22 +37,21 @@ class Batches:
     ) -> None:
         self.device, self.dtype = device, dtype
         self._fixed = compiled is not None or device.type == "cuda"
-        run: Run
-        if device.type == "cpu" and compiled is None and can_pack():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler, about parts of torch
+            self._runs = self._built(net, example, compiled)
+            for size in self._runs:  # warm up: what is allocated, chosen or compiled on first use, is now
+                self(*_repeated(example, size))
+
+    def _built(self, net: nn.Module, example: tuple[Tensor, ...], compiled: Path | None) -> dict[int, Run]:
+        if self.device.type == "cpu" and compiled is None and can_pack():
             # oneDNN wants another layout for single pictures; one for 16 is right for 2 and 64 as well.
-            self._runs: dict[int, Run] = {
-                size: packed(net, _repeated(example, size), dtype) for size in (1, 16)
-            }
-        else:
-            plain = laid_out(folded(net), device, dtype)
-            run = plain if compiled is None else _compiled(plain, device, compiled)
-            self._runs = {size: run for size in (SIZES if self._fixed else (1, 16))}
-        if device.type == "cuda":
-            self._runs = {
-                size: _Graph(run, _repeated(example, size), device, dtype) for size, run in self._runs.items()
-            }
-        for size in self._runs:  # warm up: what is allocated, chosen or compiled on first use, is now
-            self(*_repeated(example, size))
+            return {size: packed(net, _repeated(example, size), self.dtype) for size in (1, 16)}
+        plain = laid_out(folded(net), self.device, self.dtype)
+        run = plain if compiled is None else _compiled(plain, self.device, compiled)
+        if self.device.type == "cuda":
+            return {size: _Graph(run, _repeated(example, size), self.device, self.dtype) for size in SIZES}
+        return {size: run for size in (SIZES if self._fixed else (1, 16))}
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The network's output for `inputs` of any one batch size, float32, on `device`."""

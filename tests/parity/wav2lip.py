@@ -7,6 +7,7 @@ box_smoothing*.npz   in_<n>, out_<n>
 end_to_end*.npz      frames_bgr, rects, pcm16, out_<name> and value_<name>, its frames a second
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,14 +115,20 @@ def _run(net: Wav2Lip, sound: Any, faces: Any) -> Any:
         return net(torch.from_numpy(sound), torch.from_numpy(faces)).numpy()
 
 
-def _net(folder: Path, arrays: dict[str, Any]) -> tuple[Wav2Lip, Check]:
+@functools.lru_cache(maxsize=1)
+def net_of(folder: Path, gain: float) -> tuple[Wav2Lip, int]:
+    """The network with the recipe's weights for `folder`, and their checksum."""
     recipe = recipe_for(folder)
-    state = recipe.build(keys_of(folder), gain=float(arrays.get("gain", 1.1)))
+    state = recipe.build(keys_of(folder), gain=gain)
     net = Wav2Lip(layout_of({key: tuple(value.shape) for key, value in state.items()}))
     net.load_state_dict(state, strict=True)
     net.eval()
-    right = recipe.checksum(state) == int(arrays["weights_checksum"])
-    return net, Check("weights", 0.0 if right else 1.0, 0.0)
+    return net, recipe.checksum(state)
+
+
+def _net(folder: Path, arrays: dict[str, Any]) -> tuple[Wav2Lip, Check]:
+    net, checksum = net_of(folder, float(arrays.get("gain", 1.1)))
+    return net, Check("weights", float(checksum != int(arrays["weights_checksum"])), 0.0)
 
 
 KINDS = {
