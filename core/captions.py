@@ -18,9 +18,12 @@ _UNSEEN = ("Cc", "Cs")
 _CLAUSE_END = ",;:，；：、。！？.!?"
 
 _PIECE = re.compile(
-    r"\s*[‘“「『（【《«]*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])|.)[^\w\s(\[{<«‘“「『（【《$€£¥#@]*", re.DOTALL
+    r"\s*[‘“「『（【《«]*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])(?:(?<=\d)[\u4e00-\u9fff]{1,2})?|.)"
+    r"[^\w\s(\[{<«‘“「『（【《$€£¥#@]*",
+    re.DOTALL,
 )
-"""What must stay together: a run of Latin characters, or one other, with the marks around it."""
+"""What must stay together: a run of Latin characters, a number and its unit, or one other character, with the
+marks around it."""
 
 
 class Captions:
