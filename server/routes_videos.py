@@ -51,6 +51,7 @@ _KEY = {
 async def create_video(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
     house, key = house_of(request), _idempotency_key(request)
+    asked_to_stream = _streams(request)
     house.take_jobs()
     form = Form()
     try:
@@ -71,7 +72,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         accepted = await asyncio.shield(_accept(house, "video", order, audio, key))
     finally:
         form.discard()
-    if video.stream:
+    if video.stream or asked_to_stream:
         return await _stream_new(request, house, accepted)
     return _accepted(accepted)
 
@@ -216,6 +217,14 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
+def _streams(request: web.Request) -> bool:
+    """Whether the address itself asks for the video: `?stream=true`, the same as in the body."""
+    value = request.query.get("stream", "false")
+    if value not in ("true", "false"):
+        raise Refused(422, "invalid_request", f"stream is true or false, not {value[:80]!r}", "stream")
+    return value == "true"
+
+
 def _template_name(wanted: str, upload: Upload) -> str:
     name = " ".join((wanted or PurePath(upload.name).stem).split())
     if not name or len(name) > 100 or not name.isprintable():
@@ -249,6 +258,7 @@ ROUTES = [
         {202: Job, 200: (Job, "video/mp4")},
         body=VideoRequest,
         form={"request": {"type": "string", "description": "VideoRequest as JSON"}, "audio": _FILE},
+        query={"stream": {"type": "boolean", "default": False, "description": "the same as in the body"}},
         headers={"Idempotency-Key": _KEY},
         refuses=(409, 413, 415, 429, 500, 503, 507),
     ),
