@@ -125,7 +125,8 @@ async def render(
     if a stage fails midway, and whatever `sink` raises.
     """
     progress = progress or Progress()
-    spoken = _sentences(request, templates.settings.text_limit)
+    # On a thread: a book of a text takes a second, and other jobs share the loop.
+    spoken = await asyncio.to_thread(_sentences, request, templates.settings.text_limit)
     watch = _Watch(progress, characters=len(request.text or ""))
     lipsync = await studio.engine("lipsync", request.lipsync)
     enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
