@@ -30,6 +30,11 @@ _BSD_WIDER = (
     "non-commercial research."
 )
 
+_MIT_VOICE = (
+    "MIT (github.com/RVC-Boss/GPT-SoVITS). It speaks with the voice of any recording: have the speaker's "
+    "consent, and say that the voice is made."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -51,6 +56,13 @@ class Checkpoint:
 _FACES = "https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download/v0.1.0"
 _CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
+# The revision whose hashes these are; what lies on `main` may change.
+_SOVITS = "lj1995/GPT-SoVITS/resolve/336b2ec4e8d4ac74740798dd40af44e74659ecaf"
+
+
+def _sovits(path: str) -> tuple[str, ...]:
+    return tuple(f"https://{host}/{_SOVITS}/{path}" for host in ("huggingface.co", "hf-mirror.com"))
+
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {
     entry.name: entry
@@ -113,6 +125,69 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
             "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
             (f"{_FACEXLIB}/detection_Resnet50_Final.pth", f"{_CODEFORMER}/detection_Resnet50_Final.pth"),
             _MIT_WIDER,
+        ),
+        Checkpoint(
+            "gpt-sovits-t2s",
+            "cloned voices: text to tokens, of v2Pro, v2ProPlus and later",
+            "s1v3.ckpt",
+            155_284_856,
+            "87133414860ea14ff6620c483a3db5ed07b44be42e2c3fcdad65523a729a745a",
+            _sovits("s1v3.ckpt"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-v2proplus",
+            "cloned voices: tokens to sound, the best",
+            "s2Gv2ProPlus.pth",
+            200_125_741,
+            "d42a22bbbf65fb2bbdd45ad6a66841156977db45c7aabe0a6992ff378d9c7d3b",
+            _sovits("v2Pro/s2Gv2ProPlus.pth"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-v2pro",
+            "cloned voices: tokens to sound, a third cheaper",
+            "s2Gv2Pro.pth",
+            162_303_657,
+            "0f8ead815234365edf045c6d86370ed6e4f440e8195be77ff0ea72684ad406a5",
+            _sovits("v2Pro/s2Gv2Pro.pth"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-speaker",
+            "cloned voices: tells speakers apart (ERes2NetV2)",
+            "pretrained_eres2netv2w24s4ep4.ckpt",
+            107_528_697,
+            "4f5a0bf73c61eb41b174e1bb54e7ee3c83233892be8e0af1f187024e8e581a35",
+            _sovits("sv/pretrained_eres2netv2w24s4ep4.ckpt"),
+            "From 3D-Speaker; Apache-2.0.",
+        ),
+        Checkpoint(
+            "chinese-hubert",
+            "cloned voices: listens to the reference",
+            "chinese-hubert-base.bin",
+            188_811_417,
+            "24164f129c66499d1346e2aa55f183250c223161ec2770c0da3d3b08cf432d3c",
+            _sovits("chinese-hubert-base/pytorch_model.bin"),
+            "From TencentGameMate/chinese-hubert-base; MIT.",
+        ),
+        Checkpoint(
+            "chinese-roberta",
+            "cloned voices: how Chinese is meant",
+            "chinese-roberta-wwm-ext-large.bin",
+            651_225_145,
+            "e53a693acc59ace251d143d068096ae0d7b79e4b1b503fa84c9dcf576448c1d8",
+            _sovits("chinese-roberta-wwm-ext-large/pytorch_model.bin"),
+            "From hfl/chinese-roberta-wwm-ext-large; Apache-2.0.",
+        ),
+        Checkpoint(
+            "chinese-roberta-tokens",
+            "the vocabulary of chinese-roberta",
+            "chinese-roberta-wwm-ext-large.json",
+            268_962,
+            "173796956820ea27bd14f76bf28162607ff4254807e2948253eb5b46f5bb643b",
+            _sovits("chinese-roberta-wwm-ext-large/tokenizer.json"),
+            "From hfl/chinese-roberta-wwm-ext-large; Apache-2.0.",
         ),
     )
 }

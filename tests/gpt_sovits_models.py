@@ -95,43 +95,38 @@ def write_ckpt(path: Path, weights: dict[str, Tensor], zipped: bool = True) -> P
     return path
 
 
-def write_hubert(folder: Path) -> Path:
-    """A HuBERT folder as transformers writes it, that gives the 24 features `sovits_weights` wants."""
+def write_hubert(path: Path) -> Path:
+    """A small HuBERT as transformers writes it, that gives the 24 features `sovits_weights` wants."""
     from transformers import HubertConfig, HubertModel
 
-    config = {
-        "hidden_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "conv_dim": [8] * 7,
-        "num_conv_pos_embeddings": 16,
-        "num_conv_pos_embedding_groups": 2,
-    }
+    config = HubertConfig(
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=1,
+        intermediate_size=32,
+        conv_dim=[8] * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )
     torch.manual_seed(5)
-    _write_folder(folder, HubertModel(HubertConfig(**config)).state_dict(), config)
-    return folder
+    torch.save(dict(HubertModel(config).state_dict()), path)
+    return path
 
 
-def write_bert(folder: Path) -> Path:
-    """A BERT folder of three layers, the first of which is used."""
+def write_bert(folder: Path) -> tuple[Path, Path]:
+    """A BERT of three layers, the first of which is used, and its vocabulary."""
     from transformers import BertConfig, BertForMaskedLM
 
-    config = {
-        "vocab_size": len(BERT_TOKENS),
-        "hidden_size": 1024,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "max_position_embeddings": 512,
-    }
+    config = BertConfig(
+        vocab_size=len(BERT_TOKENS),
+        hidden_size=1024,
+        num_hidden_layers=3,
+        num_attention_heads=16,
+        intermediate_size=16,
+        max_position_embeddings=512,
+    )
     torch.manual_seed(6)
-    _write_folder(folder, BertForMaskedLM(BertConfig(**config)).state_dict(), config)
-    (folder / "vocab.txt").write_text("\n".join(BERT_TOKENS), encoding="utf-8")
-    return folder
-
-
-def _write_folder(folder: Path, weights: dict[str, Tensor], config: dict[str, Any]) -> None:
-    folder.mkdir(parents=True)
-    torch.save(dict(weights), folder / "pytorch_model.bin")
-    (folder / "config.json").write_text(json.dumps(config))
+    torch.save(dict(BertForMaskedLM(config).state_dict()), folder / "bert.bin")
+    vocabulary = {token: number for number, token in enumerate(BERT_TOKENS)}
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
+    return folder / "bert.bin", folder / "tokenizer.json"

@@ -1,6 +1,8 @@
 """The whole voice, from checkpoint files on disk to sound; small networks, real everything else."""
 
+import asyncio
 import importlib.util
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +13,19 @@ pytest.importorskip("core.nets.gpt_sovits.hubert", exc_type=(ImportError, Runtim
 
 import torch
 
+from core.config import Settings
+from core.engines import ENGINES, choose, load
 from core.engines.base import Style
 from core.engines.gpt_sovits.engine import PAUSE_S, GptSovits
-from core.engines.gpt_sovits.settings import GptSovitsSettings
+from core.engines.gpt_sovits.settings import PARTS, GptSovitsSettings
 from core.engines.gpt_sovits.utterance import Pace
 from core.engines.gpt_sovits.voices import add_voice
-from core.errors import BadInput
-from core.types import Sentence
+from core.engines.neural import NeuralSettings
+from core.errors import BadInput, EngineUnavailable
+from core.render import Request, Segment, render
+from core.studio import Studio
+from core.templates import Templates
+from core.types import Fragment, Sentence
 from tests.gpt_sovits_models import (
     sovits_weights,
     t2s_weights,
@@ -41,10 +49,15 @@ CHINESE_ONLY = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
+    bert, tokens = write_bert(folder)
     made = GptSovitsSettings(
         voices=folder / "voices",
-        hubert=write_hubert(folder / "hubert"),
-        bert=write_bert(folder / "bert"),
+        hubert=write_hubert(folder / "hubert.bin"),
+        bert=bert,
+        tokens=tokens,
+        speaker=folder / "none",
+        precision="float32",
+        device="cpu",
         t2s=write_ckpt(folder / "x.ckpt", t2s_weights(ends_like=7)),
         sovits=write_pth(folder / "y.pth", sovits_weights(), b"01"),
     )
@@ -121,7 +134,7 @@ def test_features_are_computed_once_and_again_only_for_other_models(settings, tm
     first = sound(GptSovits(without_hubert, pace=ANY))
     np.testing.assert_array_equal(first, sound(GptSovits(settings, pace=ANY)))
     other = replace(without_hubert, sovits=write_pth(tmp_path / "z.pth", sovits_weights()))
-    with pytest.raises(BadInput, match=r"config\.json"):
+    with pytest.raises(BadInput, match=r"none"):
         sound(GptSovits(other, pace=ANY))
 
 
@@ -192,3 +205,52 @@ def test_a_net_of_another_layout_is_refused_with_what_does_not_fit(settings, tmp
     with pytest.raises(BadInput) as caught:
         next(engine.speak(sentence(), "anna", Style()))
     assert caught.value.code == "weights_wrong"
+
+
+def test_the_engine_is_in_the_table_and_speaks_with_an_installations_own_files(
+    settings, tmp_path, monkeypatch
+):
+    own = {PARTS[part]: str(getattr(settings, part)) for part in PARTS}
+    own["gpt-sovits-speaker"] = own["chinese-hubert"]  # not needed by v2, but it must be there
+    monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(own))
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LIPSTREAM_PRECISION", "float32")
+    monkeypatch.setenv("LIPSTREAM_DEVICE", "cpu")
+    with pytest.raises(EngineUnavailable, match="gpt-sovits-t2s"):
+        choose("speech", "gpt-sovits")
+    assert choose("speech", "gpt-sovits", NeuralSettings().weights()) == "gpt-sovits"
+    engine = load("speech", "gpt-sovits")
+    assert list(engine.voices()) == []
+    add_voice(tmp_path / "voices", "anna", recording(), text="The dog ran.", language="en")
+    assert [voice.name for voice in engine.voices()] == ["anna"]
+    assert len(sound(engine)) > 0
+
+
+@pytest.mark.slow
+def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
+    """The whole product: text to fragments, spoken by networks from real checkpoint files."""
+    own = {PARTS[part]: str(getattr(settings, part)) for part in PARTS}
+    own["gpt-sovits-speaker"] = own["chinese-hubert"]
+    monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(own))
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LIPSTREAM_DEVICE", "cpu")
+    add_voice(tmp_path / "voices", "anna", recording(), text="The dog ran.", language="en")
+
+    async def run():
+        spec = replace(ENGINES["speech"]["gpt-sovits"], weights=())
+        monkeypatch.setitem(ENGINES["speech"], "gpt-sovits", spec)
+        items = []
+
+        async def sink(item):
+            items.append(item)
+
+        async with Studio() as studio:
+            request = Request(text=ENGLISH, language="en", speech="gpt-sovits", voice="anna", enhance=False)
+            return await render(request, studio, Templates(Settings(), studio), sink), items
+
+    progress, items = asyncio.run(run())
+    assert progress.engines["speech"] == "gpt-sovits"
+    assert progress.rate == 32_000
+    segment = next(item for item in items if isinstance(item, Segment))
+    assert (segment.stop - segment.start - 9600) % 1280 == 0
+    assert {item.kind for item in items if isinstance(item, Fragment)} == {"init", "video", "audio"}

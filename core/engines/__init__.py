@@ -41,6 +41,20 @@ class EngineSpec:
 # By kind, in order of preference; the last of each kind needs nothing.
 ENGINES: dict[str, dict[str, EngineSpec]] = {
     "speech": {
+        "gpt-sovits": EngineSpec(
+            "core.engines.gpt_sovits.engine:GptSovits",
+            "GPT-SoVITS: your own cloned voices, natural, streaming",
+            packages=("torch", "transformers"),
+            weights=(
+                "gpt-sovits-t2s",
+                "gpt-sovits-v2proplus",
+                "gpt-sovits-speaker",
+                "chinese-hubert",
+                "chinese-roberta",
+                "chinese-roberta-tokens",
+            ),
+            extra="neural",
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.voice:EspeakVoice",
             "eSpeak NG in a child process: many languages, robotic, starts at once",

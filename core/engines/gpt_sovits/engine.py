@@ -16,7 +16,7 @@ from core.engines.gpt_sovits.models import Models
 from core.engines.gpt_sovits.reading import Reading, join, read
 from core.engines.gpt_sovits.reference import Reference, reference_of
 from core.engines.gpt_sovits.sampling import Sampling
-from core.engines.gpt_sovits.settings import GptSovitsSettings
+from core.engines.gpt_sovits.settings import GptSovitsSettings, installed_settings
 from core.engines.gpt_sovits.text.symbols import Version
 from core.engines.gpt_sovits.utterance import Pace, utter
 from core.engines.gpt_sovits.vocoder import Vocoder
@@ -44,7 +44,7 @@ class GptSovits:
         sampling: Sampling | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self.settings = settings or GptSovitsSettings()
+        self.settings = settings or installed_settings()
         self.retries: Counter[str] = Counter()
         self._sampling = sampling or Sampling()
         self._pace = pace or Pace()

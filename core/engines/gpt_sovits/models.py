@@ -5,15 +5,16 @@ Shared are HuBERT, BERT and the speaker net: loaded when first needed, kept to t
 
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from core.engines.checkpoints import load_tensors
+from core.engines.devices import device_of, dtype_of
 from core.engines.gpt_sovits.checkpoints import check_pair, read_sovits, read_t2s
 from core.engines.gpt_sovits.decoder import Decoder
 from core.engines.gpt_sovits.settings import GptSovitsSettings
@@ -22,8 +23,6 @@ from core.errors import BadInput
 from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.speaker import SpeakerNet
 from core.nets.gpt_sovits.t2s import Text2Semantic
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +61,18 @@ class Models:
     def _load(self, t2s: Path, sovits: Path) -> Pair:
         first, second = read_t2s(t2s), read_sovits(sovits)
         check_pair(first, second)
-        fast = self.settings.precision == "fast"
+        packing = None
+        if self.device.type == "cpu":
+            packing = "int8" if self.settings.precision == "fast" else "float32"
         try:
-            talker = Text2Semantic.from_checkpoint(first.weights, first.config, "int8" if fast else "float32")
-            singer = Synthesizer.from_checkpoint(second.weights, second.config)
+            talker = Text2Semantic.from_checkpoint(first.weights, first.config, packing).to(self.device)
+            singer = Synthesizer.from_checkpoint(second.weights, second.config).to(self.device)
         except (RuntimeError, KeyError) as error:
             raise BadInput(
                 "weights_wrong", f"{t2s} or {sovits} does not have the parts its kind has: {error}"
             ) from error
-        if fast:
+        if self.settings.precision != "float32" and dtype_of("auto", self.device) is torch.bfloat16:
             singer.dec.to(torch.bfloat16)
-        talker, singer = self._placed(talker), self._placed(singer)
         symbols: Version = "v1" if second.version == "v1" else "v2"
         held = talker.bytes() + sum(tensor.nbytes for tensor in singer.state_dict().values())
         return Pair(Decoder(talker, self.settings.rows), singer, symbols, _identity(sovits), held)
@@ -82,61 +82,57 @@ class Models:
         """CN-HuBERT: samples (n,) at 16 kHz to features (1, 768, F)."""
         from core.nets.gpt_sovits.hubert import Hubert  # transformers takes seconds to import
 
-        weights, config = _folder(self.settings.hubert)
-        return self._built("HuBERT", self.settings.hubert, lambda: Hubert.from_checkpoint(weights, config))
+        return self._built("a HuBERT model", self.settings.hubert, Hubert.from_checkpoint)
 
     @cached_property
     def bert(self) -> nn.Module:
         """Chinese RoBERTa: ids and word2ph to features of phones."""
         from core.nets.gpt_sovits.bert import Bert  # transformers takes seconds to import
 
-        weights, config = _folder(self.settings.bert)
-        return self._built("BERT", self.settings.bert, lambda: Bert.from_checkpoint(weights, config))
+        return self._built("a BERT model", self.settings.bert, Bert.from_checkpoint)
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """BERT's tokens and their numbers."""
-        path = self.settings.bert / "vocab.txt"
+        path = self.settings.tokens
         if not path.is_file():
-            raise BadInput("weights_missing", f"there is no file {path}; it comes with the BERT model")
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return {token: number for number, token in enumerate(lines) if token}
+            raise missing(path)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            found: dict[str, int] = json.loads(text)["model"]["vocab"]
+            return found
+        return {token: number for number, token in enumerate(text.split("\n")) if token}
 
     @cached_property
     def speaker(self) -> nn.Module:
         """The speaker net: samples (n,) at 16 kHz to a vector (20480,)."""
-        weights = load_tensors(self.settings.speaker)
-        path = self.settings.speaker
-        return self._built("the speaker net", path, lambda: SpeakerNet.from_checkpoint(weights))
+        return self._built("the speaker net", self.settings.speaker, SpeakerNet.from_checkpoint)
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        return torch.device(self.settings.device)
+        """Where everything computes: a GPU of NVIDIA's or the CPU."""
+        found = device_of(self.settings.device)
+        return torch.device("cpu") if found.type == "mps" and self.settings.device == "auto" else found
 
-    def _placed(self, module: Module) -> Module:
-        return module.to(self.device)
-
-    def _built(self, what: str, path: Path, build: Any) -> nn.Module:
+    def _built(self, what: str, path: Path, build: Callable[[dict[str, Tensor]], nn.Module]) -> nn.Module:
+        weights = load_tensors(path)
         try:
-            net: nn.Module = build()
+            return build(weights).to(self.device)
         except (RuntimeError, KeyError) as error:
-            raise BadInput("weights_wrong", f"{path} does not hold {what}: {error}") from error
-        return self._placed(net)
+            raise BadInput("weights_wrong", f"{path} is not {what}: {error}") from error
 
 
-def _folder(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and config of a folder as transformers writes it."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise BadInput(
-            "weights_missing", f"there is no file {path}; download the folder or give its right place"
-        )
-    return load_tensors(folder / "pytorch_model.bin"), json.loads(path.read_text(encoding="utf-8"))
+def missing(path: Path) -> BadInput:
+    """The error for a file that is not there."""
+    return BadInput(
+        "weights_missing",
+        f"there is no file {path}; download it (see lipstream models list) or give its place",
+    )
 
 
 def _identity(path: Path) -> str:
     """A file as it is now: its place, size and time."""
     if not path.is_file():
-        raise BadInput("weights_missing", f"there is no file {path}; download it or give its right place")
+        raise missing(path)
     about = path.stat()
     return f"{path.absolute()}:{about.st_size}:{about.st_mtime_ns}"

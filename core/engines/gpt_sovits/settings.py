@@ -1,41 +1,76 @@
 """Where the GPT-SoVITS voice finds its files, and how it computes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from core.config import Settings
+from core.engines.neural import NeuralSettings
+from core.weights import known
 
-
-def _weights() -> Path:
-    return Settings().data_dir / "weights"
-
-
-def _voices() -> Path:
-    return Settings().data_dir / "voices"
+PARTS = {
+    "hubert": "chinese-hubert",
+    "bert": "chinese-roberta",
+    "tokens": "chinese-roberta-tokens",
+    "speaker": "gpt-sovits-speaker",
+    "t2s": "gpt-sovits-t2s",
+    "sovits": "gpt-sovits-v2proplus",
+}
+"""Files this engine reads, and their names in `core.weights.CHECKPOINTS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class GptSovitsSettings:
-    """Places and choices; every default is derived from `core.config.Settings`.
+    """Places and choices.
 
     voices: folder of `core.engines.gpt_sovits.voices`.
-    hubert, bert: folders as published, with config.json and pytorch_model.bin (bert: vocab.txt too).
-    speaker: the speaker net's file, for v2Pro and v2ProPlus.
-    g2pw: folder of the g2pW model, which reads Chinese characters by their context; None does without.
+    hubert, bert: `pytorch_model.bin` as published. tokens: BERT's tokenizer.json or vocab.txt, for Chinese.
+    speaker: the speaker net, for v2Pro and v2ProPlus.
     t2s, sovits: the model pair of voices that name none.
-    precision: "float32" gives the published net's very tokens; "fast" keeps the T2S matrices as int8 and
-        runs the generator in bfloat16.
-    device: where torch computes. rows: sentences decoded at once. memory_mb: of the model pairs kept loaded.
+    g2pw: folder of the g2pW model, which reads Chinese characters by their context, with BERT's vocab.txt
+        beside `tokens`; None does without.
+    precision: "float32" is exact. "auto" has the generator in bfloat16 where the device is quick at that;
+        tokens stay those of float32. "fast" also keeps the T2S matrices as int8, on a CPU.
+    device: as in `NeuralSettings`. rows: sentences decoded at once. memory_mb: of model pairs kept loaded.
     """
 
-    voices: Path = field(default_factory=_voices)
-    hubert: Path = field(default_factory=lambda: _weights() / "chinese-hubert-base")
-    bert: Path = field(default_factory=lambda: _weights() / "chinese-roberta-wwm-ext-large")
-    speaker: Path = field(default_factory=lambda: _weights() / "pretrained_eres2netv2w24s4ep4.ckpt")
-    t2s: Path = field(default_factory=lambda: _weights() / "s1v3.ckpt")
-    sovits: Path = field(default_factory=lambda: _weights() / "s2Gv2ProPlus.pth")
+    voices: Path
+    hubert: Path
+    bert: Path
+    tokens: Path
+    speaker: Path
+    t2s: Path
+    sovits: Path
     g2pw: Path | None = None
-    precision: str = "float32"
-    device: str = "cpu"
+    precision: Literal["auto", "float32", "fast"] = "auto"
+    device: str = "auto"
     rows: int = 16
     memory_mb: int = 4000
+
+
+def installed_settings() -> GptSovitsSettings:
+    """Those of this installation: the downloaded checkpoints, or the user's own in their stead."""
+    shared = NeuralSettings()
+    precision: Literal["auto", "float32", "fast"] = "fast"
+    if shared.precision in ("auto", "float32"):
+        precision = "auto" if shared.precision == "auto" else "float32"
+    g2pw = shared.weights_dir / "G2PWModel"
+    tokens = _place(shared, "tokens")
+    words = tokens.parent / "vocab.txt"  # which g2pW counts in
+    return GptSovitsSettings(
+        hubert=_place(shared, "hubert"),
+        bert=_place(shared, "bert"),
+        tokens=tokens,
+        speaker=_place(shared, "speaker"),
+        t2s=_place(shared, "t2s"),
+        sovits=_place(shared, "sovits"),
+        voices=shared.data_dir / "voices",
+        g2pw=g2pw if g2pw.is_dir() and words.is_file() else None,
+        precision=precision,
+        device=shared.device,
+    )
+
+
+def _place(shared: NeuralSettings, part: str) -> Path:
+    """Where a file is or would be; whoever reads it says so if it is not."""
+    name = PARTS[part]
+    return shared.own_weights.get(name) or shared.weights_dir / known(name).file

@@ -5,49 +5,54 @@ the masked-word head never run, so they are not loaded.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from core.nets.gpt_sovits.weights import Weights, load_strict, on_meta
+from core.nets.gpt_sovits.hubert import HEAD
+from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta
 
 UNUSED_LAYERS = 2
 
 
 class Bert(nn.Module):
-    """BertModel cut off below the last two layers."""
+    """BertModel cut off below the last two layers; sizes from the shapes."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, weights: Weights) -> None:
         super().__init__()
-        layers = config["num_hidden_layers"] - UNUSED_LAYERS
-        self.net = BertModel(BertConfig(**{**config, "num_hidden_layers": layers}), add_pooling_layer=False)
+        words, width = weights["embeddings.word_embeddings.weight"].shape
+        config = BertConfig(
+            vocab_size=words,
+            hidden_size=width,
+            num_hidden_layers=count(weights, "encoder.layer.{}."),
+            num_attention_heads=max(1, width // HEAD),
+            intermediate_size=weights["encoder.layer.0.intermediate.dense.weight"].shape[0],
+            max_position_embeddings=weights["embeddings.position_embeddings.weight"].shape[0],
+            type_vocab_size=weights["embeddings.token_type_embeddings.weight"].shape[0],
+        )
+        self.net = BertModel(config, add_pooling_layer=False)
 
     @classmethod
-    def from_checkpoint(cls, weights: Weights, config: dict[str, Any]) -> "Bert":
-        """The net of the folder's `pytorch_model.bin` and config.json."""
-        layers = config["num_hidden_layers"]
+    def from_checkpoint(cls, weights: Weights) -> "Bert":
+        """The net of a `pytorch_model.bin`."""
+        inner = {key.removeprefix("bert."): value for key, value in weights.items()}
+        layers = count(inner, "encoder.layer.{}.")
         above = range(layers - UNUSED_LAYERS, layers)
-        unused = ("pooler.", *(f"encoder.layer.{k}." for k in above))
-        kept = {
-            key.removeprefix("bert."): value.float()
-            for key, value in weights.items()
-            if not key.startswith("cls.")
-        }
+        unused = ("cls.", "pooler.", *(f"encoder.layer.{k}." for k in above))
         # Published files of BERT name the gains and offsets of norms as TensorFlow does.
         kept = {
             key.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
                 "LayerNorm.beta", "LayerNorm.bias"
-            ): value
-            for key, value in kept.items()
+            ): value.float()
+            for key, value in inner.items()
             if not key.startswith(unused) and not key.endswith("position_ids")
         }
         with on_meta():
-            net = cls(config)
+            net = cls(kept)
         load_strict(net.net, kept)
         # Not in the file: they are numbers 0, 1, ... and zeros.
-        numbers = torch.arange(config["max_position_embeddings"])[None]
+        numbers = torch.arange(net.net.config.max_position_embeddings)[None]
         net.net.embeddings.register_buffer("position_ids", numbers, persistent=False)
         net.net.embeddings.register_buffer("token_type_ids", torch.zeros_like(numbers), persistent=False)
         return net.eval()

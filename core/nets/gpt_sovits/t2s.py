@@ -175,12 +175,12 @@ class Text2Semantic(nn.Module):
 
     @classmethod
     def from_checkpoint(
-        cls, weights: Weights, config: Mapping[str, Any], precision: str = "float32"
+        cls, weights: Weights, config: Mapping[str, Any], precision: str | None = "float32"
     ) -> "Text2Semantic":
         """The net of a `.ckpt`'s `weight` and `config` dicts.
 
-        precision: "float32", "bfloat16" or "int8"; how the matrices of the layers are kept and multiplied.
-            Sums, norms and the cache stay float32.
+        precision: "float32", "bfloat16" or "int8"; how the matrices of the layers are kept and multiplied on
+            this CPU. Sums, norms and the cache stay float32. None leaves them as they are, for a GPU.
         """
         sizes = sizes_of(weights, config)
         named = {
@@ -190,11 +190,12 @@ class Text2Semantic(nn.Module):
         with on_meta():
             net = cls(sizes, weights["model.bert_proj.weight"].shape[1])
         load_strict(net, named)
-        for layer in net.layers:
-            for module in layer.modules():
-                if isinstance(module, Linear):
-                    module.pack(precision)
-        net.ar_predict_layer.pack("float32")
+        if precision is None:
+            return net
+        for module in net.h.modules():
+            if isinstance(module, Linear):
+                module.pack(precision)
+        net.ar_predict_layer.pack("float32")  # its logits are what is compared
         return net
 
     @property
