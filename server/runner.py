@@ -36,6 +36,9 @@ STALLED = "stalled"
 UNWIND_S = 30.0
 """Seconds a cancelled job has to let go of what it holds, before its end is recorded regardless."""
 
+RETRY_S = 3.0
+"""Seconds until another attempt to record how a job ended."""
+
 SWEEP_S = 60.0
 """Seconds between two looks at what is too old or too much."""
 
@@ -129,6 +132,7 @@ class Runner:
         # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
         self._passing = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     async def start(self) -> None:
         """Recover what an earlier server left, then begin."""
@@ -163,6 +167,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Put running jobs back in line and end."""
+        self._stopping = True
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -198,13 +203,17 @@ class Runner:
         return Started(attempt=attempt, engines=self._works[job.object].engines(job)).model_dump_json()
 
     async def _attend(self, job: JobRow, running: _Running) -> None:
-        """See one job to its end."""
+        """See one job to its end, and that on record, however long that takes."""
         try:
             await _wait(running)
-            await self._settle(job, running)
-        except Exception:
-            # Its end could not be recorded: the next start of the server will find it in progress.
-            log.exception("job %s could not be ended", job.id)
+            while True:
+                try:
+                    return await self._settle(job, running)
+                except Exception:
+                    log.exception("the end of job %s could not be recorded", job.id)
+                if self._stopping:
+                    return  # the next start of the server will find it in progress
+                await asyncio.sleep(RETRY_S)
         finally:
             del self._running[job.id]
             running.settled.set()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
 from core.errors import StorageFull
@@ -99,7 +100,7 @@ async def _read_parts(
                 name = part.name[:100]
                 message = f"there may be one part {field!r} and one {file!r}, and no {name!r}"
                 raise Refused(422, "invalid_request", message, name)
-    except (ValueError, AssertionError, LookupError) as error:
+    except (ValueError, AssertionError, LookupError, RuntimeError, HttpProcessingError) as error:
         # What aiohttp raises for a form that is not one: no boundary, broken headers, unknown charset.
         raise Refused(400, "malformed_form", "the body is not the form that its headers promise") from error
 

@@ -8,12 +8,13 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from core.captions import srt, vtt
 from core.engines import choose
 from core.engines.base import Style
-from core.errors import BadInput
+from core.errors import BadInput, Error
 from core.recording import remux
 from core.render import STAGES, Item, Progress, Request, Segment, render
 from core.studio import Studio
@@ -87,7 +88,12 @@ class VideoWork:
         teller = _Teller(report, progress)
         async with self._figures.running(job.id, progress):
             rendering = render(request, self._studio, self._templates, making.take, progress)
-            await alongside(rendering, teller.tick())
+            try:
+                await alongside(rendering, teller.tick())
+            except Exception:
+                with suppress(Error):  # the record may be what failed
+                    await teller.tell()
+                raise
         await teller.tell()
         await clip.flush()
         left = threading.Event()

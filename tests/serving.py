@@ -121,7 +121,7 @@ class Served:
 @asynccontextmanager
 async def served(data_dir: Path, **settings: Any) -> AsyncGenerator[Served, None]:
     """A server with warm engines."""
-    app = build(ServerSettings(data_dir=data_dir, ballast_mb=0, **settings))
+    app = build(ServerSettings(data_dir=data_dir, **({"ballast_mb": 0} | settings)))
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)
     await runner.setup()
     try:

@@ -9,11 +9,12 @@ import av
 import numpy as np
 import pytest
 
+from core.engines import ENGINES, EngineSpec
 from core.media_speech import RATE, TYPES
 from server import wire
 from server.routes import ROUTES
 from tests.samples import tone, write_sound
-from tests.serving import SLOW, data_dir, library, run, served
+from tests.serving import SLOW, Choir, data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -133,6 +134,36 @@ def test_speech_leaves_while_it_is_made_and_says_no_before_it_begins(data_dir):
             ):
                 refused = await it.post("/v1/audio/speech", 422, body | change)
                 assert refused["error"]["code"] == code, change
+
+    run(main())
+
+
+class Hoarse(Choir):
+    """Loses its voice at the second sentence."""
+
+    def speak(self, sentence, voice, style):
+        if sentence.index:
+            raise RuntimeError("the voice is gone")
+        return super().speak(sentence, voice, style)
+
+
+def test_speech_that_breaks_off_is_not_passed_off_as_whole(data_dir, monkeypatch):
+    monkeypatch.setitem(
+        ENGINES["speech"], "hoarse", EngineSpec("tests.test_server_more:Hoarse", "for a test")
+    )
+
+    async def main():
+        async with served(data_dir) as it:
+            body = {"model": "hoarse", "input": "This is said. This is not.", "response_format": "wav"}
+            async with it.http.post("/v1/audio/speech", json=body) as response:
+                assert response.status == 200
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+            video = {"options": {"engines": {"speech": "hoarse"}}}
+            job = await it.ended(await it.video("This is said. This is not.", **video))
+            assert (job["status"], job["error"]["stage"]) == ("failed", "tts")
+            assert "the voice is gone" not in json.dumps(job)  # nothing that was not meant for people
+            assert job["stages"]["tts"]["state"] in ("running", "error")
 
     run(main())
 

@@ -260,6 +260,7 @@ def test_a_form_that_is_none_is_refused(data_dir):
     forms = [
         (b"", "multipart/form-data", 400),
         (b"nothing", "multipart/form-data; boundary=b", 400),
+        (b"--b\r\n[]--b--\r\n", "", 400),
         (b"--b\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b", 400),
         (b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n\r\n--b--\r\n', "", 422),
         (b'--b\r\nContent-Disposition: form-data; name="odd"\r\n\r\nx\r\n--b--\r\n', "", 422),
