@@ -85,8 +85,6 @@ def test_recorded_text_gives_the_recorded_symbols(number, case):
     [pytest.param(n, c, id=str(n)) for n, c in enumerate(parity.cases(FIXTURES, "text_pipeline.json"))],
 )
 def test_recorded_mixed_text_gives_the_recorded_symbols(number, case):
-    if case["language"] == "ja":
-        pytest.skip("recorded with a pyopenjtalk that analyses accent phrases otherwise")
     packages_for("zh", "en", *(segment[0] for segment in case["segments"]))
     assert parity.check_pipeline(number, case).holds
 

@@ -25,7 +25,16 @@ LONGEST_CLAUSE = 512
 _CLAUSE_END = re.compile(rf"(?<=[{PUNCTUATION}])")
 _SYLLABLE = re.compile(r"(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw]?)([aeiouvêü]+(?:ng?|r)?)")
 _AFTER_Y = {"an": "En", "e": "E", "u": "v", "uan": "van", "ue": "ve", "un": "vn"}
-_WRITTEN_OTHERWISE = {"ê": "ei", "n": "en", "ng": "en", "m": "mu", "hm": "heng", "hng": "heng", "r": "er"}
+_WRITTEN_OTHERWISE = {
+    "yo": "o",
+    "ê": "ei",
+    "n": "en",
+    "ng": "en",
+    "m": "mu",
+    "hm": "heng",
+    "hng": "heng",
+    "r": "er",
+}
 
 _ALWAYS_ERHUA_LIST = """
     小院儿 胡同儿 范儿 老汉儿 撒欢儿 寻老礼儿 妥妥儿 媳妇儿

@@ -24,6 +24,8 @@ _PARTICLES = frozenset("吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶�
 _BEFORE_COUNTING_GE = frozenset("几有两半多各整每做是")
 _NO_YI_CHANGE_BEFORE = frozenset("：，；。？！“”‘’':,;.?!")
 
+_LONGEST_ERHUA = 8  # characters; nobody says more 儿 in a row, and joining them would take quadratic time
+
 
 class Word(NamedTuple):
     """A word and its part of speech in jieba's tags."""
@@ -134,7 +136,7 @@ def _join_third_tones(
 def _join_er(words: Sequence[Word]) -> list[Word]:
     out: list[Word] = []
     for word in words:
-        if word.text == "儿" and out and out[-1].text[-1].isalpha() and out[-1].text[-1] != "儿":
+        if word.text == "儿" and out and out[-1].text[-1].isalpha() and len(out[-1].text) < _LONGEST_ERHUA:
             out[-1] = Word(out[-1].text + "儿", out[-1].tag)
         else:
             out.append(word)
