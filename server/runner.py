@@ -131,8 +131,9 @@ class Runner:
         self._news = asyncio.Event()
         # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
         self._passing = asyncio.Lock()
-        self._loops: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._taking: asyncio.Task[None]
+        self._sweeping: asyncio.Task[None]
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Recover what an earlier server left, then begin."""
@@ -140,8 +141,8 @@ class Runner:
             log.error("job %s is given up: every start of it ended the server", job_id)
         await asyncio.to_thread(self._folder.clear_orphans, await self._store.ids())
         self._store.ballast.fill()
-        self._loops = [asyncio.create_task(self._take()), asyncio.create_task(self._sweep())]
-        self.nudge()
+        self._taking = asyncio.create_task(self._take())
+        self._sweeping = asyncio.create_task(self._sweep())
 
     def nudge(self) -> None:
         """There is a new job."""
@@ -167,28 +168,37 @@ class Runner:
 
     async def stop(self) -> None:
         """Put running jobs back in line and end."""
-        self._stopping = True
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._stopping.set()
+        self.nudge()
         for running in self._running.values():
             running.halt(STOPPED)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._sweeping.cancel()
+        await asyncio.gather(self._taking, self._sweeping, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
 
     async def _take(self) -> None:
-        while True:
+        """Start jobs as there are jobs and slots."""
+        while not self._stopping.is_set():
             await self._slots.acquire()
             try:
                 job = await self._next()
-            except BaseException:
+            except (Error, sqlite3.Error):
+                log.exception("could not look for the next job; trying again in %d s", RETRY_S)
+                await asyncio.sleep(RETRY_S)
+                job = None
+            if job is None:
                 self._slots.release()
-                raise
-            task = asyncio.create_task(self._attend(job, self._running[job.id]), name=f"job {job.id}")
+                continue
+            running = self._running[job.id]
+            if self._stopping.is_set():
+                running.halt(STOPPED)
+            task = asyncio.create_task(self._attend(job, running), name=f"job {job.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _next(self) -> JobRow:
-        while True:
+    async def _next(self) -> JobRow | None:
+        """Wait for a job and start its work; None if the server stops first."""
+        while not self._stopping.is_set():
             self._news.clear()
             async with self._passing:
                 job = await self._store.claim(self._began)
@@ -198,6 +208,7 @@ class Runner:
                     self._running[job.id] = _Running(work, report)
                     return job
             await self._news.wait()
+        return None
 
     def _began(self, job: JobRow, attempt: int) -> str:
         return Started(attempt=attempt, engines=self._works[job.object].engines(job)).model_dump_json()
@@ -211,7 +222,7 @@ class Runner:
                     return await self._settle(job, running)
                 except Exception:
                     log.exception("the end of job %s could not be recorded", job.id)
-                if self._stopping:
+                if self._stopping.is_set():
                     return  # the next start of the server will find it in progress
                 await asyncio.sleep(RETRY_S)
         finally:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.errors import BadInput, StageError
+from core.errors import BadInput, StageError, StorageFull
 from server import runner as module
 from server.folder import FolderInUse, ServerFolder
 from server.runner import Done, Runner
@@ -287,5 +287,27 @@ def test_deleting_takes_the_files_and_orphans_go_at_the_next_start(tmp_path):
             (tmp_path / "jobs" / "orphan").mkdir()
         async with house(tmp_path):
             assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["b"]
+
+    run(main())
+
+
+def test_a_record_that_fails_for_a_while_does_not_end_the_running(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_S", 0.02)
+
+    async def main():
+        async with house(tmp_path, slots=1) as it:
+            fails, claim, finish = [3, 3], it.store.claim, it.store.finish
+
+            async def flaky(which, method, *arguments, **more):
+                if fails[which]:
+                    fails[which] -= 1
+                    raise StorageFull("for a while")
+                return await method(*arguments, **more)
+
+            monkeypatch.setattr(it.store, "claim", lambda *a: flaky(0, claim, *a))
+            monkeypatch.setattr(it.store, "finish", lambda *a, **k: flaky(1, finish, *a, **k))
+            await it.submit("a", "quick")
+            assert (await it.end("a"))[0].status == "completed"
+            assert fails == [0, 0]
 
     run(main())
