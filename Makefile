@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEPS := setup.cfg pyproject.toml
 ARGS ?=
+# What the tests of the neural engines run on; `make test TORCH=` does without, and skips them.
+TORCH ?= torch==2.13.0
+
+, := ,
 
 .PHONY: help demo serve test check bench clean
 
@@ -16,11 +20,11 @@ help:
 	@echo "make clean  remove .venv, caches and ./demo"
 
 .venv/base: $(DEPS)
-	@scripts/venv.sh "$(PYTHON)" ""
+	@scripts/venv.sh "$(PYTHON)" . ""
 	@touch $@
 
 .venv/test: $(DEPS)
-	@scripts/venv.sh "$(PYTHON)" "[test]"
+	@scripts/venv.sh "$(PYTHON)" ".[test$(if $(TORCH),$(,)neural)]" "$(TORCH)"
 	@touch .venv/base $@
 
 demo: .venv/base

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make .venv if there is none and install the project with its extras into it: `venv.sh PYTHON EXTRAS`.
+# Make .venv if there is none and install the project into it: `venv.sh PYTHON PROJECT TORCH`, where PROJECT is
+# `.` or `.[extras]`, and TORCH, if not empty, is installed first, so that nothing takes a larger build of it.
 set -eu
-python=$1 extras=$2
+python=$1 project=$2 torch=$3
 
 if ! command -v "$python" >/dev/null 2>&1; then
     echo "make: no $python here; install Python 3.11 or newer, or say PYTHON=/path/to/python" >&2
@@ -14,14 +15,18 @@ fi
 
 echo "make: installing into .venv (once)" >&2
 if command -v uv >/dev/null 2>&1; then
+    export UV_TORCH_BACKEND=cpu
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
-    exec uv pip install --quiet --python .venv/bin/python --editable ".$extras"
-fi
-if [ ! -x .venv/bin/pip ]; then
-    rm -rf .venv
-    if ! "$python" -m venv .venv 2>/dev/null; then
-        echo "make: $python cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2
-        exit 1
+    install() { uv pip install --quiet --python .venv/bin/python "$@"; }
+else
+    if [ ! -x .venv/bin/pip ]; then
+        rm -rf .venv
+        if ! "$python" -m venv .venv 2>/dev/null; then
+            echo "make: $python cannot make a virtual environment; on Debian or Ubuntu: apt install python3-venv" >&2
+            exit 1
+        fi
     fi
+    install() { .venv/bin/pip install -qq --disable-pip-version-check "$@"; }
 fi
-exec .venv/bin/pip install -qq --disable-pip-version-check --editable ".$extras"
+if [ -n "$torch" ]; then install "$torch"; fi
+install --editable "$project"
