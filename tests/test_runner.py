@@ -211,7 +211,7 @@ def test_whenever_the_cancel_comes_there_is_one_end(tmp_path):
                 cancels.append(asyncio.create_task(later(name)))
             await asyncio.gather(*cancels)
             ends = [(await it.end(name))[0].status for name in names]
-            assert set(ends) == {"completed", "cancelled"}
+            assert set(ends) <= {"completed", "cancelled"}
 
     run(main())
 
