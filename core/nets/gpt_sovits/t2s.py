@@ -257,6 +257,8 @@ class Text2Semantic(nn.Module):
         x = self.ar_audio_embedding(torch.tensor(tokens, device=device))
         x = (x + position[torch.tensor(places, device=device)])[:, None]  # (rows, 1, width)
         stop = max(lengths) + 1
+        which = torch.arange(rows, device=device) if rows > 1 else 0
+        ends = torch.tensor(lengths, device=device) if rows > 1 else lengths[0]
         seen = None
         if min(lengths) + 1 < stop:
             reach = torch.tensor(lengths, device=device)[:, None, None, None]
@@ -264,9 +266,8 @@ class Text2Semantic(nn.Module):
         for k, layer in enumerate(self.layers):
             query, key, value = layer.project(x)
             keys, values = cache.keys[k], cache.values[k]
-            for row, length in enumerate(lengths):
-                keys[row, :, length] = key[row, :, 0]
-                values[row, :, length] = value[row, :, 0]
+            keys[which, :, ends] = key[:, :, 0]
+            values[which, :, ends] = value[:, :, 0]
             mixed = functional.scaled_dot_product_attention(
                 query, keys[:rows, :, :stop], values[:rows, :, :stop], attn_mask=seen
             )

@@ -1,0 +1,229 @@
+"""The GPT-SoVITS voice against a plain way of running the same networks: tokens, sound, first sound.
+
+Weights are stand-ins of the published sizes (v2); what a step costs does not depend on their values. Times
+are wall time on all cores, of the fastest of several turns: what others do on the machine only adds. Decoding
+is bound by memory, so measure it on a quiet machine.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import Figure
+from bench._plain_speech import PlainDecoder, generated
+from core.engines.gpt_sovits.decoder import Decoder, Request
+from core.engines.gpt_sovits.sampling import Sampling
+from core.engines.gpt_sovits.vocoder import Vocoder
+from core.nets.gpt_sovits.sovits import RATE, Synthesizer
+from core.nets.gpt_sovits.t2s import Text2Semantic
+from core.nets.gpt_sovits.weights import fold_weight_norm
+from core.types import Samples
+from tests.fixtures import recipe
+
+_FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "gpt_sovits"
+_PHONES, _PROMPT = 80, 125  # a reference of 5 s and a sentence
+_STEPS = 40
+_CHARACTERS, _TOKENS_PER_CHARACTER = 100, 6  # Chinese, four characters a second
+
+
+def figures() -> Iterator[Figure]:
+    """See the module."""
+    with torch.inference_mode():
+        yield from _tokens()
+        yield from _sound()
+        yield from _whole()
+
+
+def _weights(file: str, scale: str = "") -> dict[str, Tensor]:
+    scales = json.loads((_FOLDER / "recipe_scale.json").read_text())
+    keys = json.loads((_FOLDER / file).read_text())
+    built: dict[str, Tensor] = recipe.build(keys, scale=scales.get(scale, ()))
+    return built
+
+
+def _config() -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = json.loads((_FOLDER / "v2_t2s_config.json").read_text())["config"]
+    return found
+
+
+def _talker(precision: str) -> Text2Semantic:
+    return Text2Semantic.from_checkpoint(_weights("v2_t2s_keys.json", "t2s"), _config(), precision)
+
+
+def _singer() -> Synthesizer:
+    return Synthesizer.from_checkpoint(_weights("v2_sovits_keys.json"), {})
+
+
+def _wall(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _interleaved(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Seconds of each way, run in turns: its fastest turn."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats + 2):
+        for name, work in ways.items():
+            taken[name].append(_wall(work))
+    return {name: min(times[2:]) for name, times in taken.items()}
+
+
+def _request(sampling: Sampling, seed: int = 0, limit: int = 1500) -> Request:
+    generator = torch.Generator().manual_seed(seed)
+    phones = torch.randint(0, 732, (_PHONES,), generator=generator)
+    prompt = torch.randint(0, 1024, (_PROMPT,), generator=generator)
+    bert = torch.randn(1024, _PHONES, generator=generator)
+    return Request(phones, bert, tuple(prompt.tolist()), limit, seed, sampling)
+
+
+def _tokens() -> Iterator[Figure]:
+    """Milliseconds a token, what reduced precision does to logits, and four sentences at once."""
+    plain, exact, fast = _plain_decoder(), _talker("float32"), _talker("int8")
+    length = _PHONES + _PROMPT
+    caches = {net: net.cache(4, length + _STEPS) for net in (exact, fast)}
+    wanted = _request(Sampling())
+    for net, cache in caches.items():
+        for row in range(4):
+            net.prefill(wanted.phones, wanted.bert, torch.tensor(wanted.prompt), cache, row)
+    position = exact.ar_audio_position.rows(length)[_PROMPT]
+
+    def step(net: Text2Semantic, rows: int) -> Callable[[], object]:
+        return lambda: net.step([5] * rows, [_PROMPT] * rows, [length] * rows, caches[net])
+
+    ways = {
+        "plain": lambda: plain.step(5, position),
+        "float32": step(exact, 1),
+        "int8": step(fast, 1),
+        "four": step(exact, 4),
+        "four int8": step(fast, 4),
+    }
+    taken = {name: 1000 * seconds for name, seconds in _interleaved(ways, _STEPS).items()}
+    for name, label, target in (("float32", "float32", 1.5), ("int8", "fast (int8)", 2.5)):
+        yield Figure(f"T2S {label}", taken[name], "ms/token", higher=False, baseline=taken["plain"])
+        yield Figure(f"T2S {label}: times the plain way", taken["plain"] / taken[name], "x", target)
+    for name, one, label in (("four", "float32", "float32"), ("four int8", "int8", "fast (int8)")):
+        gain = 4 * taken[one] / taken[name]
+        yield Figure(f"four sentences at once, {label}", gain, "x one after another", 3.0)
+    yield from _effect(exact, fast)
+
+
+def _plain_decoder() -> PlainDecoder:
+    weights = _weights("v2_t2s_keys.json", "t2s")
+    shape = (1, 16, _PHONES + _PROMPT, 32)
+    return PlainDecoder(weights, *([torch.randn(shape) for _ in range(24)] for _ in range(2)))
+
+
+def _effect(exact: Text2Semantic, fast: Text2Semantic) -> Iterator[Figure]:
+    """Of int8 matrices on the logits, over the same greedy tokens."""
+    wanted = _request(Sampling(top_k=1), limit=60)
+    decoder = Decoder(exact)
+    row = decoder.join(wanted)
+    while not row.done:
+        decoder.step()
+    lines = []
+    for net in (exact, fast):
+        cache = net.cache(1, _PHONES + _PROMPT + 60)
+        logits = [net.prefill(wanted.phones, wanted.bert, torch.tensor(wanted.prompt), cache, 0)]
+        for k, token in enumerate(row.tokens):
+            logits.append(net.step([token], [_PROMPT + k], [_PHONES + _PROMPT + k], cache)[0])
+        lines.append(torch.stack(logits))
+    off = (lines[1] - lines[0]).square().mean().sqrt() / lines[0].std()
+    same = (lines[0].argmax(1) == lines[1].argmax(1)).float().mean()
+    yield Figure("T2S fast: error of logits", float(off), "of their deviation", higher=False)
+    yield Figure("T2S fast: same greedy token", float(same), "of 1")
+
+
+def _sound() -> Iterator[Figure]:
+    """Seconds a second of sound in the generator, all at once and streamed, and the cost by length."""
+    folded = fold_weight_norm(_weights("v2_sovits_keys.json"))
+    exact, fast = _singer(), _singer()
+    fast.dec.to(torch.bfloat16)
+    latents = torch.randn(1, 192, 200, generator=torch.Generator().manual_seed(1))
+    voice = torch.randn(1, 512, 1, generator=torch.Generator().manual_seed(2))
+    tokens = torch.randint(0, 1024, (100,), generator=torch.Generator().manual_seed(3)).tolist()
+    phones = torch.arange(1, 41)
+
+    def whole() -> Tensor:
+        text = exact.enc_p.text(phones)
+        mean, _ = exact.prior(torch.tensor(tokens), text, voice)
+        return generated(folded, exact.flow(mean, voice), voice)
+
+    def streamed(net: Synthesizer) -> Samples:
+        vocoder = Vocoder(net, phones, voice)
+        return np.concatenate([vocoder.push(tokens[k : k + 1], k == 99) for k in range(100)])
+
+    ways: dict[str, Callable[[], object]] = {
+        "plain": lambda: generated(folded, latents, voice),
+        "float32": lambda: exact.dec(latents, voice),
+        "bfloat16": lambda: fast.dec(latents, voice),
+        "plain, whole": whole,
+        "streamed": lambda: streamed(exact),
+        "streamed fast": lambda: streamed(fast),
+    }
+    taken = {name: seconds / 4 for name, seconds in _interleaved(ways, 5).items()}
+    for name, label, plain in (
+        ("float32", "generator float32", "plain"),
+        ("bfloat16", "generator fast (bfloat16)", "plain"),
+        ("streamed", "vocoder float32, streamed", "plain, whole"),
+        ("streamed fast", "vocoder fast, streamed", "plain, whole"),
+    ):
+        yield Figure(label, taken[name], "s/s", higher=False, baseline=taken[plain])
+    gain = taken["plain, whole"] / taken["streamed fast"]
+    yield Figure("vocoder fast: times the plain way", gain, "x", 1.5)
+    yield Figure(
+        "log-mel distance of fast sound",
+        _distance(streamed(exact), streamed(fast)),
+        "nepers",
+        0.05,
+        higher=False,
+    )
+    costs = [min(_streaming_cost(exact, voice, phones, seconds) for _ in range(2)) for seconds in (5, 60)]
+    yield Figure("cost a second: 60 s over 5 s", costs[1] / costs[0], "x", 1.15, higher=False)
+
+
+def _streaming_cost(net: Synthesizer, voice: Tensor, phones: Tensor, seconds: int) -> float:
+    vocoder = Vocoder(net, phones, voice)
+    count = 25 * seconds
+    return _wall(lambda: [vocoder.push([k % 1000], k == count - 1) for k in range(count)]) / seconds
+
+
+def _distance(one: Samples, other: Samples) -> float:
+    """Mean absolute difference of log spectra in 80 equal steps of the mel scale."""
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), 82) / 2595) - 1)
+    bins = np.clip((edges / (RATE / 2048)).astype(int), 0, 1024)
+
+    def bands(samples: Samples) -> Tensor:
+        window = torch.hann_window(2048)
+        power = torch.stft(torch.from_numpy(samples), 2048, 640, window=window, return_complex=True).abs()
+        sums = [power[low : max(high, low + 1)].sum(0) for low, high in zip(bins[:-2], bins[2:], strict=True)]
+        return torch.stack(sums).clamp_min(1e-5).log()
+
+    return float((bands(one) - bands(other)).abs().mean())
+
+
+def _whole() -> Iterator[Figure]:
+    """A text of 100 characters from its phones to its first and its last sound."""
+    talker, singer = _talker("float32"), _singer()
+    voice = torch.randn(1, 512, 1, generator=torch.Generator().manual_seed(2))
+    count = _CHARACTERS * _TOKENS_PER_CHARACTER
+    decoder = Decoder(talker)
+    started = time.perf_counter()
+    row = decoder.join(_request(Sampling(), limit=count))
+    vocoder = Vocoder(singer, torch.arange(1, 2 * _CHARACTERS), voice)
+    first, used = 0.0, 0
+    while not row.done:
+        decoder.step()
+        sound = vocoder.push(row.tokens[used:], row.done)
+        used = len(row.tokens)
+        if len(sound) and not first:
+            first = time.perf_counter() - started
+    whole = time.perf_counter() - started
+    yield Figure("first sound of 100 characters", 1000 * first, "ms", higher=False)
+    yield Figure("first sound over all sound", first / whole, "of 1", 0.1, higher=False)
+    yield Figure("whole voice, float32", whole / (used / 25), "s/s", higher=False)
