@@ -9,6 +9,8 @@
 
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 8000;
+/** After so many connections that brought nothing, something on the way does not let sockets through. */
+const GIVE_UP_AFTER = 6;
 /** Seconds behind the playhead that are kept when a browser's buffer is full. */
 const KEPT_BEHIND = 10;
 /** The server closes with this when the stream is complete. */
@@ -84,9 +86,11 @@ export class LiveSource {
     };
     socket.onclose = ({ code }) => {
       if (this.closed) return;
-      if (code === COMPLETE) return this.finish();
+      // Firefox may miss all of a stream that ends while its connection is being opened; then ask again.
+      if (code === COMPLETE && this.mime) return this.finish();
       const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures);
       this.failures += 1;
+      if (this.failures > GIVE_UP_AFTER && !this.mime) return this.listeners.onfail('the stream cannot be opened');
       this.retry = setTimeout(() => this.connect(url), delay * (0.5 + Math.random() / 2));
     };
   }

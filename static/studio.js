@@ -213,8 +213,10 @@ export class Studio {
       const { wait, rate } = player;
       if (wait !== null && wait < 1 && !player.pace.stalls) return t('phase.first'); // gone before it could be read
       if (!wait || !rate || !player.duration) return t('phase.holdingUnknown');
-      // Whole seconds: a live region must not speak five times a second.
-      return t('phase.holding', { rate: language.times(rate), seconds: t('unit.s', { value: Math.ceil(wait) }) });
+      // In steps: this is read aloud at every change.
+      const step = wait > 10 ? 5 : wait > 4 ? 2 : 1;
+      const seconds = t('unit.s', { value: step * Math.ceil(wait / step) });
+      return t('phase.holding', { rate: language.times(rate), seconds });
     }
     if (job.status === 'completed') return t('phase.completed');
     if (job.status === 'queued') return job.ahead ? t('phase.queued', { ahead: job.ahead }) : t('phase.next');

@@ -227,13 +227,11 @@ async def add_presenter(page: Page, name: str, image: np.ndarray) -> None:
 
 async def plays_through(viewer: Viewer, lipsync: str) -> dict[str, str]:
     """Speak with this engine; what the page measured."""
-    await viewer.make("So the server knows what to expect.", engines={"lipsync": lipsync})
+    await viewer.make("Ready.", engines={"lipsync": lipsync})
     page = await viewer.visit()
     await page.evaluate(choose(lipsync))
     await page.evaluate(WATCH_GAPS)
-    job = await viewer.speak(
-        "Here is one sentence. And then there is another one, a little longer than that."
-    )
+    job = await viewer.speak("Here is one sentence. And here is another one.")
     await page.until(PLAYING, timeout_s=40)
     assert (await viewer.ask(f"v1/jobs/{job}"))["status"] == "in_progress"
     await page.until(f"{VIDEO}.ended", timeout_s=60)
