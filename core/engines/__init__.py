@@ -2,11 +2,16 @@
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable
+
+# Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep, not spin:
+# beside an encoder that keeps the cores busy, spinning made a network forty times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @dataclass(frozen=True, slots=True)
