@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import BadInput, EngineUnavailable
 
-# Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep, not spin:
+# Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep:
 # beside an encoder that keeps the cores busy, spinning made a network forty times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
