@@ -99,7 +99,7 @@ def evaluate(tmp_path: Path) -> Callable[[str], Any]:
 
 PLAYBACK = """async () => {
   const { Pace, Rate } = await import('/pace.js');
-  // Made at `speed` with some noise and seen 8 frames at a time, told 5 times a second, played 25 times a second.
+  // Made at `speed` with some noise, seen 8 frames at a time, told 5 times a second, played 25 times.
   const watch = (speed, hint, total, known, noise) => {
     const pace = new Pace();
     const rate = new Rate(hint);
@@ -125,7 +125,9 @@ PLAYBACK = """async () => {
   for (const speed of [0.3, 0.5, 0.8, 0.9, 0.95, 1, 1.2, 5])
     for (const total of [3, 10, 40])
       for (const noise of [0, 0.4]) results.push(watch(speed, speed * 0.95, total, true, noise));
-  return { results, unknown: watch(0.8, null, 20, false, 0), unhinted: watch(0.5, null, 20, true, 0), misled: watch(0.5, 6, 20, true, 0) };
+  const unknown = watch(0.8, null, 20, false, 0);
+  const unhinted = watch(0.5, null, 20, true, 0);
+  return { results, unknown, unhinted, misled: watch(0.5, 6, 20, true, 0) };
 }"""
 
 
