@@ -121,10 +121,10 @@ class _Graph:
     def __init__(
         self, run: Run, example: tuple[Tensor, ...], device: torch.device, dtype: torch.dtype
     ) -> None:
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # as torch has it
         self._inputs = [x.to(device, dtype) for x in example]
         self._pinned = [[torch.empty_like(x).pin_memory() for x in example] for _ in range(2)]
-        self._copied = [torch.cuda.Event() for _ in range(2)]
+        self._copied = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]  # as torch has it
         self._turn = 0
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.stream(self._stream):
