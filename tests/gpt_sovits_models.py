@@ -24,7 +24,7 @@ BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"你好吗我很世界今天
 
 
 def t2s_weights(layers: int = 2, ends_like: int | None = None) -> dict[str, Tensor]:
-    """ends_like: a token whose likelihood the end of the sentence gets, and a little more."""
+    """ends_like: a token that the end of the sentence is likely with, and more so."""
     rows = []
     for key, shape in json.loads((FIXTURES / "v2_t2s_keys.json").read_text()):
         if ".layers." not in key or int(key.split(".")[3]) < layers:
@@ -32,7 +32,7 @@ def t2s_weights(layers: int = 2, ends_like: int | None = None) -> dict[str, Tens
     weights: dict[str, Tensor] = recipe.build(rows, scale=_SCALE)
     if ends_like is not None:
         head = weights["model.ar_predict_layer.weight"]
-        head[-1] = 1.3 * head[ends_like]
+        head[-1] = 2.5 * head[ends_like]
     return weights
 
 

@@ -36,6 +36,8 @@ from tests.gpt_sovits_models import (
 )
 from tests.recordings import recording
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
+
 ENGLISH = "The cat sat on the mat."
 CHINESE = "你好，世界。"
 ANY = Pace(0.0, 100.0)
@@ -226,7 +228,6 @@ def test_the_engine_is_in_the_table_and_speaks_with_an_installations_own_files(
     assert len(sound(engine)) > 0
 
 
-@pytest.mark.slow
 def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
     """The whole product: text to fragments, spoken by networks from real checkpoint files."""
     own = {PARTS[part]: str(getattr(settings, part)) for part in PARTS}

@@ -127,7 +127,7 @@ def test_not_a_number_fails_its_own_sentence_and_no_other(talker):
     assert well.tokens == alone
 
 
-@pytest.mark.parametrize("count", [1, 20, 21, 44, 45, 120])
+@pytest.mark.parametrize("count", [1, 20, 21, 45, pytest.param(120, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("speed", [1.0, 1.3, 0.6])
 def test_cut_the_tokens_anywhere_and_the_sound_is_the_same_and_exactly_as_long(singer, count, speed):
     tokens = codes(count)

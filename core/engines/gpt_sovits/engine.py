@@ -6,6 +6,7 @@ one of them is a step of all, so the engine's one thread serves them side by sid
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,6 +50,8 @@ class GptSovits:
         self._sampling = sampling or Sampling()
         self._pace = pace or Pace()
         self._models = Models(self.settings)
+        # What references say is read once: for Chinese that is a run of BERT.
+        self._said = lru_cache(64)(self._read)
 
     def voices(self) -> Sequence[Voice]:
         """Those in the voices folder, by name; they may change while the engine runs."""
@@ -68,7 +71,7 @@ class GptSovits:
         record = find_voice(self.settings.voices, voice)
         pair = self._models.pair(record.t2s, record.sovits)
         reference = reference_of(record, self._models, pair)
-        target = read(sentence.text, sentence.language, pair.symbols, self._models)
+        target = self._read(sentence.text, sentence.language, pair.symbols)
         whole, prompt = self._prompted(record, reference, target, pair.symbols)
         # Pitch is a change of rate; the speed makes up for what that does to the length.
         ratio = 2.0 ** (style.pitch / 12)
@@ -89,6 +92,10 @@ class GptSovits:
     def close(self) -> None:
         """Let the networks go."""
         self._models = Models(self.settings)
+        self._said.cache_clear()
+
+    def _read(self, text: str, language: str, symbols: Version) -> Reading:
+        return read(text, language, symbols, self._models)
 
     def _prompted(
         self, record: VoiceRecord, reference: Reference, target: Reading, symbols: Version
@@ -96,4 +103,4 @@ class GptSovits:
         """What the T2S network goes on from: the reference and its text, or, without a text, nothing."""
         if not record.text:
             return target, ()
-        return join(read(record.text, record.language, symbols, self._models), target), reference.prompt
+        return join(self._said(record.text, record.language, symbols), target), reference.prompt
