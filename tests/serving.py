@@ -25,7 +25,7 @@ from server.house import HOUSE, House
 from server.settings import ServerSettings
 
 SLOW = {"options": {"engines": {"speech": "slow"}}}
-"""What to add to a request that is to take a while: the voice takes as long as what it says lasts."""
+"""What to add to a request that is to take a while: the voice takes 20 ms a character."""
 
 
 class Choir:
@@ -53,9 +53,9 @@ class Choir:
 
 
 class SlowChoir(Choir):
-    """Takes as long as what it says lasts."""
+    """Takes half as long as what it says lasts."""
 
-    pace = 0.04
+    pace = 0.02
 
 
 @pytest.fixture(scope="session")

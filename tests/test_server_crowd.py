@@ -34,6 +34,7 @@ def spectrum(data):
     return peak, power[np.abs(hertz - peak) > 60].sum() / power.sum()
 
 
+@pytest.mark.slow
 def test_four_jobs_at_once_share_fairly_and_keep_their_voices_apart(data_dir):
     async def main():
         async with served(data_dir, jobs=4) as it:
@@ -79,7 +80,7 @@ def test_viewers_healthy_and_stuck_get_all_or_cost_nothing(data_dir, monkeypatch
 
     async def main():
         async with served(data_dir) as it:
-            text = "The picture goes to many, and some of them do not look. " * 2
+            text = "The picture goes to many, and some of them do not look."
             job = await it.video(text, **SLOW)
             await it.begun(job)
             stuck = [stuck_viewer(it.url, job) for _ in range(5)]

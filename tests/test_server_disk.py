@@ -47,7 +47,7 @@ def test_a_full_disk_fails_the_job_and_nothing_else(small_disk, monkeypatch, bal
 
     async def main():
         async with served(small_disk, ballast_mb=ballast) as it:
-            job = await it.video("This sentence needs some room on the disk. " * 12, **SLOW)
+            job = await it.video("This sentence needs some room on the disk. " * 30, **SLOW)
             await it.begun(job)
             fill(small_disk / "filler")
             if not ballast:  # not even the failure can be recorded until there is room again

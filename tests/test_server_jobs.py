@@ -92,7 +92,7 @@ def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
 def test_one_request_answers_with_the_video_while_it_is_made(data_dir, query, body):
     async def main():
         async with served(data_dir) as it:
-            order = {"text": "A sentence that lasts. " * 4, **body, **SLOW}
+            order = {"text": "A sentence that lasts. " * 2, **body, **SLOW}
             async with it.http.post(f"/v1/videos{query}", json=order) as response:
                 assert (response.status, response.content_type) == (200, "video/mp4")
                 job_id = response.headers["X-Job-Id"]

@@ -115,7 +115,7 @@ def test_a_job_outlives_three_kills_and_its_follower_misses_nothing(data_dir):
             async with running(data_dir, port) as it:
                 port = int(it.url.rpartition(":")[2])
                 if job is None:
-                    job = await it.post(text=TEXT, options={"engines": {"speech": "slow"}})
+                    job = await it.post(text=TEXT * 3, options={"engines": {"speech": "slow"}})
                     follower = asyncio.create_task(follow(it.url, job, seen, []))
                 if kill == 3:
                     await asyncio.wait_for(follower, 30)
@@ -139,7 +139,7 @@ def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
         seen, codes = [], []
         async with running(data_dir) as it:
             port = int(it.url.rpartition(":")[2])
-            job = await it.post(text=TEXT * 4, options={"engines": {"speech": "slow"}})
+            job = await it.post(text=TEXT * 10, options={"engines": {"speech": "slow"}})
             waiting = await it.post(text="After that.")
             follower = asyncio.create_task(follow(it.url, job, seen, codes))
             async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:
