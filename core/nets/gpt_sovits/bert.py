@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
 
 from core.nets.gpt_sovits.hubert import HEAD
+from core.nets.gpt_sovits.huggingface import BertConfig, BertModel
 from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta
 
 UNUSED_LAYERS = 2

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from transformers import HubertConfig, HubertModel
 
+from core.nets.gpt_sovits.huggingface import HubertConfig, HubertModel
 from core.nets.gpt_sovits.weights import Weights, count, fold_weight_norm, load_strict, on_meta
 
 RATE = 16_000
