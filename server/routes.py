@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import json
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
@@ -15,6 +17,13 @@ from server.route import Route
 
 _PAGE = Path(next(iter(static.__path__)))
 _STYLE = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+@cache
+def _description() -> tuple[str, str]:
+    """The API's description as JSON and as a page; it does not change while the server runs."""
+    api = describe_api(ROUTES)
+    return json.dumps(api), page(api)
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -39,14 +48,14 @@ async def metrics(request: web.Request) -> web.Response:
 
 async def openapi(request: web.Request) -> web.Response:
     """The API's description, for programs."""
-    return web.json_response(describe_api(ROUTES))
+    return web.Response(text=_description()[0], content_type="application/json")
 
 
 async def docs(request: web.Request) -> web.Response:
     """The API's description, for people."""
     policy = f"default-src 'none'; style-src '{_STYLE}'; base-uri 'none'; frame-ancestors 'none'"
     return web.Response(
-        text=page(describe_api(ROUTES)),
+        text=_description()[1],
         content_type="text/html",
         headers={"Content-Security-Policy": policy},
     )
