@@ -61,8 +61,8 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
         app, access_log=None, handler_cancellation=True, shutdown_timeout=GRACE_S, keepalive_timeout=75
     )
     await runner.setup()
-    # What was imported stays for good. Looked through again at every full collection, it would stop everything
-    # for some 70 ms.
+    # What was imported stays for good. Looked through again at every full collection, it would stop
+    # everything for some 70 ms.
     gc.collect()
     gc.freeze()
     try:
