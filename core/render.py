@@ -154,7 +154,6 @@ async def render(
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
             await watch.deliver(sink)
             await sink(fragment)
-        watch.end()
         await watch.deliver(sink)
     progress.total_s = time.perf_counter() - progress.started
     return progress
@@ -266,14 +265,12 @@ class _Watch:
         progress.frames += fragment.frames
         return fragment.frames
 
-    def end(self) -> None:
-        """Note that everything has been made."""
-        self._finish_sentence()
-        self._pending.extend(self._captions.finish())
-        self._progress.total_frames = self._progress.frames
-
     async def deliver(self, sink: Sink) -> None:
-        """Hand over what has been collected."""
+        """Hand over what has been collected; what was said last, as soon as nothing more will be said."""
+        if self._progress.meters["tts"].state == "finished":
+            self._finish_sentence()
+            self._pending.extend(self._captions.finish())
+            self._progress.total_frames = frame_count(self._heard, self._rate, self._progress.fps)
         while self._pending:
             await sink(self._pending.popleft())
 
