@@ -8,16 +8,18 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
-from core.engines.builtin.tracking import RawTrack, crop_track, track_faces
 from core.media import Frames, normalise, to_bgr
 from core.types import Arrays, FaceTrack, Image
+
+if TYPE_CHECKING:
+    from core.engines.builtin.tracking import RawTrack
 
 PREPARATION = "1"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
@@ -127,6 +129,9 @@ def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: in
 
     Raises BadInput `no_face` if no frame has one.
     """
+    # Here, because it brings scipy, which takes half a second, and jobs on prepared templates need neither.
+    from core.engines.builtin.tracking import crop_track, track_faces
+
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
     try:
         scale = min(1.0, _WORKING_SIDE / max(frames.width, frames.height))
@@ -199,7 +204,7 @@ def _working_pictures(frames: Frames, scale: float) -> Iterator[Image]:
         yield np.asarray(picture, np.uint8)
 
 
-def _enlarged(raw: RawTrack, factor: float) -> RawTrack:
+def _enlarged(raw: "RawTrack", factor: float) -> "RawTrack":
     """The same track in a picture `factor` times as large."""
     landmarks = None if raw.landmarks is None else raw.landmarks * np.float32(factor)
     return replace(raw, poses=raw.poses * factor, landmarks=landmarks)

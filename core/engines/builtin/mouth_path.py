@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, median_filter
 
 from core.engines.builtin.pose import Matrix
 
@@ -14,6 +13,8 @@ def steady(values: Rows, at: NDArray[np.intp], median: int = 9, deviation: float
     """Running median, then Gaussian, both given in frames. at: frames measured, (n,), evenly apart."""
     apart = max(1, round((int(at[-1]) - int(at[0])) / max(1, len(at) - 1)))
     size = max(1, median // apart) | 1
+    from scipy.ndimage import gaussian_filter1d, median_filter  # slow to import, and only preparation asks
+
     calm = median_filter(values, (min(size, len(values) | 1), 1), mode="nearest")
     calm = gaussian_filter1d(calm, deviation / apart, axis=0, mode="nearest")
     return np.asarray(calm, np.float64)
