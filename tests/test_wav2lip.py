@@ -33,11 +33,10 @@ class Echo(torch.nn.Module):
         super().__init__()
         self.cast = cast
 
-    def forward(self, mel, faces):
-        face = faces[:, 3:].clone()
-        face[:, :, 48:] = face[:, :, 48:] * 0.9 + self.cast
+    def lower_half(self, mel, faces):
+        face = faces[:, 3:, 48:] * 0.9 + self.cast
         loud = (mel.mean(dim=(1, 2, 3)) + 4)[:, None, None, None]
-        face[:, :, 60:80, 36:60] += 0.05 * loud
+        face[:, :, 12:32, 36:60] += 0.05 * loud
         return face
 
 
@@ -168,9 +167,9 @@ def test_who_talks_in_the_template_gets_a_drawn_mouth_in_silence_too(engine):
 
 def test_the_drawn_mouth_fades_in_before_speech_and_out_after_it_within_a_few_frames(tmp_path):
     class Black(Echo):
-        def forward(self, mel, faces):
-            face = faces[:, 3:].clone()
-            face[:, :, 60:84, 36:60] = 0
+        def lower_half(self, mel, faces):
+            face = faces[:, 3:, 48:].clone()
+            face[:, :, 12:36, 36:60] = 0
             return face
 
     engine = Wav2LipEngine(net=Black(), settings=settings(tmp_path))
@@ -261,10 +260,11 @@ def test_a_face_cut_out_and_put_back_unchanged_stays_what_it_was():
     face = cut_out(crop, matrix, 96)
     assert np.abs(colour_shift(face, face.astype(np.float32))).max() == 0
     again = crop.copy()
-    put_back(again, face.astype(np.float32), face, matrix)
+    lower = face[48:].astype(np.float32)
+    put_back(again, lower, face, matrix)
     inside = cut_out(again, matrix, 96).astype(int) - face
     assert np.abs(inside).mean() < 1
-    put_back(untouched := crop.copy(), face.astype(np.float32), face, matrix, weight=0.0)
+    put_back(untouched := crop.copy(), lower, face, matrix, weight=0.0)
     assert np.array_equal(untouched, crop)
 
 
@@ -366,3 +366,15 @@ def test_crops_of_several_sizes_can_be_redrawn_together_on_a_gpu(engine):
     assert [image.shape[1] for image in made] == [200, 300, 200]
     assert np.array_equal(made[0], made[2])
     assert not np.array_equal(made[1], large.crops)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", [Layout(96), Layout(256), Layout(288, prelu=True)])
+def test_the_lower_half_drawn_alone_is_the_lower_half_of_the_whole(layout):
+    torch.manual_seed(1)
+    net = Wav2Lip(layout).eval()
+    side = layout.side
+    sound, faces = torch.randn(2, 1, 80, 16), torch.rand(2, 6, side, side)
+    with torch.inference_mode():
+        whole, lower = net(sound, faces), net.lower_half(sound, faces)
+    torch.testing.assert_close(lower, whole[:, :, side // 2 :], rtol=0, atol=2e-6)

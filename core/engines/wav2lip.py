@@ -38,7 +38,7 @@ from core.engines.wav2lip_mel import (
 )
 from core.engines.wav2lip_reference import generator_input
 from core.engines.wav2lip_rest import gates, heard_from, is_talking
-from core.nets.wav2lip import Wav2Lip, layout_of
+from core.nets.wav2lip import LowerHalf, Wav2Lip, layout_of
 from core.types import Arrays, FaceTrack, Image, Speech
 from core.weights import locate
 
@@ -102,7 +102,8 @@ class Wav2LipEngine:
         device = device_of(settings.device)
         example = (torch.zeros(1, 1, BANDS, COLUMNS), torch.zeros(1, 6, self.side, self.side))
         compiled: Path | None = settings.data_dir / "compiled" if settings.compile else None
-        self._net = Batches(net, example, device, dtype_of(settings.precision, device), compiled)
+        # Nothing is ever taken from the upper half.
+        self._net = Batches(LowerHalf(net), example, device, dtype_of(settings.precision, device), compiled)
         self._gpu = Retoucher(self._net, self.side, device) if device.type == "cuda" else None
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
@@ -169,8 +170,8 @@ class Wav2LipEngine:
         whole = torch.from_numpy(generator_input(np.stack(faces)))
         made = self._net(torch.from_numpy(windows), whole).cpu().numpy()
         for picture, face, drawn in zip(pictures, faces, made, strict=True):
-            drawn = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
-            put_back(picture.crop, drawn, face, picture.matrix, picture.weight)
+            lower = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
+            put_back(picture.crop, lower, face, picture.matrix, picture.weight)
 
     def _redraw_there(
         self, gpu: Retoucher, pictures: Sequence["_Picture"], windows: NDArray[np.float32]

@@ -68,12 +68,14 @@ def put_back(
 ) -> None:
     """Lay the mouth of `drawn` over `crop`, in place.
 
-    drawn: what the network made of `face`, float32 (side, side, 3), 0..255. weight: 1 is the drawn mouth,
-    0 the template's own.
+    drawn: what the network made of the lower half of `face`, float32 (side / 2, side, 3), 0..255.
+    weight: 1 is the drawn mouth, 0 the template's own.
     """
-    side = len(drawn)
+    side = len(face)
     mask = region(side)
-    drawn = drawn + colour_shift(face, drawn)
+    whole = face.astype(np.float32)
+    whole[side // 2 :] = drawn
+    drawn = whole + colour_shift(face, whole)
     left, top = (_MIDDLE[0] - _AXES[0]) * side, _TOP[0] * side
     area = _reach(matrix, (left, top, side - left, side), crop.shape)
     if area is None:

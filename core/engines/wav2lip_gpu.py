@@ -20,7 +20,7 @@ class Retoucher:
     """Cuts out, redraws and puts back on `device`. One thread at a time."""
 
     def __init__(self, net: Callable[[Tensor, Tensor], Tensor], side: int, device: torch.device) -> None:
-        """net: windows and faces on `device` to faces there, as `core.nets.wav2lip.Wav2Lip`."""
+        """net: windows and faces on `device` to their lower halves there: `core.nets.wav2lip.LowerHalf`."""
         self._net, self._side, self.device = net, side, device
         self._mask = torch.from_numpy(region(side).copy()).to(device)[None, None]
         self._outside = torch.from_numpy(outside(side).copy()).to(device)[None, None]
@@ -50,8 +50,10 @@ class Retoucher:
         there = self._sent(crops).permute(0, 3, 1, 2).float()
         size = (crops.shape[1], crops.shape[2])
         faces = self._cut(there, matrices)
-        made = self._net(self._sent(windows), _input(faces)) * 255
-        made = made + self._shift(faces.round(), made)
+        lower = self._net(self._sent(windows), _input(faces)) * 255
+        faces = faces.round()
+        made = torch.cat([faces[:, :, : self._side // 2], lower], dim=2)
+        made = made + self._shift(faces, made)
         drawn, mask = self._laid(made, matrices, size)
         alpha = mask * self._sent(weights)[:, None, None, None]
         whole = (there + alpha * (drawn - there) + 0.5).clamp(0, 255).to(torch.uint8)
