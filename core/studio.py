@@ -5,11 +5,13 @@ An engine is made when first asked for and serves every job until the studio clo
 
 import asyncio
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from core.engines import choose, load
+from core.engines.neural import NeuralSettings
 from core.worker import Worker
 
 
@@ -31,16 +33,28 @@ class Staffed:
 class Studio:
     """Engines and their workers; an async context manager that closes them together."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Container[str] | None = None) -> None:
+        """weights: names of the checkpoints that are there; None looks where downloads lie."""
+        self.weights = NeuralSettings().weights() if weights is None else weights
         self._staffed: dict[tuple[str, str], Staffed] = {}
         self._lock = asyncio.Lock()
 
     async def engine(self, kind: str, wanted: str = "auto") -> Staffed:
         """The engine `wanted` of `kind`, loaded if it was not yet.
 
-        Raises EngineUnavailable or BadInput like `core.engines.choose`.
+        "auto" passes over a speech engine that has no voice yet. Raises EngineUnavailable or BadInput
+        like `core.engines.choose`.
         """
-        name = choose(kind, wanted)
+        found = await self._engine(kind, self.choose(kind, wanted))
+        if kind == "speech" and wanted == "auto" and not found.engine.voices():
+            return await self._engine(kind, "builtin")
+        return found
+
+    def choose(self, kind: str, wanted: str = "auto") -> str:
+        """The name of the engine that `wanted` means here; see `core.engines.choose`."""
+        return choose(kind, wanted, self.weights)
+
+    async def _engine(self, kind: str, name: str) -> Staffed:
         async with self._lock:
             found = self._staffed.get((kind, name))
             if found is None:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 import numpy as np
 
 from core.engines.base import SpeechEngine, Style
-from core.errors import Error
+from core.errors import BadInput, Error
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
 from core.worker import Worker
 
@@ -34,6 +34,16 @@ class SpeechFault(Error):
     """The voice engine returned something that is not the sentence spoken."""
 
 
+def _default_voice(engine: SpeechEngine) -> str:
+    voices = engine.voices()
+    if not voices:
+        message = (
+            "this engine has no voice yet; add one with: lipstream voices add NAME --audio FILE --text TEXT"
+        )
+        raise BadInput("no_voice", message, "voice")
+    return voices[0].name
+
+
 async def tts_stream(
     said: Iterable[Sentence], engine: SpeechEngine, worker: Worker, voice: str | None, style: Style
 ) -> AsyncGenerator[AudioChunk, None]:
@@ -43,7 +53,7 @@ async def tts_stream(
 
     Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it.
     """
-    name = voice if voice is not None else engine.voices()[0].name
+    name = voice if voice is not None else _default_voice(engine)
     first = 0
     for sentence in said:
         start, peak = first, 0.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 
 from core import templates as library
-from core.engines import ENGINES, choose
+from core.engines import ENGINES
 from core.errors import BadInput
 from core.studio import Staffed, Studio
 from core.template import Template
@@ -54,7 +54,7 @@ class Catalog:
         found = []
         for kind, specs in ENGINES.items():
             for name, spec in specs.items():
-                missing = spec.missing()
+                missing = spec.missing(self._studio.weights)
                 found.append(
                     EngineInfo(
                         name=name,
@@ -62,7 +62,7 @@ class Catalog:
                         about=spec.about,
                         available=not missing,
                         missing=missing,
-                        remedy=spec.remedy(),
+                        remedy=spec.remedy(self._studio.weights),
                     )
                 )
         return found
@@ -96,9 +96,9 @@ class Catalog:
         engines = video.options.engines
         if video.template != SAMPLE:
             await self.template(video.template)
-        choose("lipsync", engines.lipsync)
+        self._studio.choose("lipsync", engines.lipsync)
         if video.options.enhance:
-            choose("enhance", engines.enhance)
+            self._studio.choose("enhance", engines.enhance)
         if video.text is None:
             return
         await self.check_voice(engines.speech, video.voice)

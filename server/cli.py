@@ -70,9 +70,8 @@ def parser() -> argparse.ArgumentParser:
         actions.add_parser(action, help=words).add_argument("id", metavar="ID")
     templates.set_defaults(run="server.cli_templates:templates_command")
 
-    voices = commands.add_parser("voices", help="list the voices")
-    voices.add_argument("--speech", default="auto", metavar="ENGINE", help="of this engine (default: auto)")
-    voices.set_defaults(run="server.cli_about:voices_command")
+    _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
+    _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     commands.add_parser("engines", help="what can run here, and what is missing").set_defaults(
         run="server.cli_about:engines_command"
     )
@@ -83,6 +82,34 @@ def parser() -> argparse.ArgumentParser:
         run="server.cli_render:demo_command"
     )
     return top
+
+
+def _add_voices(voices: argparse.ArgumentParser) -> None:
+    voices.set_defaults(run="server.cli_voices:voices_command", speech="auto")
+    actions = voices.add_subparsers(dest="action", metavar="ACTION")
+    listing = actions.add_parser("list", help="every voice of an engine; the first is the default")
+    listing.add_argument("--speech", default="auto", metavar="ENGINE", help="(default: auto)")
+    add = actions.add_parser("add", help="clone a voice from a recording, for the engine gpt-sovits")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one speaker")
+    add.add_argument("--text", default="", help="what the recording says")
+    add.add_argument("--lang", default="zh", help="its language (default: zh)")
+    add.add_argument("--aux", action="append", default=[], metavar="FILE", help="one more recording")
+    add.add_argument("--gpt", metavar="FILE", help="the voice's own .ckpt")
+    add.add_argument("--sovits", metavar="FILE", help="the voice's own .pth")
+    actions.add_parser("remove", help="delete a cloned voice").add_argument("name", metavar="NAME")
+
+
+def _add_models(models: argparse.ArgumentParser) -> None:
+    models.set_defaults(run="server.cli_models:models_command")
+    actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="what there is, and what is here")
+    get = actions.add_parser("download", help="get weights; goes on where it stopped")
+    get.add_argument("names", nargs="+", metavar="NAME")
+    get.add_argument("--accept", action="store_true", help="accept their terms without being asked")
+    get.add_argument("--mirror", metavar="URL", help="a folder that has the files, tried first")
+    verify = actions.add_parser("verify", help="compare files with what was published")
+    verify.add_argument("names", nargs="*", metavar="NAME")
 
 
 def _voice_options(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`lipstream engines`, `voices` and `doctor`: what this machine can do, and what it lacks."""
+"""`lipstream engines` and `doctor`: what this machine can do, and what it lacks."""
 
 import argparse
 import importlib.metadata
@@ -10,40 +10,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.config import Settings
 from core.engines import ENGINES, choose, load
+from core.engines.neural import NeuralSettings
 
 
 def engines_command(_options: argparse.Namespace) -> int:
     """One line an engine: whether it can run, and the command that gets what it lacks."""
     table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
+    weights = NeuralSettings().weights()
     for kind, specs in ENGINES.items():
-        best = choose(kind, "auto")
+        best = choose(kind, "auto", weights)
         for name, spec in specs.items():
-            missing = spec.missing()
+            missing = spec.missing(weights)
             state = "[green]yes[/]" if not missing else "[yellow]no[/]"
             about = (
                 spec.about
                 if not missing
-                else f"{spec.about}\n[yellow]missing {', '.join(missing)}[/]; {spec.remedy()}"
+                else f"{spec.about}\n[yellow]missing {', '.join(missing)}[/]; {escape(spec.remedy(weights))}"
             )
             table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, about)
     Console().print(table)
-    return 0
-
-
-def voices_command(options: argparse.Namespace) -> int:
-    """One line a voice; the first is the default."""
-    engine = load("speech", choose("speech", options.speech))
-    try:
-        table = Table("voice", "languages", "sounds", box=None, pad_edge=False)
-        for voice in engine.voices():
-            table.add_row(voice.name, " ".join(voice.languages), voice.about)
-        Console().print(table)
-    finally:
-        engine.close()
     return 0
 
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.captions import srt, vtt
-from core.engines import choose
 from core.engines.base import Style
 from core.errors import BadInput, Error
 from core.recording import remux
@@ -73,7 +72,7 @@ class VideoWork:
         chosen = {}
         for kind, name in wanted.items():
             try:
-                chosen[kind] = choose(kind, name)
+                chosen[kind] = self._studio.choose(kind, name)
             except BadInput:
                 continue
         return chosen

@@ -95,6 +95,10 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
         (["templates", "show", "../small"], "no template"),
         (["say", "🙂🙂"], "no words"),
+        (["models", "download", "nothing"], "no weights 'nothing'"),
+        (["models", "download", "wav2lip"], "terms to accept first.*commercial use is strictly prohibited"),
+        (["voices", "add", "me", "--audio", "nowhere.wav"], "nowhere.wav"),
+        (["voices", "remove", "me"], "no voice 'me'"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(
@@ -139,3 +143,27 @@ def test_help_is_quick_to_import():
     code = f"import sys, server.cli; server.cli.parser(); print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_missing_is_said_with_the_command_that_gets_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["engines"]) == 0
+    assert "lipstream models download wav2lip" in capsys.readouterr().out
+    assert main(["models", "list"]) == 0
+    assert str(tmp_path / "weights") in capsys.readouterr().out
+    assert main(["models", "verify", "wav2lip"]) == 0
+    assert capsys.readouterr().out == "wav2lip: missing\n"
+
+
+def test_a_cloned_voice_is_kept_and_removed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["say", "This is a reference that lasts for a few seconds, as it should.", "-o", "r.wav"]) == 0
+    )
+    assert main(["voices", "add", "me", "--audio", "r.wav", "--text", "This is.", "--lang", "en"]) == 0
+    assert (tmp_path / "voices/me/voice.json").is_file()
+    assert main(["voices", "remove", "me"]) == 0
+    assert not (tmp_path / "voices/me").exists()
+    assert "Traceback" not in capsys.readouterr().err

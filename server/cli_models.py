@@ -1,0 +1,76 @@
+"""`lipstream models`: the weights that neural engines need: what there is, getting and checking them."""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from core.engines.neural import NeuralSettings
+from core.weights import CHECKPOINTS, Checkpoint, download, known, verify
+
+
+def models_command(options: argparse.Namespace) -> int:
+    """Dispatch `list`, `download`, `verify`."""
+    chosen = [known(name) for name in getattr(options, "names", [])]
+    if options.action == "download":
+        return _download(chosen, options)
+    if options.action == "verify":
+        return _verify(chosen or list(CHECKPOINTS.values()))
+    return _list()
+
+
+def _list() -> int:
+    folder, there = NeuralSettings().weights_dir, NeuralSettings().weights()
+    table = Table("weights", "here", "size", "for", box=None, pad_edge=False)
+    for one in CHECKPOINTS.values():
+        state = "[green]yes[/]" if one.name in there else "no"
+        table.add_row(one.name, state, f"{one.size / 1e6:.0f} MB", one.about)
+    console = Console()
+    console.print(table)
+    console.print(f"\nThey lie in {folder}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _verify(chosen: Sequence[Checkpoint]) -> int:
+    """1 if a file that is there is not what was published."""
+    folder, wrong = NeuralSettings().weights_dir, 0
+    for one in chosen:
+        state = verify(one, folder)
+        wrong += state not in ("ok", "missing", "partial")
+        Console().print(f"{one.name}: {state}", highlight=False, soft_wrap=True)
+    return 1 if wrong else 0
+
+
+def _download(chosen: Sequence[Checkpoint], options: argparse.Namespace) -> int:
+    settings, console = NeuralSettings(), Console(stderr=True)
+    for one in chosen:
+        accept = options.accept or _agreed(one, console)
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+            task = bars.add_task(one.name, total=one.size)
+            path = download(
+                one,
+                settings.weights_dir,
+                accept=accept,
+                mirror=options.mirror,
+                report=partial(_advance, bars, task),
+            )
+        Console().print(str(path), highlight=False, soft_wrap=True)
+    return 0
+
+
+def _advance(bars: Progress, task: TaskID, done: int, total: int) -> None:
+    bars.update(task, completed=done, total=total)
+
+
+def _agreed(one: Checkpoint, console: Console) -> bool:
+    """Show the terms and ask; without a terminal nobody can agree."""
+    if verify(one, NeuralSettings().weights_dir) == "ok":
+        return True
+    if not console.is_terminal:
+        return False  # the refusal says the terms
+    console.print(f"[bold]{one.name}[/]: {one.terms}", soft_wrap=True)
+    return console.input("Do you accept these terms? \\[y/N] ").strip().lower() in ("y", "yes")
