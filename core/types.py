@@ -44,7 +44,7 @@ def frame_count(samples: int, rate: int, fps: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Who speaks: a name from `SpeechEngine.voices`, the languages it reads ("zh", "en", ...), how it sounds."""
+    """Who speaks: a name from `SpeechEngine.voices`, the languages it reads ("zh", ...), how it sounds."""
 
     name: str
     languages: tuple[str, ...]
