@@ -35,6 +35,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    # Ask before using a kept copy: after an upgrade, modules of two versions must not meet in one page.
+    "Cache-Control": "no-cache",
 }
 
 
