@@ -339,7 +339,8 @@ async def test_the_keyboard_reaches_everything_and_is_never_caught(viewer: Viewe
     assert [one for one in seen if one in wanted][: len(wanted)] == wanted
     for part in ("brand", "monitor", 'type="radio"', 'type="file"', "<summary"):
         assert any(part in one for one in seen), part
-    await page.evaluate("document.querySelector('#text').focus()")
+    await page.evaluate("document.querySelector('#text').select()")
+    await page.type(LONG)
     await page.press("Enter", 13, modifiers=2)
     await page.until(f"{TONE} === 'in_progress'")
     await page.until("document.querySelector('#cancel').checkVisibility()")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -242,4 +243,9 @@ def test_nothing_stays_open(tmp_path: Path, made: list[Fragment]) -> None:
     threads, files = process.num_threads(), process.num_fds()
     for _ in range(3):
         run(recorded(tmp_path / "out.mp4", made))
-    assert (process.num_threads(), process.num_fds()) == (threads, files)
+    for _ in range(100):  # a thread that has been joined is listed a little longer
+        if process.num_threads() <= threads:
+            break
+        time.sleep(0.01)
+    assert process.num_threads() <= threads
+    assert process.num_fds() == files
