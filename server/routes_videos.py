@@ -59,9 +59,9 @@ async def create_video(request: web.Request) -> web.StreamResponse:
             video = await read_json(request, VideoRequest)
         else:
             limit = house.settings.upload_mb << 20
-            form = await read_form(request, house.folder, field="request", file="audio", limit=limit)
-            video = VideoRequest.model_validate_json(form.text or "{}")
-        audio = form.file
+            form = await read_form(request, house.folder, texts={"request"}, files={"audio": 1}, limit=limit)
+            video = VideoRequest.model_validate_json(form.text("request") or "{}")
+        audio = form.file("audio")
         if (video.text is None) == (audio is None):
             raise Refused(422, "text_or_audio", "send either a text or an audio file (as a form)", "text")
         await house.catalog.check(video)
@@ -82,12 +82,12 @@ async def create_template(request: web.Request) -> web.StreamResponse:
     house, key = house_of(request), _idempotency_key(request)
     house.take_jobs()
     limit = house.settings.upload_mb << 20
-    form = await read_form(request, house.folder, field="name", file="file", limit=limit)
+    form = await read_form(request, house.folder, texts={"name"}, files={"file": 1}, limit=limit)
     try:
-        upload = form.file
+        upload = form.file("file")
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
-        name = _template_name(form.text or "", upload)
+        name = _template_name(form.text("name") or "", upload)
         identity = template_id(name)
         await house.catalog.check_new_template(identity, upload.sha256)
         order = Order(title=name, template=identity, upload=UPLOAD)

@@ -1,10 +1,10 @@
-"""Take in the body of a request: JSON of a known shape, or a form whose file goes straight to the disk."""
+"""Take in the body of a request: JSON of a known shape, or a form whose files go straight to the disk."""
 
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,15 +38,24 @@ class Upload:
 
 @dataclass(slots=True)
 class Form:
-    """What a form brought. `discard` removes a file that was not moved."""
+    """What a form brought, by the names of its parts. `discard` removes files that were not moved."""
 
-    text: str | None = None
-    file: Upload | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, list[Upload]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """The part's text, if it came."""
+        return self.texts.get(name)
+
+    def file(self, name: str) -> Upload | None:
+        """The part's file, if it came; of several the first."""
+        return next(iter(self.files.get(name, ())), None)
 
     def discard(self) -> None:
-        """Remove the file if it is still where it arrived."""
-        if self.file is not None:
-            self.file.path.unlink(missing_ok=True)
+        """Remove the files that are still where they arrived."""
+        for uploads in self.files.values():
+            for upload in uploads:
+                upload.path.unlink(missing_ok=True)
 
 
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
@@ -61,9 +70,12 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     return model.model_validate_json(await request.read())
 
 
-async def read_form(request: web.Request, folder: ServerFolder, *, field: str, file: str, limit: int) -> Form:
-    """The body as a form of at most two parts: the text `field` and the `file`, of at most `limit` bytes.
+async def read_form(
+    request: web.Request, folder: ServerFolder, *, texts: Set[str], files: Mapping[str, int], limit: int
+) -> Form:
+    """The body as a form of the parts named here, each text once at most.
 
+    files: how often each may come. limit: bytes of all files together.
     Raises Refused: 400 for a broken form, 413 as soon as it is too large, 415, 422 for an unknown part, 507.
     """
     if request.content_type != "multipart/form-data":
@@ -75,7 +87,7 @@ async def read_form(request: web.Request, folder: ServerFolder, *, field: str, f
         )
     form = Form()
     try:
-        await _read_parts(request, folder, form, field, file, limit)
+        await _read_parts(request, folder, form, texts, files, limit)
     except BaseException:
         form.discard()
         raise
@@ -83,7 +95,12 @@ async def read_form(request: web.Request, folder: ServerFolder, *, field: str, f
 
 
 async def _read_parts(
-    request: web.Request, folder: ServerFolder, form: Form, field: str, file: str, limit: int
+    request: web.Request,
+    folder: ServerFolder,
+    form: Form,
+    texts: Set[str],
+    files: Mapping[str, int],
+    limit: int,
 ) -> None:
     try:
         reader = await request.multipart()
@@ -92,17 +109,25 @@ async def _read_parts(
                 raise Refused(
                     400, "malformed_form", "every part of the form needs a name, and none is a form"
                 )
-            if part.name == file and form.file is None:
-                form.file = await _receive(part, folder, limit)
-            elif part.name == field and form.text is None:
-                form.text = await _text(part)
+            there = form.files.setdefault(part.name, []) if part.name in files else []
+            if len(there) < files.get(part.name, 0):
+                there.append(await _receive(part, folder, limit))
+                limit -= there[-1].bytes
+            elif part.name in texts and part.name not in form.texts:
+                form.texts[part.name] = await _text(part)
             else:
-                name = part.name[:100]
-                message = f"there may be one part {field!r} and one {file!r}, and no {name!r}"
-                raise Refused(422, "invalid_request", message, name)
+                raise _unexpected(part.name, texts, files)
     except (ValueError, AssertionError, LookupError, RuntimeError, HttpProcessingError) as error:
         # What aiohttp raises for a form that is not one: no boundary, broken headers, unknown charset.
         raise Refused(400, "malformed_form", "the body is not the form that its headers promise") from error
+
+
+def _unexpected(name: str, texts: Set[str], files: Mapping[str, int]) -> Refused:
+    known = [repr(text) for text in sorted(texts)]
+    known += [f"{file!r} ({most} times)" if most > 1 else repr(file) for file, most in files.items()]
+    what = "one too many" if name in texts or name in files else "no part of this form"
+    message = f"{name[:100]!r} is {what}; there may be: {', '.join(known)}"
+    return Refused(422, "invalid_request", message, name[:100])
 
 
 async def _text(part: BodyPartReader) -> str:
@@ -122,7 +147,10 @@ async def _receive(part: BodyPartReader, folder: ServerFolder, limit: int) -> Up
                 size += len(piece)
                 if size > limit:
                     raise Refused(
-                        413, "body_too_large", f"files of {limit} bytes are taken, this is more", part.name
+                        413,
+                        "body_too_large",
+                        f"there is room for {limit} bytes of files here, this is more",
+                        part.name,
                     )
                 if folder.free() < _ROOM:
                     raise StorageFull("the disk is too full for an upload")
