@@ -1,13 +1,16 @@
 """Every setting there is, its default and its unit, once.
 
-Read from, in rising order of precedence: `.env`, the environment (`LIPSTREAM_` before the name), arguments.
+Read from, in rising order of precedence: a TOML file, `.env`, the environment (`LIPSTREAM_` before the name;
+`core.config_sources` knows the places), arguments.
 """
 
 from pathlib import Path
 
 import platformdirs
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.config_sources import Read, places
 
 
 def _data_dir() -> Path:
@@ -18,8 +21,26 @@ class Settings(BaseSettings):
     """The settings of one process; `LIPSTREAM_DATA_DIR=/srv/lipstream` sets `data_dir`, and so on."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LIPSTREAM_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix="LIPSTREAM_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the places, what counts most first."""
+        return (init_settings, *(Read(settings_cls, place) for place in places(settings_cls)))
 
     data_dir: Path = Field(default_factory=_data_dir)
     """Templates, caches, results and the job store live here."""

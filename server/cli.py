@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 the user's input cannot be used, 130 interrupted
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         prog="lipstream",
         description="Text and a template video in, a talking video out, playing while it is made.",
     )
+    top.add_argument("--config", metavar="FILE", help="settings (default: lipstream.toml, if it is there)")
     top.add_argument("--version", action="version", version=f"lipstream {core.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="start the server and its web page")
     serve.set_defaults(run="server.cli_serve:serve_command")
+    serve.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help="settings, as TOML")
     serve.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     serve.add_argument("--port", type=int, help="port to listen on (default: 8010)")
 
@@ -72,6 +75,11 @@ def parser() -> argparse.ArgumentParser:
 
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
+    config = commands.add_parser("config", help="what is set, and where")
+    config.set_defaults(run="server.cli_config:config_command")
+    settings = config.add_subparsers(dest="action", metavar="ACTION", required=True)
+    settings.add_parser("show", help="every setting, its value and where it came from")
+    settings.add_parser("docs", help="what each setting is, as Markdown")
     commands.add_parser("engines", help="what can run here, and what is missing").set_defaults(
         run="server.cli_about:engines_command"
     )
@@ -128,6 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     module, _, name = options.run.partition(":")
     try:
+        warnings = _check_settings(options.config)
+        if options.command in ("serve", "config"):
+            print(*(f"lipstream: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
         command: Command = getattr(importlib.import_module(module), name)
         return command(options)
     except KeyboardInterrupt:
@@ -142,6 +153,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except (Error, OSError) as error:
         return _fail(str(error), 1)
+
+
+def _check_settings(file: str | None) -> list[str]:
+    """Read all settings once, so that whatever is wrong with them is said before anything is done."""
+    if file is not None:
+        os.environ["LIPSTREAM_CONFIG"] = file  # where every part of the program looks
+    warnings: list[str] = importlib.import_module("server.configuration").check()
+    return warnings
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,23 +3,15 @@
 import argparse
 import sys
 
-from pydantic import ValidationError
-
-from core.errors import BadInput
 from server.app import run
+from server.configuration import settings_of
 from server.settings import ServerSettings
 
 
 def serve_command(options: argparse.Namespace) -> int:
-    """Serve on the address the options, the environment or `.env` give; prints it when ready."""
+    """Serve where the options or the settings say; prints the address when ready."""
     given = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
-    try:
-        settings = ServerSettings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise BadInput("bad_setting", f"{name}: {first['msg']}, not {first['input']!r}", name) from error
-    run(settings, ready=_say_where)
+    run(settings_of(ServerSettings, **given), ready=_say_where)
     return 0
 
 

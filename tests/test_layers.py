@@ -31,7 +31,7 @@ FLOORS = [
     ["core.tts_stream", "core.lipsync_stream", "core.enhance_stream", "core.encode_stream", "core.recording"],
     ["core.render"],
     ["server.wire", "server.store", "server.folder", "server.settings", "server.route"],
-    ["server.describe", "server.problems", "server.metrics"],
+    ["server.describe", "server.problems", "server.metrics", "server.configuration"],
     ["server.guard", "server.uploads"],
     ["server.stream"],
     ["server.runner", "server.catalog"],
