@@ -66,6 +66,7 @@ async def normalise(
     fps: int | None,
     size: tuple[int, int] | None,
     report: Callable[[int, int | None], None],
+    until_s: float | None = None,
     limits: Limits = _LIMITS,
 ) -> MediaInfo:
     """Write `source`, a video or a picture, anew as a clip for `Frames`; returns what the clip is.
@@ -74,12 +75,13 @@ async def normalise(
     size: (width, height), even; the picture is scaled to cover it and cut around the centre. None is its
         own, at most 1920 on the longer side.
     report: called now and then with the frames done and how many there will be, if that is known.
+    until_s: seconds after which the rest is left out.
     `destination` appears when it is whole, and replaces what was there.
 
     Raises BadInput for a source that cannot be used, StorageFull if there is no room.
     """
     draft = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
-    target = {"destination": str(draft.absolute()), "fps": fps, "size": size}
+    target = {"destination": str(draft.absolute()), "fps": fps, "size": size, "until_s": until_s}
     child = await _Child.start(source, limits, do="normalise", **target)
     try:
         while "info" not in (message := await child.line()):

@@ -69,6 +69,7 @@ def normalise(order: dict[str, Any], limits: Limits) -> None:
         size,
         limits,
         lambda done, total: say(done=done, total=total),
+        order["until_s"],
     )
     say(info=asdict(info))
 

@@ -51,9 +51,15 @@ _REPORT_EVERY_S = 0.2
 
 
 def write_normal(
-    source: Path, destination: Path, fps: int | None, size: Size | None, limits: Limits, report: Report
+    source: Path,
+    destination: Path,
+    fps: int | None,
+    size: Size | None,
+    limits: Limits,
+    report: Report,
+    until_s: float | None = None,
 ) -> MediaInfo:
-    """Write `source` to `destination` as a clip and say what that is.
+    """Write `source` to `destination` as a clip and say what that is; of a video no more than `until_s`.
 
     Raises BadInput for what cannot be used, OSError if it cannot be written.
     """
@@ -82,6 +88,8 @@ def write_normal(
                     shown, fitted = frame, fit(frame)
                 writer.add(fitted)
                 clock.tick(writer.count)
+                if until_s is not None and writer.count >= until_s * fps:
+                    break
             check_faults(source, faults, writer.count / fps)
         except BaseException:
             writer.close(finish=False)

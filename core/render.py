@@ -10,17 +10,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from core.captions import Captions
 from core.encode_stream import encode_stream
 from core.engines.base import Style
+from core.engines.chosen import AUTO
 from core.enhance_stream import enhance_stream
 from core.errors import BadInput
 from core.lipsync_stream import lipsync_stream
 from core.media import AudioSource, open_audio
 from core.pipeline import Meter, Pipeline
 from core.studio import Staffed, Studio
-from core.template import Template
+from core.template import Report, Template
 from core.templates import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
@@ -38,6 +40,7 @@ STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
 class Request:
     """What to render: `text`, or `audio` (a file of speech), on `template`.
 
+    video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fps, size: of the video; None is the template's own. voice: None is the engine's first.
     """
@@ -45,6 +48,8 @@ class Request:
     template: str = "sample"
     text: str | None = None
     audio: Path | None = None
+    video: Path | None = None
+    face: str = AUTO
     language: str = "auto"
     voice: str | None = None
     style: Style = field(default_factory=Style)
@@ -54,6 +59,16 @@ class Request:
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
+
+
+class _Opening(TypedDict):
+    """How a template is opened, wherever it comes from; see `Templates.open`."""
+
+    fps: int | None
+    size: tuple[int, int] | None
+    lipsync: Staffed
+    enhance: Staffed | None
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +149,12 @@ async def render(
     if speech is not None and request.voice is not None:
         _check_voice(speech, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
-    template = await _template(request, templates, lipsync, enhance, progress)
     async with AsyncExitStack() as ends:
+        # Before the template: a recording that cannot be used is refused at once, not after a preparation.
+        progress.rate, chunks = await _speech(request, spoken, speech, ends)
+        template = await _template(request, templates, lipsync, enhance, progress, ends)
         encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
         ends.push_async_callback(asyncio.to_thread, encoder.close)
-        progress.rate, chunks = await _speech(request, spoken, speech, ends)
         pipe = await ends.enter_async_context(Pipeline(progress.meters))
         audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
         frames = lipsync_stream(
@@ -201,7 +217,12 @@ def _check_voice(speech: Staffed, voice: str) -> None:
 
 
 async def _template(
-    request: Request, templates: Templates, lipsync: Staffed, enhance: Staffed | None, progress: Progress
+    request: Request,
+    templates: Templates,
+    lipsync: Staffed,
+    enhance: Staffed | None,
+    progress: Progress,
+    ends: AsyncExitStack,
 ) -> Template:
     meter = progress.meters["prepare"] = Meter("prepare", "running", started=time.perf_counter())
 
@@ -209,14 +230,18 @@ async def _template(
         meter.done = done
 
     try:
-        template = await templates.open(
-            request.template,
-            fps=request.fps,
-            size=request.size,
-            lipsync=lipsync,
-            enhance=enhance,
-            report=report,
-        )
+        wanted: _Opening = {
+            "fps": request.fps,
+            "size": request.size,
+            "lipsync": lipsync,
+            "enhance": enhance,
+            "report": report,
+        }
+        if request.video is not None:
+            used_once = templates.once(request.video, face=request.face, **wanted)
+            template = await ends.enter_async_context(used_once)
+        else:
+            template = await templates.open(request.template, **wanted)
     except BaseException:
         meter.state = "error"
         raise

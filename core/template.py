@@ -5,17 +5,18 @@ again. Foreign media is decoded by `core.media` in a child process; here only ou
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
+from core.engines.chosen import ChosenFace
 from core.media import Frames, normalise, to_bgr
+from core.people import WORKING_SIDE, working_pictures
 from core.types import Arrays, FaceTrack, Image
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 PREPARATION = "1"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
-
-_WORKING_SIDE = 640
-"""Faces are sought in pictures no larger than this on their longer side: enough for a tracker, not for 4K."""
 
 Report = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
@@ -134,9 +132,12 @@ def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: in
 
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
     try:
-        scale = min(1.0, _WORKING_SIDE / max(frames.width, frames.height))
+        scale = min(1.0, WORKING_SIDE / max(frames.width, frames.height))
         raw = track_faces(
-            _working_pictures(frames, scale), finder, report=lambda done: report("faces", done, frames.count)
+            working_pictures(frames, range(frames.count)),
+            finder,
+            recognise=finder.recognise if isinstance(finder, ChosenFace) else None,
+            report=lambda done: report("faces", done, frames.count),
         )
         track = crop_track(_enlarged(raw, 1 / scale), frames.width, frames.height)
     finally:
@@ -192,16 +193,6 @@ def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int
             prepared[key] = dict(arrays)
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
     return Template(name, frames, track, prepared)
-
-
-def _working_pictures(frames: Frames, scale: float) -> Iterator[Image]:
-    for number in range(frames.count):
-        # BT.601 conversion of BT.709 planes: a slight tint, of no matter to a face finder, and fast.
-        picture = cv2.cvtColor(frames.planes(number), cv2.COLOR_YUV2BGR_I420)
-        if scale < 1:
-            size = (round(frames.width * scale), round(frames.height * scale))
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        yield np.asarray(picture, np.uint8)
 
 
 def _enlarged(raw: "RawTrack", factor: float) -> "RawTrack":

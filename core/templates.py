@@ -5,6 +5,7 @@
     templates/<id>/prepared/<key>/   one preparation: video.mp4, track.npz, one .npz an engine
 
 A preparation is made under another name and renamed when whole, so it is there or it is not.
+A file that is used once is prepared in a folder `.once-...` beside them, which goes with the job.
 """
 
 import asyncio
@@ -12,19 +13,25 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 import time
 import unicodedata
 import uuid
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from core import template as preparation
 from core.config import Settings
+from core.engines.base import FaceFinder
 from core.engines.builtin import presenter
+from core.engines.chosen import AUTO, ChosenFace, check_choice, choice_version, person
 from core.errors import BadInput
 from core.media import probe, write_clip
+from core.people import look
 from core.studio import Staffed, Studio
 from core.template import Report, Template
 from core.types import Image
@@ -37,7 +44,10 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s."""
+    """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s.
+
+    face: whose face is meant (`core.engines.chosen`).
+    """
 
     id: str
     name: str
@@ -50,6 +60,7 @@ class TemplateInfo:
     fps: float
     duration_s: float
     created_at: float
+    face: str = AUTO
 
 
 def _nothing(_step: str, _done: int, _total: int | None) -> None:
@@ -69,43 +80,31 @@ class Templates:
         self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def add(self, source: Path, name: str | None = None, report: Report = _nothing) -> TemplateInfo:
+    async def add(
+        self, source: Path, name: str | None = None, report: Report = _nothing, *, face: str = AUTO
+    ) -> TemplateInfo:
         """Take `source` (a video or a picture) into the library and prepare it with the default engines.
 
         name: for people; the id is made from it (from the file's name if None). Adding the same file under
-        the same name again changes nothing. Raises BadInput for an unusable file, one without a face, or
+        the same name again changes nothing. face: whose face is meant: auto, largest, central, or a number
+        as `core.people.look` counts them. Raises BadInput for an unusable file, one without that face, or
         an id that is taken by another file.
         """
-        found = await probe(source)
-        if found.kind == "audio":
-            raise BadInput(
-                "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
-            )
+        check_choice(face)
         name = name or source.stem
         identity = template_id(name)
-        digest = await asyncio.to_thread(_sha256, source)
+        info = await _describe(source, identity, name, face)
         async with self._locks[identity]:
             folder = self._folder / identity
             if folder.exists():
                 there = self._read(folder)
-                if there.sha256 == digest:
+                if (there.sha256, there.face) == (info.sha256, face):
                     return there
                 raise BadInput(
-                    "template_exists", f"there is a template {identity!r} already; give another name", "name"
+                    "template_exists",
+                    f"there is another template {identity!r} already; give another name, or remove it first",
+                    "name",
                 )
-            info = TemplateInfo(
-                id=identity,
-                name=name,
-                kind=found.kind,
-                source=f"source{source.suffix.lower()}",
-                sha256=digest,
-                bytes=source.stat().st_size,
-                width=found.width,
-                height=found.height,
-                fps=found.fps,
-                duration_s=found.duration_s,
-                created_at=time.time(),
-            )
             await self._install(info, source, report)
         return info
 
@@ -118,7 +117,8 @@ class Templates:
             await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
             (draft / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
             face, lipsync, enhance = await self._default_engines()
-            await self._prepare(draft, info, face, [lipsync, enhance], None, None, report)
+            wanted = _Wanted(info, draft / info.source, draft, None, None)
+            await self._prepare(wanted, face, [lipsync, enhance], report)
             draft.rename(self._folder / info.id)
         finally:
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
@@ -161,21 +161,53 @@ class Templates:
         if identity == SAMPLE and not (self._folder / SAMPLE).exists():
             await self._draw_sample(report)
         info = self.show(identity)
-        face, *defaults = await self._default_engines()
-        engines = [staffed or default for staffed, default in zip((lipsync, enhance), defaults, strict=True)]
+        folder = self._folder / identity
+        wanted = _Wanted(info, folder / info.source, folder, fps, size)
+        face, engines = await self._engines(lipsync, enhance)
         async with self._locks[identity]:
-            key = _key(info, face, fps, size)
-            slot = (identity, key, "+".join(staffed.key for staffed in engines))
+            slot = (identity, wanted.key(face), "+".join(staffed.key for staffed in engines))
             template = self._open.get(slot)
             if template is None:
-                template = await self._prepare(
-                    self._folder / identity, info, face, engines, fps, size, report
-                )
+                template = await self._prepare(wanted, face, engines, report)
                 self._open[slot] = template
                 while len(self._open) > self.settings.templates_open:
                     self._open.popitem(last=False)  # closed when the last job lets go of it
             self._open.move_to_end(slot)
         return template
+
+    @asynccontextmanager
+    async def once(
+        self,
+        source: Path,
+        *,
+        face: str = AUTO,
+        fps: int | None = None,
+        size: tuple[int, int] | None = None,
+        lipsync: Staffed | None = None,
+        enhance: Staffed | None = None,
+        report: Report = _nothing,
+    ) -> AsyncGenerator[Template, None]:
+        """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
+        check_choice(face)
+        info = await _describe(source, "once", source.stem, face)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".once-", dir=self._folder))
+        try:
+            finder, engines = await self._engines(lipsync, enhance)
+            template = await self._prepare(_Wanted(info, source, folder, fps, size), finder, engines, report)
+            try:
+                yield template
+            finally:
+                template.close()
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _engines(
+        self, lipsync: Staffed | None, enhance: Staffed | None
+    ) -> tuple[Staffed, list[Staffed]]:
+        """The face finder, and the engines that shall learn a template: those given, else the defaults."""
+        face, *defaults = await self._default_engines()
+        return face, [staffed or usual for staffed, usual in zip((lipsync, enhance), defaults, strict=True)]
 
     async def _default_engines(self) -> tuple[Staffed, Staffed, Staffed]:
         settings = self.settings
@@ -186,27 +218,19 @@ class Templates:
         )
 
     async def _prepare(
-        self,
-        folder: Path,
-        info: TemplateInfo,
-        face: Staffed,
-        engines: list[Staffed],
-        fps: int | None,
-        size: tuple[int, int] | None,
-        report: Report,
+        self, wanted: "_Wanted", face: Staffed, engines: list[Staffed], report: Report
     ) -> Template:
         """Do whatever of the preparation is not done yet, then open it."""
-        done = folder / "prepared" / _key(info, face, fps, size)
+        done = wanted.folder / "prepared" / wanted.key(face)
         cache_bytes = self.settings.frame_cache_mb << 20
         if not done.exists():
             draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
             try:
                 await preparation.prepare_frames(
-                    folder / info.source, draft, fps=fps, size=size, report=report
+                    wanted.source, draft, fps=wanted.fps, size=wanted.size, report=report
                 )
-                await face.worker.call(
-                    preparation.find_faces, draft, face.engine, _on_loop(report), cache_bytes
-                )
+                finder = await _finder(wanted, face)
+                await face.worker.call(preparation.find_faces, draft, finder, _on_loop(report), cache_bytes)
                 _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
@@ -222,7 +246,7 @@ class Templates:
                     cache_bytes,
                 )
         keys = [staffed.key for staffed in engines]
-        return await asyncio.to_thread(preparation.open_prepared, done, info.id, keys, cache_bytes)
+        return await asyncio.to_thread(preparation.open_prepared, done, wanted.info.id, keys, cache_bytes)
 
     async def _draw_sample(self, report: Report) -> None:
         face = await self._studio.engine("face", self.settings.face)
@@ -284,7 +308,49 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _key(info: TemplateInfo, face: Staffed, fps: int | None, size: tuple[int, int] | None) -> str:
-    """Name of a preparation: by content, parameters and the versions of the code that makes it."""
-    parts = [info.sha256, preparation.PREPARATION, face.key, fps, size]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A preparation that is wanted: of `source`, in `folder`, at this rate and size."""
+
+    info: TemplateInfo
+    source: Path
+    folder: Path
+    fps: int | None
+    size: tuple[int, int] | None
+
+    def key(self, face: Staffed) -> str:
+        """Its name: by content, parameters and the versions of the code that makes it."""
+        finder = face.key + choice_version(self.info.face)
+        parts = [self.info.sha256, preparation.PREPARATION, finder, self.fps, self.size]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+async def _describe(source: Path, identity: str, name: str, face: str) -> TemplateInfo:
+    """What a template made of `source` would be. Raises BadInput for a file that cannot become one."""
+    found = await probe(source)
+    if found.kind == "audio":
+        raise BadInput(
+            "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
+        )
+    return TemplateInfo(
+        id=identity,
+        name=name,
+        kind=found.kind,
+        source=f"source{source.suffix.lower()}",
+        sha256=await asyncio.to_thread(_sha256, source),
+        bytes=source.stat().st_size,
+        width=found.width,
+        height=found.height,
+        fps=found.fps,
+        duration_s=found.duration_s,
+        created_at=time.time(),
+        face=face,
+    )
+
+
+async def _finder(wanted: _Wanted, face: Staffed) -> FaceFinder:
+    """What finds the face that is meant, and it alone if it was chosen. Raises BadInput without it."""
+    if wanted.info.face == AUTO:
+        return cast(FaceFinder, face.engine)
+    people = await look(wanted.source, face, wanted.folder)
+    return ChosenFace(face.engine, person(people.picture, people.faces, wanted.info.face))

@@ -32,7 +32,13 @@ def parser() -> argparse.ArgumentParser:
         "text", nargs="?", metavar="TEXT", help="what to say; - reads standard input, @FILE a file"
     )
     render.add_argument("--audio", metavar="FILE", help="a file of speech to use instead of a text")
-    render.add_argument("--template", default="sample", metavar="ID", help="who says it (default: sample)")
+    render.add_argument(
+        "--template",
+        default="sample",
+        metavar="ID|FILE",
+        help="who says it: a template, or a video or picture used this once (default: sample)",
+    )
+    _face_option(render)
     render.add_argument(
         "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
     )
@@ -63,16 +69,7 @@ def parser() -> argparse.ArgumentParser:
     say.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     _voice_options(say)
 
-    templates = commands.add_parser("templates", help="add, list, show, remove templates")
-    actions = templates.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = actions.add_parser("add", help="prepare a video or picture of a person")
-    add.add_argument("file", metavar="FILE")
-    add.add_argument("--name", help="its name, from which the id is made (default: the file's)")
-    actions.add_parser("list", help="every template")
-    for action, words in (("show", "everything known of one"), ("remove", "delete one")):
-        actions.add_parser(action, help=words).add_argument("id", metavar="ID")
-    templates.set_defaults(run="server.cli_templates:templates_command")
-
+    _add_templates(commands.add_parser("templates", help="add, list, show, remove templates"))
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")
@@ -90,6 +87,26 @@ def parser() -> argparse.ArgumentParser:
         run="server.cli_render:demo_command"
     )
     return top
+
+
+def _add_templates(templates: argparse.ArgumentParser) -> None:
+    templates.set_defaults(run="server.cli_templates:templates_command")
+    actions = templates.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="prepare a video or picture of a person")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--name", help="its name, from which the id is made (default: the file's)")
+    _face_option(add)
+    faces = actions.add_parser("faces", help="who is to be seen in a video or picture, numbered")
+    faces.add_argument("file", metavar="FILE")
+    faces.add_argument("-o", "--output", metavar="JPG", help="draw the numbers into a picture")
+    actions.add_parser("list", help="every template")
+    for action, words in (("show", "everything known of one"), ("remove", "delete one")):
+        actions.add_parser(action, help=words).add_argument("id", metavar="ID")
+
+
+def _face_option(command: argparse.ArgumentParser) -> None:
+    words = "whose face, if several people are seen: largest, central, or a number of `templates faces`"
+    command.add_argument("--face", default="auto", metavar="WHICH", help=words)
 
 
 def _add_voices(voices: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from rich.table import Table
 from core.captions import srt, vtt
 from core.config import Settings
 from core.engines.base import Style
+from core.engines.chosen import AUTO
 from core.errors import BadInput
 from core.recording import Recording
 from core.render import Item, Progress, Request, Sink, render
@@ -36,8 +37,14 @@ def render_command(options: argparse.Namespace) -> int:
     """`lipstream render`."""
     if options.srt and options.output == "-":
         raise BadInput("srt_needs_file", "--srt writes beside the video, so it needs -o FILE", "srt")
+    video = _video(options.template)
+    if video is None and options.face != AUTO:
+        message = "--face goes with a file; a template's face is chosen by `lipstream templates add --face`"
+        raise BadInput("face_of_template", message, "face")
     request = Request(
-        template=options.template,
+        template="" if video else options.template,
+        video=video,
+        face=options.face,
         text=_text(options.text),
         audio=Path(options.audio) if options.audio is not None else None,
         language=options.language,
@@ -213,6 +220,11 @@ def _text(argument: str | None) -> str | None:
     except UnicodeDecodeError as error:
         raise BadInput("not_text", f"{argument} is not UTF-8 text", "text") from error
     return argument
+
+
+def _video(template: str) -> Path | None:
+    """The file that `--template` names, if it is one: no template's id has a dot or a slash."""
+    return Path(template) if "." in template or "/" in template or "\\" in template else None
 
 
 def _style(options: argparse.Namespace) -> Style:

@@ -5,17 +5,21 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from core.config import Settings
+from core.engines.chosen import preview
+from core.errors import BadInput
+from core.people import People, look
 from core.studio import Studio
 from core.templates import TemplateInfo, Templates
 
 
 def templates_command(options: argparse.Namespace) -> int:
-    """Dispatch `add`, `list`, `show`, `remove`."""
+    """Dispatch `add`, `faces`, `list`, `show`, `remove`."""
     return asyncio.run(_run(options))
 
 
@@ -25,8 +29,16 @@ async def _run(options: argparse.Namespace) -> int:
         library = Templates(Settings(), studio)
         if options.action == "add":
             with preparation_bars() as bars:
-                info = await library.add(Path(options.file), options.name, bars.report)
+                info = await library.add(Path(options.file), options.name, bars.report, face=options.face)
             console.print(info.id)
+        elif options.action == "faces":
+            output = _picture_name(options.output)
+            people = await look(Path(options.file), await studio.engine("face", library.settings.face))
+            console.print(_people(people))
+            if output is not None:
+                encoded = cv2.imencode(output.suffix, preview(people.picture, people.faces))[1]
+                output.write_bytes(encoded.tobytes())
+                console.print(str(output), highlight=False, soft_wrap=True)
         elif options.action == "list":
             console.print(_table(library.all()))
         elif options.action == "show":
@@ -59,6 +71,22 @@ class preparation_bars:  # used like the context managers of rich
     def __exit__(self, *_: object) -> None:
         if self._tasks:
             self._progress.stop()
+
+
+def _people(people: People) -> Table:
+    table = Table("face", "left", "top", "width", "height", box=None, pad_edge=False)
+    for number, face in enumerate(people.faces, 1):
+        table.add_row(str(number), *(f"{float(value):.0f}" for value in face.box))
+    height, width = people.picture.shape[:2]
+    table.caption = f"pixels of a picture of {width}x{height}"
+    return table
+
+
+def _picture_name(argument: str | None) -> Path | None:
+    """Where a picture shall go. Raises BadInput for a name that is no picture's."""
+    if argument is not None and Path(argument).suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise BadInput("not_a_picture", f"{argument} should end in .jpg or .png", "output")
+    return None if argument is None else Path(argument)
 
 
 def _table(found: list[TemplateInfo]) -> Table:

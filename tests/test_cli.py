@@ -9,9 +9,12 @@ import time
 import wave
 
 import av
+import numpy as np
 import pytest
 
+from core.media import write_clip
 from server.cli import main
+from tests import couples
 from tests.samples import write_video
 
 
@@ -94,6 +97,13 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "add", "empty.mp4"], "empty"),
         (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
         (["templates", "show", "../small"], "no template"),
+        (["templates", "add", "other.mp4", "--face", "hers"], "'hers' chooses no face; give auto, largest"),
+        (["templates", "faces", "nowhere.mp4"], "nowhere.mp4 cannot be read"),
+        (["templates", "faces", "other.mp4"], "no face was found in the first 10 s of other.mp4"),
+        (["templates", "faces", "other.mp4", "-o", "faces.gif"], "faces.gif should end in .jpg or .png"),
+        (["render", "Hi.", "--template", "nowhere.mp4"], "nowhere.mp4 cannot be read"),
+        (["render", "Hi.", "--template", "."], "cannot be read .Is a directory"),
+        (["render", "Hi.", "--face", "2"], "--face goes with a file"),
         (["say", "🙂🙂"], "no words"),
         (["models", "download", "nothing"], "no weights 'nothing'"),
         (["models", "download", "wav2lip"], "terms to accept first.*commercial use is strictly prohibited"),
@@ -136,6 +146,33 @@ def test_an_interrupt_leaves_nothing_behind(small_library, tmp_path, number):
     assert b"interrupted; nothing was kept" in error
     assert b"Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_one_of_several_people_is_chosen_by_number_and_a_file_may_be_used_once(tmp_path):
+    write_clip(tmp_path / "two.mp4", couples.clip(couples.SIDE_BY_SIDE), 25)
+    environment = {"data_dir": tmp_path / "data", "cwd": tmp_path}
+    shown = lipstream("templates", "faces", "two.mp4", "-o", "two.jpg", **environment)
+    assert shown.returncode == 0, shown.stderr
+    assert re.findall(r"^(\d) ", shown.stdout.decode(), re.M) == ["1", "2"]
+    assert (tmp_path / "two.jpg").read_bytes()[:2] == b"\xff\xd8"
+    still = _pictures(tmp_path / "two.mp4")[0]
+    for number, (here, there) in (("1", ((0, 256), (256, 512))), ("2", ((256, 512), (0, 256)))):
+        done = lipstream(
+            "render", "Ow, ow!", "--template", "two.mp4", "--face", number, "--no-enhance", **environment
+        )
+        assert done.returncode == 0, done.stderr
+        moved = np.max([np.abs(picture - still) for picture in _pictures(tmp_path / "out.mp4")], axis=0)
+        assert moved[:, slice(*here)].max() > 60, "this one speaks"
+        assert moved[:, slice(*there)].max() < 30, "and the other is left alone"
+    refused = lipstream("render", "Hi.", "--template", "two.mp4", "--face", "3", **environment)
+    assert (refused.returncode, b"no face 3: 2 faces are" in refused.stderr) == (2, True)
+    assert list((tmp_path / "data" / "templates").iterdir()) == []
+
+
+def _pictures(path):
+    with av.open(str(path)) as file:
+        return [frame.to_ndarray(format="gray").astype(int) for frame in file.decode(video=0)]
 
 
 def test_help_is_quick_to_import():

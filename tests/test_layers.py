@@ -26,6 +26,7 @@ FLOORS = [
     ["core.engines.builtin"],
     ["core.engines"],
     ["core.studio"],
+    ["core.people"],
     ["core.template"],
     ["core.templates"],
     ["core.tts_stream", "core.lipsync_stream", "core.enhance_stream", "core.encode_stream", "core.recording"],

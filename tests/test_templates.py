@@ -8,8 +8,10 @@ from core.config import Settings
 from core.engines import ENGINES, EngineSpec
 from core.errors import BadInput
 from core.media import write_clip
+from core.people import look
 from core.studio import Studio
 from core.templates import Templates
+from tests import couples
 from tests.fakes import LoudMouth, template
 
 
@@ -171,3 +173,76 @@ def test_only_so_many_templates_stay_open(presenter_clip, tmp_path):
         return first is await library.open("p", fps=10), first.crop(0).shape[2]
 
     assert with_library(tmp_path, work) == (False, 3)
+
+
+@pytest.fixture(scope="module")
+def couple_clip(tmp_path_factory):
+    """Two presenters side by side, then, after a cut, in each other's place."""
+    path = tmp_path_factory.mktemp("couple") / "couple.mp4"
+    write_clip(path, couples.clip(couples.CUT[10:30]), 25)
+    return path
+
+
+def test_the_chosen_one_of_two_is_followed_and_each_choice_is_a_preparation_of_its_own(couple_clip, tmp_path):
+    async def work(library, studio):
+        tracks = []
+        for k, choice in enumerate(("1", "2")):
+            info = await library.add(couple_clip, f"her or him {k}", face=choice)
+            assert info.face == library.show(info.id).face == choice
+            template = await library.open(info.id)
+            tracks.append(template.track.corners[:, 0] + template.track.poses[:, 0, 2])
+        prepared = {path.name for path in (tmp_path / "templates").glob("*/prepared/*")}
+        assert len(prepared) == 2
+        return tracks
+
+    her, him = with_library(tmp_path, work)
+    assert (her[:10] < 150).all()
+    assert (her[10:] > 150).all()
+    assert (him[:10] > 150).all()
+    assert (him[10:] < 150).all()
+
+
+def test_a_face_that_is_not_there_is_refused_before_anything_is_kept(couple_clip, tmp_path):
+    async def work(library, studio):
+        refused = []
+        for choice in ("3", "hers"):
+            with pytest.raises(BadInput) as caught:
+                await library.add(couple_clip, face=choice)
+            refused.append(caught.value.code)
+        await library.add(couple_clip, "two", face="2")
+        with pytest.raises(BadInput, match="there is another template 'two' already"):
+            await library.add(couple_clip, "two", face="1")
+        return refused, [info.id for info in library.all()]
+
+    assert with_library(tmp_path, work) == (["no_such_face", "unknown_face_choice"], ["two"])
+    assert not [name for name in files(tmp_path) if "/." in name]
+
+
+def test_people_are_looked_for_in_the_picture_that_shows_most_of_them(couple_clip, presenter_clip, tmp_path):
+    alone = couples.couple((couples.LEFT, couples.LEFT), his_first=True)
+    later = tmp_path / "later.mp4"
+    write_clip(later, [alone] * 30 + couples.clip(couples.SIDE_BY_SIDE[:10]) + [alone] * 30, 10)
+
+    async def work(library, studio):
+        finder = await studio.engine("face", "builtin")
+        return [await look(clip, finder) for clip in (couple_clip, later, presenter_clip)]
+
+    both, step_in, one = with_library(tmp_path / "data", work)
+    assert [len(people.faces) for people in (both, step_in, one)] == [2, 2, 1]
+    left, right = (float(face.box[0]) for face in both.faces)
+    assert left < right
+    assert both.picture.shape == (couples.HEIGHT, couples.WIDTH, 3)
+
+
+def test_a_file_can_be_used_once_and_leaves_nothing(couple_clip, tmp_path):
+    async def work(library, studio):
+        async with library.once(couple_clip, face="2", fps=10, size=(512, 192)) as template:
+            made = template.fps, template.width, len(template), template.track.found.all()
+            assert list((tmp_path / "templates").iterdir())
+        with pytest.raises(BadInput):
+            async with library.once(couple_clip, face="3"):
+                raise AssertionError
+        return *made, library.all()
+
+    assert with_library(tmp_path, work) == (10, 512, 8, True, [])
+    assert files(tmp_path) == []

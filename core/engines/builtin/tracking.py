@@ -34,17 +34,28 @@ _CUT, _LOST_CUT = 24.0, 10.0
 """Mean change of grey between frames that means another shot; the second where the face is lost as well."""
 
 
+Recognise = Callable[[Image, Face], bool]
+"""Whether a face of a picture may be that of the one who is meant."""
+
+
 def track_faces(
-    images: Iterable[Image], finder: FaceFinder, *, every: int = 10, report: Callable[[int], None]
+    images: Iterable[Image],
+    finder: FaceFinder,
+    *,
+    every: int = 10,
+    recognise: Recognise | None = None,
+    report: Callable[[int], None],
 ) -> RawTrack:
     """Follow the one face that is meant: the finder's first when a shot begins, and nobody else in that shot
     while it can be seen.
 
     images: consecutive frames, all of one size; each is let go before the next is asked for.
-    every: frames from one search to the next. report: called with the number of frames looked at.
+    every: frames from one search to the next. recognise: asked in every frame, of a `finder` that finds one
+        person only; where the face that is followed is somebody else's and the person is found elsewhere, a
+        new shot begins. report: called with the number of frames looked at.
     Raises BadInput (no_face) if no frame shows a face.
     """
-    tracker = _Tracker(finder, every)
+    tracker = _Tracker(finder, every, recognise)
     count = 0
     for image in images:
         tracker.look(image)
@@ -68,9 +79,9 @@ def track_faces(
 class _Tracker:
     """The forward pass: what has been seen of one video so far."""
 
-    def __init__(self, finder: FaceFinder, every: int) -> None:
+    def __init__(self, finder: FaceFinder, every: int, recognise: Recognise | None) -> None:
         self.shots: list[int] = []
-        self._finder, self._every = finder, every
+        self._finder, self._every, self._recognise = finder, every, recognise
         self._runs: list[Run] = []  # those that ended
         self._run: Run | None = None  # the one that goes on; None while the face is lost
         self._key: Key | None = None  # of the run that goes on
@@ -88,6 +99,8 @@ class _Tracker:
         grey = self._shrunk(image)
         changed = self._changed(grey)
         followed = None if changed > _CUT else self._followed(grey)
+        if followed is not None and self._swapped(image, followed):
+            followed, changed = None, 255.0
         cut = changed > _CUT or (changed > _LOST_CUT and self._run is not None and followed is None)
         self.shots.append(self.shots[-1] + cut if self.shots else 0)
         if cut:
@@ -136,6 +149,13 @@ class _Tracker:
         if share < _WORN:
             self._key = key_of(grey, pose) or self._key
         return chained(self._whole, pose)
+
+    def _swapped(self, image: Image, followed: Matrix) -> bool:
+        """Whether somebody else is where the person was followed to, who is elsewhere."""
+        if self._recognise is None or self._recognise(image, _face_at(followed)):
+            return False
+        face, off = _nearest(self._finder.find(image), followed)
+        return face is not None and off > _NEAR
 
     def _check(self, run: Run, image: Image, frame: int) -> None:
         """Ask the finder whether what `run` follows still is the face."""
@@ -208,6 +228,13 @@ def _units(pose: Matrix) -> NDArray[np.float64]:
     """What to multiply an `offset` with to add it to `parts(pose)`."""
     side = float(np.hypot(pose[0, 0], pose[1, 0]))
     return np.array([side, side, 1.0, 1.0])
+
+
+def _face_at(pose: Matrix) -> Face:
+    """The face that is followed at `pose`."""
+    x, y, size, _ = (float(value) for value in parts(pose))
+    side = float(np.exp(size))
+    return Face(np.array([x - side / 2, y - side / 2, side, side], np.float32), 0.0)
 
 
 def _nearest(faces: Sequence[Face], pose: Matrix) -> tuple[Face | None, float]:
