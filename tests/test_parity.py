@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.parity import Check, close, exact, s3fd, wav2lip  # needs torch
+from tests.parity import Check, close, codeformer, exact, s3fd, wav2lip  # needs torch
 from tests.parity.__main__ import main
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("module", "least"), [(wav2lip, 28), (s3fd, 25)], ids=["wav2lip", "s3fd"])
+@pytest.mark.parametrize(("module", "least"), [(wav2lip, 28), (s3fd, 25), (codeformer, 29)])
 def test_every_number_of_the_reference_is_met(module, least):
     folder = FIXTURES / module.__name__.rpartition(".")[2]
     assert module.fits(folder)
