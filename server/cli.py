@@ -93,7 +93,7 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     templates.set_defaults(run="server.cli_templates:templates_command")
     actions = templates.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="prepare a video or picture of a person")
-    add.add_argument("file", metavar="FILE")
+    add.add_argument("file", metavar="FILE|URL")
     add.add_argument("--name", help="its name, from which the id is made (default: the file's)")
     _face_option(add)
     faces = actions.add_parser("faces", help="who is to be seen in a video or picture, numbered")

@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.people import People, look
 from core.studio import Studio
 from core.templates import TemplateInfo, Templates
+from server.settings import ServerSettings
 
 
 def templates_command(options: argparse.Namespace) -> int:
@@ -28,8 +29,9 @@ async def _run(options: argparse.Namespace) -> int:
     async with Studio() as studio:
         library = Templates(Settings(), studio)
         if options.action == "add":
+            source, name = await _source(options.file, options.name)
             with preparation_bars() as bars:
-                info = await library.add(Path(options.file), options.name, bars.report, face=options.face)
+                info = await library.add(source, name, bars.report, face=options.face)
             console.print(info.id)
         elif options.action == "faces":
             output = _picture_name(options.output)
@@ -46,6 +48,16 @@ async def _run(options: argparse.Namespace) -> int:
         else:
             await library.remove(options.id)
     return 0
+
+
+async def _source(file: str, name: str | None) -> tuple[Path, str | None]:
+    """Where the file lies, fetched if it is a URL, and what to call the template."""
+    if not file.startswith(("http://", "https://", "oss://")):
+        return Path(file), name
+    from server.fetching import fetcher_of  # only now: it loads aiohttp
+
+    found = await fetcher_of(ServerSettings()).fetch(file, "video", "image", param="file")
+    return found.path, name or Path(found.name).stem
 
 
 class preparation_bars:  # used like the context managers of rich

@@ -12,9 +12,11 @@ from aiohttp import web
 from core.studio import Studio
 from core.templates import Templates
 from server.catalog import Catalog
+from server.fetching import Fetcher, Kind, fetcher_of
 from server.folder import ServerFolder
 from server.metrics import Figures
 from server.problems import Refused
+from server.results import own_results
 from server.runner import Runner, Work
 from server.settings import ServerSettings
 from server.store import Store
@@ -23,6 +25,7 @@ from server.stream.media import Clips
 from server.stream.progress import Progress
 from server.stream.sockets import Lines
 from server.template_work import TemplateWork
+from server.uploads import Upload
 from server.video_work import VideoWork
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class House:
     clips: Clips
     figures: Figures
     catalog: Catalog
+    fetcher: Fetcher
     runner: Runner
     lines: Lines
     progress: Progress
@@ -54,6 +58,12 @@ class House:
         """Raises Refused while no new job is taken."""
         if self.stopping:
             raise Refused(503, "stopping", "the server stops; try again soon", headers={"Retry-After": "5"})
+
+    async def fetch(self, url: str, *kinds: Kind, param: str) -> Upload:
+        """What a URL names, as if it had been uploaded. Raises like `Fetcher.fetch`."""
+        path = self.folder.incoming()
+        found = await self.fetcher.take(url, *kinds, into=path, param=param)
+        return Upload(path, found.name, found.bytes, found.sha256)
 
     def send(self, errand: Coroutine[Any, Any, Any]) -> None:
         """Have something done that no request waits for."""
@@ -126,6 +136,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         clips=clips,
         figures=figures,
         catalog=Catalog(studio, templates, folder.root / "thumbnails"),
+        fetcher=fetcher_of(settings, [own_results(store, folder)]),
         runner=runner,
         lines=lines,
         progress=Progress(store, hub, lines, runner.cancel),

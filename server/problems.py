@@ -104,6 +104,10 @@ def refusal(error: Exception) -> Refused:
             return Refused(429, "too_many_jobs", str(error), headers={"Retry-After": str(wait)})
         case StorageFull():
             return Refused(507, "storage_full", str(error))
+        case BadInput(code="url_too_large" as code, message=message, param=param):
+            return Refused(413, code, message, param)
+        case BadInput(code="fetching_off" as code, message=message, param=param):
+            return Refused(403, code, message, param)
         case BadInput(code=code, message=message, param=param):
             return Refused(422, code, message, param)
         case StageError(cause=BadInput() as cause):

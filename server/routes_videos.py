@@ -30,6 +30,7 @@ from server.wire import (
     SpeechRequest,
     TemplateInfo,
     TemplateList,
+    TemplateRequest,
     VideoRequest,
     VoiceList,
 )
@@ -61,10 +62,13 @@ async def create_video(request: web.Request) -> web.StreamResponse:
             limit = house.settings.upload_mb << 20
             form = await read_form(request, house.folder, texts={"request"}, files={"audio": 1}, limit=limit)
             video = VideoRequest.model_validate_json(form.text("request") or "{}")
-        audio = form.file("audio")
-        if (video.text is None) == (audio is None):
-            raise Refused(422, "text_or_audio", "send either a text or an audio file (as a form)", "text")
+        if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
+            message = "send either a text, an audio_url, or an audio file (as a form)"
+            raise Refused(422, "text_or_audio", message, "text")
         await house.catalog.check(video)
+        if video.audio_url is not None:
+            form.files["audio"] = [await house.fetch(video.audio_url, "audio", param="audio_url")]
+        audio = form.file("audio")
         title = (video.text or (audio.name if audio else "")).strip()
         upload = UPLOAD if audio else None
         order = Order(title=_short(title), template=video.template, video=video, upload=upload)
@@ -81,9 +85,15 @@ async def create_template(request: web.Request) -> web.StreamResponse:
     """Accept a template; its preparation is a job."""
     house, key = house_of(request), _idempotency_key(request)
     house.take_jobs()
-    limit = house.settings.upload_mb << 20
-    form = await read_form(request, house.folder, texts={"name"}, files={"file": 1}, limit=limit)
+    form = Form()
     try:
+        if request.content_type == "application/json":
+            wanted = await read_json(request, TemplateRequest)
+            form.texts["name"] = wanted.name
+            form.files["file"] = [await house.fetch(wanted.url, "video", "image", param="url")]
+        else:
+            limit = house.settings.upload_mb << 20
+            form = await read_form(request, house.folder, texts={"name"}, files={"file": 1}, limit=limit)
         upload = form.file("file")
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
@@ -278,6 +288,7 @@ ROUTES = [
         create_template,
         "Add a video or picture of a person; preparing it is a job",
         {202: Job, 200: Job},
+        body=TemplateRequest,
         form={"file": _FILE, "name": {"type": "string", "maxLength": 100}},
         headers={"Idempotency-Key": _KEY},
         refuses=(413, 415, 429, 503, 507),

@@ -3,9 +3,10 @@
 from ipaddress import ip_address
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from core.config import Settings
+from server.addresses import allowed
 
 
 class ServerSettings(Settings):
@@ -33,6 +34,19 @@ class ServerSettings(Settings):
     upload_mb: int = Field(default=512, ge=1)
     """Size of an uploaded file, at most."""
 
+    fetch: bool = True
+    """Whether templates and recordings may be named by a URL, which the server then fetches."""
+
+    fetch_allow: tuple[str, ...] = ()
+    """What may be fetched besides the public internet: `media.internal`, `10.0.0.7:9000`, `10.1.0.0/16`, and
+    objects of the storage: `oss://bucket/templates/`."""
+
+    fetch_s: float = Field(default=120, gt=0)
+    """Seconds that fetching one URL may take."""
+
+    fetch_cache_gb: float = Field(default=2, ge=0)
+    """Room for fetched files that are kept for the next time."""
+
     keep_days: float = Field(default=7, ge=0)
     """Days that a job and its files are kept after its end."""
 
@@ -41,6 +55,12 @@ class ServerSettings(Settings):
 
     ballast_mb: int = Field(default=16, ge=0)
     """Room on the disk that is given up when it is full, so that failures can still be recorded."""
+
+    @field_validator("fetch_allow")
+    @classmethod
+    def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        allowed(entries)
+        return entries
 
     @property
     def folder(self) -> Path:

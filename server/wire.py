@@ -63,6 +63,11 @@ Size = Annotated[
 ]
 
 
+Url = Annotated[
+    Text, Field(min_length=1, max_length=2048, description="http or https; the server fetches it")
+]
+
+
 class VideoOptions(Model):
     """How to make a video. What is absent is the template's own."""
 
@@ -83,9 +88,10 @@ Language = Annotated[
 
 
 class VideoRequest(Model):
-    """A video of `template` saying `text`; without a text it speaks the uploaded recording."""
+    """A video of `template` saying `text`; without one it speaks a recording: sent, or at `audio_url`."""
 
     text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)] | None = None
+    audio_url: Url | None = None
     template: Slug = "sample"
     voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
     language: Language = "auto"
@@ -97,6 +103,13 @@ class VideoRequest(Model):
         if self.text is not None and not self.text.strip():
             raise ValueError("text is blank; write what is to be said")
         return self
+
+
+class TemplateRequest(Model):
+    """A new template, from the video or picture at `url`; without a name it has the file's."""
+
+    url: Url
+    name: Annotated[Text, Field(max_length=100)] = ""
 
 
 class SpeechRequest(Model):
