@@ -61,11 +61,12 @@ def with_lengths(annexb: bytes) -> bytes:
 def codec_names(init: bytes) -> str:
     """The codecs of a head that `LiveEncoder` wrote, as players want them: `video/mp4; codecs="..."`.
 
-    >>> codec_names(b"...avcC" + bytes.fromhex("01 64001e ff"))
+    >>> codec_names(b"...avcC" + bytes.fromhex("01 64001e ff") + b"mp4a")
     'avc1.64001E,mp4a.40.2'
     """
     profile_and_level = init.index(b"avcC") + 5
-    return f"avc1.{init[profile_and_level : profile_and_level + 3].hex().upper()},mp4a.40.2"
+    video = f"avc1.{init[profile_and_level : profile_and_level + 3].hex().upper()}"
+    return f"{video},mp4a.40.2" if b"mp4a" in init else video
 
 
 class _Head:
@@ -86,29 +87,36 @@ class LiveEncoder:
     init: the head of the file, to be written first.
     """
 
-    def __init__(self, width: int, height: int, fps: int, rate: int) -> None:
-        """width, height: even. rate: of the sound in Hz, one AAC knows."""
-        self._fps, self._rate = fps, rate
-        self._sequence = self._frames = self._heard = 0
+    def __init__(
+        self, width: int, height: int, fps: int, rate: int | None, *, clock: int | None = None, crf: int = 21
+    ) -> None:
+        """width, height: even. rate: of the sound in Hz, one AAC knows; None for a video without sound.
+
+        clock: ticks a second in which frames are given times of their own; None: each lasts 1 / fps.
+        crf: x264's measure of quality; the lower the better.
+        """
+        self._fps, self._rate, self._clock = fps, rate or 1, clock or fps
+        self._sequence = self._shown = self._heard = 0
         self._waiting = np.zeros(0, np.float32)
         head = _Head()
         flags = {"movflags": "empty_moov+default_base_moof", "use_editlist": "0"}
         self._file = av.open(head, "w", format="mp4", options=flags)
-        self._add_video(width, height)
-        self._add_audio()
+        self._add_video(width, height, crf)
+        if rate is not None:
+            self._add_audio()
         self._file.start_encoding()
         self._ticks = (self._video.time_base or Fraction(0)).denominator  # a whole number a frame
         self.init = Fragment("init", bytes(head.data))
 
-    def _add_video(self, width: int, height: int) -> None:
+    def _add_video(self, width: int, height: int, crf: int) -> None:
         # At full HD veryfast leaves no time for anything else; two slices let it use a second core.
         large = width * height > _LARGE
         preset = "superfast" if large else "veryfast"
-        options = {"preset": preset, "tune": "zerolatency", "crf": "21", "sc_threshold": "0"}
+        options = {"preset": preset, "tune": "zerolatency", "crf": str(crf), "sc_threshold": "0"}
         self._video = self._file.add_stream("libx264", rate=self._fps, options=options)
         context = self._video.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-        context.time_base = Fraction(1, self._fps)
+        context.time_base = Fraction(1, self._clock)
         context.gop_size, context.thread_count = self._fps, 2 if large else 1
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
@@ -117,14 +125,17 @@ class LiveEncoder:
         self._audio = self._file.add_stream("aac", rate=self._rate, layout="mono")
         self._audio.codec_context.bit_rate = min(96_000, 4 * self._rate)
 
-    def video(self, planes: Planes) -> Fragment:
-        """Encode the next frame: uint8 (height * 3 // 2, width), I420, BT.709 limited; not written to."""
+    def video(self, planes: Planes, lasting: int = 1) -> Fragment:
+        """Encode the next frame: uint8 (height * 3 // 2, width), I420, BT.709 limited; not written to.
+
+        lasting: ticks of the clock until the next one.
+        """
         frame = VideoFrame.from_numpy_buffer(planes, "yuv420p")
-        frame.pts, frame.time_base = self._frames, Fraction(1, self._fps)
+        frame.pts, frame.time_base = self._shown, Fraction(1, self._clock)
         (packet,) = self._video.encode(frame)  # one in, one out: that is what zerolatency means
-        step = self._ticks // self._fps
-        start = self._frames * step
-        self._frames += 1
+        tick = self._ticks // self._clock
+        start, step = self._shown * tick, lasting * tick
+        self._shown += lasting
         data = with_lengths(bytes(packet))
         written = fragment(self._next(), VIDEO_TRACK, start, step, packet.is_keyframe, data)
         return Fragment("video", written, start, step, self._ticks, packet.is_keyframe, frames=1)

@@ -14,34 +14,55 @@ import asyncio
 import json
 import os
 import signal
+import struct
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from core.errors import BadInput, Error, StorageFull
 from core.media_clip import Frames, write_clip
-from core.media_info import Limits, MediaInfo
-from core.planes import to_bgr, to_i420
+from core.media_info import CLOCK, Limits, MediaInfo, VideoHead
+from core.planes import Planes, to_bgr, to_i420
 from core.types import Samples
+from core.worker import Worker
 
 __all__ = [
+    "CLOCK",
     "AudioSource",
+    "Frame",
     "Frames",
     "Limits",
     "MediaInfo",
+    "VideoHead",
+    "VideoSource",
     "normalise",
     "open_audio",
+    "open_video",
     "probe",
+    "splice",
     "to_bgr",
     "to_i420",
     "write_clip",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of a foreign video, shown from tick `start` to tick `stop` (of CLOCK).
+
+    planes: uint8 (height * 3 // 2, width), I420, BT.709 limited; the reader's own.
+    """
+
+    planes: Planes
+    start: int
+    stop: int
+
 
 _ROOT = Path(__file__).parents[1]
 _LIMITS = Limits()
@@ -81,7 +102,12 @@ async def normalise(
     Raises BadInput for a source that cannot be used, StorageFull if there is no room.
     """
     draft = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
-    target = {"destination": str(draft.absolute()), "fps": fps, "size": size, "until_s": until_s}
+    target: dict[str, Any] = {
+        "destination": str(draft.absolute()),
+        "fps": fps,
+        "size": size,
+        "until_s": until_s,
+    }
     child = await _Child.start(source, limits, do="normalise", **target)
     try:
         while "info" not in (message := await child.line()):
@@ -131,6 +157,83 @@ async def open_audio(path: Path, *, rate: int | None = None, limits: Limits = _L
         raise
 
 
+class VideoSource:
+    """A foreign video that a child process is decoding; `close` ends it."""
+
+    def __init__(self, child: "_Child", head: VideoHead, pipe: BinaryIO) -> None:
+        self.head = head
+        self._child, self._pipe = child, pipe
+        self._worker = Worker("decode")
+
+    async def frames(self) -> AsyncGenerator[Frame, None]:
+        """Its frames; none is decoded far ahead of the reader. Once.
+
+        Raises BadInput if the file turns out to be damaged.
+        """
+        while (frame := await self._worker.call(self._next)) is not None:
+            yield frame
+        await self._child.line()  # said after the last frame; if not, it says why
+
+    def _next(self) -> Frame | None:
+        """The next frame. Blocking: on a thread of its own it takes a tenth of what the loop would need."""
+        times, planes = bytearray(16), np.empty((self.head.height * 3 // 2, self.head.width), np.uint8)
+        if not self._fill(memoryview(times)) or not self._fill(planes.data.cast("B")):
+            return None
+        start, stop = struct.unpack("<qq", times)
+        return Frame(planes, start, stop)
+
+    def _fill(self, room: memoryview) -> bool:
+        """Read until `room` is full; False where the pipe ends first."""
+        while room:
+            read = self._pipe.readinto(room)  # type: ignore[attr-defined]  # it is a raw file
+            if not read:
+                return False
+            room = room[read:]
+        return True
+
+    async def close(self) -> None:
+        """End the child process. Closing again does nothing."""
+        await self._child.end()  # the thread, if it waits for a frame, sees the pipe's end
+        await asyncio.to_thread(self._worker.close)
+        self._pipe.close()
+
+
+async def open_video(path: Path, *, scale: int = 1, limits: Limits = _LIMITS) -> VideoSource:
+    """Begin to decode `path`, frame by frame with their own times.
+
+    scale: how many times as large frames come, 1 or 2. Raises BadInput for what is not a usable video.
+    """
+    ours, theirs = os.pipe()
+    pipe = os.fdopen(ours, "rb", buffering=0)
+    try:
+        try:
+            child = await _Child.start(path, limits, give=theirs, do="frames", scale=scale, pipe=theirs)
+        finally:
+            os.close(theirs)
+        try:
+            head = (await child.line())["head"]
+            return VideoSource(child, VideoHead(**head | {"sound": tuple(head["sound"])}), pipe)
+        except BaseException:
+            await child.end()
+            raise
+    except BaseException:
+        pipe.close()
+        raise
+
+
+async def splice(picture: Path, source: Path, whole: Path, limits: Limits = _LIMITS) -> None:
+    """Write `whole`: the video of `picture`, an MP4 of ours, and every sound track of `source`, copied.
+
+    Raises StorageFull if there is no room.
+    """
+    target: dict[str, Any] = {"picture": str(picture.absolute()), "destination": str(whole.absolute())}
+    child = await _Child.start(source, limits, do="splice", **target)
+    try:
+        await child.line()
+    finally:
+        await child.end()
+
+
 class _Child:
     """One run of `core.media_child`."""
 
@@ -140,8 +243,8 @@ class _Child:
         self._out, self._err = process.stdout, process.stderr
 
     @classmethod
-    async def start(cls, path: Path, limits: Limits, **order: Any) -> "_Child":
-        """Raises BadInput if there is nothing at `path` to look at."""
+    async def start(cls, path: Path, limits: Limits, give: int | None = None, **order: Any) -> "_Child":
+        """give: an open file that it inherits. Raises BadInput if there is nothing at `path` to look at."""
         _check(path)
         order |= {"path": str(path.absolute()), "limits": asdict(limits)}
         process = await asyncio.create_subprocess_exec(
@@ -152,6 +255,7 @@ class _Child:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=() if give is None else (give,),
             cwd=_ROOT,
             env=os.environ | _CHILD_ENVIRONMENT,
         )

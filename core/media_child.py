@@ -10,6 +10,7 @@ first line). A refusal is one line `{"error": code, "message": ...}` on standard
 import errno
 import json
 import os
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -90,10 +91,37 @@ def audio(order: dict[str, Any], limits: Limits) -> None:
     out.flush()
 
 
+def frames(order: dict[str, Any], limits: Limits) -> None:
+    """Answer with what the video is; then into the pipe, for every frame, two ticks (int64) and its planes.
+
+    Another line of the answer follows the last frame: who has not seen it knows that it was cut off.
+    """
+    from core.media_frames import read_frames
+
+    head, timed = read_frames(Path(order["path"]), order["scale"], limits)
+    say(head=asdict(head))
+    with os.fdopen(order["pipe"], "wb", buffering=0) as pipe:
+        for start, stop, planes in timed:
+            view = memoryview(struct.pack("<qq", start, stop) + planes.tobytes())
+            while view:
+                view = view[pipe.write(view) :]
+        say(done=True)
+
+
+def splice(order: dict[str, Any], limits: Limits) -> None:
+    """Put our picture and the file's sound together."""
+    from core.media_splice import splice
+
+    splice(Path(order["picture"]), Path(order["path"]), Path(order["destination"]))
+    say(done=True)
+
+
 ORDERS: dict[str, Callable[[dict[str, Any], Limits], None]] = {
     "probe": probe,
     "normalise": normalise,
     "audio": audio,
+    "frames": frames,
+    "splice": splice,
 }
 
 

@@ -139,7 +139,7 @@ class Frames:
             for frame in self._file.decode(self._stream):
                 if frame.pts != (first + len(found)) * ticks:
                     break
-                found.append(_packed(frame))
+                found.append(packed(frame))
                 if len(found) == wanted:
                     return found
         except av.FFmpegError as error:
@@ -152,7 +152,7 @@ class Frames:
         )
 
 
-def _packed(frame: VideoFrame) -> Planes:
+def packed(frame: VideoFrame) -> Planes:
     """The planes of a yuv420p frame without the decoder's padding."""
     out = np.empty((frame.height * 3 // 2, frame.width), np.uint8)
     for plane, target in zip(frame.planes, split(out), strict=True):

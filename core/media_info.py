@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+CLOCK = 90_000
+"""Ticks a second in which frames of a video with times of its own are timed: what MPEG counts in; every
+usual rate is whole in it, and the times of any other file are right to 11 microseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
@@ -36,3 +40,20 @@ class Limits:
     frame_pixels: int = 4096 * 2304
     memory_bytes: int = 2 << 30
     cpu_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHead:
+    """What is known of a foreign video before its first frame comes.
+
+    width, height: of the frames as they come, upright, square pixels, even. fps: average. frames: how many
+    there will be, about; None if the file does not say. sound: codecs of its sound tracks, in order.
+    sound_start: when the first of them begins, in ticks of CLOCK; negative if before the picture.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    sound: tuple[str, ...]
+    sound_start: int

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.captions import srt, vtt
 from core.engines.base import Style
 from core.errors import BadInput, Error
+from core.fmp4 import codec_names
 from core.recording import remux
 from core.render import STAGES, Item, Progress, Request, Segment, render
 from core.studio import Studio
@@ -142,7 +143,7 @@ class _Making:
 
     def _init(self, fragment: Fragment) -> VideoInit:
         progress = self._progress
-        mime = f'video/mp4; codecs="{codecs(fragment.data)}"'
+        mime = f'video/mp4; codecs="{codec_names(fragment.data)}"'
         return VideoInit(
             mime=mime,
             width=progress.width,
@@ -153,12 +154,6 @@ class _Making:
 
     def _seconds(self, samples: int) -> float:
         return round(samples / self._progress.rate, 3)
-
-
-def codecs(init: bytes) -> str:
-    """What a player has to know of an init segment of ours (RFC 6381): H.264's profile and level, and AAC."""
-    at = init.index(b"avcC") + len(b"avcC") + 1
-    return f"avc1.{init[at : at + 3].hex().upper()},mp4a.40.2"
 
 
 class _Teller:
