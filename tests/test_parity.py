@@ -7,10 +7,19 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.parity import Check, close, codeformer, exact, s3fd, wav2lip  # needs torch
+from tests.parity import Check, close, codeformer, exact, face_nets, s3fd, wav2lip  # needs torch
 from tests.parity.__main__ import main
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "least"), [("parsenet", 4), ("rrdbnet", 4)])
+def test_every_number_of_facexlib_and_basicsr_is_met(folder, least):
+    assert face_nets.fits(FIXTURES / folder)
+    checks = list(face_nets.checks(FIXTURES / folder))
+    assert len(checks) >= least
+    assert [check for check in checks if not check.holds] == []
 
 
 @pytest.mark.slow
