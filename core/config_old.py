@@ -22,6 +22,10 @@ class OldName:
     about: str
 
 
+def _same(name: str) -> OldName:
+    return OldName(lambda value: {name: value}, f"`{name}`")
+
+
 def _weights(*names: str) -> OldName:
     return OldName(
         lambda value: {"own_weights": dict.fromkeys(names, value)}, f"`own_weights`: {', '.join(names)}"
@@ -43,6 +47,14 @@ def _lips(value: str) -> dict[str, Any]:
 
 
 OLD_NAMES: Mapping[str, OldName] = {
+    "video_base_path": _same("video_base_path"),
+    "temp_video_path": _same("temp_video_path"),
+    "generated_audio_path": _same("generated_audio_path"),
+    "temp_srt_path": _same("temp_srt_path"),
+    "srt_path": _same("srt_path"),
+    "keep_temp": _same("keep_temp"),
+    "result_dir_base": _same("result_dir_base"),
+    "temp_dir_base": _same("temp_dir_base"),
     "wav2lip_url": OldName(None, "nothing: lips are made in this process"),
     "model_path": OldName(_lips, "`own_weights`: wav2lip, or wav2lip-gan for a file with gan in its name"),
     "gpt_path": _weights("gpt-sovits-t2s"),

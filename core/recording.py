@@ -6,17 +6,21 @@ fragment even after a crash. Only a whole video gets the destination's name.
 
 import errno
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import av
 
 from core.errors import BadInput, StorageFull
-from core.types import Fragment
+from core.types import Cue, Fragment
 from core.worker import Worker
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,9 +60,12 @@ class Recording:
         """Append a fragment. Raises StorageFull if the disk has no room."""
         await self._call(self._append, fragment.data)
 
-    async def finish(self) -> None:
-        """Give the video its name. Raises StorageFull if the disk has no room for the copy this takes."""
-        await self._call(self._complete)
+    async def finish(self, cues: Sequence[Cue] = (), rate: int = 1) -> None:
+        """Give the video its name, and a subtitle track if there are cues (see `remux`).
+
+        Raises StorageFull if the disk has no room for the copy this takes.
+        """
+        await self._call(self._complete, cues, rate)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,10 +89,10 @@ class Recording:
         self._file.write(data)
         self._file.flush()  # a crash must find it on disk
 
-    def _complete(self) -> None:
+    def _complete(self, cues: Sequence[Cue], rate: int) -> None:
         assert self._file is not None  # noqa: S101  # opened on entering
         self._file.close()
-        remux(self._part, self._whole, lambda: self._left)
+        remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate)
         self._whole.replace(self._destination)
 
     def _tidy(self) -> None:
@@ -96,21 +103,64 @@ class Recording:
             path.unlink(missing_ok=True)
 
 
-def remux(part: Path, whole: Path, stopped: Callable[[], bool] = lambda: False) -> None:
+def remux(
+    part: Path,
+    whole: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    cues: Sequence[Cue] = (),
+    rate: int = 1,
+    kinds: Container[str] = ("video", "audio"),
+) -> None:
     """Copy a fragmented MP4 of ours into a plain one, its index in front; nothing is encoded anew. Blocking.
 
     part may be cut off: what is whole of it is copied. stopped: asked now and then whether to give up.
-    Raises InterruptedError if it was, OSError if `whole` cannot be written.
+    cues: become a subtitle track that players can switch on; their times count samples at `rate`.
+    kinds: of tracks to copy.
+    Raises InterruptedError if it was stopped, OSError if `whole` cannot be written.
     """
     with (
         av.open(f"file:{part}", options={"protocol_whitelist": "file", "format_whitelist": "mov"}) as source,
         av.open(f"file:{whole}", "w", format="mp4", options={"movflags": "faststart"}) as target,
     ):
-        streams = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        streams = {
+            stream.index: target.add_stream_from_template(stream, opaque=True)
+            for stream in source.streams
+            if stream.type in kinds
+        }
+        if cues:
+            _add_subtitles(target, cues, rate)
         for packet in source.demux():
             if stopped():
                 raise InterruptedError("the copy is not wanted any more")
             # Without a time it only says that the stream ends; what is corrupt was cut off.
-            if packet.dts is not None and not packet.is_corrupt:
+            if packet.dts is not None and not packet.is_corrupt and packet.stream.index in streams:
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
+
+
+def _add_subtitles(target: "OutputContainer", cues: Sequence[Cue], rate: int) -> None:
+    """A track of 3GPP timed text (3GPP TS 26.245), which MP4 calls tx3g and FFmpeg mov_text."""
+    stream = target.add_stream("mov_text")
+    stream.codec_context.subtitle_header = _STYLE
+    thousandths = Fraction(1, 1000)
+    for cue in cues:
+        text = cue.text.encode()
+        packet = av.Packet(len(text).to_bytes(2, "big") + text)
+        packet.stream, packet.time_base = stream, thousandths
+        packet.pts = packet.dts = cue.start * 1000 // rate
+        packet.duration = cue.stop * 1000 // rate - packet.pts
+        target.mux(packet)
+
+
+_STYLE = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, OutlineColour, BackColour, Bold, Italic, Alignment
+Style: Default,Sans-Serif,18,&Hffffff,&H0,&H0,0,0,2
+
+[Events]
+Format: Layer, Start, End, Style, Text
+"""
+"""What FFmpeg makes the track's style of: white, centred below."""

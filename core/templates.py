@@ -79,6 +79,7 @@ class Templates:
         self._folder = settings.data_dir / "templates"
         self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._kept: dict[str, tuple[int, ...]] = {}  # what a file kept as a template was like then
 
     async def add(
         self, source: Path, name: str | None = None, report: Report = _nothing, *, face: str = AUTO
@@ -108,7 +109,9 @@ class Templates:
             await self._install(info, source, report)
         return info
 
-    async def _install(self, info: TemplateInfo, source: Path, report: Report) -> None:
+    async def _install(
+        self, info: TemplateInfo, source: Path, report: Report, *, replace: bool = False
+    ) -> None:
         """Copy, prepare, and only then give it its name: a file that is refused leaves nothing."""
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{info.id}-{uuid.uuid4().hex[:8]}"
@@ -119,9 +122,33 @@ class Templates:
             face, lipsync, enhance = await self._default_engines()
             wanted = _Wanted(info, draft / info.source, draft, None, None)
             await self._prepare(wanted, face, [lipsync, enhance], report)
-            draft.rename(self._folder / info.id)
+            if replace and (self._folder / info.id).exists():
+                # Both names in one step of the loop: no job finds none of them.
+                gone = self._set_aside(info.id)
+                draft.rename(self._folder / info.id)
+                await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+            else:
+                draft.rename(self._folder / info.id)
         finally:
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+    async def keep(self, source: Path, identity: str, name: str, report: Report = _nothing) -> TemplateInfo:
+        """Have `source` in the library as `identity`: prepared if it is not yet there, anew if it changed.
+
+        A file that is as it was when last kept is not even read. Jobs keep what they have open.
+        Raises BadInput like `add`.
+        """
+        folder = self._folder / identity
+        async with self._locks[f"keep {identity}"]:
+            state = _state(source)
+            if state is not None and self._kept.get(identity) == state and folder.exists():
+                return self._read(folder)
+            info = await _describe(source, identity, name, AUTO)
+            if not folder.exists() or self._read(folder).sha256 != info.sha256:
+                await self._install(info, source, report, replace=True)
+            if state is not None:
+                self._kept[identity] = state
+            return self._read(folder)
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
@@ -141,11 +168,15 @@ class Templates:
         """Delete a template and its preparations; running jobs keep what they have open."""
         self.show(identity)
         async with self._locks[identity]:
-            for key in [key for key in self._open if key[0] == identity]:
-                del self._open[key]
-            gone = self._folder / f".{identity}-{uuid.uuid4().hex[:8]}"
-            (self._folder / identity).rename(gone)
-            await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)
+
+    def _set_aside(self, identity: str) -> Path:
+        """Take a template's name from it; where it lies now."""
+        for key in [key for key in self._open if key[0] == identity]:
+            del self._open[key]
+        gone = self._folder / f".{identity}-{uuid.uuid4().hex[:8]}"
+        (self._folder / identity).rename(gone)
+        return gone
 
     async def open(
         self,
@@ -301,6 +332,14 @@ def template_id(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64]
     return slug or "template-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What is different if the file has changed; None if that cannot be said, as it changed just now."""
+    seen = path.stat()
+    # Two changes within the clock's step look like one.
+    recent = time.time() - seen.st_mtime < 1
+    return None if recent else (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
 def _sha256(path: Path) -> str:

@@ -35,8 +35,9 @@ T = TypeVar("T")
 
 def render_command(options: argparse.Namespace) -> int:
     """`lipstream render`."""
-    if options.srt and options.output == "-":
-        raise BadInput("srt_needs_file", "--srt writes beside the video, so it needs -o FILE", "srt")
+    if (options.srt or options.srt_track) and options.output == "-":
+        message = "captions are written when the video is whole, so --srt and --srt-track need -o FILE"
+        raise BadInput("srt_needs_file", message, "srt")
     video = _video(options.template)
     if video is None and options.face != AUTO:
         message = "--face goes with a file; a template's face is chosen by `lipstream templates add --face`"
@@ -57,7 +58,7 @@ def render_command(options: argparse.Namespace) -> int:
         lipsync=options.lipsync,
         enhancer=options.enhancer,
     )
-    asyncio.run(_interruptible(_render(request, options.output, options.srt)))
+    asyncio.run(_interruptible(_render(request, options)))
     return 0
 
 
@@ -88,21 +89,23 @@ async def _demo(folder: Path, lines: dict[str, str]) -> None:
     async with Studio() as studio:
         templates = Templates(Settings(), studio)
         for name, text in lines.items():
-            await _render_into(Request(text=text), folder / name, True, studio, templates)
+            await _render_into(Request(text=text), folder / name, studio, templates, files=True)
 
 
-async def _render(request: Request, output: str, captions: bool) -> None:
+async def _render(request: Request, options: argparse.Namespace) -> None:
     async with Studio() as studio:
         templates = Templates(Settings(), studio)
-        if output == "-":
+        if options.output == "-":
             await _shown(request, studio, templates, _to_stdout)
         else:
-            await _render_into(request, Path(output), captions, studio, templates)
+            path = Path(options.output)
+            await _render_into(request, path, studio, templates, files=options.srt, track=options.srt_track)
 
 
 async def _render_into(
-    request: Request, path: Path, captions: bool, studio: Studio, templates: Templates
+    request: Request, path: Path, studio: Studio, templates: Templates, *, files: bool, track: bool = False
 ) -> None:
+    """Write the video to `path`; captions beside it as `files`, and as a `track` in it."""
     cues: list[Cue] = []
     async with Recording(path) as recording:
 
@@ -113,8 +116,8 @@ async def _render_into(
                 cues.append(item)
 
         progress = await _shown(request, studio, templates, sink)
-        await recording.finish()
-    if captions:
+        await recording.finish(cues if track else (), progress.rate)
+    if files:
         path.with_suffix(".srt").write_text(srt(cues, progress.rate), encoding="utf-8")
         path.with_suffix(".vtt").write_text(vtt(cues, progress.rate), encoding="utf-8")
     print(path)

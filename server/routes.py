@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 import static
-from server import routes_jobs, routes_videos
+from server import routes_combining, routes_jobs, routes_videos
 from server.house import HOUSE
 from server.metrics import CONTENT_TYPE
 from server.openapi import STYLE, describe_api, page
@@ -69,6 +69,7 @@ async def index(request: web.Request) -> web.FileResponse:
 ROUTES = [
     *routes_videos.ROUTES,
     *routes_jobs.ROUTES,
+    *routes_combining.ROUTES,
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
     Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
     Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),

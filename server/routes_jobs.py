@@ -17,6 +17,7 @@ from server.wire import TERMINAL, Deleted, Job, JobList, Status
 _STATUS = TypeAdapter(Status)
 _SEQ = {"type": "integer", "minimum": 0}
 _SUBTITLES = ("application/x-subrip", "text/vtt")
+_OUTPUTS = ("video/mp4", "audio/mp4", *_SUBTITLES)
 
 
 def house_of(request: web.Request) -> House:
@@ -204,7 +205,7 @@ ROUTES = [
         f"/v1/jobs/{ID}/outputs/{NAME}",
         job_output,
         "A file that the job made",
-        {200: ("video/mp4", *_SUBTITLES), 206: ("video/mp4", *_SUBTITLES), 304: None},
+        {200: _OUTPUTS, 206: _OUTPUTS, 304: None},
         refuses=(404, 409, 416),
     ),
     Route(

@@ -52,7 +52,7 @@ _KEY = {
 async def create_video(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
     house, key = house_of(request), _idempotency_key(request)
-    asked_to_stream = _streams(request)
+    to_be_streamed = asked_to_stream(request)
     house.take_jobs()
     form = Form()
     try:
@@ -71,13 +71,13 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         audio = form.file("audio")
         title = (video.text or (audio.name if audio else "")).strip()
         upload = UPLOAD if audio else None
-        order = Order(title=_short(title), template=video.template, video=video, upload=upload)
+        order = Order(title=short(title), template=video.template, video=video, upload=upload)
         # Shielded: a client that leaves now may find half a job otherwise.
-        accepted = await asyncio.shield(_accept(house, "video", order, audio, key))
+        accepted = await asyncio.shield(accept(house, "video", order, audio, key))
     finally:
         form.discard()
-    if video.stream or asked_to_stream:
-        return await _stream_new(request, house, accepted)
+    if video.stream or to_be_streamed:
+        return await stream_new(request, house, accepted)
     return _accepted(accepted)
 
 
@@ -101,7 +101,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         identity = template_id(name)
         await house.catalog.check_new_template(identity, upload.sha256)
         order = Order(title=name, template=identity, upload=UPLOAD)
-        accepted = await asyncio.shield(_accept(house, "template", order, upload, key))
+        accepted = await asyncio.shield(accept(house, "template", order, upload, key))
     finally:
         form.discard()
     return _accepted(accepted)
@@ -172,7 +172,7 @@ async def list_engines(request: web.Request) -> web.Response:
     return respond(EngineList(data=house_of(request).catalog.engines()))
 
 
-async def _accept(house: House, kind: str, order: Order, upload: Upload | None, key: str | None) -> Accepted:
+async def accept(house: House, kind: str, order: Order, upload: Upload | None, key: str | None) -> Accepted:
     """Put a job on record, its file first; what is refused leaves nothing."""
     job_id = f"{kind}_{secrets.token_hex(12)}"
     body = json.dumps([kind, order.model_dump(mode="json"), upload and upload.sha256])
@@ -197,7 +197,7 @@ def _move_in(house: House, job_id: str, upload: Upload) -> None:
     upload.path.rename(place / UPLOAD)
 
 
-async def _stream_new(request: web.Request, house: House, accepted: Accepted) -> web.StreamResponse:
+async def stream_new(request: web.Request, house: House, accepted: Accepted) -> web.StreamResponse:
     """Answer with the video. The job is this request's: if the client leaves, nobody wants it."""
     job_id = accepted.job.id
     over = False
@@ -227,7 +227,7 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-def _streams(request: web.Request) -> bool:
+def asked_to_stream(request: web.Request) -> bool:
     """Whether the address itself asks for the video: `?stream=true`, the same as in the body."""
     value = request.query.get("stream", "false")
     if value not in ("true", "false"):
@@ -244,7 +244,8 @@ def _template_name(wanted: str, upload: Upload) -> str:
     return name
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """The beginning of a text, as a title."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
 

@@ -56,6 +56,26 @@ class ServerSettings(Settings):
     ballast_mb: int = Field(default=16, ge=0)
     """Room on the disk that is given up when it is full, so that failures can still be recorded."""
 
+    video_base_path: Path | None = None
+    """Folder of templates by number: `POST /create-video/` with `video_number` N speaks with N.mp4 in it."""
+
+    result_dir_base: Path | None = None
+    """Folder that gets a copy of every video made for `/create-video/` or `/process_sync/`, JOB.mp4."""
+
+    srt_path: Path | None = None
+    """Folder that gets a copy of the captions of those videos, JOB.srt."""
+
+    keep_temp: bool = False
+    """Keep what those requests need only on the way, in the folders below."""
+
+    temp_video_path: Path | None = None
+    generated_audio_path: Path | None = None
+    temp_srt_path: Path | None = None
+    """Folders for what `keep_temp` keeps: the growing video as it was, the speech, the captions."""
+
+    temp_dir_base: Path | None = None
+    """Folder for those of the three that have none of their own."""
+
     @field_validator("fetch_allow")
     @classmethod
     def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:

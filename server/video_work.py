@@ -7,22 +7,27 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.captions import srt, vtt
 from core.engines.base import Style
 from core.errors import BadInput, Error
 from core.fmp4 import codec_names
+from core.pipeline import Meter
 from core.recording import remux
-from core.render import STAGES, Item, Progress, Request, Segment, render
+from core.render import STAGES, Item, Progress, Request, Segment, Sink, render
 from core.studio import Studio
 from core.templates import Templates
 from core.types import Cue, Fragment
+from server.deposit import deposit
 from server.folder import ServerFolder
 from server.metrics import Figures
 from server.runner import Done, Report, alongside
+from server.settings import ServerSettings
 from server.store import Store
 from server.store_rows import JobRow, OutputRow
 from server.stream.media import Clip, Clips
@@ -54,7 +59,9 @@ class VideoWork:
         clips: Clips,
         folder: ServerFolder,
         figures: Figures,
+        settings: ServerSettings,
     ) -> None:
+        self._settings = settings
         self._studio = studio
         self._templates = templates
         self._store = store
@@ -87,7 +94,7 @@ class VideoWork:
         making = _Making(clip, report, progress, await self._hint())
         teller = _Teller(report, progress)
         async with self._figures.running(job.id, progress):
-            rendering = render(request, self._studio, self._templates, making.take, progress)
+            rendering = self._render(job, request, making.take, progress)
             try:
                 await alongside(rendering, teller.tick())
             except Exception:
@@ -98,10 +105,26 @@ class VideoWork:
         await clip.flush()
         left = threading.Event()
         try:
-            outputs = await asyncio.to_thread(_keep, self._folder, job.id, making.cues, progress.rate, left)
+            keep = _Keep(self._folder, job.id, Order.model_validate_json(job.request), left)
+            outputs = await asyncio.to_thread(keep.write, making.cues, progress.rate)
+            if keep.order.service:
+                await asyncio.to_thread(deposit, self._settings, folder, job.id)
         finally:
             left.set()  # a copy that nobody waits for any more gives up
         return Done(outputs, _metrics(progress))
+
+    async def _render(self, job: JobRow, request: Request, sink: Sink, progress: Progress) -> None:
+        """Prepare the template, if that is not done yet, and render."""
+        order = Order.model_validate_json(job.request)
+        if order.template_file is not None:
+            meter = progress.meters["prepare"] = Meter("prepare", "running", started=time.perf_counter())
+
+            def report(_step: str, done: int, _total: int | None) -> None:
+                meter.done = done
+
+            source = self._folder.job(job.id) / order.template_file
+            await self._templates.keep(source, request.template, order.template_name or source.name, report)
+        await render(request, self._studio, self._templates, sink, progress)
 
     async def _hint(self) -> float | None:
         """Seconds of video per second to expect: what nine of ten earlier jobs reached."""
@@ -259,21 +282,33 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _keep(
-    folder: ServerFolder, job_id: str, cues: Sequence[Cue], rate: int, left: threading.Event
-) -> list[OutputRow]:
-    """Write the job's files; each is whole and on the disk before anyone is told of it. Blocking."""
-    place = folder.job(job_id)
-    remux(place / "stream.mp4", place / "video.mp4", left.is_set)
-    outputs = [_output(folder, place / "video.mp4", "video", "video/mp4")]
-    if cues:
-        for name, text, kind in (
-            ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
-            ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
-        ):
-            (place / name).write_text(text, encoding="utf-8")
-            outputs.append(_output(folder, place / name, "subtitles", kind))
-    return outputs
+@dataclass(frozen=True, slots=True)
+class _Keep:
+    """Writes the files of a job that has been rendered. left: set when nobody waits for that any more."""
+
+    folder: ServerFolder
+    job_id: str
+    order: Order
+    left: threading.Event
+
+    def write(self, cues: Sequence[Cue], rate: int) -> list[OutputRow]:
+        """Each is whole and on the disk before anyone is told of it. Blocking."""
+        place = self.folder.job(self.job_id)
+        stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
+        track = cues if self.order.video and self.order.video.options.subtitle_track else ()
+        remux(stream, video, self.left.is_set, cues=track, rate=rate)
+        outputs = [_output(self.folder, video, "video", "video/mp4")]
+        if self.order.service:
+            remux(stream, speech, self.left.is_set, kinds=("audio",))
+            outputs.append(_output(self.folder, speech, "audio", "audio/mp4"))
+        if cues:
+            for name, text, kind in (
+                ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
+                ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
+            ):
+                (place / name).write_text(text, encoding="utf-8")
+                outputs.append(_output(self.folder, place / name, "subtitles", kind))
+        return outputs
 
 
 def _output(folder: ServerFolder, path: Path, kind: str, type: str) -> OutputRow:

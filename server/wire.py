@@ -79,6 +79,7 @@ class VideoOptions(Model):
     )
     pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
+    subtitle_track: Annotated[bool, Field(description="captions as a track that players can show")] = False
     engines: Engines = Engines()
 
 
@@ -124,12 +125,22 @@ class SpeechRequest(Model):
 
 
 class Order(Model):
-    """What a job's record keeps of its request. upload: the file in the job's folder that came with it."""
+    """What a job's record keeps of its request.
+
+    upload: the file in the job's folder that came with it.
+    template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
+        job's folder. template_name: for people.
+    service: asked for by a client of an older service, who gets the speech as a file, and copies where the
+        settings say.
+    """
 
     title: str
     template: str
     video: VideoRequest | None = None
     upload: str | None = None
+    template_file: str | None = None
+    template_name: str | None = None
+    service: bool = False
 
 
 # --- answered ------------------------------------------------------------------------------------

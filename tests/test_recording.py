@@ -140,7 +140,7 @@ def test_cancelling_the_copy_gives_up_and_leaves_nothing(
             return bool(stop())
 
         monkeypatch.setattr(
-            "core.recording.remux", lambda part, whole, stop: _crawl(part, whole, lambda: slowly(stop))
+            "core.recording.remux", lambda part, whole, stop, **_: _crawl(part, whole, lambda: slowly(stop))
         )
         task = asyncio.create_task(recorded(tmp_path / "out.mp4", made))
         await copied.wait()
