@@ -145,7 +145,7 @@ async def render(
     watch = _Watch(progress, characters=len(request.text or ""))
     lipsync = await studio.engine("lipsync", request.lipsync)
     enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
-    speech = await studio.engine("speech", request.speech) if spoken else None
+    speech = await studio.speech(request.speech, request.voice) if spoken else None
     if speech is not None and request.voice is not None:
         _check_voice(speech, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}

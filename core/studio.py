@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from core.engines import choose, load
+from core.engines import ENGINES, choose, load
+from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.neural import NeuralSettings
+from core.voices import take_default
 from core.worker import Worker
+
+CLONED = "gpt-sovits"
+"""The engine that speaks with the user's own voices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,41 @@ class Studio:
             return await self._engine(kind, "builtin")
         return found
 
+    async def speech(self, wanted: str = "auto", voice: str | None = None) -> Staffed:
+        """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`."""
+        if wanted == "auto" and voice is not None:
+            for name in self._runnable("speech"):
+                found = await self._engine("speech", name)
+                if has_voice(found, voice):
+                    return found
+        return await self.engine("speech", wanted)
+
+    def choose_speech(self, wanted: str = "auto", voice: str | None = None) -> str:
+        """The name of the engine that `speech` gives, as far as it can be known without loading any."""
+        if wanted == "auto" and voice is not None:
+            for name in self._runnable("speech"):
+                found = self._staffed.get(("speech", name))
+                if found is not None and has_voice(found, voice):
+                    return name
+        return self.choose("speech", wanted)
+
+    def can_run(self, kind: str, name: str) -> bool:
+        """Whether this machine has what the engine needs."""
+        return not ENGINES[kind][name].missing(self.weights)
+
     def choose(self, kind: str, wanted: str = "auto") -> str:
         """The name of the engine that `wanted` means here; see `core.engines.choose`."""
         return choose(kind, wanted, self.weights)
+
+    def _runnable(self, kind: str) -> list[str]:
+        return [name for name in ENGINES[kind] if self.can_run(kind, name)]
 
     async def _engine(self, kind: str, name: str) -> Staffed:
         async with self._lock:
             found = self._staffed.get((kind, name))
             if found is None:
+                if name == CLONED:
+                    await take_default(VoiceSettings())
                 worker = Worker(f"{kind}-{name}")
                 try:
                     engine = await worker.call(load, kind, name)
@@ -82,3 +114,8 @@ class Studio:
             if close is not None:
                 await asyncio.to_thread(close)
         self._staffed.clear()
+
+
+def has_voice(speech: Staffed, name: str) -> bool:
+    """Whether a speech engine has the voice."""
+    return any(voice.name == name for voice in speech.engine.voices())

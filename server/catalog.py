@@ -8,11 +8,11 @@ import cv2
 from core import templates as library
 from core.engines import ENGINES
 from core.errors import BadInput
-from core.studio import Staffed, Studio
+from core.studio import Staffed, Studio, has_voice
 from core.template import Template
 from core.templates import SAMPLE, Templates
 from core.text import sentences
-from server.wire import EngineInfo, TemplateInfo, VideoRequest, VoiceInfo
+from server.wire import EngineInfo, TemplateInfo, VideoRequest
 
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side."""
@@ -37,17 +37,13 @@ class Catalog:
             await self._studio.engine(kind, getattr(settings, kind))
         await self._templates.open(SAMPLE)
 
-    async def speech(self, name: str = "auto") -> Staffed:
-        """A speech engine, loaded. Raises BadInput for one that is not there or cannot run."""
-        return await self._studio.engine("speech", "auto" if name in OPENAI_MODELS else name)
-
-    async def voices(self, engine: str = "auto") -> list[VoiceInfo]:
-        """The voices of a speech engine. Raises BadInput like `speech`."""
-        staffed = await self.speech(engine)
-        return [
-            VoiceInfo(name=v.name, languages=list(v.languages), about=v.about, engine=staffed.name)
-            for v in staffed.engine.voices()
-        ]
+    async def speech(self, name: str = "auto", voice: str | None = None) -> Staffed:
+        """A speech engine that has the voice, loaded. Raises BadInput for what is not there or cannot run."""
+        speech = await self._studio.speech("auto" if name in OPENAI_MODELS else name, voice)
+        if voice is not None and not has_voice(speech, voice):
+            message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
+            raise BadInput("unknown_voice", message, "voice")
+        return speech
 
     def engines(self) -> list[EngineInfo]:
         """Every engine there is, whether it can run here or not."""
@@ -101,17 +97,9 @@ class Catalog:
             self._studio.choose("enhance", engines.enhance)
         if video.text is None:
             return
-        await self.check_voice(engines.speech, video.voice)
+        await self.speech(engines.speech, video.voice)
         limit = self._templates.settings.text_limit
         await asyncio.to_thread(sentences, video.text, video.language, limit=limit)
-
-    async def check_voice(self, engine: str, voice: str | None) -> None:
-        """Raises BadInput for a speech engine, or a voice of it, that is not there."""
-        speech = await self.speech(engine)
-        known = [known.name for known in speech.engine.voices()]
-        if voice is not None and voice not in known:
-            message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
-            raise BadInput("unknown_voice", message, "voice")
 
     async def thumbnail(self, identity: str) -> Path:
         """A JPEG of the template's first frame; made when it is first wanted. Raises BadInput."""

@@ -178,7 +178,7 @@ def _summary(progress: Progress) -> str:
 async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
     path = Path(options.output)
     async with Studio() as studio:
-        speech = await studio.engine("speech", options.speech)
+        speech = await studio.speech(options.speech, options.voice)
         said = sentences(text, options.language, limit=settings.text_limit)
         draft = path.with_name(f".{path.name}.part")
         try:

@@ -4,14 +4,12 @@ import argparse
 import asyncio
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from core.config import Settings
-from core.media import open_audio
 from core.studio import Studio
-from core.types import Samples
+from core.voices import clone
 
 
 def voices_command(options: argparse.Namespace) -> int:
@@ -38,31 +36,18 @@ async def _list(engine: str) -> int:
 
 
 async def _add(options: argparse.Namespace) -> int:
-    from core.engines.gpt_sovits.voices import add_voice
-
-    reference = await _recording(Path(options.audio))
-    aux = [await _recording(Path(path)) for path in options.aux]
-    add_voice(
+    await clone(
         _folder(),
         options.name,
-        reference,
+        Path(options.audio),
         text=options.text,
         language=options.lang,
-        aux=aux,
+        aux=[Path(path) for path in options.aux],
         t2s=Path(options.gpt) if options.gpt else None,
         sovits=Path(options.sovits) if options.sovits else None,
     )
     Console().print(options.name)
     return 0
-
-
-async def _recording(path: Path) -> tuple[Samples, int]:
-    source = await open_audio(path)
-    try:
-        pieces = [samples async for samples in source.chunks()]
-    finally:
-        await source.close()
-    return np.concatenate([np.zeros(0, np.float32), *pieces]), source.rate
 
 
 def _folder() -> Path:

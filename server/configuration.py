@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError
 
 from core.config_old import OLD_NAMES
 from core.config_sources import Place, nearest, places
+from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput
 from server.settings import ServerSettings
@@ -23,7 +24,7 @@ from server.settings import ServerSettings
 MASK = "********"
 
 
-class Everything(ServerSettings, NeuralSettings):
+class Everything(ServerSettings, VoiceSettings, NeuralSettings):
     """Every setting there is, in one class."""
 
 

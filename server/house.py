@@ -9,9 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
+from core.engines.gpt_sovits.settings import VoiceSettings
 from core.studio import Studio
 from core.templates import Templates
 from server.catalog import Catalog
+from server.catalog_voices import Voices
 from server.fetching import Fetcher, Kind, fetcher_of
 from server.folder import ServerFolder
 from server.metrics import Figures
@@ -47,6 +49,7 @@ class House:
     figures: Figures
     catalog: Catalog
     fetcher: Fetcher
+    voices: Voices
     runner: Runner
     lines: Lines
     progress: Progress
@@ -137,6 +140,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         figures=figures,
         catalog=Catalog(studio, templates, folder.root / "thumbnails"),
         fetcher=fetcher_of(settings, [own_results(store, folder)]),
+        voices=Voices(studio, VoiceSettings(data_dir=settings.data_dir)),
         runner=runner,
         lines=lines,
         progress=Progress(store, hub, lines, runner.cancel),

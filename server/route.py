@@ -11,6 +11,7 @@ from pydantic import BaseModel
 ID = r"{job_id:[A-Za-z0-9_-]{1,64}}"
 NAME = r"{name:[A-Za-z0-9][A-Za-z0-9_.-]{0,63}}"
 TEMPLATE = r"{template:[a-z0-9][a-z0-9_-]{0,63}}"
+VOICE = r"{voice:[\w-]{1,64}}"
 """Parts of paths. What does not match is simply not there: no odd name gets any further."""
 
 

@@ -32,7 +32,6 @@ from server.wire import (
     TemplateList,
     TemplateRequest,
     VideoRequest,
-    VoiceList,
 )
 
 TITLE = 80
@@ -112,8 +111,7 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     house = house_of(request)
     house.take_jobs()
     wanted = await read_json(request, SpeechRequest)
-    speech = await house.catalog.speech(wanted.model)
-    await house.catalog.check_voice(speech.name, wanted.voice)
+    speech = await house.catalog.speech(wanted.model, wanted.voice)
     limit = house.settings.text_limit
     spoken = await asyncio.to_thread(sentences, wanted.input, wanted.language, limit=limit)
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
@@ -157,13 +155,6 @@ async def template_thumbnail(request: web.Request) -> web.StreamResponse:
     path = await house_of(request).catalog.thumbnail(template)
     return web.FileResponse(
         path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
-    )
-
-
-async def list_voices(request: web.Request) -> web.Response:
-    """The voices of a speech engine."""
-    return respond(
-        VoiceList(data=await house_of(request).catalog.voices(request.query.get("engine", "auto")))
     )
 
 
@@ -312,14 +303,6 @@ ROUTES = [
         "Its first frame, small",
         {200: "image/jpeg", 206: "image/jpeg", 304: None},
         refuses=(404, 416),
-    ),
-    Route(
-        "GET",
-        "/v1/voices",
-        list_voices,
-        "The voices of a speech engine",
-        {200: VoiceList},
-        query={"engine": {"type": "string", "default": "auto"}},
     ),
     Route("GET", "/v1/engines", list_engines, "Every engine, and what it lacks here", {200: EngineList}),
 ]

@@ -80,7 +80,10 @@ class VideoWork:
         chosen = {}
         for kind, name in wanted.items():
             try:
-                chosen[kind] = self._studio.choose(kind, name)
+                if kind == "speech":
+                    chosen[kind] = self._studio.choose_speech(name, request.voice)
+                else:
+                    chosen[kind] = self._studio.choose(kind, name)
             except BadInput:
                 continue
         return chosen

@@ -124,6 +124,20 @@ class SpeechRequest(Model):
     language: Language = "auto"
 
 
+class NewVoice(Model):
+    """The texts of a form that clones a voice; its recordings are the parts `audio` and `aux`."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=64, description="letters, digits, - and _")]
+    text: Annotated[Text, Field(max_length=500, description="what `audio` says; without it less like it")] = (
+        ""
+    )
+    language: Annotated[
+        Literal["zh", "en", "yue", "ja", "ko"], Field(description="the language that `audio` speaks")
+    ] = "zh"
+    gpt: Annotated[Name, Field(description="a .ckpt in the server's models folder")] | None = None
+    sovits: Annotated[Name, Field(description="a .pth in the server's models folder")] | None = None
+
+
 class Order(Model):
     """What a job's record keeps of its request.
 
@@ -229,13 +243,26 @@ class JobList(Model):
     has_more: bool
 
 
+class VoiceReference(Model):
+    """What a cloned voice was made of. recordings: how many, `aux` included. gpt, sovits: its own models."""
+
+    text: str
+    language: str
+    duration_s: float
+    recordings: int
+    gpt: str | None = None
+    sovits: str | None = None
+
+
 class VoiceInfo(Model):
-    """A voice of an engine."""
+    """A voice of an engine. available: the engine can run here. reference: of a cloned voice."""
 
     name: str
     languages: list[str]
     about: str
     engine: str
+    available: bool
+    reference: VoiceReference | None = None
 
 
 class VoiceList(Model):

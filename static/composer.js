@@ -5,7 +5,7 @@ import { byId, el, setText } from './dom.js';
 import { Picker } from './picker.js';
 
 /**
- * @typedef {{name: string, languages: string[], about?: string}} Voice
+ * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null}} Voice
  * @typedef {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} Context
  */
 
@@ -58,12 +58,19 @@ export class Composer {
     });
     this.speed.addEventListener('input', () => this.#values());
     this.pitch.addEventListener('input', () => this.#values());
+    // Back from cloning a voice elsewhere: it should be there.
+    window.addEventListener('focus', () => this.#loadVoices().catch(() => {}));
   }
 
   /** Ask the server what there is to choose from. */
   async load() {
-    const [voices] = await Promise.all([listVoices(), this.picker.load()]);
-    this.voices = voices.data;
+    await Promise.all([this.#loadVoices(), this.picker.load()]);
+  }
+
+  async #loadVoices() {
+    /** @type {Voice[]} */
+    const all = (await listVoices()).data;
+    this.voices = all.filter(({ available }) => available);
     this.#voices();
   }
 
@@ -148,8 +155,9 @@ export class Composer {
   }
 
   /** @param {Voice} voice @returns {string} */
-  #voiceName({ name, about, languages }) {
+  #voiceName({ name, about, languages, reference }) {
     const { language } = this;
+    if (reference) return name; // a cloned one: its owner named it
     const words = language.knows(`voice.${name}`) ? language.t(`voice.${name}`) : about || name;
     const [only, ...others] = languages;
     if (!only || others.length || !language.knows(`language.${only}`)) return words;

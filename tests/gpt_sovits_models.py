@@ -9,6 +9,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -132,3 +133,34 @@ def write_bert(folder: Path) -> tuple[Path, Path]:
     vocabulary = {token: number for number, token in enumerate(BERT_TOKENS)}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
     return folder / "bert.bin", folder / "tokenizer.json"
+
+
+def write_models(folder: Path) -> dict[str, str]:
+    """Every file the voice reads, small, by the name of the published one it stands in for."""
+    bert, tokens = write_bert(folder)
+    hubert = write_hubert(folder / "hubert.bin")
+    files = {
+        "chinese-hubert": hubert,
+        "chinese-roberta": bert,
+        "chinese-roberta-tokens": tokens,
+        "gpt-sovits-speaker": hubert,  # v2 has no use for it, but it must be there
+        "gpt-sovits-t2s": write_ckpt(folder / "x.ckpt", t2s_weights(ends_like=7)),
+        "gpt-sovits-v2proplus": write_pth(folder / "y.pth", sovits_weights(), b"01"),
+    }
+    return {name: str(path) for name, path in files.items()}
+
+
+def use_small_models(folder: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> dict[str, str]:
+    """Have this process, and those it starts, speak with `write_models` in `data_dir`; the environment.
+
+    What `lipstream render "..." --speech gpt-sovits` needs, too.
+    """
+    environment = {
+        "LIPSTREAM_OWN_WEIGHTS": json.dumps(write_models(folder)),
+        "LIPSTREAM_DATA_DIR": str(data_dir),
+        "LIPSTREAM_DEVICE": "cpu",
+        "LIPSTREAM_PRECISION": "float32",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment

@@ -54,11 +54,9 @@ class GptSovits:
         self._said = lru_cache(64)(self._read)
 
     def voices(self) -> Sequence[Voice]:
-        """Those in the voices folder, by name; they may change while the engine runs."""
-        return [
-            Voice(record.name, LANGUAGES, f"a cloned voice; its reference speaks {record.language}")
-            for record in list_voices(self.settings.voices)
-        ]
+        """Those in the voices folder, the settings' own first, then by name; they may change at any time."""
+        records = sorted(list_voices(self.settings.voices), key=lambda record: not record.source)
+        return [Voice(record.name, LANGUAGES, record.about) for record in records]
 
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """Yield the sentence's sound piece by piece.

@@ -3,7 +3,6 @@
 Shared are HuBERT, BERT and the speaker net: loaded when first needed, kept to the end.
 """
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from core.engines.devices import device_of, dtype_of
 from core.engines.gpt_sovits.checkpoints import check_pair, read_sovits, read_t2s
 from core.engines.gpt_sovits.decoder import Decoder
 from core.engines.gpt_sovits.settings import GptSovitsSettings
+from core.engines.gpt_sovits.text.g2pw import read_tokens
 from core.engines.gpt_sovits.text.symbols import Version
 from core.errors import BadInput
 from core.nets.gpt_sovits.sovits import Synthesizer
@@ -97,11 +97,7 @@ class Models:
         path = self.settings.tokens
         if not path.is_file():
             raise missing(path)
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            found: dict[str, int] = json.loads(text)["model"]["vocab"]
-            return found
-        return {token: number for number, token in enumerate(text.split("\n")) if token}
+        return read_tokens(path)
 
     @cached_property
     def speaker(self) -> nn.Module:

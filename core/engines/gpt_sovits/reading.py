@@ -38,7 +38,7 @@ def read(text: str, language: str, symbols: Version, models: Models) -> Reading:
         raise _too_long(f"{len(text)} characters")
     if text and text[-1] not in _FINAL:
         text += "." if language == "en" else "。"
-    model = G2pwModel(models.settings.g2pw, models.settings.tokens.parent) if models.settings.g2pw else None
+    model = G2pwModel(models.settings.g2pw, models.settings.tokens) if models.settings.g2pw else None
     phones: list[int] = []
     features: list[Tensor] = []
     for segment in frontend(text, language, symbols, model=model):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from core.engines.neural import NeuralSettings
 from core.weights import known
 
@@ -26,8 +28,7 @@ class GptSovitsSettings:
     hubert, bert: `pytorch_model.bin` as published. tokens: BERT's tokenizer.json or vocab.txt, for Chinese.
     speaker: the speaker net, for v2Pro and v2ProPlus.
     t2s, sovits: the model pair of voices that name none.
-    g2pw: folder of the g2pW model, which reads Chinese characters by their context, with BERT's vocab.txt
-        beside `tokens`; None does without.
+    g2pw: folder of the g2pW model, which reads Chinese characters by their context; None does without.
     precision: "float32" is exact. "auto" has the generator in bfloat16 where the device is quick at that;
         tokens stay those of float32. "fast" also keeps the T2S matrices as int8, on a CPU.
     device: as in `NeuralSettings`. rows: sentences decoded at once. memory_mb: of model pairs kept loaded.
@@ -47,26 +48,62 @@ class GptSovitsSettings:
     memory_mb: int = 4000
 
 
+class VoiceSettings(NeuralSettings):
+    """The settings of cloned voices; read like all others (`LIPSTREAM_REFERENCE_AUDIO` ...)."""
+
+    reference_audio: Path | None = None
+    """A recording of 3 to 10 s: makes the voice `default`, which is then the first."""
+
+    reference_text: str = ""
+    """What `reference_audio` says."""
+
+    reference_language: Literal["zh", "en", "ja", "ko", "yue"] = "zh"
+    """The language it speaks."""
+
+    voice_models: Path | None = None
+    """Folder of .ckpt and .pth files that voices added over HTTP may name; else `data_dir`/voice-models."""
+
+    voice_memory_mb: int = Field(4000, ge=0)
+    """MB of memory for model pairs of voices; beyond it the one not used for longest goes. One stays."""
+
+    voice_rows: int = Field(16, ge=1, le=64)
+    """Sentences, of all jobs, whose tokens are decoded at once; further ones wait."""
+
+    g2pw: Path | None = None
+    """Folder of the g2pW model (g2pW.onnx, POLYPHONIC_CHARS.txt ...), which reads Chinese characters by their
+    context; `data_dir`/weights/G2PWModel is used if it is there."""
+
+    @property
+    def voices_dir(self) -> Path:
+        """Where voices lie."""
+        return self.data_dir / "voices"
+
+    @property
+    def voice_models_dir(self) -> Path:
+        """Where models lie that voices added over HTTP may name."""
+        return self.voice_models or self.data_dir / "voice-models"
+
+
 def installed_settings() -> GptSovitsSettings:
     """Those of this installation: the downloaded checkpoints, or the user's own in their stead."""
-    shared = NeuralSettings()
+    shared = VoiceSettings()
     precision: Literal["auto", "float32", "fast"] = "fast"
     if shared.precision in ("auto", "float32"):
         precision = "auto" if shared.precision == "auto" else "float32"
     g2pw = shared.weights_dir / "G2PWModel"
-    tokens = _place(shared, "tokens")
-    words = tokens.parent / "vocab.txt"  # which g2pW counts in
     return GptSovitsSettings(
         hubert=_place(shared, "hubert"),
         bert=_place(shared, "bert"),
-        tokens=tokens,
+        tokens=_place(shared, "tokens"),
         speaker=_place(shared, "speaker"),
         t2s=_place(shared, "t2s"),
         sovits=_place(shared, "sovits"),
-        voices=shared.data_dir / "voices",
-        g2pw=g2pw if g2pw.is_dir() and words.is_file() else None,
+        voices=shared.voices_dir,
+        g2pw=shared.g2pw or (g2pw if g2pw.is_dir() else None),
         precision=precision,
         device=shared.device,
+        rows=shared.voice_rows,
+        memory_mb=shared.voice_memory_mb,
     )
 
 

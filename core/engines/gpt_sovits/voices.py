@@ -4,7 +4,9 @@ A folder per voice: `voice.json`, `reference.wav`, perhaps `aux-1.wav` ..., and 
 them (`features-*.npz`), which may be deleted at any time.
 """
 
+import errno
 import json
+import logging
 import re
 import shutil
 import uuid
@@ -18,9 +20,14 @@ from scipy.io import wavfile
 from core.errors import BadInput
 from core.types import Samples
 
+log = logging.getLogger(__name__)
+
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
 SHORTEST_S, LONGEST_S = 3.0, 10.0
 """Length of a reference recording that the models were trained for."""
+
+LONGEST_TEXT = 500
+"""Characters that anybody could say in that time."""
 
 _NAME = re.compile(r"[\w-]{1,64}")
 _QUIETEST = 0.01  # peak of a usable recording: -40 dB
@@ -33,6 +40,7 @@ class VoiceRecord:
 
     text: what the reference says; "" if nobody knows, then the voice speaks without a prompt.
     language: of the reference. t2s, sovits: its own models, or None for the engine's.
+    source: what a voice was made of that the settings name; "" for one that somebody added.
     """
 
     name: str
@@ -42,6 +50,18 @@ class VoiceRecord:
     aux: int = 0
     t2s: Path | None = None
     sovits: Path | None = None
+    source: str = ""
+
+    @property
+    def about(self) -> str:
+        """One line for people."""
+        return f"a cloned voice; its reference speaks {self.language}"
+
+    @property
+    def seconds(self) -> float:
+        """How long the reference lasts."""
+        rate, samples = wavfile.read(self.folder / "reference.wav", mmap=True)
+        return len(samples) / int(rate)
 
     def reference(self) -> tuple[Samples, int]:
         """The recording and its rate."""
@@ -67,7 +87,7 @@ def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
     if seconds > LONGEST_S:
         raise BadInput(
             "reference_too_long",
-            f"the reference lasts {seconds:.1f} s; cut out {SHORTEST_S:g} to {LONGEST_S:g} s of it",
+            f"the reference lasts more than {LONGEST_S:g} s; cut out {SHORTEST_S:g} to {LONGEST_S:g} s of it",
             param,
         )
     size = np.abs(samples)
@@ -86,6 +106,24 @@ def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
         )
 
 
+def check_new_voice(folder: Path, name: str, language: str) -> None:
+    """Raises BadInput `bad_voice_name`, `voice_exists` or `unknown_language`."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            "bad_voice_name",
+            f"{name[:80]!r} is no name for a voice; use up to 64 letters, digits, - and _",
+            "name",
+        )
+    if (folder / name).exists():
+        raise _exists(name)
+    if language not in LANGUAGES:
+        raise BadInput(
+            "unknown_language",
+            f"{language[:80]!r} is none of the languages {', '.join(LANGUAGES)}",
+            "language",
+        )
+
+
 def add_voice(
     folder: Path,
     name: str,
@@ -96,23 +134,20 @@ def add_voice(
     aux: Sequence[tuple[Samples, int]] = (),
     t2s: Path | None = None,
     sovits: Path | None = None,
+    source: str = "",
 ) -> VoiceRecord:
     """Keep a voice in `folder`, whole or not at all.
 
-    reference, aux: samples (mono) and their rate. Raises BadInput `bad_voice_name`, `voice_exists`,
-    `unknown_language`, those of `check_reference`, or `weights_missing` for a model that is not there.
+    reference, aux: samples (mono) and their rate. source: see `VoiceRecord`.
+    Raises BadInput like `check_new_voice` and `check_reference`, `text_too_long`, or `weights_missing` for a
+    model that is not there.
     """
-    if not _NAME.fullmatch(name):
+    check_new_voice(folder, name, language)
+    if len(text) > LONGEST_TEXT:
         raise BadInput(
-            "bad_voice_name",
-            f"{name!r} is no name for a voice; use up to 64 letters, digits, - and _",
-            "name",
-        )
-    if (folder / name).exists():
-        raise BadInput("voice_exists", f"there is a voice {name} already; remove it first", "name")
-    if language not in LANGUAGES:
-        raise BadInput(
-            "unknown_language", f"{language!r} is none of the languages {', '.join(LANGUAGES)}", "language"
+            "text_too_long",
+            f"{len(text)} characters cannot be said in {LONGEST_S:g} s; write what the recording says",
+            "text",
         )
     check_reference(*reference)
     for samples, rate in aux:
@@ -126,34 +161,77 @@ def add_voice(
         _write_wav(draft / "reference.wav", *reference)
         for k, (samples, rate) in enumerate(aux, start=1):
             _write_wav(draft / f"aux-{k}.wav", samples, rate)
-        said = {"text": text.strip(), "language": language, "aux": len(aux)}
+        said = {"text": text.strip(), "language": language, "aux": len(aux), "source": source}
         models = {key: str(path.absolute()) for key, path in (("t2s", t2s), ("sovits", sovits)) if path}
         (draft / "voice.json").write_text(json.dumps(said | models, ensure_ascii=False), encoding="utf-8")
         draft.rename(folder / name)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # somebody else was quicker
+            raise _exists(name) from error
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return find_voice(folder, name)
 
 
 def list_voices(folder: Path) -> list[VoiceRecord]:
-    """All voices in `folder`, by name."""
-    found = sorted(folder.glob("*/voice.json")) if folder.is_dir() else []
-    return [find_voice(folder, path.parent.name) for path in found if _NAME.fullmatch(path.parent.name)]
+    """All voices in `folder` that can be read, by name."""
+    found = []
+    for path in sorted(folder.glob("*/voice.json")) if folder.is_dir() else ():
+        try:
+            found.append(find_voice(folder, path.parent.name))
+        except BadInput as error:
+            log.warning("voice left out: %s", error.message)
+    return found
 
 
 def find_voice(folder: Path, name: str) -> VoiceRecord:
-    """The voice `name`. Raises BadInput `unknown_voice`."""
+    """The voice `name`. Raises BadInput `unknown_voice`, or `voice_damaged` if its record cannot be read."""
     path = folder / name / "voice.json"
-    if not _NAME.fullmatch(name) or not path.is_file():
-        raise BadInput("unknown_voice", f"there is no voice {name!r}; see: lipstream voices list", "voice")
-    said = json.loads(path.read_text(encoding="utf-8"))
-    models = {key: Path(said[key]) if key in said else None for key in ("t2s", "sovits")}
-    return VoiceRecord(name, path.parent, said["text"], said["language"], said["aux"], **models)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8")) if _NAME.fullmatch(name) else None
+    except FileNotFoundError:
+        said = None
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if said is None:
+        raise BadInput(
+            "unknown_voice", f"there is no voice {name[:80]!r}; see: lipstream voices list", "voice"
+        )
+    try:
+        models = {key: Path(said[key]) if key in said else None for key in ("t2s", "sovits")}
+        return VoiceRecord(
+            name,
+            path.parent,
+            said["text"],
+            said["language"],
+            said["aux"],
+            source=said.get("source", ""),
+            **models,
+        )
+    except (TypeError, KeyError) as error:
+        raise _damaged(path, error) from error
 
 
 def remove_voice(folder: Path, name: str) -> None:
     """Delete the voice `name` and its features. Raises BadInput `unknown_voice`."""
-    shutil.rmtree(find_voice(folder, name).folder)
+    if not _NAME.fullmatch(name) or not (folder / name / "voice.json").is_file():
+        raise BadInput(
+            "unknown_voice", f"there is no voice {name[:80]!r}; see: lipstream voices list", "voice"
+        )
+    gone = folder / f".{name}.{uuid.uuid4().hex[:8]}"
+    (folder / name).rename(gone)  # at once: nobody finds half a voice
+    shutil.rmtree(gone)
+
+
+def _exists(name: str) -> BadInput:
+    return BadInput("voice_exists", f"there is a voice {name} already; remove it first", "name")
+
+
+def _damaged(path: Path, error: Exception) -> BadInput:
+    return BadInput(
+        "voice_damaged", f"{path} cannot be read ({error!r}); remove the voice and add it again", "voice"
+    )
 
 
 def _write_wav(path: Path, samples: Samples, rate: int) -> None:

@@ -53,10 +53,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class G2pwModel:
-    """Where g2pW is: its own folder, and that of the Chinese BERT, whose vocabulary it shares."""
+    """Where g2pW is: its own folder, and the vocabulary of the Chinese BERT (tokenizer.json or vocab.txt)."""
 
     folder: Path
-    bert: Path
+    vocabulary: Path
 
 
 def frontend(
@@ -98,7 +98,7 @@ def _segment(stretch: Stretch, version: Version, model: G2pwModel | None, as_ref
         check_mode(language, version)
     if language == "zh":
         text = chinese_normal.normalise(text if as_reference else readings.chinese(text))
-        pinyin = g2pw.load(model.folder, model.bert) if model and version != "v1" else None
+        pinyin = g2pw.load(model.folder, model.vocabulary) if model and version != "v1" else None
         fixed = pinyin is not None or not as_reference
         phones, word2ph = chinese.phonemes(text, version, pinyin=pinyin, fixed=fixed)
     elif language == "yue":

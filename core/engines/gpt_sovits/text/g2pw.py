@@ -120,8 +120,23 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
     return [(char, sound) for char, _, sound in (row.strip("\r").partition("\t") for row in rows)]
 
 
+def read_tokens(path: Path) -> dict[str, int]:
+    """BERT's tokens and their numbers, of a `tokenizer.json` or a `vocab.txt`.
+
+    Raises BadInput `weights_wrong` for a file that is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            found: dict[str, int] = json.loads(text)["model"]["vocab"]
+            return found
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput("weights_wrong", f"{path} is no vocabulary of BERT: {error!r}") from error
+    return {token: number for number, token in enumerate(text.splitlines()) if token}
+
+
 def assemble(folder: Path, vocabulary: Path, session: Session, traditional: Converter) -> G2pw:
-    """A model from the tables in `folder`, the BERT `vocab.txt`, and what runs it."""
+    """A model from the tables in `folder`, BERT's `vocabulary` (see `read_tokens`), and what runs it."""
     polyphonic = _pairs(folder / "POLYPHONIC_CHARS.txt")
     sounds = tuple(sorted({sound for _, sound in polyphonic}))
     place = {sound: k for k, sound in enumerate(sounds)}
@@ -129,22 +144,25 @@ def assemble(folder: Path, vocabulary: Path, session: Session, traditional: Conv
     for char, sound in polyphonic:
         choices[char] = (*choices.get(char, ()), place[sound])
     pinyin = json.loads((folder / "bopomofo_to_pinyin_wo_tune_dict.json").read_text("utf-8"))
-    tokens = {token: k for k, token in enumerate(vocabulary.read_text("utf-8").splitlines())}
     single = dict(_pairs(folder / "MONOPHONIC_CHARS.txt"))
-    return G2pw(session, traditional, sounds, choices, single, pinyin, tokens)
+    return G2pw(session, traditional, sounds, choices, single, pinyin, read_tokens(vocabulary))
 
 
 @cache
-def load(folder: Path, bert: Path) -> G2pw:
-    """The model in `folder`, with the vocabulary of the Chinese BERT in `bert`.
+def load(folder: Path, vocabulary: Path) -> G2pw:
+    """The model in `folder`, with the vocabulary of the Chinese BERT (see `read_tokens`).
 
-    Raises BadInput `missing_model_file` naming the first file that is not there, EngineUnavailable if
-    onnxruntime or opencc is not installed.
+    Raises BadInput `missing_model_file` naming the first file that is not there, `weights_wrong` for a model
+    that cannot be run; EngineUnavailable if onnxruntime or opencc is not installed.
     """
-    for path in (*(folder / name for name in _FILES), bert / "vocab.txt"):
+    for path in (*(folder / name for name in _FILES), vocabulary):
         if not path.is_file():
             raise BadInput("missing_model_file", f"g2pW needs {path}, which is not there", "g2pw")
     runtime = need("onnxruntime", "onnxruntime", "g2pw")
     traditional = need("opencc", "opencc", "g2pw").OpenCC("s2tw")
-    session = runtime.InferenceSession(str(folder / "g2pW.onnx"), providers=["CPUExecutionProvider"])
-    return assemble(folder, bert / "vocab.txt", session, traditional)
+    model = folder / "g2pW.onnx"
+    try:
+        session = runtime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen of its own, without a common class
+        raise BadInput("weights_wrong", f"{model} is no model that runs: {error}", "g2pw") from error
+    return assemble(folder, vocabulary, session, traditional)
