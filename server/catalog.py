@@ -1,18 +1,28 @@
 """What there is to choose from: engines, voices, templates; and whether a request asks for what there is."""
 
 import asyncio
+import base64
 from pathlib import Path
 
 import cv2
 
 from core import templates as library
 from core.engines import ENGINES
+from core.engines.chosen import preview
 from core.errors import BadInput
+from core.people import People, look
 from core.studio import Staffed, Studio, has_voice
 from core.template import Template
 from core.templates import SAMPLE, Templates
 from core.text import sentences
-from server.wire import EngineInfo, TemplateInfo, VideoRequest
+from server.wire import (
+    EngineInfo,
+    FaceList,
+    NumberedFace,
+    TemplateInfo,
+    VideoOptions,
+    VideoRequest,
+)
 
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side."""
@@ -29,6 +39,7 @@ class Catalog:
         self._templates = templates
         self._thumbnails = thumbnails
         self._drawing = asyncio.Lock()
+        self._looking = asyncio.Lock()
 
     async def warm(self) -> None:
         """Load the engines that jobs get by default and open the template they get, so that none waits."""
@@ -77,29 +88,39 @@ class Catalog:
             raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
         await self._templates.remove(identity)
 
-    async def check_new_template(self, identity: str, sha256: str) -> None:
+    async def check_new_template(self, identity: str, sha256: str, face: str) -> None:
         """Raises BadInput `template_exists` if there is another template of this id already."""
         try:
             info = await asyncio.to_thread(self._templates.show, identity)
         except BadInput:
             return
-        if info.sha256 != sha256:
+        if (info.sha256, info.face) != (sha256, face):
             message = f"there is a template {identity!r} already; give another name, or delete it first"
             raise BadInput("template_exists", message, "name")
 
     async def check(self, video: VideoRequest) -> None:
         """Raises BadInput for a template, engine or voice that is not there, or a text nobody could read."""
-        engines = video.options.engines
-        if video.template != SAMPLE:
-            await self.template(video.template)
-        self._studio.choose("lipsync", engines.lipsync)
-        if video.options.enhance:
-            self._studio.choose("enhance", engines.enhance)
+        await self.check_look(video.template, video.options)
         if video.text is None:
             return
-        await self.speech(engines.speech, video.voice)
+        await self.speech(video.options.engines.speech, video.voice)
         limit = self._templates.settings.text_limit
         await asyncio.to_thread(sentences, video.text, video.language, limit=limit)
+
+    async def check_look(self, template: str | None, options: VideoOptions) -> None:
+        """Raises BadInput for a template, or an engine that draws, that is not there."""
+        if template not in (None, SAMPLE):
+            await self.template(template)
+        self._studio.choose("lipsync", options.engines.lipsync)
+        if options.enhance:
+            self._studio.choose("enhance", options.engines.enhance)
+
+    async def faces(self, source: Path) -> FaceList:
+        """Who is to be seen in a video or picture. Raises BadInput for one that shows nobody."""
+        async with self._looking:  # each decodes a few seconds of video
+            finder = await self._studio.engine("face", self._templates.settings.face)
+            people = await look(source, finder, source.parent)
+        return await asyncio.to_thread(_numbered, people)
 
     async def thumbnail(self, identity: str) -> Path:
         """A JPEG of the template's first frame; made when it is first wanted. Raises BadInput."""
@@ -123,7 +144,22 @@ def _shown(info: library.TemplateInfo) -> TemplateInfo:
         duration_s=round(info.duration_s, 3),
         bytes=info.bytes,
         created_at=round(info.created_at, 3),
+        face=info.face,
         thumbnail=f"/v1/templates/{info.id}/thumbnail.jpg",
+    )
+
+
+def _numbered(people: People) -> FaceList:
+    jpeg = cv2.imencode(".jpg", preview(people.picture, people.faces), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    boxes = ([round(float(value), 1) for value in face.box] for face in people.faces)
+    return FaceList(
+        data=[
+            NumberedFace(number=number, left=x, top=y, width=width, height=height)
+            for number, (x, y, width, height) in enumerate(boxes, 1)
+        ],
+        width=people.picture.shape[1],
+        height=people.picture.shape[0],
+        picture="data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode(),
     )
 
 

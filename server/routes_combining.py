@@ -9,13 +9,13 @@ from contextlib import aclosing
 from aiohttp import web
 
 from core.templates import SAMPLE
+from server.accepting import accept, asked_to_stream, short, stream_new
 from server.describe import describe
 from server.house import House
 from server.numbered import numbered, numbered_id
 from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
-from server.routes_videos import accept, asked_to_stream, short, stream_new
 from server.store import Accepted
 from server.uploads import read_json
 from server.viewing import no_video
@@ -33,7 +33,7 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
         message = "send either video_number or video_url, not both and not neither"
         raise Refused(422, "number_or_url", message, "video_number")
     order = await _order(house, wanted)
-    accepted = await asyncio.shield(accept(house, "video", order, None, None))
+    accepted = await asyncio.shield(accept(house, "video", order, {}, None))
     if to_be_streamed:
         return await stream_new(request, house, accepted)
     return respond(_created(request, await finished(request, house, accepted), wanted))

@@ -34,7 +34,8 @@ class TemplateWork:
         report.stage, began = "prepare", time.perf_counter()
         await report.event("stage.started", StageStarted(stage="prepare"))
         news = _News()
-        await alongside(self._templates.add(source, order.title, news.note), news.tell(report))
+        adding = self._templates.add(source, order.title, news.note, face=order.face)
+        await alongside(adding, news.tell(report))
         elapsed = time.perf_counter() - began
         done = StageFinished(stage="prepare", elapsed_ms=round(elapsed * 1000), items=news.done)
         await report.event("stage.finished", done)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.captions import srt, vtt
 from core.engines.base import Style
+from core.engines.chosen import AUTO
 from core.errors import BadInput, Error
 from core.fmp4 import codec_names
 from core.pipeline import Meter
@@ -31,7 +32,7 @@ from server.settings import ServerSettings
 from server.store import Store
 from server.store_rows import JobRow, OutputRow
 from server.stream.media import Clip, Clips
-from server.wire import Metrics, Order, StageProgress
+from server.wire import LipsyncRequest, Metrics, Order, StageProgress, VideoRequest
 from server.wire_events import (
     AudioSegment,
     StageFinished,
@@ -251,12 +252,15 @@ def _request(job: JobRow, folder: Path) -> Request:
     assert video is not None  # noqa: S101  # it is a video job
     options = video.options
     width, _, height = (options.size or "").partition("x")
+    said = video if isinstance(video, VideoRequest) else VideoRequest()  # else a recording is
     return Request(
-        template=video.template,
-        text=video.text,
+        template=order.template or "",
+        text=said.text,
         audio=folder / order.upload if order.upload else None,
-        language=video.language,
-        voice=video.voice,
+        video=folder / order.scene if order.scene else None,
+        face=video.face if isinstance(video, LipsyncRequest) else AUTO,
+        language=said.language,
+        voice=said.voice,
         style=Style(options.speed, options.pitch, options.seed),
         fps=options.fps,
         size=(int(width), int(height)) if options.size else None,

@@ -106,11 +106,42 @@ class VideoRequest(Model):
         return self
 
 
+def _known_choice(choice: str) -> str:
+    from core.engines.chosen import check_choice  # not before: it brings OpenCV
+
+    return check_choice(choice)
+
+
+FaceChoice = Annotated[
+    str,
+    Field(
+        description="whose face, if several people are seen; a number is one of /v1/templates/faces",
+        json_schema_extra={"pattern": "^(auto|largest|central|[1-9][0-9]?)$"},
+    ),
+    AfterValidator(_known_choice),
+]
+
+
 class TemplateRequest(Model):
     """A new template, from the video or picture at `url`; without a name it has the file's."""
 
     url: Url
     name: Annotated[Text, Field(max_length=100)] = ""
+    face: FaceChoice = "auto"
+
+
+class LipsyncRequest(Model):
+    """A video of `template`, or of a video used once, speaking a recording; both sent, or at URLs.
+
+    face: whose, in a video used once. Those options that are the voice's mean nothing here.
+    """
+
+    audio_url: Url | None = None
+    video_url: Url | None = None
+    template: Annotated[Slug | None, Field(description="without one, and without a video: the sample")] = None
+    face: FaceChoice = "auto"
+    options: VideoOptions = VideoOptions()
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
 
 class SpeechRequest(Model):
@@ -141,7 +172,8 @@ class NewVoice(Model):
 class Order(Model):
     """What a job's record keeps of its request.
 
-    upload: the file in the job's folder that came with it.
+    upload: the file in the job's folder that came with it. scene: another, a video used in place of a
+        template. face: whose face is meant in a new template.
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
         job's folder. template_name: for people.
     service: asked for by a client of an older service, who gets the speech as a file, and copies where the
@@ -149,12 +181,14 @@ class Order(Model):
     """
 
     title: str
-    template: str
-    video: VideoRequest | None = None
+    template: str | None
+    video: VideoRequest | LipsyncRequest | None = None
     upload: str | None = None
     template_file: str | None = None
     template_name: str | None = None
     service: bool = False
+    scene: str | None = None
+    face: FaceChoice = "auto"
 
 
 # --- answered ------------------------------------------------------------------------------------
@@ -232,7 +266,7 @@ class Job(Model):
     error: JobError | None = None
     metrics: Metrics | None = None
     last_seq: int
-    request: VideoRequest | None = None
+    request: VideoRequest | LipsyncRequest | None = None
 
 
 class JobList(Model):
@@ -291,7 +325,10 @@ class EngineList(Model):
 
 
 class TemplateInfo(Model):
-    """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s."""
+    """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s.
+
+    face: which of several people was chosen.
+    """
 
     id: str
     object: Literal["template"] = "template"
@@ -303,6 +340,7 @@ class TemplateInfo(Model):
     duration_s: float
     bytes: int
     created_at: float
+    face: str
     thumbnail: str
 
 
@@ -311,6 +349,29 @@ class TemplateList(Model):
 
     object: Literal["list"] = "list"
     data: list[TemplateInfo]
+
+
+class NumberedFace(Model):
+    """A face in a picture: its box in the picture's pixels, and its number, counted from the left."""
+
+    number: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class FaceList(Model):
+    """Who is to be seen in a video: in that picture of its first seconds that shows most people.
+
+    picture: a JPEG with the numbers drawn in, as a data URL.
+    """
+
+    object: Literal["list"] = "list"
+    data: list[NumberedFace]
+    width: int
+    height: int
+    picture: str
 
 
 class Deleted(Model):

@@ -15,6 +15,8 @@ import av
 import pytest
 
 from tests.browser import needs_chromium, open_browser
+from tests.faces import sentence
+from tests.samples import write_sound
 from tests.viewer import open_server, served
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +116,21 @@ def test_curl_gets_the_growing_video_in_one_request(
     file = tmp_path / "hello.mp4"
     loop.run(run(*shlex.split(command.replace(LOCAL, server)), "--silent", "--fail", "--output", str(file)))
     check_video(file)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here; get it with: apt-get install curl")
+def test_curl_has_a_recording_spoken_by_a_video_used_once(
+    loop: asyncio.Runner, server: str, tmp_path: Path, presenter_clip: Path
+) -> None:
+    line = re.search(r"^curl .*/v1/lipsync.*$", GUIDE, re.MULTILINE)
+    assert line
+    samples, rate, _ = sentence()
+    speech = write_sound(tmp_path / "speech.wav", samples[: 2 * rate], rate)
+    command, _, name = line[0].replace("speech.wav", str(speech)).partition(" > ")
+    command = command.replace("me.mp4", str(presenter_clip)).replace(LOCAL, server)
+    loop.run(run(*shlex.split(command), "--silent", "--fail", "--output", str(tmp_path / name)))
+    check_video(tmp_path / name)
 
 
 @pytest.mark.slow

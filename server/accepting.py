@@ -1,0 +1,112 @@
+"""Accept work: put a job on record with its files, and answer with the job, or with its video itself."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from server.describe import describe
+from server.house import House
+from server.problems import Refused
+from server.route import respond
+from server.store import Accepted, NewJob
+from server.uploads import Upload
+from server.viewing import opened_clip, stream
+from server.wire import Order
+
+TITLE = 80
+"""Characters of a job's title."""
+
+UPLOAD, SCENE = "upload", "scene"
+"""What a job's uploaded file is called in its folder, and a video used once in place of a template."""
+
+KEY: Mapping[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "description": "the same key and body: the same job",
+}
+"""Schema of the header Idempotency-Key."""
+
+FILE: Mapping[str, Any] = {"type": "string", "format": "binary"}
+STREAM: Mapping[str, Any] = {"type": "boolean", "default": False, "description": "the same as in the body"}
+"""Schemas of a form's file, and of the query's `stream`."""
+
+
+async def accept(
+    house: House, kind: str, order: Order, uploads: Mapping[str, Upload], key: str | None
+) -> Accepted:
+    """Put a job on record, its files first; what is refused leaves nothing.
+
+    uploads: by what they shall be called in the job's folder. Raises what `Store.accept` does.
+    """
+    job_id = f"{kind}_{secrets.token_hex(12)}"
+    body = json.dumps([kind, order.model_dump(mode="json"), {n: u.sha256 for n, u in uploads.items()}])
+    try:
+        if uploads:
+            await asyncio.to_thread(_move_in, house, job_id, uploads)
+        accepted = await house.store.accept(NewJob(job_id, kind, order.model_dump_json(), body, key))
+    except BaseException:
+        await asyncio.to_thread(house.folder.clear, job_id)
+        raise
+    if accepted.new:
+        house.runner.nudge()
+    elif uploads:
+        await asyncio.to_thread(house.folder.clear, job_id)
+    return accepted
+
+
+def _move_in(house: House, job_id: str, uploads: Mapping[str, Upload]) -> None:
+    place = house.folder.job(job_id)
+    place.mkdir(parents=True)
+    for name, upload in uploads.items():
+        upload.path.rename(place / name)
+
+
+async def stream_new(request: web.Request, house: House, accepted: Accepted) -> web.StreamResponse:
+    """Answer with the video. The job is this request's: if the client leaves, nobody wants it."""
+    job_id = accepted.job.id
+    over = False
+    try:
+        async with opened_clip(house, job_id) as clip:
+            response = await stream(request, house, job_id, clip)
+            over = clip.ended is not None
+        return response
+    except Refused:
+        over = True
+        raise
+    finally:
+        if accepted.new and not over and not house.stopping:
+            house.send(house.runner.cancel(job_id))
+
+
+def accepted_job(accepted: Accepted) -> web.Response:
+    """Answer with the job: 202, or 200 if it was there before."""
+    location = {"Location": f"/v1/jobs/{accepted.job.id}"}
+    return respond(describe(accepted.job), 202 if accepted.new else 200, location)
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The request's Idempotency-Key. Raises Refused for one that cannot be kept."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        message = "Idempotency-Key is 1 to 255 printable ASCII characters"
+        raise Refused(422, "invalid_request", message, "Idempotency-Key")
+    return key
+
+
+def asked_to_stream(request: web.Request) -> bool:
+    """Whether the address itself asks for the video: `?stream=true`, the same as in the body."""
+    value = request.query.get("stream", "false")
+    if value not in ("true", "false"):
+        raise Refused(422, "invalid_request", f"stream is true or false, not {value[:80]!r}", "stream")
+    return value == "true"
+
+
+def short(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"

@@ -1,0 +1,149 @@
+"""The library over HTTP: add templates, look at them, remove them."""
+
+import asyncio
+from pathlib import PurePath
+
+from aiohttp import web
+
+from core.engines.chosen import AUTO, check_choice
+from core.templates import template_id
+from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key
+from server.problems import Refused
+from server.route import TEMPLATE, Route, respond
+from server.routes_jobs import house_of
+from server.uploads import Form, Upload, read_form, read_json
+from server.wire import Deleted, FaceList, Job, Order, TemplateInfo, TemplateList, TemplateRequest
+
+
+async def create_template(request: web.Request) -> web.StreamResponse:
+    """Accept a template; its preparation is a job."""
+    house, key = house_of(request), idempotency_key(request)
+    house.take_jobs()
+    form = Form()
+    try:
+        if request.content_type == "application/json":
+            wanted = await read_json(request, TemplateRequest)
+            form.texts.update(name=wanted.name, face=wanted.face)
+            form.files["file"] = [await house.fetch(wanted.url, "video", "image", param="url")]
+        else:
+            limit, texts = house.settings.upload_mb << 20, {"name", "face"}
+            form = await read_form(request, house.folder, texts=texts, files={"file": 1}, limit=limit)
+        upload = form.file("file")
+        if upload is None:
+            raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
+        name = _template_name(form.text("name") or "", upload)
+        identity = template_id(name)
+        face = check_choice(form.text("face") or AUTO)
+        await house.catalog.check_new_template(identity, upload.sha256, face)
+        order = Order(title=name, template=identity, upload=UPLOAD, face=face)
+        accepted = await asyncio.shield(accept(house, "template", order, {UPLOAD: upload}, key))
+    finally:
+        form.discard()
+    return accepted_job(accepted)
+
+
+async def find_faces(request: web.Request) -> web.Response:
+    """Who is to be seen in a video or picture; nothing of it is kept."""
+    house = house_of(request)
+    house.take_jobs()
+    limit = house.settings.upload_mb << 20
+    form = await read_form(request, house.folder, texts=set(), files={"file": 1}, limit=limit)
+    try:
+        upload = form.file("file")
+        if upload is None:
+            raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
+        return respond(await house.catalog.faces(upload.path))
+    finally:
+        form.discard()
+
+
+async def list_templates(request: web.Request) -> web.Response:
+    """Every template."""
+    return respond(TemplateList(data=await house_of(request).catalog.templates()))
+
+
+async def get_template(request: web.Request) -> web.Response:
+    """One template."""
+    await _known(request)
+    return respond(await house_of(request).catalog.template(request.match_info["template"]))
+
+
+async def delete_template(request: web.Request) -> web.Response:
+    """Delete a template and what was prepared of it."""
+    template = await _known(request)
+    await house_of(request).catalog.remove(template)
+    return respond(Deleted(id=template))
+
+
+async def template_thumbnail(request: web.Request) -> web.StreamResponse:
+    """The template's first frame, small."""
+    template = await _known(request)
+    path = await house_of(request).catalog.thumbnail(template)
+    return web.FileResponse(
+        path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
+    )
+
+
+def _template_name(wanted: str, upload: Upload) -> str:
+    name = " ".join((wanted or PurePath(upload.name).stem).split())
+    if not name or len(name) > 100 or not name.isprintable():
+        raise Refused(
+            422, "invalid_request", "a template needs a name of 1 to 100 printable characters", "name"
+        )
+    return name
+
+
+async def _known(request: web.Request) -> str:
+    """The template of the path, which must exist. Raises Refused."""
+    template = request.match_info["template"]
+    if all(info.id != template for info in await house_of(request).catalog.templates()):
+        raise Refused(404, "unknown_template", f"there is no template {template!r}", "template")
+    return template
+
+
+ROUTES = [
+    Route("GET", "/v1/templates", list_templates, "Every template", {200: TemplateList}),
+    Route(
+        "POST",
+        "/v1/templates",
+        create_template,
+        "Add a video or picture of a person; preparing it is a job",
+        {202: Job, 200: Job},
+        body=TemplateRequest,
+        form={
+            "file": FILE,
+            "name": {"type": "string", "maxLength": 100},
+            "face": {"type": "string", "default": AUTO},
+        },
+        headers={"Idempotency-Key": KEY},
+        refuses=(413, 415, 429, 503, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/templates/faces",
+        find_faces,
+        "Who is to be seen in a video or picture, numbered for `face`",
+        {200: FaceList},
+        form={"file": FILE},
+        refuses=(413, 415, 503, 507),
+    ),
+    Route(
+        "GET", f"/v1/templates/{TEMPLATE}", get_template, "A template", {200: TemplateInfo}, refuses=(404,)
+    ),
+    Route(
+        "DELETE",
+        f"/v1/templates/{TEMPLATE}",
+        delete_template,
+        "Delete a template",
+        {200: Deleted},
+        refuses=(404,),
+    ),
+    Route(
+        "GET",
+        f"/v1/templates/{TEMPLATE}/thumbnail.jpg",
+        template_thumbnail,
+        "Its first frame, small",
+        {200: "image/jpeg", 206: "image/jpeg", 304: None},
+        refuses=(404, 416),
+    ),
+]
