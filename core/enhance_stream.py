@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.engines.base import FaceEnhancer
+from core.engines.base import FIDELITY, FaceEnhancer
 from core.template import Template
 from core.types import Arrays, FrameBatch
 from core.worker import Worker
@@ -17,10 +17,11 @@ async def enhance_stream(
     worker: Worker,
     template: Template,
     prepared: Arrays,
+    fidelity: float = FIDELITY,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield `batches` with clearer patches; those of frames without a face are left as they are.
 
-    prepared: what the engine learnt of the template.
+    prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`.
     """
     async for batch in batches:
         drawn = np.flatnonzero(batch.drawn)
@@ -30,7 +31,7 @@ async def enhance_stream(
         whole = len(drawn) == len(batch)
         patches = batch.patches if whole else batch.patches[drawn]
         numbers = batch.numbers[drawn].tolist()
-        clearer = await worker.call(engine.enhance, patches, numbers, template.track, prepared)
+        clearer = await worker.call(engine.enhance, patches, numbers, template.track, prepared, fidelity)
         if not whole:
             merged = batch.patches.copy()
             merged[drawn] = clearer

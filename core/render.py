@@ -14,7 +14,7 @@ from typing import TypedDict
 
 from core.captions import Captions
 from core.encode_stream import encode_stream
-from core.engines.base import Style
+from core.engines.base import FIDELITY, Style
 from core.engines.chosen import AUTO
 from core.enhance_stream import enhance_stream
 from core.errors import BadInput
@@ -42,6 +42,7 @@ class Request:
 
     video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
+    fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
     fps, size: of the video; None is the template's own. voice: None is the engine's first.
     """
 
@@ -56,6 +57,7 @@ class Request:
     fps: int | None = None
     size: tuple[int, int] | None = None
     enhance: bool = True
+    fidelity: float = FIDELITY
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
@@ -163,7 +165,12 @@ async def render(
         faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
         if enhance is not None:
             frames = enhance_stream(
-                faces, enhance.engine, enhance.worker, template, template.prepared[enhance.key]
+                faces,
+                enhance.engine,
+                enhance.worker,
+                template,
+                template.prepared[enhance.key],
+                request.fidelity,
             )
             faces = pipe.stage("enhance", frames, limit=1, count=len)
         encoded = encode_stream(faces, template, encoder, rate=progress.rate)
@@ -203,6 +210,8 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
         )
     if request.fps is not None and not 1 <= request.fps <= 60:
         raise BadInput("out_of_range", f"fps {request.fps} is outside 1 to 60", "fps")
+    if not 0 <= request.fidelity <= 1:  # NaN is neither
+        raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
     if request.size is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in request.size):
         size = "x".join(map(str, request.size))
         raise BadInput("out_of_range", f"size {size}: width and height must be even, 64 to 4096", "size")

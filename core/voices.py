@@ -22,7 +22,8 @@ from core.engines.gpt_sovits.voices import (
 from core.errors import BadInput
 from core.media import open_audio
 from core.types import Samples
-from core.weights import CHECKPOINTS, installed, locate
+from core.weights import installed, locate
+from core.weights_table import CHECKPOINTS
 
 DEFAULT = "default"
 """Name of the voice that the settings' reference makes."""

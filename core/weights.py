@@ -1,7 +1,6 @@
-"""Checkpoints this project can use: what they are, where they come from, whose terms they are under; and
-getting them, resumed after every interruption and kept only if every byte is right.
+"""Get the checkpoints of `core.weights_table`: resumed after every break, kept only if every byte is right.
 
-None is shipped. Loading them is for `core.engines.checkpoints`; here they are bytes.
+Loading them is for `core.engines.checkpoints`; here they are bytes.
 """
 
 import errno
@@ -11,186 +10,11 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from core.errors import BadInput, StorageFull
-
-_RESEARCH = (
-    "Wav2Lip's weights were trained on LRS2. Their authors (github.com/Rudrabha/Wav2Lip) allow research, "
-    "academic and personal use only; any commercial use is strictly prohibited. Ask people before you put "
-    "words into their mouths, and say that the video is made."
-)
-_MIT_WIDER = (
-    "The code is MIT; the weights were trained on WIDER FACE, whose pictures are for non-commercial research."
-)
-_BSD_WIDER = (
-    "From face-alignment (BSD-3-Clause); the weights were trained on WIDER FACE, whose pictures are for "
-    "non-commercial research."
-)
-
-_MIT_VOICE = (
-    "MIT (github.com/RVC-Boss/GPT-SoVITS). It speaks with the voice of any recording: have the speaker's "
-    "consent, and say that the voice is made."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A published file of weights.
-
-    file: its name on disk. size: in bytes. sha256: of the whole file. sources: addresses, tried in order.
-    terms: what the user must agree to before it is downloaded.
-    """
-
-    name: str
-    about: str
-    file: str
-    size: int
-    sha256: str
-    sources: tuple[str, ...]
-    terms: str
-
-
-_FACES = "https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints"
-_FACEXLIB = "https://github.com/xinntao/facexlib/releases/download/v0.1.0"
-_CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
-# The revision whose hashes these are; what lies on `main` may change.
-_SOVITS = "lj1995/GPT-SoVITS/resolve/336b2ec4e8d4ac74740798dd40af44e74659ecaf"
-
-
-def _sovits(path: str) -> tuple[str, ...]:
-    return tuple(f"https://{host}/{_SOVITS}/{path}" for host in ("huggingface.co", "hf-mirror.com"))
-
-
-CHECKPOINTS: Mapping[str, Checkpoint] = {
-    entry.name: entry
-    for entry in (
-        Checkpoint(
-            "wav2lip",
-            "lips, 96 px: the most accurate sync",
-            "wav2lip.pth",
-            435_807_851,
-            "b78b681b68ad9fe6c6fb1debc6ff43ad05834a8af8a62ffc4167b7b34ef63c37",
-            (
-                f"{_FACES}/wav2lip.pth",
-                "https://huggingface.co/numz/wav2lip_studio/resolve/main/Wav2lip/wav2lip.pth",
-                "https://huggingface.co/rippertnt/wav2lip/resolve/main/wav2lip.pth",
-            ),
-            _RESEARCH,
-        ),
-        Checkpoint(
-            "wav2lip-gan",
-            "lips, 96 px: the better picture",
-            "wav2lip_gan.pth",
-            435_801_865,
-            "ca9ab7b7b812c0e80a6e70a5977c545a1e8a365a6c49d5e533023c034d7ac3d8",
-            (
-                f"{_FACES}/wav2lip_gan.pth",
-                "https://huggingface.co/numz/wav2lip_studio/resolve/main/Wav2lip/wav2lip_gan.pth",
-                "https://huggingface.co/Nekochu/Wav2Lip/resolve/main/wav2lip_gan.pth",
-            ),
-            _RESEARCH,
-        ),
-        Checkpoint(
-            "s3fd",
-            "face finder, as Wav2Lip uses it",
-            "s3fd-619a316812.pth",
-            89_843_225,
-            "619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
-            (
-                "https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
-                f"{_FACES}/s3fd-619a316812.pth",
-            ),
-            _BSD_WIDER,
-        ),
-        Checkpoint(
-            "retinaface",
-            "face finder with landmarks, small and fast",
-            "detection_mobilenet0.25_Final.pth",
-            1_789_735,
-            "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
-            (
-                f"{_FACEXLIB}/detection_mobilenet0.25_Final.pth",
-                f"{_CODEFORMER}/detection_mobilenet0.25_Final.pth",
-            ),
-            _MIT_WIDER,
-        ),
-        Checkpoint(
-            "retinaface-resnet50",
-            "face finder with landmarks, thorough",
-            "detection_Resnet50_Final.pth",
-            109_497_761,
-            "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
-            (f"{_FACEXLIB}/detection_Resnet50_Final.pth", f"{_CODEFORMER}/detection_Resnet50_Final.pth"),
-            _MIT_WIDER,
-        ),
-        Checkpoint(
-            "gpt-sovits-t2s",
-            "cloned voices: text to tokens, of v2Pro, v2ProPlus and later",
-            "s1v3.ckpt",
-            155_284_856,
-            "87133414860ea14ff6620c483a3db5ed07b44be42e2c3fcdad65523a729a745a",
-            _sovits("s1v3.ckpt"),
-            _MIT_VOICE,
-        ),
-        Checkpoint(
-            "gpt-sovits-v2proplus",
-            "cloned voices: tokens to sound, the best",
-            "s2Gv2ProPlus.pth",
-            200_125_741,
-            "d42a22bbbf65fb2bbdd45ad6a66841156977db45c7aabe0a6992ff378d9c7d3b",
-            _sovits("v2Pro/s2Gv2ProPlus.pth"),
-            _MIT_VOICE,
-        ),
-        Checkpoint(
-            "gpt-sovits-v2pro",
-            "cloned voices: tokens to sound, a third cheaper",
-            "s2Gv2Pro.pth",
-            162_303_657,
-            "0f8ead815234365edf045c6d86370ed6e4f440e8195be77ff0ea72684ad406a5",
-            _sovits("v2Pro/s2Gv2Pro.pth"),
-            _MIT_VOICE,
-        ),
-        Checkpoint(
-            "gpt-sovits-speaker",
-            "cloned voices: tells speakers apart (ERes2NetV2)",
-            "pretrained_eres2netv2w24s4ep4.ckpt",
-            107_528_697,
-            "4f5a0bf73c61eb41b174e1bb54e7ee3c83233892be8e0af1f187024e8e581a35",
-            _sovits("sv/pretrained_eres2netv2w24s4ep4.ckpt"),
-            "From 3D-Speaker; Apache-2.0.",
-        ),
-        Checkpoint(
-            "chinese-hubert",
-            "cloned voices: listens to the reference",
-            "chinese-hubert-base.bin",
-            188_811_417,
-            "24164f129c66499d1346e2aa55f183250c223161ec2770c0da3d3b08cf432d3c",
-            _sovits("chinese-hubert-base/pytorch_model.bin"),
-            "From TencentGameMate/chinese-hubert-base; MIT.",
-        ),
-        Checkpoint(
-            "chinese-roberta",
-            "cloned voices: how Chinese is meant",
-            "chinese-roberta-wwm-ext-large.bin",
-            651_225_145,
-            "e53a693acc59ace251d143d068096ae0d7b79e4b1b503fa84c9dcf576448c1d8",
-            _sovits("chinese-roberta-wwm-ext-large/pytorch_model.bin"),
-            "From hfl/chinese-roberta-wwm-ext-large; Apache-2.0.",
-        ),
-        Checkpoint(
-            "chinese-roberta-tokens",
-            "the vocabulary of chinese-roberta",
-            "chinese-roberta-wwm-ext-large.json",
-            268_962,
-            "173796956820ea27bd14f76bf28162607ff4254807e2948253eb5b46f5bb643b",
-            _sovits("chinese-roberta-wwm-ext-large/tokenizer.json"),
-            "From hfl/chinese-roberta-wwm-ext-large; Apache-2.0.",
-        ),
-    )
-}
+from core.weights_table import CHECKPOINTS, SETS, Checkpoint
 
 Report = Callable[[int, int], None]
 """Called with (bytes there, bytes in all) while a file comes in."""
@@ -220,11 +44,18 @@ def locate(name: str, folder: Path, own: Mapping[str, Path] | None = None) -> Pa
     return path
 
 
+def chosen(names: Iterable[str]) -> list[Checkpoint]:
+    """The table's rows of these names, those of `SETS` in place of a set. Raises BadInput like `known`."""
+    return [known(one) for name in names for one in SETS.get(name, (name,))]
+
+
 def known(name: str) -> Checkpoint:
     """The table's row. Raises BadInput `unknown_weights` if there is none."""
     if name not in CHECKPOINTS:
         raise BadInput(
-            "unknown_weights", f"there are no weights {name!r}; there are: {', '.join(CHECKPOINTS)}", "name"
+            "unknown_weights",
+            f"there are no weights {name!r}; there are: {', '.join([*CHECKPOINTS, *SETS])}",
+            "name",
         )
     return CHECKPOINTS[name]
 

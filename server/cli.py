@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--enhance", action=argparse.BooleanOptionalAction, default=True, help="make faces clearer (default)"
     )
+    render.add_argument(
+        "--fidelity",
+        type=float,
+        metavar="W",
+        help="of clearer faces: 0 clearest, 1 most alike (default: 0.7)",
+    )
     render.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
     render.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")

@@ -9,16 +9,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from core.engines.neural import NeuralSettings
-from core.weights import CHECKPOINTS, Checkpoint, download, known, verify
+from core.weights import chosen, download, verify
+from core.weights_table import CHECKPOINTS, Checkpoint
 
 
 def models_command(options: argparse.Namespace) -> int:
     """Dispatch `list`, `download`, `verify`."""
-    chosen = [known(name) for name in getattr(options, "names", [])]
+    wanted = chosen(getattr(options, "names", []))
     if options.action == "download":
-        return _download(chosen, options)
+        return _download(wanted, options)
     if options.action == "verify":
-        return _verify(chosen or list(CHECKPOINTS.values()))
+        return _verify(wanted or list(CHECKPOINTS.values()))
     return _list()
 
 
@@ -34,19 +35,19 @@ def _list() -> int:
     return 0
 
 
-def _verify(chosen: Sequence[Checkpoint]) -> int:
+def _verify(wanted: Sequence[Checkpoint]) -> int:
     """1 if a file that is there is not what was published."""
     folder, wrong = NeuralSettings().weights_dir, 0
-    for one in chosen:
+    for one in wanted:
         state = verify(one, folder)
         wrong += state not in ("ok", "missing", "partial")
         Console().print(f"{one.name}: {state}", highlight=False, soft_wrap=True)
     return 1 if wrong else 0
 
 
-def _download(chosen: Sequence[Checkpoint], options: argparse.Namespace) -> int:
+def _download(wanted: Sequence[Checkpoint], options: argparse.Namespace) -> int:
     settings, console = NeuralSettings(), Console(stderr=True)
-    for one in chosen:
+    for one in wanted:
         accept = options.accept or _agreed(one, console)
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
         with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from core.captions import srt, vtt
 from core.config import Settings
-from core.engines.base import Style
+from core.engines.base import FIDELITY, Style
 from core.engines.chosen import AUTO
 from core.errors import BadInput
 from core.recording import Recording
@@ -54,6 +54,7 @@ def render_command(options: argparse.Namespace) -> int:
         fps=options.fps,
         size=_size(options.size),
         enhance=options.enhance,
+        fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         speech=options.speech,
         lipsync=options.lipsync,
         enhancer=options.enhancer,

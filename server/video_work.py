@@ -265,6 +265,7 @@ def _request(job: JobRow, folder: Path) -> Request:
         fps=options.fps,
         size=(int(width), int(height)) if options.size else None,
         enhance=options.enhance,
+        fidelity=options.fidelity,
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,
         enhancer=options.engines.enhance,

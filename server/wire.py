@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from core.engines.base import FIDELITY
+
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
@@ -74,6 +76,10 @@ class VideoOptions(Model):
     fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
     size: Size | None = None
     enhance: Annotated[bool, Field(description="make the redrawn face clearer")] = True
+    fidelity: Annotated[
+        float,
+        Field(ge=0, le=1, allow_inf_nan=False, description="of the clearer face: 0 clearest, 1 most alike"),
+    ] = FIDELITY
     speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
         1.0
     )

@@ -110,3 +110,10 @@ def test_noise_is_measured(deviation):
     grain = np.random.default_rng(0).normal(120, deviation, (80, 80, 1))
     level = noise_level(np.repeat(np.rint(grain).clip(0, 255), 3, axis=2).astype(np.uint8))
     assert abs(level - deviation) < 0.15 * deviation
+
+
+def test_fidelity_is_no_choice_here():
+    track, crops = some(1)
+    learnt = ENGINE.prepare(track, crops, lambda _: None)
+    clear, alike = (ENGINE.enhance(crops, [0], track, learnt, w) for w in (0.0, 1.0))
+    assert np.array_equal(clear, alike)

@@ -87,6 +87,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "--size", "huge"], "is not like 1280x720"),
         (["render", "Hi.", "--size", "65x64"], "must be even"),
         (["render", "Hi.", "--fps", "500"], "outside 1 to 60"),
+        (["render", "Hi.", "--fidelity", "-0.1"], "outside 0 to 1"),
         (["render", "Hi.", "--speed", "9"], "outside 0.5 to 2"),
         (["render", "Hi.", "--voice", "nobody"], "no voice 'nobody'"),
         (["render", "Hi.", "--lipsync", "magic"], "no lipsync engine 'magic'"),

@@ -171,6 +171,8 @@ def test_cancelling_frees_everything_soon(small_library, after_frames):
         (Request(template="small", text="Hi.", lipsync="nothing"), "unknown_engine"),
         (Request(template="small", text="Hi.", fps=0), "out_of_range"),
         (Request(template="small", text="Hi.", size=(1, 9000)), "out_of_range"),
+        (Request(template="small", text="Hi.", fidelity=1.01), "out_of_range"),
+        (Request(template="small", text="Hi.", fidelity=float("nan")), "out_of_range"),
     ],
 )
 def test_what_cannot_be_met_is_refused_before_any_work(small_library, request_, code):

@@ -34,6 +34,7 @@ BODIES = [
     (b'{"text": "a", "options": {"speed": NaN}}', 422, "invalid_request", "options.speed"),
     (b'{"text": "a", "options": {"speed": 1e999}}', 422, "invalid_request", "options.speed"),
     (b'{"text": "a", "options": {"seed": 99999999999999999999}}', 422, "invalid_request", "options.seed"),
+    (b'{"text": "a", "options": {"fidelity": 1.5}}', 422, "invalid_request", "options.fidelity"),
     (b'{"text": "a", "options": {"size": "12x"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "63x63"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "101x100"}}', 422, "invalid_request", "options.size"),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, StorageFull
-from core.weights import CHECKPOINTS, Checkpoint, download, installed, locate, verify
+from core.weights import chosen, download, installed, locate, verify
+from core.weights_table import CHECKPOINTS, SETS, Checkpoint
 
 CONTENT = bytes(range(256)) * 4000
 TERMS = "for research only"
@@ -199,3 +200,11 @@ def test_every_row_of_the_table_can_be_verified_and_says_its_terms():
         assert len(entry.sources) > 1
         assert all(source.startswith("https://") for source in entry.sources)
     assert len({replace(entry, name="").file for entry in CHECKPOINTS.values()}) == len(CHECKPOINTS)
+
+
+def test_a_set_stands_for_its_checkpoints_and_each_is_in_the_table():
+    names = [one.name for one in chosen(["codeformer", *SETS])]
+    assert names == ["codeformer", *(name for one in SETS.values() for name in one)]
+    assert not set(SETS) & set(CHECKPOINTS)
+    with pytest.raises(BadInput, match="facelib"):
+        chosen(["facelab"])

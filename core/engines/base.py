@@ -14,6 +14,9 @@ from typing import Protocol
 
 from core.types import Arrays, Face, FaceTrack, Image, Sentence, Speech, Spoken, Voice
 
+FIDELITY = 0.7
+"""Default of `FaceEnhancer.enhance`: higher is steadier from frame to frame, lower clearer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -105,11 +108,24 @@ class FaceEnhancer(Protocol):
     """Makes redrawn face crops clearer."""
 
     version: str
+    """Part of the key under which what `prepare` returned is cached."""
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Learn what `enhance` needs of a template, once. Like `LipsyncEngine.prepare`."""
         ...
 
-    def enhance(self, patches: Image, numbers: Sequence[int], track: FaceTrack, prepared: Arrays) -> Image:
-        """Clearer patches, uint8 (n, side, side, 3), a new array; `patches` is not to be written."""
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """Clearer patches, uint8 (n, side, side, 3), a new array; `patches` is not to be written.
+
+        numbers: the template frames they belong to. Each comes out the same however patches are grouped.
+        fidelity: 0 is the clearest face the engine can make, 1 the one that differs least from the given;
+            engines that know no such choice ignore it.
+        """
         ...

@@ -7,6 +7,7 @@ mkldnn_fusion.py); calling them directly needs no compiler and no minutes of wai
 
 import copy
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,10 +49,16 @@ def laid_out(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mod
     return net
 
 
-def packed(net: nn.Module, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> nn.Module:
+def packed(
+    net: nn.Module,
+    inputs: tuple[Tensor, ...],
+    dtype: torch.dtype,
+    parts: Sequence[str] | None = None,
+) -> nn.Module:
     """A copy of `net` whose convolutions are laid out for inputs of these very shapes, in `dtype`.
 
     Inputs of other shapes give the same result, slower. Call it with channels_last tensors of `dtype`.
+    parts: the children that are cast to `dtype`; by default all of it.
     """
     net = folded(net)
     sizes: dict[nn.Module, list[int]] = {}
@@ -65,7 +72,9 @@ def packed(net: nn.Module, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> nn
     for hook in hooks:
         hook.remove()
     _replace(net, sizes, dtype)
-    return net.to(dtype)
+    for part in [net] if parts is None else map(net.get_submodule, parts):
+        part.to(dtype)
+    return net
 
 
 def _replace(parent: nn.Module, sizes: dict[nn.Module, list[int]], dtype: torch.dtype) -> None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.base import FIDELITY
 from core.engines.builtin.pose import Matrix, chained, placed
 from core.types import Arrays, FaceTrack, Image
 
@@ -66,7 +67,14 @@ class Clarity:
             report(frame + 1)
         return {"noise": np.array(np.median(levels) if levels else 0.0, np.float32)}
 
-    def enhance(self, patches: Image, numbers: Sequence[int], track: FaceTrack, prepared: Arrays) -> Image:
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,  # nothing is invented here, so there is nothing to choose
+    ) -> Image:
         """Clearer patches; those of frames without a face as they are."""
         noise = float(prepared["noise"])
         out = patches.copy()

@@ -1,0 +1,73 @@
+"""The stage in front of an enhancer that writes down what it is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+
+from core.engines.base import FIDELITY
+from core.enhance_stream import enhance_stream
+from core.types import Arrays, FaceTrack, FrameBatch, Image
+from core.worker import Worker
+from tests.fakes import template
+
+
+class Brighter:
+    """Adds one to every value, and notes template frames and fidelity of each call."""
+
+    version = "1"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[int], float]] = []
+
+    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: object) -> Arrays:
+        return {}
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        self.calls.append((list(numbers), fidelity))
+        return patches + np.uint8(1)
+
+
+def batch(drawn: Sequence[bool]) -> FrameBatch:
+    count = len(drawn)
+    patches = np.full((count, 16, 16, 3), 7, np.uint8)
+    numbers = np.arange(count, dtype=np.int32)
+    return FrameBatch(0, patches, numbers, np.array(drawn), np.zeros(640 * count, np.float32), 16_000)
+
+
+def run(engine: Brighter, batches: Sequence[FrameBatch], **given: float) -> list[FrameBatch]:
+    async def source() -> AsyncIterator[FrameBatch]:
+        for one in batches:
+            yield one
+
+    async def collect() -> list[FrameBatch]:
+        worker = Worker("clear")
+        try:
+            return [one async for one in enhance_stream(source(), engine, worker, template(), {}, **given)]
+        finally:
+            await asyncio.to_thread(worker.close)
+
+    return asyncio.run(collect())
+
+
+def test_the_jobs_fidelity_reaches_the_engine():
+    engine = Brighter()
+    run(engine, [batch([True])], fidelity=0.25)
+    run(engine, [batch([True])])
+    assert [fidelity for _, fidelity in engine.calls] == [0.25, FIDELITY]
+
+
+def test_only_drawn_faces_are_enhanced_and_the_given_patches_stay():
+    engine = Brighter()
+    given = [batch([True, False, True]), batch([False, False]), batch([True, True])]
+    made = run(engine, given)
+    assert [numbers for numbers, _ in engine.calls] == [[0, 2], [0, 1]]
+    assert [one.patches[:, 0, 0, 0].tolist() for one in made] == [[8, 7, 8], [7, 7], [8, 8]]
+    assert all((one.patches == 7).all() for one in given)
