@@ -47,6 +47,7 @@ def _lips(value: str) -> dict[str, Any]:
 
 
 OLD_NAMES: Mapping[str, OldName] = {
+    "gpt_sovits_url": _same("gpt_sovits_url"),
     "video_base_path": _same("video_base_path"),
     "temp_video_path": _same("temp_video_path"),
     "generated_audio_path": _same("generated_audio_path"),

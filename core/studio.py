@@ -4,8 +4,10 @@ An engine is made when first asked for and serves every job until the studio clo
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,8 +15,11 @@ from typing import Any, Self
 from core.engines import ENGINES, choose, load
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.neural import NeuralSettings
+from core.errors import EngineUnavailable
 from core.voices import take_default
 from core.worker import Worker
+
+log = logging.getLogger(__name__)
 
 CLONED = "gpt-sovits"
 """The engine that speaks with the user's own voices."""
@@ -47,21 +52,30 @@ class Studio:
     async def engine(self, kind: str, wanted: str = "auto") -> Staffed:
         """The engine `wanted` of `kind`, loaded if it was not yet.
 
-        "auto" passes over a speech engine that has no voice yet. Raises EngineUnavailable or BadInput
-        like `core.engines.choose`.
+        "auto" passes over a speech engine that has no voice yet, or is a server that does not answer. Raises
+        EngineUnavailable or BadInput like `core.engines.choose`.
         """
-        found = await self._engine(kind, self.choose(kind, wanted))
-        if kind == "speech" and wanted == "auto" and not found.engine.voices():
-            return await self._engine(kind, "builtin")
-        return found
+        if kind != "speech" or wanted != "auto":
+            return await self._engine(kind, self.choose(kind, wanted))
+        *better, last = self._runnable(kind)
+        for name in better:
+            try:
+                found = await self._engine(kind, name)
+            except EngineUnavailable as error:
+                log.warning("%s", error)
+                continue
+            if found.engine.voices():
+                return found
+        return await self._engine(kind, last)
 
     async def speech(self, wanted: str = "auto", voice: str | None = None) -> Staffed:
         """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`."""
         if wanted == "auto" and voice is not None:
             for name in self._runnable("speech"):
-                found = await self._engine("speech", name)
-                if has_voice(found, voice):
-                    return found
+                with suppress(EngineUnavailable):
+                    found = await self._engine("speech", name)
+                    if has_voice(found, voice):
+                        return found
         return await self.engine("speech", wanted)
 
     def choose_speech(self, wanted: str = "auto", voice: str | None = None) -> str:

@@ -19,7 +19,8 @@ class EngineSpec:
     """An engine to be.
 
     target: "module:Class", imported on first use. about: one line for people.
-    packages, weights: what it cannot do without, by name; `extra` is the pip extra that brings the packages.
+    packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
+    packages. A setting that is set counts among the weights that are there.
     """
 
     target: str
@@ -27,11 +28,13 @@ class EngineSpec:
     packages: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     extra: str = ""
+    settings: tuple[str, ...] = ()
 
     def missing(self, weights: Container[str] = ()) -> list[str]:
         """Names of packages and weights this machine lacks."""
         lacking = [p for p in self.packages if importlib.util.find_spec(p) is None]
-        return lacking + [w for w in self.weights if w not in weights]
+        lacking += [w for w in self.weights if w not in weights]
+        return lacking + [f"the setting {s}" for s in self.settings if s not in weights]
 
     def remedy(self, weights: Container[str] = ()) -> str:
         """The commands that get what is missing."""
@@ -40,6 +43,7 @@ class EngineSpec:
             steps.append(f"pip install 'lipstream[{self.extra}]'")
         if lacking := [w for w in self.weights if w not in weights]:
             steps.append(f"lipstream models download {' '.join(lacking)}")
+        steps += [f"export LIPSTREAM_{s.upper()}=..." for s in self.settings if s not in weights]
         return f"get it with: {' && '.join(steps)}" if steps else ""
 
 
@@ -59,6 +63,11 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
                 "chinese-roberta-tokens",
             ),
             extra="neural",
+        ),
+        "gpt-sovits-http": EngineSpec(
+            "core.engines.gpt_sovits_http:GptSovitsHttp",
+            "a GPT-SoVITS server that runs elsewhere, api.py or api_v2.py; streaming",
+            settings=("gpt_sovits_url",),
         ),
         "builtin": EngineSpec(
             "core.engines.builtin.voice:EspeakVoice",

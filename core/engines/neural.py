@@ -30,11 +30,16 @@ class NeuralSettings(Settings):
     """Frames by which the sound Wav2Lip hears for a picture is later than the picture. -1 is how it was
     trained, and 40 ms sooner to the first picture; 0 is what the authors' inference.py does."""
 
+    gpt_sovits_url: str = ""
+    """A GPT-SoVITS server (api.py or api_v2.py) for the engine gpt-sovits-http, like http://127.0.0.1:9880."""
+
     @property
     def weights_dir(self) -> Path:
         """Where downloaded checkpoints lie."""
         return self.data_dir / "weights"
 
     def weights(self) -> frozenset[str]:
-        """Names of the checkpoints that can be loaded, as `core.engines.choose` wants them."""
-        return installed(self.weights_dir, self.own_weights)
+        """Names of the checkpoints that can be loaded, and of settings that an engine needs and that are set,
+        as `core.engines.choose` wants them."""
+        there = installed(self.weights_dir, self.own_weights)
+        return there | {"gpt_sovits_url"} if self.gpt_sovits_url else there
