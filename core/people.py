@@ -12,6 +12,7 @@ from core.engines.base import FaceFinder
 from core.engines.chosen import from_left
 from core.errors import BadInput
 from core.media import Frames, normalise
+from core.planes import Planes
 from core.studio import Staffed
 from core.types import Face, Image
 
@@ -57,14 +58,20 @@ async def look(source: Path, finder: Staffed, folder: Path | None = None) -> Peo
 
 def working_pictures(frames: Frames, numbers: range) -> Iterator[Image]:
     """Those frames of a clip, uint8 BGR, as small as faces are sought in. Blocking."""
-    scale = min(1.0, WORKING_SIDE / max(frames.width, frames.height))
     for number in numbers:
-        # BT.601 conversion of BT.709 planes: a slight tint, of no matter to a face finder, and fast.
-        picture = cv2.cvtColor(frames.planes(number), cv2.COLOR_YUV2BGR_I420)
-        if scale < 1:
-            size = (round(frames.width * scale), round(frames.height * scale))
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        yield np.asarray(picture, np.uint8)
+        yield working_picture(frames.planes(number))
+
+
+def working_picture(planes: Planes) -> Image:
+    """A frame, uint8 BGR, as small as faces are sought in."""
+    # BT.601 conversion of BT.709 planes: a slight tint, of no matter to a face finder, and fast.
+    picture = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
+    height, width = picture.shape[:2]
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(picture, np.uint8)
 
 
 def _most(clip: Path, finder: FaceFinder) -> People | None:

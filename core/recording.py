@@ -6,7 +6,7 @@ fragment even after a crash. Only a whole video gets the destination's name.
 
 import errno
 import uuid
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -67,6 +67,12 @@ class Recording:
         """
         await self._call(self._complete, cues, rate)
 
+    async def finish_by(self, complete: Callable[[Path, Path], Awaitable[None]]) -> None:
+        """Give the video its name. complete: makes the whole file, the second, of the growing one."""
+        await self._call(self._close)
+        await complete(self._part, self._whole)
+        await self._call(self._whole.replace, self._destination)
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -74,7 +80,7 @@ class Recording:
         await self._worker.call(self._tidy)
         self._worker.close()
 
-    async def _call(self, function: Callable[..., None], *args: object) -> None:
+    async def _call(self, function: Callable[..., object], *args: object) -> None:
         try:
             await self._worker.call(function, *args)
         except OSError as error:
@@ -89,9 +95,12 @@ class Recording:
         self._file.write(data)
         self._file.flush()  # a crash must find it on disk
 
-    def _complete(self, cues: Sequence[Cue], rate: int) -> None:
+    def _close(self) -> None:
         assert self._file is not None  # noqa: S101  # opened on entering
         self._file.close()
+
+    def _complete(self, cues: Sequence[Cue], rate: int) -> None:
+        self._close()
         remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate)
         self._whole.replace(self._destination)
 

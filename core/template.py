@@ -6,7 +6,6 @@ again. Foreign media is decoded by `core.media` in a child process; here only ou
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -20,7 +19,7 @@ from core.people import WORKING_SIDE, working_pictures
 from core.types import Arrays, FaceTrack, Image
 
 if TYPE_CHECKING:
-    from core.engines.builtin.tracking import RawTrack
+    pass
 
 PREPARATION = "1"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
@@ -128,6 +127,7 @@ def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: in
     Raises BadInput `no_face` if no frame has one.
     """
     # Here, because it brings scipy, which takes half a second, and jobs on prepared templates need neither.
+    from core.engines.builtin.trackfit import enlarged
     from core.engines.builtin.tracking import crop_track, track_faces
 
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
@@ -139,7 +139,7 @@ def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: in
             recognise=finder.recognise if isinstance(finder, ChosenFace) else None,
             report=lambda done: report("faces", done, frames.count),
         )
-        track = crop_track(_enlarged(raw, 1 / scale), frames.width, frames.height)
+        track = crop_track(enlarged(raw, 1 / scale), frames.width, frames.height)
     finally:
         frames.close()
     saved: dict[str, NDArray[np.generic]] = {
@@ -193,9 +193,3 @@ def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int
             prepared[key] = dict(arrays)
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
     return Template(name, frames, track, prepared)
-
-
-def _enlarged(raw: "RawTrack", factor: float) -> "RawTrack":
-    """The same track in a picture `factor` times as large."""
-    landmarks = None if raw.landmarks is None else raw.landmarks * np.float32(factor)
-    return replace(raw, poses=raw.poses * factor, landmarks=landmarks)

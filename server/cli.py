@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     say.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     _voice_options(say)
 
+    _add_enhance(commands.add_parser("enhance", help="make the faces of any video clearer"))
     _add_templates(commands.add_parser("templates", help="add, list, show, remove templates"))
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
@@ -94,6 +95,21 @@ def parser() -> argparse.ArgumentParser:
         run="server.cli_render:demo_command"
     )
     return top
+
+
+def _add_enhance(enhance: argparse.ArgumentParser) -> None:
+    enhance.set_defaults(run="server.cli_enhance:enhance_command")
+    enhance.add_argument("video", metavar="FILE")
+    enhance.add_argument(
+        "-o",
+        "--output",
+        default="enhanced.mp4",
+        metavar="FILE",
+        help="default: enhanced.mp4; it keeps every sound track as it is. - streams to standard output, with "
+        "the first in mono",
+    )
+    enhance.add_argument("--engine", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
+    enhance.add_argument("--upscale", type=int, default=1, metavar="N", help="2: a picture twice as large")
 
 
 def _add_templates(templates: argparse.ArgumentParser) -> None:

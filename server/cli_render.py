@@ -59,7 +59,7 @@ def render_command(options: argparse.Namespace) -> int:
         lipsync=options.lipsync,
         enhancer=options.enhancer,
     )
-    asyncio.run(_interruptible(_render(request, options)))
+    asyncio.run(interruptible(_render(request, options)))
     return 0
 
 
@@ -71,7 +71,7 @@ def say_command(options: argparse.Namespace) -> int:
         for sentence in sentences(text, options.language, limit=settings.text_limit):
             print(f"[{sentence.language}] {sentence.spoken}")
         return 0
-    return asyncio.run(_interruptible(_say(text, options, settings)))
+    return asyncio.run(interruptible(_say(text, options, settings)))
 
 
 def demo_command(_options: argparse.Namespace) -> int:
@@ -82,7 +82,7 @@ def demo_command(_options: argparse.Namespace) -> int:
         "mandarin.mp4": "大家好，我是数字主持人。今天是2026年5月1日，气温23.5℃，欢迎收看！",
         "english.mp4": "Hello! I am a drawn presenter. I began to speak before this sentence was made.",
     }
-    asyncio.run(_interruptible(_demo(folder, lines)))
+    asyncio.run(interruptible(_demo(folder, lines)))
     return 0
 
 
@@ -97,7 +97,7 @@ async def _render(request: Request, options: argparse.Namespace) -> None:
     async with Studio() as studio:
         templates = Templates(Settings(), studio)
         if options.output == "-":
-            await _shown(request, studio, templates, _to_stdout)
+            await _shown(request, studio, templates, to_stdout)
         else:
             path = Path(options.output)
             await _render_into(request, path, studio, templates, files=options.srt, track=options.srt_track)
@@ -124,7 +124,8 @@ async def _render_into(
     print(path)
 
 
-async def _to_stdout(item: Item) -> None:
+async def to_stdout(item: Item) -> None:
+    """A sink that writes the growing video to standard output."""
     if isinstance(item, Fragment):
         await asyncio.to_thread(_write_out, item.data)
 
@@ -139,7 +140,7 @@ async def _shown(request: Request, studio: Studio, templates: Templates, sink: S
     console = Console(stderr=True)
     progress = Progress()
     if console.is_terminal:
-        with Live(console=console, transient=True, get_renderable=lambda: _bars(progress)):
+        with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
             await render(request, studio, templates, sink, progress)
     else:
         await render(request, studio, templates, sink, progress)
@@ -147,7 +148,8 @@ async def _shown(request: Request, studio: Studio, templates: Templates, sink: S
     return progress
 
 
-def _bars(progress: Progress) -> Table:
+def bars(progress: Progress) -> Table:
+    """A bar for each stage: how far it is, and how fast."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for meter in progress.meters.values():
         done, total, unit = float(meter.done), float(progress.total_frames), "frames"
@@ -199,7 +201,7 @@ async def _say(text: str, options: argparse.Namespace, settings: Settings) -> in
     return 0
 
 
-async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+async def interruptible(work: Coroutine[Any, Any, T]) -> T:
     """Run `work`; SIGTERM ends it like Ctrl-C, so that nothing half-made stays behind."""
     task = asyncio.ensure_future(work)
     with contextlib.suppress(NotImplementedError):  # Windows has no such handlers

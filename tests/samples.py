@@ -68,6 +68,17 @@ def write_video(
     return path
 
 
+def damaged(path: Path, first: float, last: float) -> Path:
+    """The MP4 itself, with that share of its packets, counted from the beginning, overwritten with zeros."""
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"mdat") + 4
+    size = int.from_bytes(data[begin - 8 : begin - 4], "big") - 8
+    low, high = begin + int(size * first), begin + int(size * last)
+    data[low:high] = bytes(high - low)
+    path.write_bytes(data)
+    return path
+
+
 def turned(path: Path, degrees: int) -> Path:
     """A copy of an MP4 that asks to be shown turned clockwise, as telephones write it."""
     data = bytearray(path.read_bytes())

@@ -31,7 +31,10 @@ FLOORS = [
     ["core.template"],
     ["core.templates"],
     ["core.tts_stream", "core.lipsync_stream", "core.enhance_stream", "core.encode_stream", "core.recording"],
+    ["core.shots", "core.encode_video"],
+    ["core.enhance_shots"],
     ["core.render"],
+    ["core.enhance_video"],
     ["server.addresses"],
     ["server.wire", "server.store", "server.folder", "server.settings", "server.route"],
     [
@@ -75,6 +78,7 @@ ROOMS = {
         "core.encode_stream",
         "core.recording",
         "core.render",
+        "core.enhance_video",
         "core.weights",
         "server",
     ],

@@ -4,7 +4,7 @@ Flow says how the face moves, what the finder saw says where it is: a run's pose
 sightings differ from it on a slow average, so boxes that jitter and flow that drifts both do no harm.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -105,6 +105,12 @@ def assembled(runs: list[Run], shots: NDArray[np.int32]) -> RawTrack:
             path[start:stop] = savgol_filter(path[start:stop], width, 2, axis=0, mode="interp")
     poses = joined(path)
     return RawTrack(poses, found, shots, _landmarks(runs, poses))
+
+
+def enlarged(raw: RawTrack, factor: float) -> RawTrack:
+    """The same track in pictures `factor` times as large."""
+    landmarks = None if raw.landmarks is None else raw.landmarks * np.float32(factor)
+    return replace(raw, poses=raw.poses * factor, landmarks=landmarks)
 
 
 def crop_track(raw: RawTrack, width: int, height: int) -> FaceTrack:

@@ -19,7 +19,7 @@ from core.engines.builtin.trackfit import BRIDGE, RawTrack, Run, assembled, crop
 from core.errors import BadInput
 from core.types import Face, Image
 
-__all__ = ["RawTrack", "crop_track", "track_faces"]
+__all__ = ["RawTrack", "Tracker", "crop_track", "is_cut", "thumbnail", "track_faces"]
 
 _SIDE = 960
 """Longest side of the pictures the face is followed in: flow is good to a twentieth of a pixel."""
@@ -55,7 +55,7 @@ def track_faces(
         new shot begins. report: called with the number of frames looked at.
     Raises BadInput (no_face) if no frame shows a face.
     """
-    tracker = _Tracker(finder, every, recognise)
+    tracker = Tracker(finder, every, recognise)
     count = 0
     for image in images:
         tracker.look(image)
@@ -76,12 +76,29 @@ def track_faces(
     return assembled(runs, np.array(tracker.shots, np.int32))
 
 
-class _Tracker:
-    """The forward pass: what has been seen of one video so far."""
+class Tracker:
+    """The forward pass: what has been seen of one video so far.
 
-    def __init__(self, finder: FaceFinder, every: int, recognise: Recognise | None) -> None:
+    shots: one a frame, the number of the shot it is in.
+    """
+
+    def __init__(
+        self,
+        finder: FaceFinder,
+        every: int,
+        recognise: Recognise | None = None,
+        *,
+        known: tuple[Face, Matrix] | None = None,
+        due: Callable[[int], bool] | None = None,
+    ) -> None:
+        """every, recognise: as for `track_faces`.
+
+        known: a face in the first frame, and its pose; it is believed, found again or not.
+        due: whether to search in a frame without the face; None: often, where it was lost lately.
+        """
         self.shots: list[int] = []
         self._finder, self._every, self._recognise = finder, every, recognise
+        self._known, self._searches = known, due
         self._runs: list[Run] = []  # those that ended
         self._run: Run | None = None  # the one that goes on; None while the face is lost
         self._key: Key | None = None  # of the run that goes on
@@ -114,7 +131,9 @@ class _Tracker:
             self._lose(frame)
             if cut:
                 self._lost_at = frame
-        if self._run is None and self._due(frame):
+        if self._known is not None and frame == 0:
+            self._begin(*self._known, frame)
+        elif self._run is None and self._due(frame):
             self._search(image, frame)
 
     def finish(self) -> list[Run]:
@@ -135,9 +154,8 @@ class _Tracker:
 
     def _changed(self, grey: Grey) -> float:
         """Mean difference from the frame before, 0 ... 255, in a very small picture."""
-        thumb = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16)
-        before, self._thumb = self._thumb, thumb
-        return 0.0 if before is None else float(np.abs(thumb - before).mean())
+        before, self._thumb = self._thumb, thumbnail(grey)
+        return 0.0 if before is None else float(np.abs(self._thumb - before).mean())
 
     def _followed(self, grey: Grey) -> Matrix | None:
         if self._run is None or self._key is None:
@@ -170,12 +188,14 @@ class _Tracker:
             self._disputes += 1
             if self._disputes == 2:
                 self._lose(frame)
-                self._begin(face, frame)
+                self._begin(face, face_pose(face), frame)
         elif frame - run.sightings[-1][0] > _PATIENCE:
             self._lose(frame)
 
     def _due(self, frame: int) -> bool:
         """Whether to search in a frame without the face: often at first, then as seldom as looks right."""
+        if self._searches is not None:
+            return self._searches(frame)
         gap = frame - self._lost_at
         return gap % (2 if gap < BRIDGE else max(1, self._every // 2)) == 0
 
@@ -191,11 +211,10 @@ class _Tracker:
             if off > _ELSEWHERE:
                 face = faces[0] if faces and frame - known.stop > BRIDGE else None
         if face is not None:
-            self._begin(face, frame)
+            self._begin(face, face_pose(face), frame)
 
-    def _begin(self, face: Face, frame: int) -> None:
+    def _begin(self, face: Face, pose: Matrix, frame: int) -> None:
         """Follow `face` from `frame` on, and back as far as pictures last or to the end of the last run."""
-        pose = face_pose(face)
         self._run = Run(frame, [pose], [(frame, face)])
         self._bias, self._disputes = np.zeros(4), 0
         small = chained(self._small, pose)
@@ -220,8 +239,19 @@ class _Tracker:
         confirmed = run.sightings[-1][0]
         if self._disputes or run.stop - confirmed > 3 * self._every:
             del run.poses[confirmed + self._every - run.first :]
-        if run.searched < 3 or len(run.sightings) > 1:  # else nobody saw it again: it was no face
+        known = self._known is not None and run.first == 0
+        if known or run.searched < 3 or len(run.sightings) > 1:  # else nobody saw it again: it was no face
             self._runs.append(run)
+
+
+def thumbnail(grey: Grey) -> NDArray[np.int16]:
+    """A picture of 32 x 32, by which frames are held against each other."""
+    return cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16)
+
+
+def is_cut(before: NDArray[np.int16], after: NDArray[np.int16]) -> bool:
+    """Whether two thumbnails of neighbouring frames show different shots."""
+    return float(np.abs(after - before).mean()) > _CUT
 
 
 def _units(pose: Matrix) -> NDArray[np.float64]:

@@ -1,0 +1,127 @@
+"""Any video in, fragments of the same video with clearer faces out.
+
+The one place where its stages and engines meet. Nothing is prepared in advance: faces are found and followed
+while the beginning is encoded already.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.encode_video import encode_video
+from core.enhance_shots import enhance_shots
+from core.errors import BadInput
+from core.media import AudioSource, Limits, VideoHead, open_audio, open_video
+from core.pipeline import Pipeline
+from core.render import Progress
+from core.shots import Shot, find_shots
+from core.studio import Studio
+from core.types import Fragment
+from core.worker import Worker
+
+VIDEO_STAGES = ("decode", "faces", "enhance", "encode")
+"""Stages in the order a video meets them; all count frames."""
+
+Sink = Callable[[Fragment], Awaitable[None]]
+"""Receives what is made, in order; it is awaited, so a slow sink holds the whole job back."""
+
+LIMITS = Limits(duration_s=4 * 3600, cpu_s=8 * 3600)
+"""How much of a video we are willing to take."""
+
+_AHEAD = 16 << 20
+"""Bytes of frames that may be decoded and not looked at yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enhancement:
+    """What to make clearer: the video `source`.
+
+    enhancer, face: engine names or "auto". upscale: 1, or 2 for pictures twice as large.
+    """
+
+    source: Path
+    enhancer: str = "auto"
+    face: str = "auto"
+    upscale: int = 1
+
+
+async def enhance_video(
+    request: Enhancement,
+    studio: Studio,
+    sink: Sink,
+    progress: Progress | None = None,
+) -> Progress:
+    """Make the faces of `request.source` clearer, handing every piece to `sink` as soon as it exists.
+
+    The fragments are a playable MP4 with the first sound track in mono; `core.media.splice` makes of it a
+    file with the sound as it was. Frames keep their times; those without a face are only encoded anew. Cancel
+    the task to stop: engines are free within one batch, nothing stays behind.
+
+    Raises BadInput for what cannot be used, StageError if a stage fails midway, and whatever `sink` raises.
+    """
+    progress = progress or Progress()
+    if request.upscale not in (1, 2):
+        raise BadInput("out_of_range", f"upscale {request.upscale} is neither 1 nor 2", "upscale")
+    enhance = await studio.engine("enhance", request.enhancer)
+    face = await studio.engine("face", request.face)
+    progress.engines = {"enhance": enhance.name, "face": face.name}
+    async with AsyncExitStack() as ends:
+        source = await open_video(request.source, scale=request.upscale, limits=LIMITS)
+        ends.push_async_callback(source.close)
+        head = source.head
+        sound = await _sound(request.source, head, ends)
+        progress.width, progress.height = head.width, head.height
+        progress.fps, progress.total_frames = max(1, round(head.fps)), head.frames or 0
+        workers = [Worker(name) for name in ("faces", "encode")]
+        for worker in workers:
+            ends.push_async_callback(asyncio.to_thread, worker.close)
+        watch = _Watch(progress)
+        pipe = await ends.enter_async_context(Pipeline(progress.meters))
+        waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
+        frames = pipe.stage("decode", source.frames(), limit=waiting)
+        shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
+        clear = pipe.stage("enhance", enhance_shots(shots, enhance, workers[0]), limit=1, count=len)
+        encoded = encode_video(clear, head, sound, workers[1])
+        async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
+            await sink(fragment)
+    progress.total_frames = progress.frames
+    progress.total_s = time.perf_counter() - progress.started
+    return progress
+
+
+async def _sound(path: Path, head: VideoHead, ends: AsyncExitStack) -> AudioSource | None:
+    if not head.sound:
+        return None
+    try:
+        sound = await open_audio(path, limits=LIMITS)
+    except BadInput:
+        return None  # a sound nobody can decode is copied, and not heard before
+    ends.push_async_callback(sound.close)
+    return sound
+
+
+class _Watch:
+    """Looks at what leaves the stages and keeps `Progress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def shot(self, shot: Shot) -> int:
+        """Note a stretch of frames; worth their number."""
+        self._progress.frames_without_face += sum(
+            not any(track.found[k] for track in shot.tracks) for k in range(len(shot))
+        )
+        return len(shot)
+
+    def fragment(self, fragment: Fragment) -> int:
+        """Note a fragment; worth its frames."""
+        progress = self._progress
+        if fragment.frames:
+            if progress.first_frame_s is None:
+                progress.first_frame_s = time.perf_counter() - progress.started
+            progress.audio_s = (fragment.start + fragment.duration) / fragment.timescale
+        progress.frames += fragment.frames
+        return fragment.frames

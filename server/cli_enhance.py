@@ -1,0 +1,55 @@
+"""`lipstream enhance`: make the faces of any video clearer, and show how it goes."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from core.enhance_video import LIMITS, Enhancement, Sink, enhance_video
+from core.media import splice
+from core.recording import Recording
+from core.render import Progress
+from core.studio import Studio
+from server.cli_render import bars, interruptible, to_stdout
+
+
+def enhance_command(options: argparse.Namespace) -> int:
+    """`lipstream enhance`."""
+    source = Path(options.video)
+    request = Enhancement(source, enhancer=options.engine, upscale=options.upscale)
+    asyncio.run(interruptible(_enhance(request, options.output)))
+    return 0
+
+
+async def _enhance(request: Enhancement, output: str) -> None:
+    async with Studio() as studio:
+        if output == "-":
+            await _shown(request, studio, to_stdout)
+            return
+        async with Recording(Path(output)) as recording:
+            await _shown(request, studio, recording.write)
+            await recording.finish_by(lambda part, whole: splice(part, request.source, whole, LIMITS))
+    print(output)
+
+
+async def _shown(request: Enhancement, studio: Studio, sink: Sink) -> None:
+    """Enhance, with one bar a stage on standard error while it runs and one line of figures after."""
+    console, progress = Console(stderr=True), Progress()
+    if console.is_terminal:
+        with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
+            await enhance_video(request, studio, sink, progress)
+    else:
+        await enhance_video(request, studio, sink, progress)
+    console.print(_summary(progress), highlight=False, soft_wrap=True, markup=False)
+
+
+def _summary(progress: Progress) -> str:
+    engines = ", ".join(f"{kind} {name}" for kind, name in progress.engines.items())
+    text = f"{progress.frames} frames of {progress.width}x{progress.height} in {progress.elapsed_s:.2f} s"
+    text += f" ({progress.frames / progress.elapsed_s:.1f} a second)"
+    text += f", first frame after {(progress.first_frame_s or 0) * 1000:.0f} ms"
+    if progress.frames_without_face:
+        text += f", {progress.frames_without_face} frames without a face left as they are"
+    return f"{text} [{engines}]"
