@@ -22,7 +22,7 @@ from core.lipsync_stream import lipsync_stream
 from core.media import AudioSource, open_audio
 from core.pipeline import Meter, Pipeline
 from core.studio import Staffed, Studio
-from core.template import Report, Template
+from core.template import Report, Template, check_shape
 from core.templates import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
@@ -208,13 +208,9 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
         raise BadInput(
             "text_or_audio", "give either a text or an audio file, not both and not neither", "text"
         )
-    if request.fps is not None and not 1 <= request.fps <= 60:
-        raise BadInput("out_of_range", f"fps {request.fps} is outside 1 to 60", "fps")
     if not 0 <= request.fidelity <= 1:  # NaN is neither
         raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
-    if request.size is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in request.size):
-        size = "x".join(map(str, request.size))
-        raise BadInput("out_of_range", f"size {size}: width and height must be even, 64 to 4096", "size")
+    check_shape(request.fps, request.size)
     return [] if request.text is None else sentences(request.text, request.language, limit=limit)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.engines.chosen import ChosenFace
+from core.errors import BadInput
 from core.media import Frames, normalise, to_bgr
 from core.people import WORKING_SIDE, working_pictures
 from core.types import Arrays, FaceTrack, Image
@@ -102,6 +103,15 @@ class Crops(Sequence[Image]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         return self._template.crop(index % len(self))
+
+
+def check_shape(fps: int | None, size: tuple[int, int] | None) -> None:
+    """Raises BadInput `out_of_range` for a rate or size no video is made at."""
+    if fps is not None and not 1 <= fps <= 60:
+        raise BadInput("out_of_range", f"fps {fps} is outside 1 to 60", "fps")
+    if size is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in size):
+        sides = "x".join(map(str, size))
+        raise BadInput("out_of_range", f"size {sides}: width and height must be even, 64 to 4096", "size")
 
 
 async def prepare_frames(

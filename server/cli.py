@@ -53,11 +53,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="W",
         help="of clearer faces: 0 clearest, 1 most alike (default: 0.7)",
     )
-    render.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
-    render.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
-    render.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
-    render.add_argument("--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
+    _look_options(render)
     _voice_options(render)
 
     serve = commands.add_parser("serve", help="start the server and its web page")
@@ -77,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _voice_options(say)
 
     _add_enhance(commands.add_parser("enhance", help="make the faces of any video clearer"))
-    _add_templates(commands.add_parser("templates", help="add, list, show, remove templates"))
+    _add_templates(commands.add_parser("templates", help="add, prepare, list, show, remove templates"))
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")
@@ -122,9 +119,21 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     faces = actions.add_parser("faces", help="who is to be seen in a video or picture, numbered")
     faces.add_argument("file", metavar="FILE")
     faces.add_argument("-o", "--output", metavar="JPG", help="draw the numbers into a picture")
+    prepare = actions.add_parser("prepare", help="prepare a template ahead for engines, a rate or a size")
+    prepare.add_argument("id", metavar="ID")
+    _look_options(prepare)
     actions.add_parser("list", help="every template")
     for action, words in (("show", "everything known of one"), ("remove", "delete one")):
         actions.add_parser(action, help=words).add_argument("id", metavar="ID")
+
+
+def _look_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
+    command.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
+    command.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
+    command.add_argument(
+        "--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)"
+    )
 
 
 def _face_option(command: argparse.ArgumentParser) -> None:

@@ -52,7 +52,7 @@ def render_command(options: argparse.Namespace) -> int:
         voice=options.voice,
         style=_style(options),
         fps=options.fps,
-        size=_size(options.size),
+        size=size_of(options.size),
         enhance=options.enhance,
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         speech=options.speech,
@@ -241,7 +241,8 @@ def _style(options: argparse.Namespace) -> Style:
     return Style(speed=options.speed, pitch=options.pitch)
 
 
-def _size(argument: str | None) -> tuple[int, int] | None:
+def size_of(argument: str | None) -> tuple[int, int] | None:
+    """What `--size` means. Raises BadInput for what is no size."""
     if argument is None:
         return None
     match = re.fullmatch(r"(\d{2,4})[xX×](\d{2,4})", argument)

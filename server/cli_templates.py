@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from core.engines.chosen import preview
 from core.errors import BadInput
 from core.people import People, look
 from core.studio import Studio
+from core.template import check_shape
 from core.templates import TemplateInfo, Templates
+from server.cli_render import size_of
 from server.settings import ServerSettings
 
 
 def templates_command(options: argparse.Namespace) -> int:
-    """Dispatch `add`, `faces`, `list`, `show`, `remove`."""
+    """Dispatch `add`, `faces`, `prepare`, `list`, `show`, `remove`."""
     return asyncio.run(_run(options))
 
 
@@ -41,6 +44,8 @@ async def _run(options: argparse.Namespace) -> int:
                 encoded = cv2.imencode(output.suffix, preview(people.picture, people.faces))[1]
                 output.write_bytes(encoded.tobytes())
                 console.print(str(output), highlight=False, soft_wrap=True)
+        elif options.action == "prepare":
+            await _prepare(options, studio, library)
         elif options.action == "list":
             console.print(_table(library.all()))
         elif options.action == "show":
@@ -48,6 +53,27 @@ async def _run(options: argparse.Namespace) -> int:
         else:
             await library.remove(options.id)
     return 0
+
+
+async def _prepare(options: argparse.Namespace, studio: Studio, library: Templates) -> None:
+    """Do now what the first job with these options would wait for."""
+    size = size_of(options.size)
+    check_shape(options.fps, size)
+    lipsync = await studio.engine("lipsync", options.lipsync)
+    enhance = await studio.engine("enhance", options.enhancer)
+    began, steps = time.monotonic(), set[str]()
+    with preparation_bars() as bars:
+
+        def report(step: str, done: int, total: int | None) -> None:
+            steps.add(step)
+            bars.report(step, done, total)
+
+        await library.open(
+            options.id, fps=options.fps, size=size, lipsync=lipsync, enhance=enhance, report=report
+        )
+    engines = f"lipsync {lipsync.name}, enhance {enhance.name}"
+    took = f"prepared in {time.monotonic() - began:.1f} s" if steps else "was prepared already"
+    Console().print(f"{options.id} {took}, for {engines}", highlight=False, soft_wrap=True)
 
 
 async def _source(file: str, name: str | None) -> tuple[Path, str | None]:

@@ -117,7 +117,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
     works: dict[str, Work] = {
         "video": VideoWork(studio, templates, store, clips, folder, figures, settings),
-        "template": TemplateWork(templates, folder),
+        "template": TemplateWork(studio, templates, folder),
     }
     runner = Runner(
         store,

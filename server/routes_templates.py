@@ -6,13 +6,22 @@ from pathlib import PurePath
 from aiohttp import web
 
 from core.engines.chosen import AUTO, check_choice
-from core.templates import template_id
+from core.templates import SAMPLE, template_id
 from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key
 from server.problems import Refused
 from server.route import TEMPLATE, Route, respond
 from server.routes_jobs import house_of
 from server.uploads import Form, Upload, read_form, read_json
-from server.wire import Deleted, FaceList, Job, Order, TemplateInfo, TemplateList, TemplateRequest
+from server.wire import (
+    Deleted,
+    FaceList,
+    Job,
+    Order,
+    PrepareRequest,
+    TemplateInfo,
+    TemplateList,
+    TemplateRequest,
+)
 
 
 async def create_template(request: web.Request) -> web.StreamResponse:
@@ -40,6 +49,19 @@ async def create_template(request: web.Request) -> web.StreamResponse:
     finally:
         form.discard()
     return accepted_job(accepted)
+
+
+async def prepare_template(request: web.Request) -> web.Response:
+    """Prepare a template ahead of the videos that will want it so; a job."""
+    house, key = house_of(request), idempotency_key(request)
+    house.take_jobs()
+    identity = request.match_info["template"]
+    wanted = await read_json(request, PrepareRequest)
+    if identity != SAMPLE:  # which may be yet to be drawn
+        await _known(request)
+    await house.catalog.check_look(identity, wanted.options)
+    order = Order(title=identity, template=identity, prepare=wanted)
+    return accepted_job(await asyncio.shield(accept(house, "template", order, {}, key)))
 
 
 async def find_faces(request: web.Request) -> web.Response:
@@ -137,6 +159,16 @@ ROUTES = [
         "Delete a template",
         {200: Deleted},
         refuses=(404,),
+    ),
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/prepare",
+        prepare_template,
+        "Prepare a template ahead, for engines, a rate or a size; a job",
+        {202: Job, 200: Job},
+        body=PrepareRequest,
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
     ),
     Route(
         "GET",

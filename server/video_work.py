@@ -32,7 +32,7 @@ from server.settings import ServerSettings
 from server.store import Store
 from server.store_rows import JobRow, OutputRow
 from server.stream.media import Clip, Clips
-from server.wire import LipsyncRequest, Metrics, Order, StageProgress, VideoRequest
+from server.wire import LipsyncRequest, Metrics, Order, StageProgress, VideoRequest, size_of
 from server.wire_events import (
     AudioSegment,
     StageFinished,
@@ -251,7 +251,6 @@ def _request(job: JobRow, folder: Path) -> Request:
     video = order.video
     assert video is not None  # noqa: S101  # it is a video job
     options = video.options
-    width, _, height = (options.size or "").partition("x")
     said = video if isinstance(video, VideoRequest) else VideoRequest()  # else a recording is
     return Request(
         template=order.template or "",
@@ -263,7 +262,7 @@ def _request(job: JobRow, folder: Path) -> Request:
         voice=said.voice,
         style=Style(options.speed, options.pitch, options.seed),
         fps=options.fps,
-        size=(int(width), int(height)) if options.size else None,
+        size=size_of(options.size),
         enhance=options.enhance,
         fidelity=options.fidelity,
         speech=options.engines.speech,

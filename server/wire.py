@@ -65,6 +65,12 @@ Size = Annotated[
 ]
 
 
+def size_of(size: str | None) -> tuple[int, int] | None:
+    """Width and height of a checked `Size`."""
+    width, _, height = (size or "").partition("x")
+    return (int(width), int(height)) if size else None
+
+
 Url = Annotated[
     Text, Field(min_length=1, max_length=2048, description="http or https; the server fetches it")
 ]
@@ -150,6 +156,12 @@ class LipsyncRequest(Model):
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
 
+class PrepareRequest(Model):
+    """What the first video with these options would wait for; those of the voice mean nothing here."""
+
+    options: VideoOptions = VideoOptions()
+
+
 class SpeechRequest(Model):
     """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
 
@@ -179,7 +191,7 @@ class Order(Model):
     """What a job's record keeps of its request.
 
     upload: the file in the job's folder that came with it. scene: another, a video used in place of a
-        template. face: whose face is meant in a new template.
+        template. face: whose face is meant in a new template. prepare: of a template that is there.
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
         job's folder. template_name: for people.
     service: asked for by a client of an older service, who gets the speech as a file, and copies where the
@@ -195,6 +207,7 @@ class Order(Model):
     service: bool = False
     scene: str | None = None
     face: FaceChoice = "auto"
+    prepare: PrepareRequest | None = None
 
 
 # --- answered ------------------------------------------------------------------------------------

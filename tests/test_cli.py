@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,9 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "add", "empty.mp4"], "empty"),
         (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
         (["templates", "show", "../small"], "no template"),
+        (["templates", "prepare", "nobody"], "no template 'nobody'"),
+        (["templates", "prepare", "small", "--fps", "-3"], "fps -3 is outside 1 to 60"),
+        (["templates", "prepare", "small", "--lipsync", "wav2lip"], "models download wav2lip$"),
         (["templates", "add", "other.mp4", "--face", "hers"], "'hers' chooses no face; give auto, largest"),
         (["templates", "faces", "nowhere.mp4"], "nowhere.mp4 cannot be read"),
         (["templates", "faces", "other.mp4"], "no face was found in the first 10 s of other.mp4"),
@@ -174,6 +178,15 @@ def test_one_of_several_people_is_chosen_by_number_and_a_file_may_be_used_once(t
 def _pictures(path):
     with av.open(str(path)) as file:
         return [frame.to_ndarray(format="gray").astype(int) for frame in file.decode(video=0)]
+
+
+def test_a_template_is_prepared_ahead_once(small_library, tmp_path, monkeypatch, capsys):
+    shutil.copytree(small_library, tmp_path / "data")
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "data"))
+    command = ["templates", "prepare", "small", "--fps", "10", "--size", "128x128", "--lipsync", "builtin"]
+    for said in ("small prepared in ", "small was prepared already, for lipsync builtin, enhance builtin"):
+        assert main(command) == 0
+        assert capsys.readouterr().out.startswith(said)
 
 
 def test_help_is_quick_to_import():

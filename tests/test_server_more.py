@@ -66,6 +66,40 @@ def test_a_template_is_uploaded_prepared_used_shown_and_deleted(data_dir, presen
     run(main())
 
 
+def test_a_template_is_prepared_ahead_once_and_the_first_video_does_not_wait(data_dir):
+    def preparations():
+        return sorted(path.name for path in (data_dir / "templates/sample/prepared").iterdir())
+
+    async def main():
+        async with served(data_dir) as it:
+            before = preparations()
+            options = {"fps": 10, "size": "128x128", "engines": {"lipsync": "builtin"}}
+            jobs = []
+            for _ in range(2):
+                job = await it.post("/v1/templates/sample/prepare", 202, {"options": options})
+                jobs.append(await it.ended(job["id"]))
+            first, again = jobs
+            assert (first["status"], first["object"], first["template"]) == (
+                "completed",
+                "template",
+                "sample",
+            )
+            assert first["engines"] == {"lipsync": "builtin", "enhance": "builtin"}
+            (new,) = set(preparations()) - set(before)
+            assert again["metrics"]["total_ms"] < first["metrics"]["total_ms"] / 3
+            made = await it.ended(await it.video("Hi.", options=options))
+            assert made["status"] == "completed"
+            assert {new, *before} == set(preparations())
+            lacking = {"options": {"engines": {"lipsync": "wav2lip"}}}
+            refused = (await it.post("/v1/templates/sample/prepare", 422, lacking))["error"]
+            assert refused["code"] == "engine_unavailable"
+            assert "lipstream models download wav2lip" in refused["message"]
+            await it.post("/v1/templates/nobody/prepare", 404, {})
+            await it.post("/v1/templates/sample/prepare", 422, {"options": {"fps": 999}})
+
+    run(main())
+
+
 def test_a_file_that_is_no_template_fails_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
     sound = write_sound(tmp_path / "a.wav", tone(0.2, 16_000), 16_000).read_bytes()
 
