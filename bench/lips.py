@@ -1,9 +1,7 @@
-"""Wav2Lip: how much faster the mouth is drawn than by the plain network, what that costs in exactness, and
-what two jobs at once gain. Weights are random; that changes no time. LIPSTREAM_COMPILE=1 measures compiled.
+"""Wav2Lip: how much faster the mouth is drawn than by the plain network, and what that costs in exactness.
+Weights are random; that changes no time. LIPSTREAM_COMPILE=1 measures compiled.
 """
 
-import asyncio
-import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +11,14 @@ import numpy as np
 import torch
 
 from bench import Figure
-from core.batching import Batcher
+from bench._random_lips import random_net
+from core.engines.base import Drawing
 from core.engines.batches import Batches
 from core.engines.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
-from core.engines.wav2lip import BATCH, Drawing, Wav2LipEngine
-from core.nets.wav2lip import LowerHalf, Wav2Lip
+from core.engines.wav2lip import Wav2LipEngine
+from core.nets.wav2lip import LowerHalf
 from core.types import FaceTrack, Speech
-from core.worker import Worker
 
 _SIDE = 300
 """Of the face crop, in pixels: a head and shoulders at 512 x 512."""
@@ -79,31 +77,7 @@ def _engine(settings: NeuralSettings) -> Iterator[Figure]:
         work = scene.drawing(engine, 0, count)
         seconds = _median(lambda work=work: engine.draw_together([work]), 15)  # type: ignore[misc]  # a default
         yield Figure(f"wav2lip engine, draw of {count}", count / seconds, "frames/s", higher=True)
-    alone, both = [], []
-    for _ in range(5):  # in turn, so that a busy machine slows both
-        alone.append(asyncio.run(_jobs(engine, scene, 1)))
-        both.append(asyncio.run(_jobs(engine, scene, 2)))
-    gain = statistics.median(2 * a / b for a, b in zip(alone, both, strict=True))
-    yield Figure("wav2lip, two jobs at batch 1, throughput to one's", gain, "x", 1.6)
-
-
-async def _jobs(engine: Wav2LipEngine, scene: "Scene", count: int, length: int = 24) -> float:
-    """Seconds until `count` jobs have drawn `length` frames each, one by one."""
-    worker = Worker("lips")
-    together: Batcher[Drawing, np.ndarray] = Batcher(
-        worker, engine.draw_together, size=lambda work: len(work.frames), limit=BATCH, wait_s=0.04
-    )
-
-    async def job(first: int) -> None:
-        with together.member():
-            for frame in range(first, first + length):
-                await together.call(scene.drawing(engine, frame, 1))
-
-    started = time.perf_counter()
-    await asyncio.gather(*(job(100 * k) for k in range(count)))
-    taken = time.perf_counter() - started
-    await asyncio.to_thread(worker.close)
-    return taken
+    engine.close()
 
 
 @dataclass
@@ -129,19 +103,6 @@ class Scene:
         crops = random.integers(0, 255, (count, _SIDE, _SIDE, 3), dtype=np.uint8)
         prepared = {"box": np.array([0.115, 0, 0.915, 1.09]), "talks": np.array(False)}
         return Drawing(frames, self.fps, speech, crops, list(range(count)), track, prepared)
-
-
-def random_net() -> Wav2Lip:
-    """The network with weights that keep signals at about their size, the same every time."""
-    torch.manual_seed(0)
-    net = Wav2Lip()
-    for name, value in net.state_dict().items():
-        if name.endswith("weight") and value.dim() == 4:
-            value.normal_(0, 1.1 / math.sqrt(value[0].numel()))
-        elif name.endswith("bias"):
-            value.normal_(0, 0.05)
-    net.eval()
-    return net
 
 
 def inputs(batch: int) -> tuple[torch.Tensor, torch.Tensor]:

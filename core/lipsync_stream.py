@@ -4,11 +4,15 @@ The engine says which samples a frame listens to; the windowing is here. What is
 audio alone, not on how it was cut into chunks or frames into batches.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 
-from core.engines.base import LipsyncEngine
+from core.batching import Batcher
+from core.engines.base import Drawing, LipsyncEngine
 from core.template import Template
 from core.types import (
     Arrays,
@@ -77,23 +81,29 @@ async def lipsync_stream(
     prepared: Arrays,
     *,
     batch: int,
+    together: Batcher[Drawing, Image] | None = None,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield batches of 1, 2, 4, ... up to `batch` frames, as soon as enough speech has been heard.
 
-    prepared: what the engine learnt of the template. The first batches are small so that the first
-    frame is out early. The tail is padded with silence: the video is never shorter than the speech.
+    prepared: what the engine learnt of the template. together: draws for several jobs in one go. The first
+    batches are small so that the first frame is out early. The tail is padded with silence: the video is
+    never shorter than the speech.
     """
     heard = _Heard()
     fps = template.fps
     frame, size = 0, 1
+    drawing = nullcontext(partial(worker.call, _drawn, engine)) if together is None else together.member()
 
-    async def draw(count: int) -> FrameBatch:
+    async def next_batch(count: int) -> FrameBatch:
         frames = range(frame, frame + count)
         spans = [engine.span(k, heard.rate, fps) for k in (frames[0], frames[-1])]
         speech = heard.speech(spans[0][0], spans[1][1])
         low, high = (frame_start(k, heard.rate, fps) for k in (frame, frame + count))
         numbers = [template.number(k) for k in frames]
-        patches = await worker.call(_draw, engine, template, prepared, frames, numbers, speech)
+        # Not on the engine's thread: meanwhile it draws for other jobs.
+        patches = await asyncio.to_thread(_crops, template, numbers)
+        if template.track.found[numbers].any():
+            patches = await draw(Drawing(frames, fps, speech, patches, numbers, template.track, prepared))
         return FrameBatch(
             first=frame,
             patches=patches,
@@ -103,29 +113,32 @@ async def lipsync_stream(
             rate=heard.rate,
         )
 
-    async for chunk in audio:
-        heard.add(chunk)
-        while engine.span(frame + size - 1, heard.rate, fps)[1] <= heard.end:
-            yield await draw(size)
-            frame, size = frame + size, min(2 * size, batch)
-            heard.forget(min(engine.span(frame, heard.rate, fps)[0], frame_start(frame, heard.rate, fps)))
+    with drawing as draw:
+        async for chunk in audio:
+            heard.add(chunk)
+            while engine.span(frame + size - 1, heard.rate, fps)[1] <= heard.end:
+                yield await next_batch(size)
+                frame, size = frame + size, min(2 * size, batch)
+                heard.forget(min(engine.span(frame, heard.rate, fps)[0], frame_start(frame, heard.rate, fps)))
 
-    total = frame_count(heard.end, heard.rate, fps) if heard.rate else 0
-    while frame < total:
-        count = min(size, total - frame)
-        yield await draw(count)
-        frame, size = frame + count, min(2 * size, batch)
+        total = frame_count(heard.end, heard.rate, fps) if heard.rate else 0
+        while frame < total:
+            count = min(size, total - frame)
+            yield await next_batch(count)
+            frame, size = frame + count, min(2 * size, batch)
 
 
-def _draw(
-    engine: LipsyncEngine,
-    template: Template,
-    prepared: Arrays,
-    frames: range,
-    numbers: list[int],
-    speech: Speech,
-) -> Image:
-    crops = np.stack([template.crop(number) for number in numbers])
-    if not template.track.found[numbers].any():
-        return crops
-    return engine.draw(frames, template.fps, speech, crops, numbers, template.track, prepared)
+def _crops(template: Template, numbers: list[int]) -> Image:
+    return np.stack([template.crop(number) for number in numbers])
+
+
+def _drawn(engine: LipsyncEngine, wanted: Drawing) -> Image:
+    return engine.draw(
+        wanted.frames,
+        wanted.fps,
+        wanted.speech,
+        wanted.crops,
+        wanted.numbers,
+        wanted.track,
+        wanted.prepared,
+    )

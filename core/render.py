@@ -160,7 +160,13 @@ async def render(
         pipe = await ends.enter_async_context(Pipeline(progress.meters))
         audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
         frames = lipsync_stream(
-            audio, lipsync.engine, lipsync.worker, template, template.prepared[lipsync.key], batch=BATCH
+            audio,
+            lipsync.engine,
+            lipsync.worker,
+            template,
+            template.prepared[lipsync.key],
+            batch=BATCH,
+            together=lipsync.together,
         )
         faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
         if enhance is not None:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from core.batching import Batcher
 from core.engines import ENGINES, choose, load
+from core.engines.base import Drawing, DrawsTogether
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.neural import NeuralSettings
 from core.errors import EngineUnavailable
+from core.types import Image
 from core.voices import take_default
 from core.worker import Worker
 
@@ -33,6 +36,8 @@ class Staffed:
     name: str
     engine: Any
     worker: Worker
+    together: Batcher[Drawing, Image] | None = None
+    """Joins the calls of all jobs, for a lips engine that is `DrawsTogether`."""
 
     @property
     def key(self) -> str:
@@ -110,7 +115,8 @@ class Studio:
                 except BaseException:
                     await asyncio.to_thread(worker.close)
                     raise
-                found = self._staffed[kind, name] = Staffed(kind, name, engine, worker)
+                together = _joining(engine, worker) if isinstance(engine, DrawsTogether) else None
+                found = self._staffed[kind, name] = Staffed(kind, name, engine, worker, together)
         return found
 
     async def __aenter__(self) -> Self:
@@ -133,3 +139,14 @@ class Studio:
 def has_voice(speech: Staffed, name: str) -> bool:
     """Whether a speech engine has the voice."""
     return any(voice.name == name for voice in speech.engine.voices())
+
+
+def _joining(engine: DrawsTogether, worker: Worker) -> Batcher[Drawing, Image]:
+    """One for all jobs of an engine; a frame waits for another job's for no longer than a frame lasts."""
+    return Batcher(
+        worker,
+        engine.draw_together,
+        size=lambda wanted: len(wanted.frames),
+        limit=engine.together,
+        bound_s=lambda wanted: 1 / wanted.fps,
+    )

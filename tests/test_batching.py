@@ -36,13 +36,13 @@ def worker():
     worker.close()
 
 
-def batcher(engine, worker, limit=16, wait_s=0.04):
-    return Batcher(worker, engine.run, size=lambda _item: 1, limit=limit, wait_s=wait_s)
+def batcher(engine, worker, limit=16, bound_s=0.04, size=lambda _item: 1):
+    return Batcher(worker, engine.run, size=size, limit=limit, bound_s=lambda _item: bound_s)
 
 
 async def job(together, numbers):
-    with together.member():
-        return [await together.call(number) for number in numbers]
+    with together.member() as ask:
+        return [await ask(number) for number in numbers]
 
 
 async def crowd(together, count, length):
@@ -64,37 +64,67 @@ def test_one_job_alone_never_waits(engine, worker):
     async def timed():
         loop = asyncio.get_running_loop()
         started = loop.time()
-        await job(batcher(engine, worker, wait_s=5), range(20))
+        await job(batcher(engine, worker, bound_s=5), range(20))
         return loop.time() - started
 
     assert asyncio.run(timed()) < 2
 
 
-def test_a_member_that_asks_for_nothing_delays_others_by_the_bound_only(engine, worker):
-    async def timed():
-        together = batcher(engine, worker, wait_s=0.03)
-        loop = asyncio.get_running_loop()
-        with together.member():  # idle
-            started = loop.time()
-            await job(together, [1])
-            return loop.time() - started
+def test_a_member_that_has_not_asked_yet_is_not_waited_for(engine, worker):
+    async def main():
+        together = batcher(engine, worker, bound_s=60)
+        with together.member():  # its speech is not there yet
+            return await asyncio.wait_for(job(together, [1, 2]), 5)
 
-    assert 0.025 <= asyncio.run(timed()) < 2
-    assert engine.batches == [[1]]
+    assert asyncio.run(main()) == [2, 4]
+
+
+def test_a_member_that_falls_behind_holds_the_others_up_once_for_no_longer_than_the_bound(engine, worker):
+    async def timed():
+        together = batcher(engine, worker, bound_s=0.05)
+        loop = asyncio.get_running_loop()
+        with together.member() as ask, together.member() as other:
+            assert await asyncio.gather(ask(1), other(2)) == [2, 4]
+            times = []
+            for number in range(3, 8):  # the first goes on, the other has been asked for nothing any more
+                started = loop.time()
+                await ask(number)
+                times.append(loop.time() - started)
+        return times
+
+    first, *rest = asyncio.run(timed())
+    assert 0.045 <= first < 2
+    assert max(rest) < 0.04
+
+
+def test_a_member_that_was_slow_is_waited_for_again_once_it_keeps_up(engine, worker):
+    async def main():
+        together = batcher(engine, worker, bound_s=0.03)
+        with together.member() as ask, together.member() as other:
+            await asyncio.gather(ask(1), other(2))
+            await ask(3)  # in vain did it wait
+            await asyncio.sleep(0.04)
+            await other(4)  # late
+            engine.batches.clear()
+            for number in range(10, 16):
+                await asyncio.gather(ask(number), other(10 * number))
+
+    asyncio.run(main())
+    assert engine.batches[-4:] == [[n, 10 * n] for n in range(12, 16)]
 
 
 def test_a_member_that_leaves_is_not_waited_for(engine, worker):
     async def leave():
-        together = batcher(engine, worker, wait_s=60)
-        idle = together.member()
-        idle.__enter__()
-        waiting = asyncio.create_task(job(together, [1]))
-        await asyncio.sleep(0.01)
-        assert not waiting.done()
-        idle.__exit__(None, None, None)
-        return await asyncio.wait_for(waiting, 5)
+        together = batcher(engine, worker, bound_s=60)
+        with together.member() as ask:
+            with together.member() as other:
+                await other(2)
+                waiting = asyncio.ensure_future(ask(3))
+                await asyncio.sleep(0.01)
+                assert not waiting.done()
+            return await asyncio.wait_for(waiting, 5)
 
-    assert asyncio.run(leave()) == [2]
+    assert asyncio.run(leave()) == 6
 
 
 def test_a_batch_keeps_to_the_limit_and_nobody_is_overtaken(engine, worker):
@@ -113,23 +143,30 @@ def test_a_batch_keeps_to_the_limit_and_nobody_is_overtaken(engine, worker):
 
 
 def test_an_item_larger_than_the_limit_goes_alone(engine, worker):
-    together = Batcher(worker, engine.run, size=lambda item: item, limit=4, wait_s=0.01)
+    together = batcher(engine, worker, limit=4, bound_s=0.01, size=lambda item: item)
 
     async def main():
-        return await asyncio.gather(*(together.call(n) for n in (9, 2, 2, 2)))
+        return await asyncio.gather(*(job(together, [n]) for n in (9, 2, 2, 2)))
 
-    assert asyncio.run(main()) == [18, 4, 4, 4]
+    assert asyncio.run(main()) == [[18], [4], [4], [4]]
     assert engine.batches[0] == [9]
 
 
-def test_an_error_reaches_those_in_the_batch_and_the_next_batch_works(engine, worker):
+def test_an_error_reaches_whom_it_concerns_and_the_others_of_its_batch_get_their_results(engine, worker):
+    engine.open.clear()
+
     async def main():
         together = batcher(engine, worker)
-        with pytest.raises(ValueError, match="unlucky"):
-            await together.call(-13)
-        return await together.call(1)
+        tasks = [asyncio.create_task(job(together, [n])) for n in (1, 2, -13, 3)]
+        await asyncio.sleep(0.01)
+        engine.open.set()
+        made = await asyncio.gather(*tasks, return_exceptions=True)
+        return made, await job(together, [4])
 
-    assert asyncio.run(main()) == 2
+    (first, second, failed, third), after = asyncio.run(main())
+    assert (first, second, third, after) == ([2], [4], [6], [8])
+    assert isinstance(failed, ValueError)
+    assert [2, -13, 3] in engine.batches  # they were one batch
 
 
 def test_a_cancelled_call_costs_the_others_nothing(engine, worker):
@@ -137,12 +174,12 @@ def test_a_cancelled_call_costs_the_others_nothing(engine, worker):
 
     async def main():
         together = batcher(engine, worker, limit=1)
-        tasks = [asyncio.create_task(together.call(n)) for n in (1, 2, 3)]
+        tasks = [asyncio.create_task(job(together, [n])) for n in (1, 2, 3)]
         await asyncio.sleep(0.01)
         tasks[0].cancel()  # it is being done
         tasks[1].cancel()  # it waits
         engine.open.set()
-        assert await tasks[2] == 6
+        assert await tasks[2] == [6]
 
     asyncio.run(main())
     assert engine.batches == [[1], [3]]

@@ -10,7 +10,7 @@ Seams, in the order a job meets them: `FaceFinder` (while a template is prepared
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.types import Arrays, Face, FaceTrack, Image, Sentence, Speech, Spoken, Voice
 
@@ -101,6 +101,31 @@ class LipsyncEngine(Protocol):
         crops: uint8 (n, side, side, 3), not to be written. numbers: their template frames.
         prepared: what `prepare` returned.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One call of `LipsyncEngine.draw`; fields are its arguments."""
+
+    frames: range
+    fps: int
+    speech: Speech
+    crops: Image
+    numbers: Sequence[int]
+    track: FaceTrack
+    prepared: Arrays
+
+
+@runtime_checkable
+class DrawsTogether(Protocol):
+    """What a `LipsyncEngine` can do besides, if several calls in one go are faster than one by one."""
+
+    together: int
+    """Most frames worth drawing in one go."""
+
+    def draw_together(self, drawings: Sequence[Drawing]) -> Sequence[Image]:
+        """What `draw` gives for each of them; they may be of different jobs."""
         ...
 
 

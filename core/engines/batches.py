@@ -21,7 +21,7 @@ Run = Callable[..., Tensor]
 
 
 class Batches:
-    """A network, ready for calls from one thread.
+    """A network, ready for calls; on the CPU, uncompiled, from several threads at once.
 
     example: float32 inputs of batch size 1, as the network takes them. compiled: folder that keeps what the
     compiler makes, or None to do without it.
@@ -36,6 +36,7 @@ class Batches:
         compiled: Path | None = None,
     ) -> None:
         self.device, self.dtype = device, dtype
+        self._threads = torch.get_num_threads()
         self._fixed = compiled is not None or device.type == "cuda"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler, about parts of torch
@@ -45,7 +46,7 @@ class Batches:
 
     def _built(self, net: nn.Module, example: tuple[Tensor, ...], compiled: Path | None) -> dict[int, Run]:
         if self.device.type == "cpu" and compiled is None and can_pack():
-            # oneDNN wants another layout for single pictures; one for 16 is right for 2 and 64 as well.
+            # oneDNN wants one layout for a single picture on several threads, another for all else.
             return {size: packed(net, _repeated(example, size), self.dtype) for size in (1, 16)}
         plain = laid_out(folded(net), self.device, self.dtype)
         run = plain if compiled is None else _compiled(plain, self.device, compiled)
@@ -58,14 +59,16 @@ class Batches:
         with torch.inference_mode():
             if self._fixed:
                 return self._piecewise(inputs)
-            run = self._runs[1 if len(inputs[0]) == 1 else 16]
+            alone = len(inputs[0]) == 1 and torch.get_num_threads() == self._threads
+            run = self._runs[1 if alone else 16]
             return run(*(self._ready(x) for x in inputs)).float()
 
     def _piecewise(self, inputs: tuple[Tensor, ...]) -> Tensor:
         outputs = []
         for start, stop, size in pieces(len(inputs[0])):
             part = (_filled(x[start:stop], size) for x in inputs)
-            outputs.append(self._runs[size](*(self._ready(x) for x in part))[: stop - start].float())
+            made = self._runs[size](*(self._ready(x) for x in part))[: stop - start]
+            outputs.append(made.to(torch.float32, copy=True))  # a graph writes into one place again and again
         return torch.cat(outputs)
 
     def _ready(self, x: Tensor) -> Tensor:

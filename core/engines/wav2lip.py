@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.engines.base import Drawing
 from core.engines.batches import Batches
 from core.engines.boxes import MEAN, Boxes
 from core.engines.checkpoints import load_net
+from core.engines.crew import Crew, Item, Made
 from core.engines.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
 from core.engines.retinaface import RetinaFaceFinder
@@ -60,23 +62,11 @@ class BoxFinder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """One call of `Wav2LipEngine.draw`; fields are its arguments."""
-
-    frames: range
-    fps: int
-    speech: Speech
-    crops: Image
-    numbers: Sequence[int]
-    track: FaceTrack
-    prepared: Arrays
-
-
 class Wav2LipEngine:
     """A `LipsyncEngine`. Loads weights, lays them out for the device and warms up when made."""
 
     version = "wav2lip/1"
+    together = BATCH
 
     def __init__(
         self,
@@ -105,6 +95,13 @@ class Wav2LipEngine:
         # Nothing is ever taken from the upper half.
         self._net = Batches(LowerHalf(net), example, device, dtype_of(settings.precision, device), compiled)
         self._gpu = Retoucher(self._net, self.side, device) if device.type == "cuda" else None
+        # What the compiler makes brings its own number of threads.
+        self._crew = Crew() if device.type == "cpu" and compiled is None else None
+
+    def close(self) -> None:
+        """End the threads that draw."""
+        if self._crew is not None:
+            self._crew.close()
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Find out where in each crop the network's picture lies, and whether the person talks.
@@ -150,32 +147,30 @@ class Wav2LipEngine:
         return self.draw_together([Drawing(frames, fps, speech, crops, numbers, track, prepared)])[0]
 
     def draw_together(self, drawings: Sequence[Drawing]) -> list[Image]:
-        """Do the calls of several jobs at once: 16 pictures in one go cost a third of 16 single ones."""
+        """As `DrawsTogether.draw_together`: 16 pictures in one go cost half of 16 single ones."""
         outputs = [drawing.crops.copy() for drawing in drawings]
-        work = [
-            picture
-            for drawing, output in zip(drawings, outputs, strict=True)
-            for picture in self._pictures(drawing, output)
-        ]
+        calls = list(zip(drawings, outputs, strict=True))
+        work = [picture for share in self._shared(self._pictures, calls) for picture in share]
         for first in range(0, len(work), BATCH):
-            self._redraw(work[first : first + BATCH])
+            pictures = work[first : first + BATCH]
+            if self._gpu is None:
+                self._shared(self._redraw_here, pictures)
+            else:
+                self._redraw_there(self._gpu, pictures)
         return outputs
 
-    def _redraw(self, pictures: Sequence["_Picture"]) -> None:
-        windows = np.stack([picture.window[None] for picture in pictures])
-        if self._gpu is not None:
-            self._redraw_there(self._gpu, pictures, windows)
-            return
+    def _shared(self, work: Callable[[Sequence[Item]], Made], items: Sequence[Item]) -> list[Made]:
+        return [work(items)] if self._crew is None else self._crew.each(work, items)
+
+    def _redraw_here(self, pictures: Sequence["_Picture"]) -> None:
         faces = [cut_out(picture.crop, picture.matrix, self.side) for picture in pictures]
-        whole = torch.from_numpy(generator_input(np.stack(faces)))
-        made = self._net(torch.from_numpy(windows), whole).cpu().numpy()
+        both = _windows(pictures), generator_input(np.stack(faces))
+        made = self._net(*(torch.from_numpy(array) for array in both)).cpu().numpy()
         for picture, face, drawn in zip(pictures, faces, made, strict=True):
             lower = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
             put_back(picture.crop, lower, face, picture.matrix, picture.weight)
 
-    def _redraw_there(
-        self, gpu: Retoucher, pictures: Sequence["_Picture"], windows: NDArray[np.float32]
-    ) -> None:
+    def _redraw_there(self, gpu: Retoucher, pictures: Sequence["_Picture"]) -> None:
         """The same on the GPU, for the crops of each size together."""
         sizes = [picture.crop.shape for picture in pictures]
         for size in dict.fromkeys(sizes):
@@ -183,13 +178,16 @@ class Wav2LipEngine:
             made = gpu.redraw(
                 np.stack([pictures[k].crop for k in alike]),
                 [pictures[k].matrix for k in alike],
-                windows[alike],
+                _windows([pictures[k] for k in alike]),
                 np.array([pictures[k].weight for k in alike], np.float32),
             )
             for k, crop in zip(alike, made, strict=True):
                 pictures[k].crop[:] = crop
 
-    def _pictures(self, drawing: Drawing, output: Image) -> list["_Picture"]:
+    def _pictures(self, calls: Sequence[tuple[Drawing, Image]]) -> list["_Picture"]:
+        return [picture for drawing, output in calls for picture in self._pictures_of(drawing, output)]
+
+    def _pictures_of(self, drawing: Drawing, output: Image) -> list["_Picture"]:
         """What is to be drawn into `output`: not frames without a face, nor those at rest."""
         frames, fps, speech = drawing.frames, drawing.fps, drawing.speech
         starts = [window_start(frame, fps, self.offset) for frame in frames]
@@ -239,6 +237,10 @@ class _Picture:
     window: NDArray[np.float32]
     matrix: Matrix
     weight: float
+
+
+def _windows(pictures: Sequence[_Picture]) -> NDArray[np.float32]:
+    return np.stack([picture.window[None] for picture in pictures])
 
 
 def with_gan() -> Wav2LipEngine:

@@ -1,0 +1,68 @@
+"""Wav2Lip in the whole: what two jobs at once gain. Weights are random; that changes no time."""
+
+import asyncio
+import math
+import statistics
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import numpy as np
+
+from bench import Figure
+from bench._random_lips import random_weights
+from bench._scene import scene
+from core.lipsync_stream import lipsync_stream
+from core.types import AudioChunk
+
+_NOISE_S = 1.6
+
+
+def figures() -> Iterator[Figure]:
+    """See the module."""
+    with random_weights():
+        yield from asyncio.run(_two_jobs())
+
+
+async def _two_jobs() -> list[Figure]:
+    """Frames a second of one job and of two at once, one picture a call: the stage as it runs in a render."""
+    async with scene() as (studio, templates):
+        lips = await studio.engine("lipsync", "wav2lip")
+        template = await templates.open("sample", lipsync=lips)
+
+        async def job(first: int) -> None:
+            stream = lipsync_stream(
+                _noise(first),
+                lips.engine,
+                lips.worker,
+                template,
+                template.prepared[lips.key],
+                batch=1,
+                together=lips.together,
+            )
+            async for _batch in stream:
+                pass
+
+        async def timed(*seeds: int) -> float:
+            started = time.perf_counter()
+            await asyncio.gather(*(job(seed) for seed in seeds))
+            return time.perf_counter() - started
+
+        await timed(0)
+        # In turn, so that a busy machine slows both.
+        pairs = [(await timed(k), await timed(k, 100 + k)) for k in range(1, 8)]
+    frames = math.ceil(25 * _NOISE_S)
+    return [
+        Figure("wav2lip, one job at batch 1", frames / statistics.median(a for a, _ in pairs), "frames/s"),
+        Figure(
+            "wav2lip, two jobs at batch 1", 2 * frames / statistics.median(b for _, b in pairs), "frames/s"
+        ),
+        Figure(
+            "wav2lip, two jobs' throughput to one's", statistics.median(2 * a / b for a, b in pairs), "x", 1.6
+        ),
+    ]
+
+
+async def _noise(seed: int) -> AsyncIterator[AudioChunk]:
+    """Speech for a job of about a second and a half, all there at once."""
+    samples = np.random.default_rng(seed).normal(0, 0.1, round(_NOISE_S * 16_000)).astype(np.float32)
+    yield AudioChunk(samples, 16_000, 0)
