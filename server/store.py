@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import BadInput, Error
 from core.worker import Worker
@@ -307,9 +306,9 @@ class Store:
         """Every job on record."""
         return await self._reader.call(rows.job_ids, self._read)
 
-    async def recent_metrics(self, limit: int = 50) -> Sequence[dict[str, Any]]:
-        """Metrics of the jobs completed last, newest first."""
-        return await self._reader.call(rows.recent_metrics, self._read, limit)
+    async def recent_runs(self, limit: int = 50) -> Sequence[rows.Run]:
+        """How the jobs went that were completed last and made a video, newest first."""
+        return await self._reader.call(rows.recent_runs, self._read, limit)
 
 
 def _json(**data: object) -> str:

@@ -158,14 +158,27 @@ def newest_event(db: sqlite3.Connection, job_id: str, type: str) -> Event | None
     return None if row is None else Event(*row)
 
 
-def recent_metrics(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
-    """Metrics of the jobs completed last, newest first."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a completed job went: its metrics, the engines it began with, and its `video.init`; JSON, read."""
+
+    metrics: dict[str, Any]
+    engines: dict[str, str]
+    video: dict[str, Any]
+
+
+def recent_runs(db: sqlite3.Connection, limit: int) -> list[Run]:
+    """The jobs completed last that made a video, newest first."""
+    init = "select data from events where job = jobs.id and type = 'video.init' order by seq limit 1"
     rows = db.execute(
-        "select metrics from jobs where status = 'completed' and metrics is not null"
-        " order by number desc limit ?",
+        f"select metrics, began, ({init}) as video from jobs where status = 'completed' and object = 'video'"  # noqa: S608  # constants
+        " and metrics is not null and began is not null and video is not null order by number desc limit ?",
         (limit,),
     )
-    return [json.loads(row[0]) for row in rows.fetchall()]
+    return [
+        Run(json.loads(metrics), json.loads(began).get("engines", {}), json.loads(video))
+        for metrics, began, video in rows.fetchall()
+    ]
 
 
 def seconds_a_job(db: sqlite3.Connection) -> float:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from server.metrics import Figures
 from server.runner import Done, Report, alongside
 from server.settings import ServerSettings
 from server.store import Store
-from server.store_rows import JobRow, OutputRow
+from server.store_rows import JobRow, OutputRow, Run
 from server.stream.media import Clip, Clips
 from server.wire import LipsyncRequest, Metrics, Order, StageProgress, VideoRequest, size_of
 from server.wire_events import (
@@ -45,8 +45,11 @@ from server.wire_events import Progress as ProgressEvent
 TICK_S = 0.2
 """Seconds between two looks at how far the stages are."""
 
-HINT_JOBS = 20
-"""Jobs whose speed tells what to expect of the next."""
+HINT_JOBS, _LOOKED_AT = 20, 200
+"""Jobs whose speed tells what to expect of the next, and among how many of the last they are looked for."""
+
+ALIKE = 1.5
+"""How many times as many pixels a picture may have, or be short of, and still take about as long."""
 
 
 class VideoWork:
@@ -95,7 +98,8 @@ class VideoWork:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         request, progress = _request(job, folder), Progress()
         clip = await self._clips.begin(job.id)
-        making = _Making(clip, report, progress, await self._hint())
+        runs = await self._store.recent_runs(_LOOKED_AT)
+        making = _Making(clip, report, progress, runs, self.engines(job))
         teller = _Teller(report, progress)
         async with self._figures.running(job.id, progress):
             rendering = self._render(job, request, making.take, progress)
@@ -130,21 +134,40 @@ class VideoWork:
             await self._templates.keep(source, request.template, order.template_name or source.name, report)
         await render(request, self._studio, self._templates, sink, progress)
 
-    async def _hint(self) -> float | None:
-        """Seconds of video per second to expect: what nine of ten earlier jobs reached."""
-        rates = sorted(1 / m["rtf"] for m in await self._store.recent_metrics(HINT_JOBS) if m["rtf"] > 0)
-        return round(rates[len(rates) // 10], 2) if rates else None
+
+def rate_hint(runs: Iterable[Run], engines: Mapping[str, str], pixels: int, fps: float) -> float | None:
+    """Seconds of video per second to expect of a job with these engines, and pixels in a frame.
+
+    What nine of ten of the last such jobs reached, preparations included; None if there was none.
+    """
+    rates = [
+        run.metrics["fps"] / fps
+        for run in runs
+        if run.engines == engines
+        and 1 / ALIKE <= run.video["width"] * run.video["height"] / pixels <= ALIKE
+        and run.metrics["fps"] > 0
+    ]
+    rates = sorted(rates[:HINT_JOBS])
+    return round(rates[len(rates) // 10], 2) if rates else None
 
 
 class _Making:
     """What comes out of the pipeline, put where it belongs."""
 
-    def __init__(self, clip: Clip, report: Report, progress: Progress, hint: float | None) -> None:
+    def __init__(
+        self,
+        clip: Clip,
+        report: Report,
+        progress: Progress,
+        runs: Sequence[Run],
+        engines: Mapping[str, str],
+    ) -> None:
         self.cues: list[Cue] = []
         self._clip = clip
         self._report = report
         self._progress = progress
-        self._hint = hint
+        self._runs = runs
+        self._engines = engines
 
     async def take(self, item: Item) -> None:
         """The pipeline's sink."""
@@ -176,7 +199,7 @@ class _Making:
             width=progress.width,
             height=progress.height,
             fps=progress.fps,
-            rate_hint=self._hint,
+            rate_hint=rate_hint(self._runs, self._engines, progress.width * progress.height, progress.fps),
         )
 
     def _seconds(self, samples: int) -> float:

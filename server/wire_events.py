@@ -68,8 +68,8 @@ class SubtitleCue(Model):
 class VideoInit(Model):
     """The stream can be played from here on.
 
-    rate_hint: seconds of video to expect per second, from earlier jobs, rather too low than too high; null
-    if there were none.
+    rate_hint: seconds of video to expect per second, from earlier jobs with the same engines and a picture
+    about as large, rather too low than too high; null if there were none.
     """
 
     mime: str

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.errors import BadInput, Error, StorageFull
 from server.store import STRIKES, JobOver, JobRunning, NewJob, OutputRow, Store, TooManyJobs
-from server.store_rows import UnknownJob
+from server.store_rows import Run, UnknownJob
 
 
 @asynccontextmanager
@@ -60,17 +60,17 @@ def test_a_job_goes_from_the_line_through_its_log_to_its_end(tmp_path):
             claimed = await store.claim(began)
             assert (claimed.id, claimed.status, claimed.attempt) == ("a", "in_progress", 1)
             await store.progress("a", '{"overall":0.5}', 10)
-            await store.append("a", "subtitle.cue", '{"index":0}')
+            await store.append("a", "video.init", '{"width":64}')
             made = OutputRow("video.mp4", "video", "video/mp4", 3, "00", "jobs/a/video.mp4")
             await store.finish("a", "completed", "{}", metrics='{"rtf":0.5}', outputs=[made], size=3)
-            return await store.get("a"), await log_of(store, "a"), await store.recent_metrics()
+            return await store.get("a"), await log_of(store, "a"), await store.recent_runs()
 
-    row, events, metrics = run(main())
+    row, events, runs = run(main())
     assert [e.type for e in events] == [
         "job.queued",
         "job.started",
         "job.progress",
-        "subtitle.cue",
+        "video.init",
         "job.completed",
     ]
     assert dense(events)
@@ -80,7 +80,7 @@ def test_a_job_goes_from_the_line_through_its_log_to_its_end(tmp_path):
         "video.mp4",
         {"overall": 0.5},
     )
-    assert metrics == [{"rtf": 0.5}]
+    assert runs == [Run({"rtf": 0.5}, {}, {"width": 64})]
 
 
 def test_jobs_start_in_the_order_they_came(tmp_path):
