@@ -62,5 +62,9 @@ OLD_NAMES: Mapping[str, OldName] = {
     "sovits_path": _weights("gpt-sovits-v2proplus"),
     "cnhubert_path": _folder(chinese_hubert="pytorch_model.bin"),
     "bert_path": _folder(chinese_roberta="pytorch_model.bin", chinese_roberta_tokens="tokenizer.json"),
+    "oss_access_key_id": OldName(lambda value: {"oss_access_key_id": value}, "`oss_access_key_id`"),
+    "oss_access_key_secret": OldName(
+        lambda value: {"oss_access_key_secret": value}, "`oss_access_key_secret`"
+    ),
 }
 """By name in lower case."""

@@ -6,7 +6,7 @@ A page of any site can make a visitor's browser send requests to a server on tha
   here (DNS rebinding) is turned away;
 - what changes something, and every WebSocket, must come from this server's own pages or from no page at all;
   `Origin: null`, which any sandboxed frame can send, is refused like any other stranger;
-- nothing is handed to another site's page, except that a link may be followed;
+- nothing is handed to another site's page, except that a link may be followed, and a signed one embedded;
 - every answer says its type and that it is to be believed.
 
 Learnt from ComfyUI's history (CVE-2024-10481, `Origin: null`, stored scripts in outputs) and from the Fetch
@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.problems import Refused, request_id
+from server.storage import LINKS
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -83,6 +84,8 @@ def _check_origin(request: web.Request, trusted: Collection[str]) -> None:
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site")
     socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    if request.path.startswith(LINKS + "/") and request.method in _SAFE:
+        return  # who has a signed link may use it anywhere
     if origin is not None and (socket or request.method not in _SAFE):
         parts = urlsplit(origin.lower())
         own = parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "").lower()

@@ -15,10 +15,11 @@ from core.templates import Templates
 from server.catalog import Catalog
 from server.catalog_voices import Voices
 from server.fetching import Fetcher, Kind, fetcher_of
+from server.files import Files, open_files, sources
 from server.folder import ServerFolder
 from server.metrics import Figures
 from server.problems import Refused
-from server.results import own_results
+from server.publishing import Publisher
 from server.runner import Runner, Work
 from server.settings import ServerSettings
 from server.store import Store
@@ -48,7 +49,9 @@ class House:
     clips: Clips
     figures: Figures
     catalog: Catalog
+    files: Files
     fetcher: Fetcher
+    publisher: Publisher | None
     voices: Voices
     runner: Runner
     lines: Lines
@@ -80,6 +83,8 @@ class House:
             return
         self.stopping, self.ready = True, False
         await self.runner.stop()
+        if self.publisher is not None:
+            await self.publisher.stop()
         await self.lines.close()
 
 
@@ -94,6 +99,8 @@ async def open_house(settings: ServerSettings) -> AsyncGenerator[House, None]:
         async with Studio() as studio:
             house = _furnish(settings, folder, studio)
             await house.runner.start()
+            if house.publisher is not None:
+                await house.publisher.start()
             house.send(_warm(house))
             try:
                 yield house
@@ -119,6 +126,8 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         "video": VideoWork(studio, templates, store, clips, folder, figures, settings),
         "template": TemplateWork(studio, templates, folder),
     }
+    files = open_files(settings, folder)
+    publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
     runner = Runner(
         store,
         hub,
@@ -128,6 +137,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         slots=settings.jobs,
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
+        publish=publisher.publish if publisher else None,
     )
     lines = Lines(settings.lines)
     return House(
@@ -139,11 +149,13 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         clips=clips,
         figures=figures,
         catalog=Catalog(studio, templates, folder.root / "thumbnails"),
-        fetcher=fetcher_of(settings, [own_results(store, folder)]),
+        files=files,
+        fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
+        publisher=publisher,
         voices=Voices(studio, VoiceSettings(data_dir=settings.data_dir)),
         runner=runner,
         lines=lines,
-        progress=Progress(store, hub, lines, runner.cancel),
+        progress=Progress(store, hub, lines, runner.cancel, files.describe),
     )
 
 

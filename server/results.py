@@ -1,19 +1,26 @@
-"""Results of this server's own jobs, where a URL names one: read from the disk, never over the network."""
+"""Files that the server has itself where a URL names one: read from its disk or storage, never fetched."""
 
 import asyncio
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yarl import URL
 
 from core.errors import BadInput
+from server.addresses import Allowed
 from server.fetched import link
 from server.fetching import Source
 from server.folder import ServerFolder
+from server.storage import StorageError, in_thread
 from server.store import Store
 from server.store_rows import UnknownJob
 
-_OUTPUT = re.compile(r"/v1/jobs/([A-Za-z0-9_-]{1,64})/outputs/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})$")
+if TYPE_CHECKING:
+    from server.storage_oss import OssStorage
+
+_ID, _NAME = r"([A-Za-z0-9_-]{1,64})", r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})"
+_OUTPUT = re.compile(rf"/v1/(?:jobs/{_ID}/outputs|files/{_ID}/[0-9a-f]{{32}})/{_NAME}$")
 
 
 def own_results(store: Store, folder: ServerFolder) -> Source:
@@ -24,15 +31,33 @@ def own_results(store: Store, folder: ServerFolder) -> Source:
         if match is None or url.scheme == "oss":
             return False
         try:
-            job = await store.get(match[1])
+            job = await store.get(match[1] or match[2])
         except UnknownJob:
             return False  # perhaps another server's
-        output = next((output for output in job.outputs if output.name == match[2]), None)
+        output = next((output for output in job.outputs if output.name == match[3]), None)
         if output is None:
-            raise BadInput("unknown_output", f"job {job.id} has no {match[2]!r}; it is {job.status}")
+            raise BadInput("unknown_output", f"job {job.id} has no {match[3]!r}; it is {job.status}")
         if output.bytes > limit:
             raise BadInput("url_too_large", f"{output.name} is over {limit >> 20} MB")
         await asyncio.to_thread(link, folder.root / output.path, path)
+        return True
+
+    return read
+
+
+def oss_objects(storage: "OssStorage", prefix: str, allowed: Allowed) -> Source:
+    """Knows the objects of our bucket: our own, below `prefix`, and those that the operator allows."""
+
+    async def read(url: URL, path: Path, limit: int) -> bool:
+        name = storage.name_in(url)
+        if name is None:
+            return False
+        if not ((prefix and name.startswith(prefix)) or allowed.object(storage.bucket, name)):
+            return False  # what is on the web for everybody can be had there
+        try:
+            await in_thread(lambda: storage.read(name, path, limit))
+        except StorageError as error:
+            raise BadInput("url_unreachable", str(error)) from error
         return True
 
     return read

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 import static
-from server import routes_combining, routes_jobs, routes_templates, routes_videos, routes_voices
+from server import routes_combining, routes_files, routes_jobs, routes_templates, routes_videos, routes_voices
 from server.house import HOUSE
 from server.metrics import CONTENT_TYPE
 from server.openapi import STYLE, describe_api, page
@@ -71,6 +71,7 @@ ROUTES = [
     *routes_voices.ROUTES,
     *routes_templates.ROUTES,
     *routes_jobs.ROUTES,
+    *routes_files.ROUTES,
     *routes_combining.ROUTES,
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
     Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from core.templates import SAMPLE
 from server.accepting import accept, asked_to_stream, short, stream_new
-from server.describe import describe
 from server.house import House
 from server.numbered import numbered, numbered_id
 from server.problems import Refused
@@ -18,7 +17,7 @@ from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.store import Accepted
 from server.uploads import read_json
-from server.viewing import no_video
+from server.viewing import published
 from server.wire import Job, Order, VideoOptions, VideoRequest
 from server.wire_old import CreatedVideo, CreateVideo
 
@@ -36,7 +35,7 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
     accepted = await asyncio.shield(accept(house, "video", order, {}, None))
     if to_be_streamed:
         return await stream_new(request, house, accepted)
-    return respond(_created(request, await finished(request, house, accepted), wanted))
+    return respond(_created(await finished(request, house, accepted), wanted))
 
 
 async def _order(house: House, wanted: CreateVideo) -> Order:
@@ -78,14 +77,11 @@ async def finished(request: web.Request, house: House, accepted: Accepted) -> Jo
     finally:
         if accepted.new and not over and not house.stopping:
             house.send(house.runner.cancel(job_id))
-    row = await house.store.get(job_id)
-    if row.status != "completed":
-        raise no_video(row)
-    return describe(row)
+    return await published(house, job_id, str(request.url.origin()))
 
 
-def _created(request: web.Request, job: Job, wanted: CreateVideo) -> CreatedVideo:
-    urls = {output.name: str(request.url.origin()) + output.url for output in job.outputs}
+def _created(job: Job, wanted: CreateVideo) -> CreatedVideo:
+    urls = {output.name: output.url for output in job.outputs}
     return CreatedVideo(
         video_url=urls["video.mp4"],
         audio_url=urls.get("speech.m4a"),

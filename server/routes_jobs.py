@@ -1,15 +1,16 @@
 """Jobs: what they are, how they go, what they made."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from server.describe import describe
 from server.house import HOUSE, House
 from server.problems import Refused
 from server.route import ID, NAME, Route, respond
+from server.store_rows import JobRow, OutputRow
 from server.stream.viewers import view_on_socket
 from server.viewing import opened_clip, stream
 from server.wire import TERMINAL, Deleted, Job, JobList, Status
@@ -46,19 +47,22 @@ async def list_jobs(request: web.Request) -> web.Response:
     if status is not None:
         _STATUS.validate_python(status)
     limit = max(1, number(query.get("limit"), "limit", 20, 100))
-    rows = await house_of(request).store.list(status=status, after=query.get("after"), limit=limit + 1)
-    jobs = [describe(row, full=False) for row in rows[:limit]]
+    house = house_of(request)
+    rows = await house.store.list(status=status, after=query.get("after"), limit=limit + 1)
+    jobs = [house.files.describe(row, full=False) for row in rows[:limit]]
     return respond(JobList(data=jobs, has_more=len(rows) > limit))
 
 
 async def get_job(request: web.Request) -> web.Response:
     """One job, with the request it came from."""
-    return respond(describe(await house_of(request).store.get(request.match_info["job_id"])))
+    house = house_of(request)
+    return respond(house.files.describe(await house.store.get(request.match_info["job_id"])))
 
 
 async def cancel_job(request: web.Request) -> web.Response:
     """End a job; one that has ended stays as it is."""
-    return respond(describe(await house_of(request).runner.cancel(request.match_info["job_id"])))
+    house = house_of(request)
+    return respond(house.files.describe(await house.runner.cancel(request.match_info["job_id"])))
 
 
 async def delete_job(request: web.Request) -> web.Response:
@@ -111,24 +115,32 @@ async def _introduction(house: House, job_id: str) -> str:
 
 async def job_output(request: web.Request) -> web.StreamResponse:
     """A file that the job made; ranges and conditions are understood."""
-    return await _file(request, request.match_info["name"])
+    return await output_file(request, request.match_info["name"])
 
 
 async def job_subtitles(request: web.Request) -> web.StreamResponse:
     """The captions as a file."""
-    return await _file(request, f"subtitles.{request.match_info['format']}")
+    return await output_file(request, f"subtitles.{request.match_info['format']}")
 
 
-async def _file(request: web.Request, name: str) -> web.StreamResponse:
-    house, job_id = house_of(request), request.match_info["job_id"]
-    job = await house.store.get(job_id)
+async def output_of(request: web.Request, name: str) -> tuple[JobRow, OutputRow]:
+    """The job of the path, and its file of this name. Raises UnknownJob, Refused."""
+    job = await house_of(request).store.get(request.match_info["job_id"])
     output = next((output for output in job.outputs if output.name == name), None)
     if output is None:
         if job.status not in TERMINAL:
             raise Refused(
-                409, "not_ready", f"job {job_id} is {job.status}; its files come when it is completed"
+                409, "not_ready", f"job {job.id} is {job.status}; its files come when it is completed"
             )
-        raise Refused(404, "unknown_output", f"job {job_id} has no {name!r}")
+        raise Refused(404, "unknown_output", f"job {job.id} has no {name!r}")
+    return job, output
+
+
+async def output_file(
+    request: web.Request, name: str, extra: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """A file of the path's job, or the part asked for. extra: headers besides. Raises like `output_of`."""
+    job, output = await output_of(request, name)
     try:
         start = request.http_range.start or 0
     except ValueError:
@@ -137,11 +149,12 @@ async def _file(request: web.Request, name: str) -> web.StreamResponse:
         size = {"Content-Range": f"bytes */{output.bytes}"}
         raise Refused(416, "range_not_satisfiable", f"{name} has {output.bytes} bytes", "Range", size)
     # From the record, not from the request: no client's words are part of a path.
-    path = house.folder.root / Path(output.path)
+    path = house_of(request).folder.root / Path(output.path)
     headers = {
         "Content-Type": output.type + ("; charset=utf-8" if output.kind == "subtitles" else ""),
-        "Content-Disposition": f'attachment; filename="{job_id}-{output.name}"',
+        "Content-Disposition": f'attachment; filename="{job.id}-{output.name}"',
         "Cache-Control": "private, no-cache",
+        **(extra or {}),
     }
     return web.FileResponse(path, headers=headers)
 

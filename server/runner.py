@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -117,7 +117,9 @@ class Runner:
         slots: int,
         keep_s: float,
         keep_bytes: int,
+        publish: Callable[[str], None] | None = None,
     ) -> None:
+        """publish: is told of completed jobs whose files are to be uploaded; None: nothing is."""
         self._store = store
         self._hub = hub
         self._clips = clips
@@ -126,6 +128,7 @@ class Runner:
         self._slots = asyncio.Semaphore(slots)
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
+        self._publish = publish
         self._running: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -252,15 +255,20 @@ class Runner:
     async def _complete(self, job: JobRow, done: Done) -> None:
         outputs = [describe_output(job.id, output) for output in done.outputs]
         size = await asyncio.to_thread(self._folder.size, job.id)
+        publish = self._publish if outputs else None
+        completed = Completed(outputs=outputs, metrics=done.metrics, publishing=publish is not None)
         with suppress(JobOver):
             await self._store.finish(
                 job.id,
                 "completed",
-                Completed(outputs=outputs, metrics=done.metrics).model_dump_json(),
+                completed.model_dump_json(),
                 metrics=done.metrics.model_dump_json() if done.metrics else None,
                 outputs=done.outputs,
                 size=size,
+                publish=publish is not None,
             )
+            if publish is not None:
+                publish(job.id)
         await self._clips.end(job.id, "completed")
 
     async def _fail(self, job: JobRow, report: Report, error: BaseException) -> None:

@@ -2,11 +2,24 @@
 
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from core.config import Settings
 from server.addresses import allowed
+
+
+def region_of(endpoint: str) -> str:
+    """`cn-hangzhou` of `https://oss-cn-hangzhou-internal.aliyuncs.com`; empty if it does not say."""
+    name = host_of(endpoint).partition(".")[0]
+    return name.removeprefix("oss-").removesuffix("-internal") if name.startswith("oss-") else ""
+
+
+def host_of(endpoint: str) -> str:
+    """The host of an endpoint, written with or without a scheme; empty if there is none."""
+    return urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
 
 
 class ServerSettings(Settings):
@@ -47,6 +60,38 @@ class ServerSettings(Settings):
     fetch_cache_gb: float = Field(default=2, ge=0)
     """Room for fetched files that are kept for the next time."""
 
+    public_url: str = ""
+    """Where clients reach this server, like `https://studio.example`; goes before the links it hands out."""
+
+    link_hours: float = Field(default=24, gt=0, le=168)
+    """Hours that a link works which was handed out for a file, here or in a private bucket."""
+
+    oss_endpoint: str = ""
+    """Aliyun OSS, where results are uploaded to: `https://oss-cn-hangzhou.aliyuncs.com`. Empty: nowhere."""
+
+    oss_internal_endpoint: str = ""
+    """The endpoint that the server itself uses, if it stands in Aliyun's network."""
+
+    oss_region: str = ""
+    """Like `cn-hangzhou`; needed only if the endpoint's name does not say."""
+
+    oss_bucket: str = ""
+    """The bucket, which must exist."""
+
+    oss_prefix: str = Field(default="lipstream/", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*$")
+    """What the names of all objects begin with: a folder, with a slash at its end, or nothing."""
+
+    oss_cname: str = ""
+    """A domain bound to the bucket, for the addresses that are handed out: `https://video.example`."""
+
+    oss_acl: Literal["bucket", "private", "public-read"] = "private"
+    """Who may read an object: private ones are handed out by signed links, public ones by plain addresses;
+    bucket leaves it to the bucket, and signs."""
+
+    oss_access_key_id: str = ""
+    oss_access_key_secret: SecretStr = SecretStr("")
+    """An access key that may put and get objects below the prefix."""
+
     keep_days: float = Field(default=7, ge=0)
     """Days that a job and its files are kept after its end."""
 
@@ -81,6 +126,22 @@ class ServerSettings(Settings):
     def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         allowed(entries)
         return entries
+
+    @model_validator(mode="after")
+    def _whole_storage(self) -> "ServerSettings":
+        needed = ("oss_endpoint", "oss_bucket", "oss_access_key_id", "oss_access_key_secret")
+        missing = [name for name in needed if not getattr(self, name)]
+        # A key alone is somebody else's: its usual names are in many an environment.
+        if (self.oss_endpoint or self.oss_bucket) and missing:
+            raise ValueError(f"the object storage also needs {', '.join(missing)}")
+        if self.oss_bucket and not (self.oss_region or region_of(self.oss_endpoint)):
+            raise ValueError("the endpoint's name tells no region: the object storage also needs oss_region")
+        return self
+
+    @property
+    def uploads(self) -> bool:
+        """Whether results go to an object storage."""
+        return bool(self.oss_bucket)
 
     @property
     def folder(self) -> Path:

@@ -17,13 +17,12 @@ from pathlib import Path
 from core.errors import BadInput, Error
 from core.worker import Worker
 from server import store_rows as rows
+from server.store_publications import Publications, add_event, begin_publication
 from server.store_rows import SCHEMA, SCHEMA_VERSION, Event, JobRow, OutputRow, get_job
 from server.store_writer import Ballast, Writer
 
 STRIKES = 3
 """Starts of a job that got no further than one before; after so many it is not started again."""
-EVENT_LIMIT = 8192
-"""Characters of one event's data. Media do not belong in the log."""
 
 _OVER = ("completed", "failed", "cancelled")
 
@@ -90,6 +89,7 @@ class Store:
         self._read.execute("pragma query_only=on")
         self._reader = Worker("store-read")
         self._writer = Writer(self._write, self.ballast, publish)
+        self.publications = Publications(self._writer, self._reader, self._read)
 
     def close(self) -> None:
         """Commit what was asked for and close the file. Blocks for some milliseconds."""
@@ -121,7 +121,7 @@ class Store:
                 " values(?, ?, 'queued', ?, ?, ?, ?)",
                 (job.id, job.object, job.request, job.body, job.key, time.time()),
             )
-            _log(db, log, job.id, "job.queued", _json(ahead=waiting))
+            add_event(db, log, job.id, "job.queued", _json(ahead=waiting))
             return Accepted(get_job(db, job.id), new=True)
 
         return await self._writer.submit(change, sync=True)
@@ -142,7 +142,7 @@ class Store:
                 " started = ?, began = ?, progress = null where id = ?",
                 (time.time(), data, job.id),
             )
-            _log(db, log, job.id, "job.started", data)
+            add_event(db, log, job.id, "job.started", data)
             return get_job(db, job.id)
 
         return await self._writer.submit(change)
@@ -152,7 +152,7 @@ class Store:
 
         def change(db: sqlite3.Connection, log: list[Event]) -> Event:
             _running(db, job_id)
-            return _log(db, log, job_id, type, data)
+            return add_event(db, log, job_id, type, data)
 
         return await self._writer.submit(change)
 
@@ -170,7 +170,7 @@ class Store:
                 " reached = max(reached, ?2) where id = ?3",
                 (data, reached, job_id),
             )
-            return _log(db, log, job_id, "job.progress", data)
+            return add_event(db, log, job_id, "job.progress", data)
 
         return await self._writer.submit(change)
 
@@ -184,10 +184,12 @@ class Store:
         metrics: str | None = None,
         outputs: Iterable[OutputRow] = (),
         size: int = 0,
+        publish: bool = False,
     ) -> JobRow:
-        """End a job with its last event, `job.{status}`; on return that survives the loss of power.
+        """End a job with its event `job.{status}`; on return that survives the loss of power.
 
         outputs: files, already whole and on the disk. size: bytes that the job's folder holds.
+        publish: they are to be uploaded too; what becomes of that follows in the log.
         A queued job may be ended too. Raises JobOver if it had ended, UnknownJob if it is gone.
         """
         made = [(job_id, o.name, o.kind, o.type, o.bytes, o.sha256, o.path) for o in outputs]
@@ -199,6 +201,8 @@ class Store:
                 (error, metrics, size, job_id),
             )
             db.executemany("insert or replace into outputs values(?, ?, ?, ?, ?, ?, ?)", made)
+            if publish:
+                begin_publication(db, job_id)
             return get_job(db, job_id)
 
         return await self._writer.submit(change, sync=True, vital=True)
@@ -250,8 +254,11 @@ class Store:
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
-            if get_job(db, job_id).status not in _OVER:
+            job = get_job(db, job_id)
+            if job.status not in _OVER:
                 raise JobRunning(f"job {job_id} has not ended; cancel it first")
+            if not job.closed:
+                raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
             _forget(db, job_id)
 
         await self._writer.submit(change)
@@ -259,12 +266,14 @@ class Store:
     async def expire(self, max_age_s: float, max_bytes: int) -> list[str]:
         """Forget jobs that ended more than `max_age_s` ago, then the oldest until the rest hold `max_bytes`.
 
-        The ids of what was forgotten; their files are the caller's to remove.
+        What is still to be uploaded stays. The ids of what was forgotten; their files are the caller's to
+        remove.
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> list[str]:
             found = db.execute(
                 "select id, bytes, finished from jobs where status in (?, ?, ?)"
+                " and id not in (select job from publications where state = 'uploading')"
                 " order by finished desc, number desc",
                 _OVER,
             )
@@ -324,18 +333,6 @@ def _same_body(db: sqlite3.Connection, job_id: str, job: NewJob) -> None:
         )
 
 
-def _log(db: sqlite3.Connection, log: list[Event], job_id: str, type: str, data: str) -> Event:
-    if len(data) > EVENT_LIMIT:
-        raise ValueError(f"{type} of {len(data)} characters: an event has {EVENT_LIMIT} at most")
-    (seq,) = db.execute(
-        "update jobs set last_seq = last_seq + 1 where id = ? returning last_seq", (job_id,)
-    ).fetchone()
-    event = Event(job_id, seq, round(time.time(), 3), type, data)
-    db.execute("insert into events values(?, ?, ?, ?, ?)", (job_id, seq, event.ts, type, data))
-    log.append(event)
-    return event
-
-
 def _running(db: sqlite3.Connection, job_id: str) -> None:
     running = db.execute("select 1 from jobs where id = ? and status = 'in_progress'", (job_id,))
     if running.fetchone() is None:
@@ -346,7 +343,7 @@ def _end(db: sqlite3.Connection, log: list[Event], job_id: str, status: str, dat
     if get_job(db, job_id).status in _OVER:
         raise JobOver(f"job {job_id} had ended before")
     db.execute("update jobs set status = ?, finished = ? where id = ?", (status, time.time(), job_id))
-    _log(db, log, job_id, f"job.{status}", data)
+    add_event(db, log, job_id, f"job.{status}", data)
 
 
 def _crash_loop(db: sqlite3.Connection, log: list[Event], job_id: str, strikes: int) -> None:
@@ -360,10 +357,11 @@ def _back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason:
     before = "status = 'queued' and number < (select number from jobs where id = ?)"
     ahead = rows.count_jobs(db, before, job_id)
     db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
-    _log(db, log, job_id, "job.queued", _json(ahead=ahead, reason=reason))
+    add_event(db, log, job_id, "job.queued", _json(ahead=ahead, reason=reason))
 
 
 def _forget(db: sqlite3.Connection, job_id: str) -> None:
     db.execute("delete from events where job = ?", (job_id,))
     db.execute("delete from outputs where job = ?", (job_id,))
+    db.execute("delete from publications where job = ?", (job_id,))
     db.execute("delete from jobs where id = ?", (job_id,))

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import Error
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = f"""
 create table if not exists jobs(
@@ -39,6 +39,13 @@ create table if not exists outputs(
   bytes integer not null, sha256 text not null, path text not null,
   primary key(job, name)
 ) without rowid;
+create table if not exists publications(
+  job text primary key,
+  state text not null,                        -- uploading, published, failed
+  attempts integer not null default 0,
+  place text not null default '',             -- the storage that has the files
+  error text
+) without rowid;
 pragma user_version={SCHEMA_VERSION};
 """
 
@@ -63,6 +70,19 @@ class OutputRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicationRow:
+    """How far the upload of a job's files is: `uploading`, `published` or `failed`, with `error` as JSON.
+
+    place: the storage that has them, once they are published.
+    """
+
+    state: str
+    attempts: int
+    place: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as recorded. Times are Unix seconds.
 
@@ -84,6 +104,18 @@ class JobRow:
     error: str | None
     metrics: str | None
     outputs: tuple[OutputRow, ...] = ()
+    publication: PublicationRow | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether its log takes no more: it has ended, and its files are uploaded or will not be."""
+        return self.finished is not None and (
+            self.publication is None or self.publication.state != "uploading"
+        )
+
+
+LAST = frozenset({"job.failed", "job.cancelled", "job.published"})
+"""Events that nothing follows. The other two that may be last say themselves whether they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +127,15 @@ class Event:
     ts: float
     type: str
     data: str
+
+    @property
+    def last(self) -> bool:
+        """Whether the log ends here."""
+        if self.type == "job.completed":
+            return not json.loads(self.data).get("publishing")
+        if self.type == "job.upload_failed":
+            return json.loads(self.data).get("retry_in_s") is None
+        return self.type in LAST
 
 
 def find_job(db: sqlite3.Connection, where: str, *values: object) -> JobRow | None:
@@ -194,4 +235,10 @@ def _with_outputs(db: sqlite3.Connection, job: JobRow) -> JobRow:
     found = db.execute(
         "select name, kind, type, bytes, sha256, path from outputs where job = ? order by name", (job.id,)
     )
-    return replace(job, outputs=tuple(OutputRow(*row) for row in found.fetchall()))
+    upload = db.execute("select state, attempts, place, error from publications where job = ?", (job.id,))
+    publication = upload.fetchone()
+    return replace(
+        job,
+        outputs=tuple(OutputRow(*row) for row in found.fetchall()),
+        publication=publication and PublicationRow(*publication),
+    )

@@ -1,7 +1,7 @@
 """Find the clip of a job, whatever the job is doing just now, and show it."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from aiohttp import web
 
@@ -11,7 +11,7 @@ from server.problems import Refused
 from server.store_rows import JobRow
 from server.stream.media import Clip
 from server.stream.viewers import first_media, view_on_http
-from server.wire import TERMINAL
+from server.wire import TERMINAL, Job
 
 
 @asynccontextmanager
@@ -48,6 +48,36 @@ async def stream(request: web.Request, house: House, job_id: str, clip: Clip) ->
     if not await first_media(clip):
         raise no_video(await house.store.get(job_id))
     return await view_on_http(request, house.lines, clip, {"X-Job-Id": job_id})
+
+
+async def published(house: House, job_id: str, origin: str) -> Job:
+    """A completed job, once its files are where others get them: each output's `url` is one for anybody.
+
+    That is in the object storage, if there is one, which this waits for; else here, signed for a while.
+    origin: what goes before addresses of this server, like http://127.0.0.1:8010. Raises UnknownJob;
+    Refused, with the job's own error or the upload's.
+    """
+    job = await house.store.get(job_id)
+    if not job.closed:
+        async with aclosing(house.hub.watch(house.store, job_id, job.last_seq)) as events:
+            async for _ in events:
+                if house.stopping:
+                    break
+        job = await house.store.get(job_id)
+    if job.status != "completed":
+        raise no_video(job)
+    shown = house.files.describe(job)
+    if shown.publication is not None and shown.publication.error is not None:
+        raise Refused(502, shown.publication.error.code, shown.publication.error.message)
+    if not job.closed:
+        raise Refused(
+            503, "stopping", "the server stops; the upload goes on later", None, {"Retry-After": "5"}
+        )
+    outputs = []
+    for row, output in zip(job.outputs, shown.outputs, strict=True):
+        url = house.files.link(job, row).url
+        outputs.append(output.model_copy(update={"url": url if "://" in url else origin + url}))
+    return shown.model_copy(update={"outputs": outputs})
 
 
 def no_video(job: JobRow) -> Refused:

@@ -249,6 +249,14 @@ class JobError(Model):
     retryable: bool = False
 
 
+class Publication(Model):
+    """The upload of a job's files to the object storage. attempts: how often it was tried so far."""
+
+    state: Literal["uploading", "published", "failed"]
+    attempts: int
+    error: JobError | None = None
+
+
 class Metrics(Model):
     """What a finished job measured; times count from the moment it started to run.
 
@@ -284,8 +292,16 @@ class Job(Model):
     outputs: list[Output] = Field(default_factory=list)
     error: JobError | None = None
     metrics: Metrics | None = None
+    publication: Publication | None = None
     last_seq: int
     request: VideoRequest | LipsyncRequest | None = None
+
+
+class Link(Model):
+    """An address for others: whoever has it may get the file until it expires (null: it never does)."""
+
+    url: str
+    expires_at: float | None
 
 
 class JobList(Model):

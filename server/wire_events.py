@@ -80,8 +80,11 @@ class VideoInit(Model):
 
 
 class Completed(Model):
+    """publishing: the files are uploaded next, and the log goes on."""
+
     outputs: list[Output]
     metrics: Metrics | None = None
+    publishing: bool = False
 
 
 class Failed(Model):
@@ -93,6 +96,28 @@ class Cancelled(Model):
 
     at_stage: str | None = None
     produced_s: float = 0.0
+
+
+class Uploading(Model):
+    """The files are on their way: at the start of every attempt, and about once a second from then on."""
+
+    attempt: int
+    done_bytes: int
+    total_bytes: int
+
+
+class Published(Model):
+    """The files are in the object storage, whole; `url` of each is there, of a private bucket for a while."""
+
+    outputs: list[Output]
+
+
+class UploadFailed(Model):
+    """An attempt failed. retry_in_s: until the next; absent if there will be none."""
+
+    error: JobError
+    attempt: int
+    retry_in_s: float | None = None
 
 
 EVENTS: dict[str, type[Model]] = {
@@ -108,10 +133,11 @@ EVENTS: dict[str, type[Model]] = {
     "job.completed": Completed,
     "job.failed": Failed,
     "job.cancelled": Cancelled,
+    "job.uploading": Uploading,
+    "job.published": Published,
+    "job.upload_failed": UploadFailed,
 }
-"""What `data` is, for each type of event in the log. The last three end it: one of them, once, last."""
-
-ENDS: frozenset[str] = frozenset({"job.completed", "job.failed", "job.cancelled"})
+"""What `data` is, for each type of event in the log; `server.store_rows.Event` knows which ends it."""
 
 
 # --- beside the log: seq 0 -----------------------------------------------------------------------

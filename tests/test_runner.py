@@ -11,7 +11,7 @@ from server.folder import FolderInUse, ServerFolder
 from server.runner import Done, Runner
 from server.store import JobRunning, NewJob, OutputRow, Store
 from server.store_rows import UnknownJob
-from server.stream.hub import ENDS, Hub
+from server.stream.hub import Hub
 from server.stream.media import Clips
 from server.wire_events import EVENTS, StageStarted
 
@@ -97,7 +97,7 @@ class House:
         """Wait for the job's end; its status and the types of its events, checked."""
         events = [event async for event in self.hub.watch(self.store, name)]
         assert [e.seq for e in events] == list(range(1, len(events) + 1))
-        assert [e.type for e in events if e.type in ENDS] == [events[-1].type]
+        assert [e.seq for e in events if e.last] == [len(events)]
         for event in events:
             EVENTS[event.type].model_validate_json(event.data)
         row = await self.store.get(name)

@@ -13,8 +13,6 @@ from typing import Protocol
 
 from server.store_rows import Event
 
-ENDS = frozenset({"job.completed", "job.failed", "job.cancelled"})
-
 TAIL = 256
 """Events of a running job kept at hand: most of a minute."""
 
@@ -47,7 +45,7 @@ class Hub:
                 watcher.wake(event.job_id)
             for watcher in self._all:
                 watcher.notice(event)
-            if event.type in ENDS:
+            if event.last:
                 del self._tails[event.job_id]
 
     def watcher(self, log: Log) -> "Watcher":
@@ -196,7 +194,7 @@ class Watcher:
         if not events:
             return []
         self._cursors[job_id] = events[-1].seq
-        if events[-1].type in ENDS:
+        if events[-1].last:
             self.leave(job_id)
         else:
             self._pending[job_id] = None  # perhaps there is more; the others first

@@ -14,13 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 
 import core
 from core.errors import Error
-from server.describe import describe, envelope
+from server.describe import envelope
 from server.problems import Refused, refusal
 from server.store import Store
 from server.store_rows import JobRow
 from server.stream.hub import Hub, Watcher
 from server.stream.sockets import HEARTBEAT_S, Gone, Lines, either, messages, send
-from server.wire import Model
+from server.wire import Job, Model
 from server.wire_events import (
     CancelJob,
     ClientMessage,
@@ -44,16 +44,18 @@ FOLLOW_LIMIT = 1000
 """Jobs one socket may follow by name."""
 
 Cancel = Callable[[str], Awaitable[object]]
+Describe = Callable[[JobRow], Job]
 
 
 class Progress:
-    """The three ways to watch. cancel: what a client's `job.cancel` does."""
+    """The three ways to watch. cancel: what a client's `job.cancel` does. describe: shows a job."""
 
-    def __init__(self, store: Store, hub: Hub, lines: Lines, cancel: Cancel) -> None:
+    def __init__(self, store: Store, hub: Hub, lines: Lines, cancel: Cancel, describe: Describe) -> None:
         self.store = store
         self.hub = hub
         self.lines = lines
         self.cancel = cancel
+        self.describe = describe
         self.messages: TypeAdapter[Subscribe | Unsubscribe | CancelJob | Ping] = TypeAdapter(ClientMessage)
 
     async def one_job(self, request: web.Request, job_id: str, after: int) -> web.WebSocketResponse:
@@ -68,7 +70,7 @@ class Progress:
     async def events(self, request: web.Request, job_id: str, after: int) -> web.StreamResponse:
         """Server-sent events of a job, to its end; 204, which ends the asking, for one who knows all."""
         job = await self.store.get(job_id)
-        if job.finished is not None and after == job.last_seq:
+        if job.closed and after == job.last_seq:
             return web.Response(status=204)
         if self.lines.full:
             raise Refused(
@@ -88,7 +90,7 @@ class Progress:
         if after > job.last_seq:
             yield f"event: resync\ndata: {resync(job, after)}\n\n"
             after = 0
-        yield f"event: job.snapshot\ndata: {snapshot(job)}\n\n"
+        yield f"event: job.snapshot\ndata: {snapshot(self.describe(job))}\n\n"
         with self.hub.watcher(self.store) as watcher:
             watcher.follow(job.id, after)
             while watcher.jobs:
@@ -198,8 +200,8 @@ class _Conversation:
                 if known > job.last_seq:
                     await self._send(resync(job, known))
                     known = 0
-                await self._send(snapshot(job))
-                if job.finished is None or known < job.last_seq:
+                await self._send(snapshot(self._progress.describe(job)))
+                if not job.closed or known < job.last_seq:
                     self._watcher.follow(job_id, known)
 
     async def _follow_all(self) -> None:
@@ -209,7 +211,7 @@ class _Conversation:
             self._watcher.follow_all()
             for status in ("queued", "in_progress"):
                 for job in await store.list(status=status, limit=FOLLOW_LIMIT):
-                    await self._send(snapshot(job))
+                    await self._send(snapshot(self._progress.describe(job)))
                     self._watcher.follow(job.id, job.last_seq)
 
     async def _send(self, text: str) -> None:
@@ -224,9 +226,9 @@ def beside(type: str, data: Model | None = None, job_id: str | None = None) -> s
     )
 
 
-def snapshot(job: JobRow) -> str:
+def snapshot(job: Job) -> str:
     """The job as it is, for one who begins to watch."""
-    return beside("job.snapshot", Snapshot(job=describe(job), last_seq=job.last_seq), job.id)
+    return beside("job.snapshot", Snapshot(job=job, last_seq=job.last_seq), job.id)
 
 
 def resync(job: JobRow, known: int) -> str:

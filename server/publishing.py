@@ -1,0 +1,181 @@
+"""Upload what jobs made to the object storage, after they are completed, until it is there.
+
+A job is on the record's list of uploads from the commit that completes it, so a restart goes on where the
+last server stopped. An attempt that failed for a reason that may pass is made again, later and later, for up
+to RETRY_FOR_S; one that only people can mend ends the upload. The files stay on this disk either way.
+"""
+
+import asyncio
+import logging
+import random
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+
+from core.errors import Error
+from server.describe import Published, describe_outputs
+from server.folder import ServerFolder
+from server.storage import Storage, StorageError, in_thread, key_of
+from server.store import Store
+from server.store_rows import JobRow, UnknownJob
+from server.wire import JobError, Model
+from server.wire_events import Published as PublishedEvent
+from server.wire_events import UploadFailed, Uploading
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 2
+"""Jobs whose files are uploaded at the same time."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""Seconds between attempts: twice as many after each, and by chance up to a half less, so that what failed
+together does not come back together."""
+
+RETRY_FOR_S = 3600.0
+"""Seconds after which no further attempt is made; counted anew after a restart."""
+
+TELL_S = 1.0
+"""Seconds between two events about how much has gone."""
+
+RECORD_S = 3.0
+"""Seconds until another attempt to record something."""
+
+
+class Publisher:
+    """Uploads to one storage. `start`, then `stop` once."""
+
+    def __init__(self, store: Store, storage: Storage, folder: ServerFolder, published: Published) -> None:
+        """published: tells the addresses that go into `job.published`."""
+        self._store = store
+        self._storage = storage
+        self._folder = folder
+        self._published = published
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = threading.Event()
+
+    async def start(self) -> None:
+        """Go on with what an earlier server left."""
+        for job_id in await self._store.publications.waiting():
+            self.publish(job_id)
+
+    def publish(self, job_id: str) -> None:
+        """Upload the files of a job that the record has on its list."""
+        task = asyncio.create_task(self._see_to(job_id), name=f"upload {job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Break uploads off; the next start goes on with them."""
+        self._stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _see_to(self, job_id: str) -> None:
+        """Bring one upload to its end, and that on record, however long that takes."""
+        while True:
+            try:
+                return await self._try_for_long(await self._store.get(job_id))
+            except UnknownJob:
+                return
+            except (Error, sqlite3.Error):
+                log.exception("the upload of job %s could not be recorded", job_id)
+            await asyncio.sleep(RECORD_S)
+
+    async def _try_for_long(self, job: JobRow) -> None:
+        began, attempt = time.monotonic(), job.publication.attempts if job.publication else 0
+        pause = FIRST_PAUSE_S
+        while True:
+            attempt += 1
+            try:
+                async with self._slots:
+                    await self._attempt(job, attempt)
+                break
+            except (StorageError, OSError) as error:
+                why = explain(error)
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311  # no secret, only spread
+            more = why.retryable and time.monotonic() - began + wait < RETRY_FOR_S
+            event = UploadFailed(error=why, attempt=attempt, retry_in_s=round(wait, 3) if more else None)
+            log.warning("upload %d of job %s failed: %s", attempt, job.id, why.message)
+            if not more:
+                return await self._give_up(job, event)
+            await self._log(job.id, "job.upload_failed", event, attempt)
+            await asyncio.sleep(wait)
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+        await self._done(job)
+
+    async def _attempt(self, job: JobRow, attempt: int) -> None:
+        """Put every file. Raises StorageError, OSError if one is not here any more."""
+        total, before = sum(output.bytes for output in job.outputs), 0
+        gone = _Gone(self._stopping)
+        telling = asyncio.create_task(self._tell(job.id, attempt, gone, total))
+        try:
+            for output in job.outputs:
+                file, key = self._folder.root / output.path, key_of(job.id, output)
+                gone.before = before
+                await in_thread(
+                    lambda f=file, k=key, t=output.type: self._storage.put(f, k, t, gone.note)  # type: ignore[misc]
+                )
+                before += output.bytes
+        finally:
+            gone.left.set()
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+    async def _tell(self, job_id: str, attempt: int, gone: "_Gone", total: int) -> None:
+        told = -1
+        while True:
+            if gone.done != told:
+                told = gone.done
+                event = Uploading(attempt=attempt, done_bytes=min(told, total), total_bytes=total)
+                await self._log(job_id, "job.uploading", event, attempt)
+            await asyncio.sleep(TELL_S)
+
+    async def _log(self, job_id: str, type: str, event: Model, attempt: int) -> None:
+        # What happens on the way may be lost for want of room; how it ends may not.
+        with suppress(Error, sqlite3.Error):
+            data = event.model_dump_json(exclude_none=True)
+            await self._store.publications.log(job_id, type, data, attempt)
+
+    async def _done(self, job: JobRow) -> None:
+        place = self._storage.place
+        event = PublishedEvent(outputs=describe_outputs(job, self._published, place=place))
+        await self._store.publications.end(
+            job.id, "published", "job.published", event.model_dump_json(), place=place
+        )
+
+    async def _give_up(self, job: JobRow, event: UploadFailed) -> None:
+        await self._store.publications.end(
+            job.id,
+            "failed",
+            "job.upload_failed",
+            event.model_dump_json(exclude_none=True),
+            error=event.error.model_dump_json(),
+        )
+
+
+class _Gone:
+    """How much of a job's files has gone, as the uploading thread sees it. left: nobody waits any more."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self.before = 0
+        self.done = 0
+        self.left = threading.Event()
+        self._stopping = stopping
+
+    def note(self, done: int) -> None:
+        """Called by the storage. Raises to end an upload that nobody waits for."""
+        if self.left.is_set() or self._stopping.is_set():
+            raise StorageError("broken_off", "the upload was broken off", retryable=True)
+        self.done = self.before + done
+
+
+def explain(error: StorageError | OSError) -> JobError:
+    """What to tell people."""
+    if isinstance(error, StorageError):
+        return JobError(code=error.code, message=str(error), stage="upload", retryable=error.retryable)
+    missing = isinstance(error, FileNotFoundError)
+    words = f"a file of the job cannot be read: {error.strerror}"
+    return JobError(code="file_unreadable", message=words, stage="upload", retryable=not missing)

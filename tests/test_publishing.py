@@ -1,0 +1,269 @@
+"""Uploading what jobs made, with a real server, a real job, and a storage that fails in every way it can."""
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import pytest
+
+from bench._oss import oss, settings_for
+from server.store_rows import UnknownJob
+from server.viewing import published
+from tests.serving import data_dir, library, run, served
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def pace(monkeypatch):
+    """What takes seconds and minutes in life takes a hundredth of it."""
+    monkeypatch.setattr("server.publishing.FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("server.publishing.LONGEST_PAUSE_S", 0.2)
+    monkeypatch.setattr("server.publishing.RETRY_FOR_S", 20.0)
+    monkeypatch.setattr("server.storage_oss.SILENCE_S", 0.3)
+
+
+@pytest.fixture
+def endpoint():
+    with oss() as (storage, url):
+        yield storage, url
+
+
+async def log_of(it, job):
+    """The job's whole log, once it is closed: seq without a gap, one end, and nothing after it."""
+    events = [event async for event in it.house.hub.watch(it.house.store, job)]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.last for event in events] == [False] * (len(events) - 1) + [True]
+    ends = [event.type for event in events if event.type in ("job.completed", "job.failed", "job.cancelled")]
+    assert ends == ["job.completed"]
+    return events
+
+
+async def completed(it, job):
+    """Wait for the event, after which the upload begins."""
+    async for event in it.house.hub.watch(it.house.store, job):
+        if event.type == "job.completed":
+            return
+
+
+@asynccontextmanager
+async def lag():
+    """Milliseconds by which the loop was late, every 5 ms, while the block runs."""
+    late = []
+
+    async def look():
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late.append((time.perf_counter() - began - 0.005) * 1000)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield late
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+@pytest.mark.slow
+def test_a_job_is_completed_here_first_and_then_published(data_dir, endpoint):
+    storage, url = endpoint
+
+    async def main():
+        async with served(data_dir, **settings_for(url)) as it:
+            job = await it.video()
+            events = await log_of(it, job)
+            types = [event.type for event in events]
+            assert types[-1] == "job.published"
+            after = types[types.index("job.completed") + 1 :]
+            assert set(after) == {"job.uploading", "job.published"}
+            completed = json.loads(events[types.index("job.completed")].data)
+            assert completed["publishing"]
+            assert completed["outputs"][0]["url"].startswith("/v1/jobs/")
+            shown = await it.get(f"/v1/jobs/{job}")
+            assert shown["publication"] == {"state": "published", "attempts": 1, "error": None}
+            assert shown["stages"]["upload"]["state"] == "finished"
+            listed = (await it.get("/v1/jobs"))["data"][0]
+            for output in (*shown["outputs"], *listed["outputs"], *json.loads(events[-1].data)["outputs"]):
+                async with aiohttp.ClientSession() as other, other.get(output["url"]) as response:
+                    body = await response.read()
+                    assert (response.status, len(body)) == (200, output["bytes"])
+            assert sorted(storage.written.values()) == [1, 1, 1]
+            # It is still here too, and given out by the server's own addresses.
+            async with it.http.get(f"/v1/jobs/{job}/outputs/video.mp4") as response:
+                assert len(await response.read()) == shown["outputs"][-1]["bytes"]
+            made = await published(it.house, job, it.url)
+            assert [output.url.partition("?")[0] for output in made.outputs] == [
+                output["url"].partition("?")[0] for output in shown["outputs"]
+            ]
+            # A published result is a source like any other, though nobody could fetch it from here.
+            again = await it.post("/v1/videos", 202, {"audio_url": shown["outputs"][-1]["url"]})
+            assert (await it.ended(again["id"]))["publication"]["state"] == "published"
+            place = f"oss://videos/lipstream/{job}/none"
+            error = (await it.post("/v1/videos", 422, {"audio_url": place}))["error"]
+            assert (error["code"], error["param"]) == ("unknown_object", "audio_url")
+            error = (await it.post("/v1/videos", 422, {"audio_url": "oss://videos/elsewhere"}))["error"]
+            assert error["code"] == "url_not_allowed"
+
+    run(main())
+
+
+FAULTS = {
+    "503 twice": [None, 503, None, 503],
+    "reset": ["reset", None, "reset"],
+    "stall": [None, 5.0],
+    "cut": [None, "cut"],
+    "answer lost": [None, "lost"],
+    "wrong CRC": [None, "badcrc"],
+}
+
+
+@pytest.mark.slow
+def test_whatever_fails_on_the_way_every_job_is_published_once_and_the_server_stays_quick(data_dir, endpoint):
+    storage, url = endpoint
+
+    async def main():
+        async with served(data_dir, **settings_for(url)) as it, lag() as late:
+            for name, faults in FAULTS.items():
+                storage.faults.extend(faults)
+                events = await log_of(it, await it.video())
+                assert events[-1].type == "job.published", name
+                failed = [json.loads(e.data) for e in events if e.type == "job.upload_failed"]
+                assert failed, name
+                assert all(event["error"]["retryable"] and event["retry_in_s"] > 0 for event in failed)
+            storage.down = True
+            job = await it.video()
+            await asyncio.sleep(1)
+            assert (await it.get(f"/v1/jobs/{job}"))["publication"]["state"] == "uploading"
+            storage.down = False
+            assert (await log_of(it, job))[-1].type == "job.published"
+        names = {name.rpartition("/")[2] for name in storage.objects}
+        assert len(storage.objects) == 3 * 7
+        assert names == {"video.mp4", "subtitles.srt", "subtitles.vtt"}
+        assert sorted(late)[len(late) * 99 // 100] < 50
+
+    run(main())
+
+
+def test_a_wrong_secret_fails_at_once_with_its_reason_and_the_file_stays(data_dir, endpoint):
+    async def main():
+        settings = settings_for(endpoint[1], oss_access_key_secret="wrong")  # noqa: S106  # it opens nothing
+        async with served(data_dir, **settings) as it:
+            job = await it.video()
+            events = await log_of(it, job)
+            failed = json.loads(events[-1].data)
+            assert (failed["error"]["code"], failed["attempt"]) == ("oss_credentials", 1)
+            assert "oss_access_key_secret" in failed["error"]["message"]
+            shown = await it.get(f"/v1/jobs/{job}")
+            assert (shown["status"], shown["publication"]["state"]) == ("completed", "failed")
+            assert shown["stages"]["upload"]["state"] == "error"
+            async with it.http.get(shown["outputs"][-1]["url"]) as response:
+                assert response.status == 200
+            with pytest.raises(Exception, match="secret is wrong") as refused:
+                await published(it.house, job, it.url)
+            assert refused.value.status == 502
+            with pytest.raises(UnknownJob):
+                await published(it.house, "none", it.url)
+
+    run(main())
+
+
+def test_retrying_ends_when_its_time_is_over(data_dir, endpoint, monkeypatch):
+    monkeypatch.setattr("server.publishing.RETRY_FOR_S", 0.2)
+    endpoint[0].down = True
+
+    async def main():
+        async with served(data_dir, **settings_for(endpoint[1])) as it:
+            job = await it.video()
+            failed = [json.loads(e.data) for e in await log_of(it, job) if e.type == "job.upload_failed"]
+            assert len(failed) > 2
+            assert [event["attempt"] for event in failed] == list(range(1, len(failed) + 1))
+            assert ["retry_in_s" in event for event in failed] == [True] * (len(failed) - 1) + [False]
+            assert {event["error"]["code"] for event in failed} == {"oss_unreachable"}
+
+    run(main())
+
+
+@pytest.mark.slow
+def test_an_upload_survives_restarts_and_nothing_is_deleted_before_it(data_dir, endpoint, monkeypatch):
+    storage, url = endpoint
+    monkeypatch.setattr("server.runner.SWEEP_S", 0.02)
+    storage.down = True
+
+    async def main():
+        async with served(data_dir, keep_days=0, **settings_for(url)) as it:
+            job = await it.video()
+            await completed(it, job)
+            assert (await it.http.delete(f"/v1/jobs/{job}")).status == 409
+        async with served(data_dir, keep_days=0, **settings_for(url)) as it:
+            await asyncio.sleep(0.2)  # many sweeps
+            assert (await it.get(f"/v1/jobs/{job}"))["publication"]["state"] == "uploading"
+        async with served(data_dir, **settings_for(url)) as it:
+            # A watcher that comes now sees it through.
+            async with it.http.ws_connect(f"/v1/jobs/{job}/events") as events:
+                storage.down = False
+                seen = [json.loads(message.data) async for message in events]
+            assert seen[0]["data"]["job"]["status"] == "completed"
+            assert seen[-1]["type"] == "job.published"
+            assert events.close_code == 1000
+        assert len(storage.objects) == 3
+        async with served(data_dir, keep_days=0, **settings_for(url)) as it:
+            for _ in range(100):  # published, so it may go, and does
+                if (await it.http.get(f"/v1/jobs/{job}")).status == 404:
+                    break
+                await asyncio.sleep(0.02)
+            else:
+                pytest.fail("a published job was kept beyond its time")
+
+    run(main())
+
+
+def test_a_file_that_is_gone_ends_the_upload(data_dir, endpoint):
+    storage, url = endpoint
+    storage.down = True
+
+    async def main():
+        async with served(data_dir, **settings_for(url)) as it:
+            job = await it.video()
+            await completed(it, job)
+            (it.house.folder.job(job) / "video.mp4").unlink()
+            storage.down = False
+            failed = json.loads((await log_of(it, job))[-1].data)
+            assert failed["error"]["code"] == "file_unreadable"
+            assert not failed["error"]["retryable"]
+
+    run(main())
+
+
+@pytest.mark.slow
+def test_links_to_local_files_work_from_anywhere_until_they_expire(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.video()
+            shown = await it.ended(job)
+            assert shown["publication"] is None
+            assert "upload" not in shown["stages"]
+            link = await it.get(f"/v1/jobs/{job}/outputs/video.mp4/link?seconds=60")
+            assert time.time() < link["expires_at"] < time.time() + 70
+            foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
+            async with it.http.get(link["url"], headers=foreign | {"Range": "bytes=0-99"}) as response:
+                assert response.status == 206
+                assert response.headers["Access-Control-Allow-Origin"] == "*"
+                assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+                assert len(await response.read()) == 100
+            await it.get(link["url"].partition("?")[0], 403)
+            await it.get(link["url"].replace("video.mp4", "subtitles.srt"), 403)
+            await it.get(f"/v1/jobs/{job}/outputs/none.mp4/link", 404)
+            await it.get(f"/v1/jobs/{job}/outputs/video.mp4/link?seconds=x", 422)
+            expired = await it.get(f"/v1/jobs/{job}/outputs/video.mp4/link?seconds=0")
+            assert (await it.get(expired["url"], 403))["error"]["code"] == "link_expired"
+            made = await published(it.house, job, it.url)
+            async with aiohttp.ClientSession() as other, other.get(made.outputs[-1].url) as response:
+                assert response.status == 200
+            again = await it.post("/v1/videos", 202, {"audio_url": made.outputs[-1].url})
+            assert (await it.ended(again["id"]))["status"] == "completed"
+
+    run(main())
