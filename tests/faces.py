@@ -8,8 +8,8 @@ import numpy as np
 
 from core.engines.builtin import presenter
 from core.engines.builtin.face import HaarFinder
+from core.engines.builtin.mouth.visemes import span
 from core.engines.builtin.tracking import crop_track, track_faces
-from core.engines.builtin.visemes import span
 from core.types import FaceTrack, Image, Phoneme, Samples, Speech, frame_count
 
 

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from core.engines.builtin.mouth import WarpedMouth
-from core.engines.builtin.mouth_field import Mouth
-from core.engines.builtin.mouth_find import find_mouth, mouth_patch, swatch
-from core.engines.builtin.mouth_line import find_line
-from core.engines.builtin.mouth_warp import Inside, open_mouth
-from core.engines.builtin.visemes import mouth_track
+from core.engines.builtin.mouth.field import Mouth
+from core.engines.builtin.mouth.find import find_mouth, mouth_patch, swatch
+from core.engines.builtin.mouth.line import find_line
+from core.engines.builtin.mouth.visemes import mouth_track
+from core.engines.builtin.mouth.warp import Inside, open_mouth
 from core.types import FaceTrack, Phoneme, Speech
 from tests.faces import drawn, frames_of, heard, sentence, tracked
 
@@ -240,8 +240,8 @@ def test_progress_counts_up_to_the_last_frame():
 
 def test_nothing_moves_at_the_rim_of_what_is_redrawn():
     """Upright edges all over the picture: a column drawn twice at the rim would bend one of them."""
-    from core.engines.builtin.mouth_field import Mouth, field_of
-    from core.engines.builtin.mouth_warp import Inside, open_mouth
+    from core.engines.builtin.mouth.field import Mouth, field_of
+    from core.engines.builtin.mouth.warp import Inside, open_mouth
 
     picture = np.zeros((200, 200, 3), np.uint8)
     picture[:, ::4] = 255

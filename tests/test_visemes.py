@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from core.engines.builtin.visemes import PRESSED, mouth_track, span
+from core.engines.builtin.mouth.visemes import PRESSED, mouth_track, span
 from core.types import Phoneme, Speech, frame_start
 from tests.faces import frames_of, heard, sentence
 

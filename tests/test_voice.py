@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from core.engines.base import Style
-from core.engines.builtin import voice_child
 from core.engines.builtin.voice import EspeakVoice, VoiceFailed
+from core.engines.builtin.voice import child as voice_child
 from core.errors import BadInput
 from core.text import sentences
 from core.types import Sentence
@@ -202,7 +202,7 @@ def test_marks_are_exact_to_the_sample(voice):
 @pytest.mark.slow
 def test_a_text_that_never_ends_ends_the_fork():
     code = (
-        "import io, sys; from core.engines.builtin import voice_child as c; c.LONGEST_S = 1\n"
+        "import io, sys; from core.engines.builtin.voice import child as c; c.LONGEST_S = 1\n"
         "class Endless:\n"
         "    def __getattr__(self, name):\n"
         "        return lambda *given: self.loop() if name == 'espeak_Synth' else 0\n"
@@ -218,7 +218,7 @@ def test_a_text_that_never_ends_ends_the_fork():
 
 def test_it_starts_without_anything_heavy():
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import voice_child;"
+        "import sys; sys.path.insert(0, sys.argv[1]); import child;"
         "print([m for m in ('typing', 're', 'json', 'numpy', 'enum') if m in sys.modules])"
     )
     folder = str(Path(voice_child.__file__).parent)

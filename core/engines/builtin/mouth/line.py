@@ -1,4 +1,4 @@
-"""Find the line along which a mouth opens, in a level patch of it (see `mouth_find.mouth_patch`).
+"""Find the line along which a mouth opens, in a level patch of it (see `find.mouth_patch`).
 
 First the parabola that best follows a dark valley with redness rising below it; then it is lowered and
 raised over what lies between the lips (teeth, or the dark of an open mouth), so that the line comes to
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth_find import FINE, ORIGIN, PATCH
+from core.engines.builtin.mouth.find import FINE, ORIGIN, PATCH
 from core.types import Image
 
 Plane = NDArray[np.float32]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.presenter_canvas import AXIS, Canvas, Plane, blurred, mirrored, spline
+from core.engines.builtin.presenter.canvas import AXIS, Canvas, Plane, blurred, mirrored, spline
 
 _MOUTH_Y, _MOUTH_HALF = 276.0, 27.0
 _FACE = [(0, 84), (44, 92), (70, 128), (77.5, 180), (76, 216), (69, 254), (54, 288), (28, 315), (0, 323)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.engines.builtin.presenter_canvas import AXIS, Canvas, spline
+from core.engines.builtin.presenter.canvas import AXIS, Canvas, spline
 
 _CLOTH, _CLOTH_LIGHT, _CLOTH_DARK = [88, 60, 44], [132, 98, 76], [46, 30, 22]
 _SKIN, _SKIN_SHADE = [136, 164, 216], [72, 94, 156]

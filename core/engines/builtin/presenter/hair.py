@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.presenter_canvas import AXIS, Canvas, spline
+from core.engines.builtin.presenter.canvas import AXIS, Canvas, spline
 
 _PARTING = (AXIS + 16, 72.0)
 _TONES = np.array([[16, 20, 32], [30, 40, 62], [48, 64, 98], [86, 112, 160], [120, 150, 198]], np.float64)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin import tilt
+from core.engines.builtin.mouth import tilt
 from core.types import Phoneme, Speech, frame_start
 
 LEAD_S = 0.04

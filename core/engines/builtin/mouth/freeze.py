@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth_path import Rows, every_frame, steady
+from core.engines.builtin.mouth.path import Rows, every_frame, steady
 from core.engines.builtin.pose import Matrix, chained, inverse, parts
 from core.types import Arrays, FaceTrack, Image
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.presenter_body import paint_backdrop, paint_body
-from core.engines.builtin.presenter_canvas import SPAN, Canvas, Plane, blurred
-from core.engines.builtin.presenter_eyes import paint_eyes
-from core.engines.builtin.presenter_face import paint_face
-from core.engines.builtin.presenter_hair import paint_hair_behind, paint_hair_in_front
+from core.engines.builtin.presenter.body import paint_backdrop, paint_body
+from core.engines.builtin.presenter.canvas import SPAN, Canvas, Plane, blurred
+from core.engines.builtin.presenter.eyes import paint_eyes
+from core.engines.builtin.presenter.face import paint_face
+from core.engines.builtin.presenter.hair import paint_hair_behind, paint_hair_in_front
 from core.types import Image
 
 _SWAY = {

@@ -6,11 +6,11 @@ move, a tongue does not show in l and th, and profiles or covered mouths are not
 
 from collections.abc import Callable, Sequence
 
-from core.engines.builtin import visemes
-from core.engines.builtin.mouth_field import Mouth
-from core.engines.builtin.mouth_freeze import paste
-from core.engines.builtin.mouth_survey import survey
-from core.engines.builtin.mouth_warp import Inside, open_mouth
+from core.engines.builtin.mouth import visemes
+from core.engines.builtin.mouth.field import Mouth
+from core.engines.builtin.mouth.freeze import paste
+from core.engines.builtin.mouth.survey import survey
+from core.engines.builtin.mouth.warp import Inside, open_mouth
 from core.types import Arrays, FaceTrack, Image, Speech
 
 _SMALLEST = 4.0

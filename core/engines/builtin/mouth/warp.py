@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth_field import Field, Mouth, Plane, anchored, field_of
-from core.engines.builtin.mouth_inside import HALF_WIDTH, UP
+from core.engines.builtin.mouth.field import Field, Mouth, Plane, anchored, field_of
+from core.engines.builtin.mouth.inside import HALF_WIDTH, UP
 from core.types import Image
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What shows in an open mouth (see `mouth_inside`); no teeth where the template shows its own."""
+    """What shows in an open mouth (see `inside`); no teeth where the template shows its own."""
 
     teeth: NDArray[np.uint8] | None
     jaw: Image

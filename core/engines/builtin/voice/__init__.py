@@ -17,12 +17,12 @@ import espeakng_loader
 import numpy as np
 
 from core.engines.base import Style
-from core.engines.builtin.voice_child import ANSWER, ORDER, PHONEME, WORD
-from core.engines.builtin.voice_spelling import spell
+from core.engines.builtin.voice.child import ANSWER, ORDER, PHONEME, WORD
+from core.engines.builtin.voice.spelling import spell
 from core.errors import BadInput, Error
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
-_CHILD = Path(__file__).with_name("voice_child.py")
+_CHILD = Path(__file__).with_name("child.py")
 _PIECE_MS = 100
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.engines.builtin.presenter_canvas import AXIS, Canvas, Plane, spline
+from core.engines.builtin.presenter.canvas import AXIS, Canvas, Plane, spline
 
 _X, _Y, _HALF = 34.0, 195.0, 17.5
 _IRIS = 8.6

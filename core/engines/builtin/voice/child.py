@@ -1,7 +1,7 @@
 """The process that speaks: eSpeak NG behind a pipe, alone, so that neither a crash nor its licence (GPL-3.0)
 reaches the program that asks.
 
-Run as a script: `python voice_child.py LIBRARY DATA`. It reads orders from standard input and answers on
+Run as a script: `python child.py LIBRARY DATA`. It reads orders from standard input and answers on
 standard output, one after the other, and ends with its input. Numbers are little endian:
 
     order:   ORDER (words a minute, pitch 0-99, volume 0-200, seed, length of voice, length of text), then

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth_find import Spot, find_mouth, mouth_patch, swatch
-from core.engines.builtin.mouth_freeze import frozen
-from core.engines.builtin.mouth_inside import draw_inside, palette
-from core.engines.builtin.mouth_line import find_line
-from core.engines.builtin.mouth_path import Rows, every_frame, in_crop, steady
+from core.engines.builtin.mouth.find import Spot, find_mouth, mouth_patch, swatch
+from core.engines.builtin.mouth.freeze import frozen
+from core.engines.builtin.mouth.inside import draw_inside, palette
+from core.engines.builtin.mouth.line import find_line
+from core.engines.builtin.mouth.path import Rows, every_frame, in_crop, steady
 from core.types import Arrays, FaceTrack, Image
 
 _LOOKS = 1000
@@ -27,7 +27,7 @@ def survey(track: FaceTrack, crops: Sequence[Image], report: Callable[[int], Non
     """What `WarpedMouth.draw` needs of a template.
 
     geometry: float32 (frames, 4), the mouth's centre and half width in crop pixels, angle in radians.
-    line: float32 (frames, 4), c0, c1, c2 and rest of its `LipLine`. teeth, jaw: see `mouth_inside`.
+    line: float32 (frames, 4), c0, c1, c2 and rest of its `LipLine`. teeth, jaw: see `inside`.
     shows_teeth: bool (). Of a template whose speaker talks himself also what `mouth_freeze.frozen` gives.
     """
     at = np.flatnonzero(track.found)
