@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from core.engines.batches import Batches, pieces  # noqa: E402  # needs torch
+from core.engines.batches import SIZES, Batches, pieces  # noqa: E402  # needs torch
 from core.engines.devices import cpu_has_bfloat16, device_of, dtype_of  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from core.nets.wav2lip import Unit  # noqa: E402
@@ -45,6 +45,7 @@ def test_pieces_cover_every_count_without_waste():
         assert all(a[1] == b[0] for a, b in itertools.pairwise(cut))
         assert all(0 < stop - start <= size for start, stop, size in cut)
         assert sum(size for *_, size in cut) - count <= 3
+        assert {size for *_, size in cut} <= set(SIZES)
 
 
 @pytest.mark.parametrize("fixed", [False, True], ids=["as it comes", "in fixed sizes"])
@@ -53,7 +54,7 @@ def test_batches_of_every_size_come_out_as_from_the_network_itself(fixed):
     fast = Batches(net, EXAMPLE, CPU, torch.float32)
     if fixed:  # what a GPU or a compiler asks for
         fast._fixed = True
-        fast._runs = {size: net for size in (1, 4, 16)}
+        fast._runs = {size: net for size in SIZES}
     for count in (1, 2, 5, 16, 37):
         given = inputs(count)
         with torch.inference_mode():
@@ -67,12 +68,20 @@ def test_the_compiled_network_is_the_network_and_is_found_again_on_disk(tmp_path
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no processes that stay behind
     monkeypatch.setattr("core.engines.batches.SIZES", (1,))
+    from torch._dynamo.utils import counters  # takes a second
+
+    counters.clear()
     net = Small().eval()
     fast = Batches(net, EXAMPLE, CPU, torch.float32, tmp_path)
     given = inputs(1)
     with torch.inference_mode():
         torch.testing.assert_close(fast(*given), net(*given), rtol=1e-4, atol=1e-5)
     assert any(tmp_path.rglob("*.so"))
+    done = counters["inductor"]
+    assert done["mkldnn_conv_weight_pack_matcher_count"] == 3  # or it is not compiled for speed
+    assert (
+        done["mkldnn_unary_fusion_matcher_count"] + done["mkldnn_conv_binary_unary_fusion_matcher_count"] == 3
+    )
 
 
 @pytest.mark.slow

@@ -41,8 +41,10 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 def laid_out(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """`net` itself, moved and cast, its weights channels last as convolutions like them."""
+    """`net` itself, moved and cast, its weights channels last as convolutions like them on CPU and CUDA."""
     net.to(device, dtype)
+    if device.type == "mps":
+        return net
     for parameter in net.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
