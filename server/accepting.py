@@ -20,8 +20,9 @@ from server.wire import Order
 TITLE = 80
 """Characters of a job's title."""
 
-UPLOAD, SCENE = "upload", "scene"
-"""What a job's uploaded file is called in its folder, and a video used once in place of a template."""
+UPLOAD, SCENE, TEMPLATE = "upload", "scene", "template"
+"""What a job's uploaded file is called in its folder, a video used once in place of a template, and one that
+is to become a template first."""
 
 KEY: Mapping[str, Any] = {
     "type": "string",
@@ -104,6 +105,11 @@ def asked_to_stream(request: web.Request) -> bool:
     if value not in ("true", "false"):
         raise Refused(422, "invalid_request", f"stream is true or false, not {value[:80]!r}", "stream")
     return value == "true"
+
+
+def fetched_id(upload: Upload) -> str:
+    """The id of a template that came by URL: by content, so that it is prepared once."""
+    return f"url_{upload.sha256[:20]}"
 
 
 def short(text: str) -> str:

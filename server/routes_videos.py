@@ -16,10 +16,12 @@ from server.accepting import (
     KEY,
     SCENE,
     STREAM,
+    TEMPLATE,
     UPLOAD,
     accept,
     accepted_job,
     asked_to_stream,
+    fetched_id,
     idempotency_key,
     short,
     stream_new,
@@ -28,7 +30,7 @@ from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.stream.sockets import Gone, send
-from server.uploads import Form, read_form, read_json
+from server.uploads import Form, Upload, read_form, read_json
 from server.wire import (
     EngineList,
     Job,
@@ -58,11 +60,10 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         await house.catalog.check(video)
         if video.audio_url is not None:
             form.files["audio"] = [await house.fetch(video.audio_url, "audio", param="audio_url")]
-        audio = form.file("audio")
-        title = (video.text or (audio.name if audio else "")).strip()
-        upload = UPLOAD if audio else None
-        order = Order(title=short(title), template=video.template, video=video, upload=upload)
-        files = {UPLOAD: audio} if audio else {}
+        if video.template_url is not None:
+            fetched = await house.fetch(video.template_url, "video", "image", param="template_url")
+            form.files["template"] = [fetched]
+        order, files = _video_order(video, form)
         # Shielded: a client that leaves now may find half a job otherwise.
         accepted = await asyncio.shield(accept(house, "video", order, files, key))
     finally:
@@ -70,6 +71,20 @@ async def create_video(request: web.Request) -> web.StreamResponse:
     if video.stream or to_be_streamed:
         return await stream_new(request, house, accepted)
     return accepted_job(accepted)
+
+
+def _video_order(video: VideoRequest, form: Form) -> tuple[Order, dict[str, Upload]]:
+    """What the job's record keeps, and its files by what they are called there."""
+    audio, template = form.file("audio"), form.file("template")
+    order = Order(
+        title=short((video.text or (audio.name if audio else "")).strip()),
+        template=fetched_id(template) if template else video.template,
+        template_file=TEMPLATE if template else None,
+        template_name=template.name if template else None,
+        video=video,
+        upload=UPLOAD if audio else None,
+    )
+    return order, {name: file for name, file in ((UPLOAD, audio), (TEMPLATE, template)) if file is not None}
 
 
 async def create_lipsync(request: web.Request) -> web.StreamResponse:

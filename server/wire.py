@@ -106,6 +106,9 @@ class VideoRequest(Model):
     text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)] | None = None
     audio_url: Url | None = None
     template: Slug = "sample"
+    template_url: Annotated[
+        Url | None, Field(description="a video or picture to use in its place; prepared when it is new")
+    ] = None
     voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
     language: Language = "auto"
     options: VideoOptions = VideoOptions()

@@ -444,6 +444,12 @@ def test_templates_and_recordings_come_by_url_and_own_results_from_the_disk(
                 job = await it.post("/v1/videos", 202, {"audio_url": f"{base}/r.wav", "template": "ann"})
                 made = await it.ended(job["id"])
                 assert (made["status"], made["title"]) == ("completed", "r.wav")
+                by_url = {"text": "Hi.", "template_url": f"{base}/clip.mp4"}
+                jobs = [(await it.post("/v1/videos", 202, by_url))["id"] for _ in range(2)]
+                shown = [await it.ended(job) for job in jobs]
+                assert [job["status"] for job in shown] == ["completed"] * 2
+                assert shown[0]["template"] == shown[1]["template"]
+                assert shown[0]["template"].startswith("url_")
                 # The answer's own address, which nobody could fetch from here.
                 own = f"{it.url}{made['outputs'][0]['url']}"
                 job = await it.post("/v1/videos", 202, {"audio_url": own})
@@ -453,6 +459,7 @@ def test_templates_and_recordings_come_by_url_and_own_results_from_the_disk(
                     ({"audio_url": own.replace("video.mp4", "x.mp4")}, 422, "unknown_output", "audio_url"),
                     ({"audio_url": f"{base}/clip.mp4"}, 422, "wrong_media", "audio_url"),
                     ({"audio_url": f"{base}/r.wav", "text": "Hi."}, 422, "text_or_audio", "text"),
+                    ({"template_url": f"{base}/r.wav", "text": "Hi."}, 422, "wrong_media", "template_url"),
                     ({"audio_url": ""}, 422, "invalid_request", "audio_url"),
                 ]
                 for body, status, code, param in refusals:
