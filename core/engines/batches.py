@@ -110,7 +110,7 @@ def _filled(x: Tensor, size: int) -> Tensor:
 
 
 def _compiled(net: nn.Module, device: torch.device, folder: Path) -> Run:
-    """`net` for torch.compile, which compiles once a batch size and the next time finds its work in `folder`."""
+    """`net` for torch.compile, which compiles once a batch size and finds its work in `folder` later."""
     folder.mkdir(parents=True, exist_ok=True)
     # Read when the compiler starts; a user who has set it wants it where he said.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
