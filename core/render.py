@@ -5,7 +5,7 @@ The one place where stages, engines and a template meet.
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -94,7 +94,7 @@ class Progress:
 
     meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
     from the share of text spoken before that, 0 while unknown. rate: samples a second of the audio.
-    Times are in seconds from the call.
+    retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
     """
 
     started: float = field(default_factory=time.perf_counter)
@@ -108,6 +108,7 @@ class Progress:
     frames: int = 0
     frames_without_face: int = 0
     audio_s: float = 0.0
+    retries: Counter[str] = field(default_factory=Counter)
     first_audio_s: float | None = None
     first_frame_s: float | None = None
     total_s: float | None = None
@@ -285,6 +286,7 @@ class _Watch:
         self._rate = chunk.rate
         self._heard += len(chunk.samples)
         progress.audio_s = self._heard / chunk.rate
+        progress.retries.update(chunk.retried)
         self._pending.extend(self._captions.add(chunk))
         return len(chunk.samples)
 

@@ -16,6 +16,7 @@ from core.batching import Batcher
 from core.engines import ENGINES, choose, load
 from core.engines.base import Drawing, DrawsTogether
 from core.engines.gpt_sovits.settings import VoiceSettings
+from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
 from core.errors import EngineUnavailable
 from core.types import Image
@@ -74,13 +75,18 @@ class Studio:
         return await self._engine(kind, last)
 
     async def speech(self, wanted: str = "auto", voice: str | None = None) -> Staffed:
-        """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`."""
+        """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`.
+
+        Raises EngineUnavailable for a cloned voice whose engine cannot run.
+        """
         if wanted == "auto" and voice is not None:
             for name in self._runnable("speech"):
                 with suppress(EngineUnavailable):
                     found = await self._engine("speech", name)
                     if has_voice(found, voice):
                         return found
+            if any(record.name == voice for record in list_voices(VoiceSettings().voices_dir)):
+                self.choose("speech", CLONED)  # it is there and cannot speak: this says what is missing
         return await self.engine("speech", wanted)
 
     def choose_speech(self, wanted: str = "auto", voice: str | None = None) -> str:

@@ -9,6 +9,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,14 +58,17 @@ async def tts_stream(
     first = 0
     for sentence in said:
         start, peak = first, 0.0
+        retried: tuple[str, ...] = ()
         async with aclosing(worker.steps(engine.speak(sentence, name, style))) as pieces:
             async for piece in pieces:
                 if not np.isfinite(piece.samples).all():
                     raise SpeechFault(f"the voice made a sound that is not a number {_quoted(sentence)}")
                 peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
+                retried += piece.retried
                 for chunk in _chunks(piece, sentence, start, first, engine.rate):
                     first += len(chunk.samples)
-                    yield chunk
+                    yield replace(chunk, retried=retried) if retried else chunk
+                    retried = ()
                 _check_not_stuck(sentence, (first - start) / engine.rate, style)
         _check_spoken(sentence, (first - start) / engine.rate, peak, style)
         await asyncio.sleep(0)  # a sentence made in no time must not keep other jobs off the loop

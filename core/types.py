@@ -93,11 +93,13 @@ class Spoken:
 
     Positions count from the sentence's first sample; word offsets are into `Sentence.spoken`.
     phonemes: those that begin in this piece, or None from an engine that does not know them.
+    retried: why the engine has tried again since the piece before, a word for each time.
     """
 
     samples: Samples
     phonemes: tuple[Phoneme, ...] | None = None
     words: tuple[Word, ...] = ()
+    retried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class AudioChunk:
     words: those that begin in this chunk, with offsets into the job's text.
     sentence: what is being said; None for audio that did not come from text. A sentence's trailing
         pause carries its sentence too.
+    retried: why the engine has tried again since the chunk before, a word for each time.
     """
 
     samples: Samples
@@ -117,6 +120,7 @@ class AudioChunk:
     sentence: Sentence | None = None
     phonemes: tuple[Phoneme, ...] | None = None
     words: tuple[Word, ...] = ()
+    retried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

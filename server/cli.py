@@ -154,6 +154,13 @@ def _add_voices(voices: argparse.ArgumentParser) -> None:
     add.add_argument("--aux", action="append", default=[], metavar="FILE", help="one more recording")
     add.add_argument("--gpt", metavar="FILE", help="the voice's own .ckpt")
     add.add_argument("--sovits", metavar="FILE", help="the voice's own .pth")
+    test = actions.add_parser("test", help="have a voice speak a line: how soon, how fast, how loud")
+    test.add_argument("name", metavar="NAME")
+    test.add_argument("--text", help="what it says (default: a line in its language)")
+    test.add_argument("-o", "--output", metavar="FILE", help="keep it as a WAV file")
+    test.add_argument(
+        "--speech", default="auto", metavar="ENGINE", help="(default: the one that has the voice)"
+    )
     actions.add_parser("remove", help="delete a cloned voice").add_argument("name", metavar="NAME")
 
 

@@ -6,12 +6,10 @@ import contextlib
 import re
 import signal
 import sys
-import wave
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -29,6 +27,7 @@ from core.templates import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import Cue, Fragment
+from server.cli_wav import wav_file
 
 T = TypeVar("T")
 
@@ -183,20 +182,11 @@ async def _say(text: str, options: argparse.Namespace, settings: Settings) -> in
     async with Studio() as studio:
         speech = await studio.speech(options.speech, options.voice)
         said = sentences(text, options.language, limit=settings.text_limit)
-        draft = path.with_name(f".{path.name}.part")
-        try:
-            with wave.open(str(draft), "wb") as file:
-                file.setnchannels(1)
-                file.setsampwidth(2)
-                file.setframerate(speech.engine.rate)
-                chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
-                async with contextlib.aclosing(chunks):
-                    async for chunk in chunks:
-                        pcm = np.round(np.clip(chunk.samples, -1, 1) * 32_767).astype("<i2")
-                        file.writeframes(pcm.tobytes())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with wav_file(path, speech.engine.rate) as write:
+            chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
+            async with contextlib.aclosing(chunks):
+                async for chunk in chunks:
+                    write(chunk.samples)
     print(path)
     return 0
 

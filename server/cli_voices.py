@@ -8,29 +8,39 @@ from rich.console import Console
 from rich.table import Table
 
 from core.config import Settings
-from core.studio import Studio
+from core.engines.gpt_sovits.voices import list_voices, remove_voice
+from core.studio import CLONED, Studio
 from core.voices import clone
+from server.cli_voice_trial import try_voice
 
 
 def voices_command(options: argparse.Namespace) -> int:
-    """Dispatch `list`, `add`, `remove`."""
+    """Dispatch `list`, `add`, `test`, `remove`."""
     if options.action == "add":
         return asyncio.run(_add(options))
+    if options.action == "test":
+        return asyncio.run(try_voice(options.name, options.speech, options.text, options.output))
     if options.action == "remove":
-        from core.engines.gpt_sovits.voices import remove_voice
-
         remove_voice(_folder(), options.name)
         return 0
     return asyncio.run(_list(options.speech))
 
 
 async def _list(engine: str) -> int:
-    """One line a voice of the engine; the first is the default."""
+    """One line a voice of the engine, the default first; and the cloned ones, whatever their engine lacks."""
     async with Studio() as studio:
         speech = await studio.engine("speech", engine)
         table = Table("voice", "languages", "sounds", box=None, pad_edge=False)
         for voice in speech.engine.voices():
             table.add_row(voice.name, " ".join(voice.languages), voice.about)
+        if engine == "auto" and speech.name != CLONED:
+            for record in list_voices(_folder()):
+                note = (
+                    ""
+                    if studio.can_run("speech", CLONED)
+                    else ", once its engine can run (lipstream engines)"
+                )
+                table.add_row(record.name, "", record.about + note)
         Console().print(table)
     return 0
 

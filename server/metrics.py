@@ -39,6 +39,12 @@ class Figures:
         self._faceless = Counter(
             "lipstream_frames_without_face", "Frames left as they were", registry=self._registry
         )
+        self._retries = Counter(
+            "lipstream_speech_retries",
+            "Sentences a voice tried again, by why",
+            ["why"],
+            registry=self._registry,
+        )
         self._first = Histogram(
             "lipstream_first_frame_seconds",
             "From a job's start to its first frame",
@@ -78,6 +84,9 @@ class Figures:
         for name, meter in progress.meters.items():
             self._busy.labels(name).inc(max(0.0, meter.busy_s - counted[name]))
             counted[name] = max(counted[name], meter.busy_s)
+        for why, times in progress.retries.items():
+            self._retries.labels(why).inc(times - counted[f" retries {why}"])
+            counted[f" retries {why}"] = times
         for counter, name, now in (
             (self._frames, " frames", progress.frames),
             (self._faceless, " faceless", progress.frames_without_face),

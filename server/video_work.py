@@ -305,6 +305,7 @@ def _metrics(progress: Progress) -> Metrics:
         fps=round(progress.frames / total, 1) if total else 0.0,
         frames=progress.frames,
         frames_without_face=progress.frames_without_face,
+        retries=progress.retries.total(),
     )
 
 

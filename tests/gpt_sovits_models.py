@@ -150,13 +150,15 @@ def write_models(folder: Path) -> dict[str, str]:
     return {name: str(path) for name, path in files.items()}
 
 
-def use_small_models(folder: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> dict[str, str]:
-    """Have this process, and those it starts, speak with `write_models` in `data_dir`; the environment.
+def use_small_models(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> dict[str, str]:
+    """Have this process, and those it starts, speak with what `write_models` wrote; the environment.
 
     What `lipstream render "..." --speech gpt-sovits` needs, too.
     """
     environment = {
-        "LIPSTREAM_OWN_WEIGHTS": json.dumps(write_models(folder)),
+        "LIPSTREAM_OWN_WEIGHTS": json.dumps(files),
         "LIPSTREAM_DATA_DIR": str(data_dir),
         "LIPSTREAM_DEVICE": "cpu",
         "LIPSTREAM_PRECISION": "float32",

@@ -123,10 +123,11 @@ def test_a_truncated_file_is_called_damaged(tmp_path, share):
 
 
 def test_what_is_no_checkpoint_at_all_is_said(tmp_path):
-    (tmp_path / "x.ckpt").write_bytes(b"<!DOCTYPE html><html>")
-    with pytest.raises(BadInput) as caught:
-        read_t2s(tmp_path / "x.ckpt")
-    assert caught.value.code == "weights_wrong"
+    for start, name in ((b"<!DOCTYPE html><html>", "a web page"), (b"RIFF....WAVE", "a WAV"), (b"", "empty")):
+        (tmp_path / "x.ckpt").write_bytes(start)
+        with pytest.raises(BadInput, match=f"is {name}.*not a checkpoint") as caught:
+            read_t2s(tmp_path / "x.ckpt")
+        assert caught.value.code == "weights_wrong"
     with pytest.raises(BadInput) as caught:
         read_t2s(tmp_path / "none.ckpt")
     assert caught.value.code == "weights_missing"

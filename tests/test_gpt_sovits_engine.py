@@ -18,7 +18,7 @@ from core.engines import ENGINES, choose, load
 from core.engines.base import Style
 from core.engines.gpt_sovits.engine import PAUSE_S, GptSovits
 from core.engines.gpt_sovits.settings import PARTS, GptSovitsSettings
-from core.engines.gpt_sovits.utterance import Pace
+from core.engines.gpt_sovits.utterance import TRIES, Pace
 from core.engines.gpt_sovits.voices import add_voice
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, EngineUnavailable
@@ -146,6 +146,12 @@ def test_slower_is_longer_and_higher_is_as_long(engine):
     )
     assert slow == pytest.approx(2 * plain, abs=2 * 640)
     assert high == pytest.approx(plain, abs=2 * 640)
+
+
+def test_what_is_tried_again_is_told_with_the_sound(settings):
+    engine = GptSovits(settings, pace=Pace(least_s=40.0, most_s=100.0))
+    told = [why for piece in engine.speak(sentence(), "anna", Style()) for why in piece.retried]
+    assert told == ["too_short"] * (TRIES - 1)
 
 
 def test_a_model_pair_that_is_not_needed_makes_room_for_another(settings, tmp_path):

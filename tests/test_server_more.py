@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import aiohttp
 import av
@@ -214,6 +215,31 @@ def test_what_there_is_to_choose_from(data_dir):
             for engine in engines:
                 assert engine["available"] == (not engine["missing"]), engine
                 assert engine["available"] or engine["remedy"]
+
+    run(main())
+
+
+class Stutterer(Choir):
+    """Tries its second piece again, twice."""
+
+    def speak(self, sentence, voice, style):
+        for k, piece in enumerate(super().speak(sentence, voice, style)):
+            yield replace(piece, retried=("silent", "too_short") if k == 1 else ())
+
+
+def test_what_a_voice_tries_again_is_counted_in_the_job_and_by_why_in_the_figures(data_dir, monkeypatch):
+    monkeypatch.setitem(ENGINES["speech"], "stutterer", EngineSpec(f"{__name__}:Stutterer", "for tests"))
+
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": "One thing. Another thing.", "options": {"engines": {"speech": "stutterer"}}}
+            job = await it.ended((await it.post("/v1/videos", 202, said))["id"])
+            assert job["metrics"]["retries"] == 4
+            assert (await it.ended(await it.video()))["metrics"]["retries"] == 0
+            async with it.http.get("/metrics") as response:
+                text = await response.text()
+            for why in ("silent", "too_short"):
+                assert f'lipstream_speech_retries_total{{why="{why}"}} 2.0' in text
 
     run(main())
 

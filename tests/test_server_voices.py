@@ -163,9 +163,9 @@ def test_one_damaged_voice_does_not_hide_the_others(data_dir):
 def test_a_voice_cloned_over_http_speaks_in_a_video_and_in_a_sound_file(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     pytest.importorskip("core.nets.gpt_sovits.hubert", exc_type=(ImportError, RuntimeError))
-    from tests.gpt_sovits_models import use_small_models
+    from tests.gpt_sovits_models import use_small_models, write_models
 
-    use_small_models(tmp_path, monkeypatch, data_dir)
+    use_small_models(write_models(tmp_path), monkeypatch, data_dir)
 
     async def main():
         async with served(data_dir) as it:

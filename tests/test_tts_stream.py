@@ -155,3 +155,15 @@ def test_leaving_early_frees_the_engine():
 
     asyncio.run(main())
     assert made == [1, "closed"]
+
+
+def test_what_the_voice_tried_again_is_told_once_with_the_next_sound():
+    none = np.zeros(0, np.float32)
+    pieces = [
+        Spoken(none, retried=("silent",)),
+        Spoken(none, retried=("too_short",)),
+        Spoken(noise(0.5)),
+        Spoken(noise(0.1), retried=("no_end",)),
+    ]
+    chunks = spoken("Hello there.", Scripted(*pieces))
+    assert [chunk.retried for chunk in chunks] == [("silent", "too_short"), (), (), ("no_end",)]

@@ -124,11 +124,11 @@ def _read(path: Path) -> object:
                 f"{path} would run code when read, or holds more than tensors ({_short(error)}); "
                 "it was not read further; get the checkpoint from its publisher",
             ) from error
-        raise BadInput("weights_wrong", f"{path} is {_format(path)}, not a checkpoint") from error
+        raise BadInput("weights_wrong", f"{path} is {format_of(path)}, not a checkpoint") from error
     except _DAMAGE as error:
         raise BadInput(
             "weights_damaged",
-            f"{path} ({path.stat().st_size} bytes) is {_format(path)} and cannot be read: {_short(error)}; "
+            f"{path} ({path.stat().st_size} bytes) is {format_of(path)} and cannot be read: {_short(error)}; "
             "it may have been cut short: download it again",
         ) from error
     return content
@@ -157,7 +157,8 @@ def _network(tensors: Mapping[str, Tensor]) -> str:
     return f"something unknown ({len(tensors)} tensors: {some}, ...)"
 
 
-def _format(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """What a file is, for people, by its first bytes: "a WAV or AVI file", "empty" ..."""
     with path.open("rb") as file:
         start = file.read(64)
     if not start:

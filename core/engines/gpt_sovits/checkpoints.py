@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from core.engines.checkpoints import format_of
 from core.errors import BadInput
 
 _VERSIONS = {b"00": "v1", b"01": "v2", b"02": "v3", b"03": "v3 LoRA", b"04": "v4 LoRA", b"05": "v2Pro"}
@@ -103,6 +104,10 @@ def check_pair(t2s: Checkpoint, sovits: Checkpoint) -> None:
 def _read(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise BadInput("weights_missing", f"there is no file {path}; download it or give its right place")
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start not in (b"PK", *_VERSIONS) and start[:1] != b"\x80":
+        raise BadInput("weights_wrong", f"{path} is {format_of(path)}, not a checkpoint; give the right file")
     known = torch.serialization.safe_globals([(_Attributes, "utils.HParams")])
     try:
         with path.open("rb") as file, warnings.catch_warnings(), known:

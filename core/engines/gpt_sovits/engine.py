@@ -30,10 +30,7 @@ PAUSE_S = 0.3
 
 
 class GptSovits:
-    """A `SpeechEngine`; see the module's docstring.
-
-    retries: how often a sentence was tried again, by why: "too_short", "no_end" or "silent". For metrics.
-    """
+    """A `SpeechEngine`; see the module's docstring. Why it tries again: "too_short", "no_end", "silent"."""
 
     rate = RATE
     version = "1"
@@ -46,7 +43,6 @@ class GptSovits:
         pace: Pace | None = None,
     ) -> None:
         self.settings = settings or installed_settings()
-        self.retries: Counter[str] = Counter()
         self._sampling = sampling or Sampling()
         self._pace = pace or Pace()
         self._models = Models(self.settings)
@@ -82,8 +78,11 @@ class GptSovits:
         # The sentences of a job have draws of their own, and the same ones every time.
         seed = style.seed + sentence.index
         request = Request(whole.phones, whole.bert, prompt, 0, seed, self._sampling)
-        for samples in utter(request, pair.decoder, vocoder, len(phones), self._pace, self.retries):
-            yield Spoken(resampler.push(samples) if len(samples) else samples)
+        tried: Counter[str] = Counter()
+        for samples in utter(request, pair.decoder, vocoder, len(phones), self._pace, tried):
+            again = tuple(tried.elements())
+            tried.clear()
+            yield Spoken(resampler.push(samples) if len(samples) else samples, retried=again)
         pause = np.zeros(int(RATE * PAUSE_S / style.speed), np.float32)
         yield Spoken(np.concatenate([resampler.finish(), pause]))
 

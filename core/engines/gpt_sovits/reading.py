@@ -9,7 +9,7 @@ from torch import Tensor
 from core.engines.gpt_sovits.models import Models
 from core.engines.gpt_sovits.text import G2pwModel, frontend
 from core.engines.gpt_sovits.text.symbols import Version
-from core.errors import BadInput
+from core.errors import BadInput, Error
 
 BERT_WIDTH = 1024
 MOST_PHONES = 1000
@@ -63,6 +63,8 @@ def _bert(text: str, word2ph: Sequence[int], models: Models) -> Tensor:
     unknown = known["[UNK]"]
     ids = [known["[CLS]"], *(known.get(character, unknown) for character in text), known["[SEP]"]]
     features: Tensor = models.bert(torch.tensor(ids, device=models.device), word2ph)
+    if not bool(torch.isfinite(features).all()):
+        raise Error("the BERT network gave numbers that are not finite: a damaged checkpoint?")
     return features.cpu()
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from core.engines.gpt_sovits.models import Models, Pair
 from core.engines.gpt_sovits.voices import VoiceRecord, check_reference
+from core.errors import Error
 from core.nets.gpt_sovits.voice import spectrogram
 from core.types import Samples
 
@@ -48,13 +49,18 @@ def reference_of(record: VoiceRecord, models: Models, pair: Pair) -> Reference:
 
 @torch.inference_mode()
 def compute(recordings: list[tuple[Samples, int]], models: Models, pair: Pair) -> Reference:
-    """Features of recordings (samples, rate), the first one the prompt's."""
+    """Features of recordings (samples, rate), the first one the prompt's. Raises Error if a net gives NaN."""
     at_16 = [_at(samples, rate, 16_000, models) for samples, rate in recordings]
     at_32 = [_quiet(_at(samples, rate, 32_000, models)) for samples, rate in recordings]
     heard = torch.cat([at_16[0], at_16[0].new_zeros(_SILENCE)])
-    prompt = pair.sovits.prompt(models.hubert(heard))
+    features = models.hubert(heard)
+    prompt = pair.sovits.prompt(features)
     speakers = [models.speaker(samples) for samples in at_16] if pair.sovits.speaker else []
     voice = pair.sovits.voice([spectrogram(samples) for samples in at_32], speakers)
+    # Tokens are numbers of the nearest code: what is not a number would be taken for the first.
+    for what, made in (("HuBERT", features), ("speaker", voice)):
+        if not bool(torch.isfinite(made).all()):
+            raise Error(f"the {what} network gave numbers that are not finite: a damaged checkpoint?")
     return Reference(tuple(prompt.tolist()), voice)
 
 

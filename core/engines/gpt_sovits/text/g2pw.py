@@ -131,7 +131,7 @@ def read_tokens(path: Path) -> dict[str, int]:
             found: dict[str, int] = json.loads(text)["model"]["vocab"]
             return found
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput("weights_wrong", f"{path} is no vocabulary of BERT: {error!r}") from error
+        raise BadInput("weights_wrong", f"{path} is no vocabulary of BERT: {str(error)[:100]}") from error
     return {token: number for number, token in enumerate(text.splitlines()) if token}
 
 
