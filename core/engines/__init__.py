@@ -122,6 +122,13 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
     },
     "enhance": {
+        "codeformer": EngineSpec(
+            "core.engines.codeformer:CodeFormerEngine",
+            "CodeFormer: restores the face, wants a GPU; not for commercial use",
+            packages=("torch",),
+            weights=("codeformer",),
+            extra="neural",
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.clarity:Clarity",
             "denoises the face and lifts its detail; does not restore",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.nets.wav2lip import Unit
@@ -53,7 +54,7 @@ def laid_out(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mod
 
 def packed(
     net: nn.Module,
-    inputs: tuple[Tensor, ...],
+    inputs: tuple[object, ...],
     dtype: torch.dtype,
     parts: Sequence[str] | None = None,
 ) -> nn.Module:
@@ -69,8 +70,12 @@ def packed(
         for module in net.modules()
         if isinstance(module, _Convolution)
     ]
+    # Shapes alone, nothing is computed.
+    shadow = {
+        name: value.to("meta") for name, value in itertools.chain(net.named_parameters(), net.named_buffers())
+    }
     with torch.inference_mode():
-        net(*inputs)
+        functional_call(net, shadow, tuple(x.to("meta") if isinstance(x, Tensor) else x for x in inputs))
     for hook in hooks:
         hook.remove()
     _replace(net, sizes, dtype)

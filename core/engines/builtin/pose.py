@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
+LANDMARKS = np.array([[0.315, 0.392], [0.69, 0.392], [0.50, 0.622], [0.355, 0.78], [0.665, 0.78]])
+"""Eyes, nose tip and mouth corners in face coordinates: where RetinaFace sees them in seven Haar boxes."""
+
 
 def parts(poses: Matrix) -> Matrix:
     """(..., 2, 3) -> (..., 4): where the middle of the unit square goes (x, y), log of its side, roll."""
@@ -45,6 +48,21 @@ def chained(outer: Matrix, inner: Matrix) -> Matrix:
     turn = outer[..., :, :2] @ inner[..., :, :2]
     shift = outer[..., :, :2] @ inner[..., :, 2:] + outer[..., :, 2:]
     return np.concatenate([turn, shift], axis=-1)
+
+
+def fitted(here: NDArray[np.floating], there: NDArray[np.floating]) -> Matrix:
+    """The similarity (2, 3) that brings points `here` (n, 2) nearest to `there` (Umeyama, 1991).
+
+    >>> quarter = np.array([[0.0, -2.0, 5.0], [2.0, 0.0, 7.0]])
+    >>> bool(np.allclose(fitted(LANDMARKS, placed(quarter, LANDMARKS)), quarter))
+    True
+    """
+    # In complex numbers a turn and a scale are one product.
+    a, b = (np.asarray(points, np.float64) @ np.array([1, 1j]) for points in (here, there))
+    centred = a - a.mean()
+    turn = (centred.conj() * (b - b.mean())).sum() / (np.abs(centred) ** 2).sum()
+    shift = b.mean() - turn * a.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def placed(pose: Matrix, points: NDArray[np.floating]) -> Matrix:

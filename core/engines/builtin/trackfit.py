@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import savgol_filter
 
-from core.engines.builtin.pose import Matrix, inverse, joined, parts, placed
+from core.engines.builtin.pose import LANDMARKS, Matrix, fitted, inverse, joined, parts, placed
 from core.types import Face, FaceTrack
 
 BRIDGE = 12
 """Longest gap in frames that is filled in: half a second at 25 fps."""
-_CANON = np.array([[0.315, 0.392], [0.69, 0.392], [0.50, 0.622], [0.355, 0.78], [0.665, 0.78]])
-"""Eyes, nose tip and mouth corners in face coordinates: where RetinaFace sees them in seven Haar boxes."""
 _CROP = 1.7
 _MIDDLE = np.array([[0.5, 0.55]])
 """The crop's side in face widths, and what lies in its middle: forehead to throat, room for the jaw."""
@@ -69,13 +67,7 @@ def face_pose(face: Face) -> Matrix:
         x, y, w, h = (float(value) for value in face.box)
         side = (w + h) / 2
         return np.array([[side, 0, x + (w - side) / 2], [0, side, y + (h - side) / 2]])
-    # Least squares (Umeyama) in complex numbers: a turn and a scale are one product.
-    there = face.landmarks.astype(np.float64) @ np.array([1, 1j])
-    here = _CANON @ np.array([1, 1j])
-    centred = here - here.mean()
-    turn = (centred.conj() * (there - there.mean())).sum() / (np.abs(centred) ** 2).sum()
-    shift = there.mean() - turn * here.mean()
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return fitted(LANDMARKS, face.landmarks)
 
 
 def offset(face: Face, pose: Matrix) -> NDArray[np.float64]:
