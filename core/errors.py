@@ -5,6 +5,7 @@ Error
     EngineUnavailable  the engine asked for cannot run here; `missing` says what it lacks
   StageError         a stage of a running pipeline failed; `stage` names it, `__cause__` says why
   StorageFull        the disk has no room for the result
+  Stopped            long work was told to stop, and did
 """
 
 
@@ -57,3 +58,7 @@ class StageError(Error):
 
 class StorageFull(Error):
     """The disk has no room for the result; nothing half-written was kept."""
+
+
+class Stopped(Error):
+    """Long work was told to stop, and did; whoever told it so does not wait for an answer."""

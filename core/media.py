@@ -6,8 +6,8 @@ this process opens nothing but clips of our own (`core.media_clip`).
 A file that breaks off, or has damaged pieces, is used as far as it decodes if that is at least a second
 and nine tenths of its pieces; an MP4 without its index (cut off while it was written) cannot be decoded
 at all. Every refusal is a BadInput: `missing_file`, `empty_file`, `not_media` (playlists too),
-`malformed_media`, `unsupported`, `audio_only`, `no_audio`, `image_too_large`, `too_large_frames`,
-`media_too_long`.
+`malformed_media`, `unsupported`, `audio_only`, `no_audio`, `not_a_picture`, `image_too_large`,
+`image_too_small`, `too_large_frames`, `media_too_long`.
 """
 
 import asyncio
@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import BadInput, Error, StorageFull
-from core.media_clip import Frames, write_clip
+from core.media_alpha import AlphaWriter
+from core.media_clip import ClipWriter, Frames, write_clip
 from core.media_info import CLOCK, Limits, MediaInfo, VideoHead
 from core.planes import Planes, to_bgr, to_i420
 from core.types import Samples
@@ -34,7 +36,9 @@ from core.worker import Worker
 
 __all__ = [
     "CLOCK",
+    "AlphaWriter",
     "AudioSource",
+    "ClipWriter",
     "Frame",
     "Frames",
     "Limits",
@@ -45,6 +49,7 @@ __all__ = [
     "open_audio",
     "open_video",
     "probe",
+    "read_picture",
     "splice",
     "to_bgr",
     "to_i420",
@@ -118,6 +123,21 @@ async def normalise(
         await child.end()
         draft.unlink(missing_ok=True)
     return MediaInfo(**message["info"])
+
+
+async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArray[np.uint8]:
+    """The picture in `path`, upright, uint8 (h, w, 4) BGRA; the first one of an animation.
+
+    most: pixels of its longer side; what is larger is made smaller. Raises BadInput for what is not a
+    picture, is damaged, too large or smaller than 16 x 16.
+    """
+    child = await _Child.start(path, limits, do="picture", most=most)
+    try:
+        size = await child.line()
+        data = await child.block(int.from_bytes(await child.block(4), "little"))
+    finally:
+        await child.end()
+    return np.frombuffer(data, np.uint8).reshape(size["height"], size["width"], 4)
 
 
 class AudioSource:

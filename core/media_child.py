@@ -4,7 +4,8 @@ Whatever a hostile or broken file does to a decoder, it does it here: memory and
 limited, only media containers are recognised (a playlist opens nothing), only files are opened.
 
 Standard output carries the answer, one JSON object a line (for `audio`, blocks of samples after the
-first line). A refusal is one line `{"error": code, "message": ...}` on standard error and exit code 1.
+first line; for `picture`, one of pixels). A refusal is one line `{"error": code, "message": ...}` on
+standard error and exit code 1.
 """
 
 import errno
@@ -116,12 +117,25 @@ def splice(order: dict[str, Any], limits: Limits) -> None:
     say(done=True)
 
 
+def picture(order: dict[str, Any], limits: Limits) -> None:
+    """Answer with width and height, then one block: the picture's pixels, BGRA."""
+    from core.media_picture import read_pixels
+
+    pixels = read_pixels(Path(order["path"]), order["most"], limits)
+    say(width=pixels.shape[1], height=pixels.shape[0])
+    out = sys.stdout.buffer
+    out.write(pixels.nbytes.to_bytes(4, "little"))
+    out.write(pixels.tobytes())
+    out.flush()
+
+
 ORDERS: dict[str, Callable[[dict[str, Any], Limits], None]] = {
     "probe": probe,
     "normalise": normalise,
     "audio": audio,
     "frames": frames,
     "splice": splice,
+    "picture": picture,
 }
 
 

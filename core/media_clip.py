@@ -29,14 +29,14 @@ _LIMITED = 1
 class ClipWriter:
     """Writes a clip, frame by frame. The file is a clip only after `close`."""
 
-    def __init__(self, path: Path, width: int, height: int, fps: int) -> None:
-        """width, height: even."""
+    def __init__(self, path: Path, width: int, height: int, fps: int, *, loss: int = 14) -> None:
+        """width, height: even. loss: x264's crf; 14 is hard to tell from the source."""
         self.count = 0
         self._time_base = Fraction(1, fps)
         self._file = av.open(f"file:{path}", "w", format="mp4")
-        # crf 14 is hard to tell from the source; a template is encoded a second time on its way out.
+        # A template is encoded a second time on its way out, hence little loss here.
         # fastdecode makes it a tenth larger and takes two fifths off every reading of it.
-        options = {"preset": "veryfast", "tune": "fastdecode", "crf": "14", "sc_threshold": "0"}
+        options = {"preset": "veryfast", "tune": "fastdecode", "crf": str(loss), "sc_threshold": "0"}
         self._stream = self._file.add_stream("libx264", rate=fps, options=options)
         context = self._stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -51,6 +51,10 @@ class ClipWriter:
         frame.pict_type = PictureType.NONE  # else x264 makes key frames where the source had them
         self.count += 1
         self._file.mux(self._stream.encode(frame))
+
+    def add_planes(self, planes: Planes) -> None:
+        """Append a frame given as planes of the clip's size (`core.planes`)."""
+        self.add(VideoFrame.from_numpy_buffer(planes, "yuv420p"))
 
     def close(self, *, finish: bool = True) -> None:
         """Make the file whole; with `finish` False, only let go of it."""
@@ -68,7 +72,7 @@ def write_clip(path: Path, frames: Iterable[Image], fps: int) -> None:
         for frame in frames:
             if writer is None:
                 writer = ClipWriter(path, frame.shape[1], frame.shape[0], fps)
-            writer.add(VideoFrame.from_numpy_buffer(to_i420(frame), "yuv420p"))
+            writer.add_planes(to_i420(frame))
     except BaseException:
         if writer is not None:
             writer.close(finish=False)

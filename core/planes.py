@@ -74,6 +74,22 @@ def to_bgr(planes: Planes, x: int, y: int, side: int) -> Image:
     return np.asarray(cv2.transform(yuv, _TO_BGR), np.uint8)
 
 
+def whole_bgr(planes: Planes) -> Image:
+    """The whole frame, uint8 (h, w, 3)."""
+    luma, *chroma = split(planes)
+    size = luma.shape[::-1]
+    full = [cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in chroma]
+    return np.asarray(cv2.transform(cv2.merge([luma, *full]), _TO_BGR), np.uint8)
+
+
+def grey_planes(grey: NDArray[np.uint8]) -> Planes:
+    """Planes that carry `grey`, uint8 (h, w) with even sides, as their brightness and no colour."""
+    height, width = grey.shape
+    out = np.full((height * 3 // 2, width), 128, np.uint8)
+    out[:height] = grey
+    return out
+
+
 def to_i420(picture: Image) -> Planes:
     """`picture`, uint8 (h, w, 3) BGR with even sides, as planes."""
     height, width = picture.shape[:2]

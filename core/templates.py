@@ -15,12 +15,11 @@ import re
 import shutil
 import tempfile
 import time
-import unicodedata
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -30,37 +29,19 @@ from core.engines.base import FaceFinder
 from core.engines.builtin import presenter
 from core.engines.chosen import AUTO, ChosenFace, check_choice, choice_version, person
 from core.errors import BadInput
-from core.media import probe, write_clip
+from core.media import write_clip
 from core.people import look
 from core.studio import Staffed, Studio
 from core.template import Report, Template
+from core.template_info import TemplateInfo, describe, template_id
 from core.types import Image
+
+__all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
 
 SAMPLE = "sample"
 """The drawn presenter, made on first use: nobody's likeness, no download."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateInfo:
-    """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s.
-
-    face: whose face is meant (`core.engines.chosen`).
-    """
-
-    id: str
-    name: str
-    kind: str
-    source: str
-    sha256: str
-    bytes: int
-    width: int
-    height: int
-    fps: float
-    duration_s: float
-    created_at: float
-    face: str = AUTO
 
 
 def _nothing(_step: str, _done: int, _total: int | None) -> None:
@@ -82,19 +63,27 @@ class Templates:
         self._kept: dict[str, tuple[int, ...]] = {}  # what a file kept as a template was like then
 
     async def add(
-        self, source: Path, name: str | None = None, report: Report = _nothing, *, face: str = AUTO
+        self,
+        source: Path,
+        name: str | None = None,
+        report: Report = _nothing,
+        *,
+        face: str = AUTO,
+        identity: str | None = None,
+        recipe: str = "",
     ) -> TemplateInfo:
         """Take `source` (a video or a picture) into the library and prepare it with the default engines.
 
-        name: for people; the id is made from it (from the file's name if None). Adding the same file under
+        name: for people; the id is made from it (from the file's name if None), unless `identity` is given.
+        recipe: see `TemplateInfo`. Adding the same file under
         the same name again changes nothing. face: whose face is meant: auto, largest, central, or a number
         as `core.people.look` counts them. Raises BadInput for an unusable file, one without that face, or
         an id that is taken by another file.
         """
         check_choice(face)
         name = name or source.stem
-        identity = template_id(name)
-        info = await _describe(source, identity, name, face)
+        identity = identity or template_id(name)
+        info = replace(await describe(source, identity, name, face), recipe=recipe)
         async with self._locks[identity]:
             folder = self._folder / identity
             if folder.exists():
@@ -109,9 +98,7 @@ class Templates:
             await self._install(info, source, report)
         return info
 
-    async def _install(
-        self, info: TemplateInfo, source: Path, report: Report, *, replace: bool = False
-    ) -> None:
+    async def _install(self, info: TemplateInfo, source: Path, report: Report, *, anew: bool = False) -> None:
         """Copy, prepare, and only then give it its name: a file that is refused leaves nothing."""
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{info.id}-{uuid.uuid4().hex[:8]}"
@@ -122,7 +109,7 @@ class Templates:
             face, lipsync, enhance = await self._default_engines()
             wanted = _Wanted(info, draft / info.source, draft, None, None)
             await self._prepare(wanted, face, [lipsync, enhance], report)
-            if replace and (self._folder / info.id).exists():
+            if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)
                 draft.rename(self._folder / info.id)
@@ -143,9 +130,9 @@ class Templates:
             state = _state(source)
             if state is not None and self._kept.get(identity) == state and folder.exists():
                 return self._read(folder)
-            info = await _describe(source, identity, name, AUTO)
+            info = await describe(source, identity, name, AUTO)
             if not folder.exists() or self._read(folder).sha256 != info.sha256:
-                await self._install(info, source, report, replace=True)
+                await self._install(info, source, report, anew=True)
             if state is not None:
                 self._kept[identity] = state
             return self._read(folder)
@@ -206,6 +193,13 @@ class Templates:
             self._open.move_to_end(slot)
         return template
 
+    async def preparation(self, identity: str) -> Path:
+        """The folder of the template's preparation at its own rate and size, which `open` has made."""
+        face, _ = await self._engines(None, None)
+        folder = self._folder / identity
+        info = self.show(identity)
+        return folder / "prepared" / _Wanted(info, folder / info.source, folder, None, None).key(face)
+
     @asynccontextmanager
     async def once(
         self,
@@ -220,7 +214,7 @@ class Templates:
     ) -> AsyncGenerator[Template, None]:
         """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
         check_choice(face)
-        info = await _describe(source, "once", source.stem, face)
+        info = await describe(source, "once", source.stem, face)
         self._folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".once-", dir=self._folder))
         try:
@@ -327,24 +321,12 @@ def _ignore(_value: object) -> None:
     """Forget a result that means nothing here."""
 
 
-def template_id(name: str) -> str:
-    """The id that a template of this name has."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64]
-    return slug or "template-" + hashlib.sha256(name.encode()).hexdigest()[:8]
-
-
 def _state(path: Path) -> tuple[int, ...] | None:
     """What is different if the file has changed; None if that cannot be said, as it changed just now."""
     seen = path.stat()
     # Two changes within the clock's step look like one.
     recent = time.time() - seen.st_mtime < 1
     return None if recent else (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,29 +344,6 @@ class _Wanted:
         finder = face.key + choice_version(self.info.face)
         parts = [self.info.sha256, preparation.PREPARATION, finder, self.fps, self.size]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-async def _describe(source: Path, identity: str, name: str, face: str) -> TemplateInfo:
-    """What a template made of `source` would be. Raises BadInput for a file that cannot become one."""
-    found = await probe(source)
-    if found.kind == "audio":
-        raise BadInput(
-            "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
-        )
-    return TemplateInfo(
-        id=identity,
-        name=name,
-        kind=found.kind,
-        source=f"source{source.suffix.lower()}",
-        sha256=await asyncio.to_thread(_sha256, source),
-        bytes=source.stat().st_size,
-        width=found.width,
-        height=found.height,
-        fps=found.fps,
-        duration_s=found.duration_s,
-        created_at=time.time(),
-        face=face,
-    )
 
 
 async def _finder(wanted: _Wanted, face: Staffed) -> FaceFinder:

@@ -122,6 +122,7 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser("prepare", help="prepare a template ahead for engines, a rate or a size")
     prepare.add_argument("id", metavar="ID")
     _look_options(prepare)
+    _add_background(actions.add_parser("background", help="a new template: the person before something else"))
     actions.add_parser("list", help="every template")
     for action, words in (("show", "everything known of one"), ("remove", "delete one")):
         actions.add_parser(action, help=words).add_argument("id", metavar="ID")
@@ -134,6 +135,43 @@ def _look_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)"
     )
+
+
+def _add_background(background: argparse.ArgumentParser) -> None:
+    background.set_defaults(run="server.cli_background:background_command")
+    add = background.add_argument
+    add("id", metavar="ID", help="the template whose person is meant")
+    add("--prompt", metavar="TEXT", help="what shall be behind, in words")
+    add("--image", metavar="FILE|URL", help="a picture that shall be behind")
+    add("--name", help="of the new template (default: made of both)")
+    add("--engine", default="auto", help="what paints, see `lipstream engines` (default: auto)")
+    add(
+        "--matte",
+        default="auto",
+        metavar="ENGINE",
+        help="what cuts out: key, flat, grabcut, rvm (default: auto)",
+    )
+    add("--fit", default="cover", help="cover, contain or stretch (default: cover)")
+    add(
+        "--focus",
+        default="0.5,0.5",
+        metavar="X,Y",
+        help="what cover keeps in view, 0 to 1 (default: 0.5,0.5)",
+    )
+    add(
+        "--blur", nargs="?", type=float, const=0.4, default=0.0, metavar="AMOUNT", help="out of focus, 0 to 1"
+    )
+    words = "bring the picture's light nearer to the person's (default)"
+    add("--tone", action=argparse.BooleanOptionalAction, default=True, help=words)
+    add("--pan", action="store_true", help="let the view wander slowly over the picture")
+    add("--seed", type=int, default=0, help="another number, another picture")
+    add("--negative", default="", metavar="TEXT", help="what shall not be in the picture (stable-diffusion)")
+    add("--steps", type=int, help="of stable-diffusion (default: as the checkpoint wants)")
+    add(
+        "--guidance", type=float, help="how closely it keeps to the prompt (default: as the checkpoint wants)"
+    )
+    add("--preview", metavar="JPG", help="write the first frame there before the rest is made")
+    add("--alpha", metavar="FILE", help="write the person alone: .webm (VP9) or .mov (ProRes 4444)")
 
 
 def _face_option(command: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ class EngineSpec:
     target: "module:Class", imported on first use. about: one line for people.
     packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
     packages. A setting that is set counts among the weights that are there.
+    bring: how to get weights that `lipstream models` does not know, for people.
     """
 
     target: str
@@ -29,6 +30,7 @@ class EngineSpec:
     weights: tuple[str, ...] = ()
     extra: str = ""
     settings: tuple[str, ...] = ()
+    bring: str = ""
 
     def missing(self, weights: Container[str] = ()) -> list[str]:
         """Names of packages and weights this machine lacks."""
@@ -42,7 +44,7 @@ class EngineSpec:
         if any(importlib.util.find_spec(p) is None for p in self.packages):
             steps.append(f"pip install 'lipstream[{self.extra}]'")
         if lacking := [w for w in self.weights if w not in weights]:
-            steps.append(f"lipstream models download {' '.join(lacking)}")
+            steps.append(self.bring or f"lipstream models download {' '.join(lacking)}")
         steps += [f"export LIPSTREAM_{s.upper()}=..." for s in self.settings if s not in weights]
         return f"get it with: {' && '.join(steps)}" if steps else ""
 
@@ -132,6 +134,36 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         "builtin": EngineSpec(
             "core.engines.builtin.clarity:Clarity",
             "denoises the face and lifts its detail; does not restore",
+        ),
+    },
+    # Which of the last three is right depends on the template: `core.backgrounds` measures it.
+    "matte": {
+        "rvm": EngineSpec(
+            "core.engines.rvm:RobustVideoMatter",
+            "Robust Video Matting, your own TorchScript file: hair, any background; GPL-3.0",
+            packages=("torch",),
+            weights=("rvm",),
+            extra="neural",
+            bring='export LIPSTREAM_OWN_WEIGHTS=\'{"rvm": "/path/to/rvm_mobilenetv3_fp32.torchscript"}\' '
+            "(the file is on github.com/PeterL1n/RobustVideoMatting/releases)",
+        ),
+        "key": EngineSpec(
+            "core.engines.builtin.matte.key:KeyMatter",
+            "cuts a person off a green, blue or other strongly coloured wall",
+        ),
+        "flat": EngineSpec(
+            "core.engines.builtin.matte.cut:FlatMatter",
+            "cuts a person off a plain wall",
+        ),
+        "grabcut": EngineSpec(
+            "core.engines.builtin.matte.cut:CutMatter",
+            "cuts a person off anything, by colours and motion; fair, no weights",
+        ),
+    },
+    "paint": {
+        "builtin": EngineSpec(
+            "core.engines.builtin.backdrop:DrawnBackdrop",
+            "draws one of six studio backdrops, chosen by the words and colours of the prompt",
         ),
     },
 }

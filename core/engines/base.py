@@ -5,12 +5,15 @@ jobs follow one another on it, so everything a call needs is in its arguments. E
 asyncio, queues, files of templates, or each other.
 
 Seams, in the order a job meets them: `FaceFinder` (while a template is prepared), `SpeechEngine`,
-`LipsyncEngine`, `FaceEnhancer`.
+`LipsyncEngine`, `FaceEnhancer`. `Matter` and `Painter` work when a template gets a new background.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.types import Arrays, Face, FaceTrack, Image, Sentence, Speech, Spoken, Voice
 
@@ -152,5 +155,65 @@ class FaceEnhancer(Protocol):
         numbers: the template frames they belong to. Each comes out the same however patches are grouped.
         fidelity: 0 is the clearest face the engine can make, 1 the one that differs least from the given;
             engines that know no such choice ignore it.
+        """
+        ...
+
+
+Matte = NDArray[np.uint8]
+"""uint8 (height, width): how much of a pixel is the person, 0 none, 255 all."""
+
+
+class Matter(Protocol):
+    """Tells a person from the background."""
+
+    version: str
+    """Part of the name under which a template's mattes are kept."""
+
+    def mattes(self, pictures: Iterable[Image], faces: Sequence[NDArray[np.float32]]) -> Iterator[Matte]:
+        """Yield the matte of each picture of a clip, in order, looking at one after another.
+
+        faces: for each picture where the person's face is or would be: float32 (4,), x, y, width, height.
+        What is remembered from one picture to the next lives in the generator. Raises BadInput for a clip
+        that this way of telling them apart cannot do.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaintOrder:
+    """A picture to be painted: what of, what not, its size in pixels.
+
+    steps, guidance: for engines that approach a picture by steps and weigh the prompt; None: as they like.
+    """
+
+    prompt: str
+    width: int
+    height: int
+    negative: str = ""
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """picture: uint8 (h, w, 3), in about the proportions asked for. about: what it shows, for people."""
+
+    picture: Image
+    about: str
+
+
+class Painter(Protocol):
+    """Paints a picture of what is told in words."""
+
+    version: str
+
+    def paint(
+        self, order: PaintOrder, report: Callable[[int, int], None], stopped: Callable[[], bool]
+    ) -> Painting:
+        """The same picture for the same order.
+
+        report: called with steps done and all steps. stopped: asked between steps; once it says yes, this
+        raises Stopped. Raises BadInput for an order that cannot be met.
         """
         ...
