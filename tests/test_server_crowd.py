@@ -4,6 +4,7 @@ import asyncio
 import io
 import socket
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import av
@@ -130,25 +131,24 @@ def test_a_stuck_viewer_is_cut_off(data_dir, monkeypatch):
 
 
 @pytest.mark.slow
-def test_forty_viewers_do_not_slow_a_job_and_cost_little_memory(data_dir):
+def test_forty_viewers_of_whom_half_are_stuck_cost_little_memory(data_dir):
+    """What they cost in speed is measured by `bench server`."""
+
     async def main():
-        async with served(data_dir, jobs=1) as it:
+        async with served(data_dir, jobs=1) as it, AsyncExitStack() as lines:
             text = "Everybody wants to see this, and half of them do not look. " * 4
-            await it.ended(await it.video(text))  # warm
-            alone = (await it.ended(await it.video(text, **SLOW)))["metrics"]
+            await it.ended(await it.video(text, **SLOW))  # warm
             before = psutil.Process().memory_info().rss
             job = await it.video(text, **SLOW)
             await it.begun(job)
-            stuck = [stuck_viewer(it.url, job) for _ in range(20)]
+            for _ in range(20):
+                lines.callback(stuck_viewer(it.url, job).close)
             parts = await asyncio.gather(*(view(it, job) for _ in range(20)))
             grown = psutil.Process().memory_info().rss - before
-            crowded = (await it.ended(job))["metrics"]
+            await it.ended(job)
             assert len(set(parts)) == 1
             # The clients are in this process too, so this is an upper bound.
             assert grown < 32 << 20, f"{grown / 1e6:.0f} MB"
-            assert crowded["fps"] > 0.95 * alone["fps"]
-            for line in stuck:
-                line.close()
 
     run(main())
 
@@ -167,4 +167,5 @@ def test_the_loop_answers_promptly_while_two_jobs_render(data_dir):
             return sorted(lags)
 
     lags = run(main())
-    assert lags[int(len(lags) * 0.99)] < 0.1  # 30 ms on a machine that does nothing else
+    # 30 ms on a machine that does nothing else, which `bench server` measures; here only what blocks is caught.
+    assert lags[int(len(lags) * 0.99)] < 0.25
