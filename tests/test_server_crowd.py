@@ -167,5 +167,5 @@ def test_the_loop_answers_promptly_while_two_jobs_render(data_dir):
             return sorted(lags)
 
     lags = run(main())
-    # 30 ms on a machine that does nothing else, which `bench server` measures; here only what blocks is caught.
+    # `bench server` measures 30 ms on a machine that does nothing else; here only what blocks is caught.
     assert lags[int(len(lags) * 0.99)] < 0.25
