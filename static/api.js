@@ -72,6 +72,8 @@ export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });
 
 export const streamPath = (/** @type {string} */ id) => `${jobPath(id)}/stream`;
+export const outputPath = (/** @type {string} */ id, /** @type {string} */ name) =>
+  `${jobPath(id)}/outputs/${encodeURIComponent(name)}`;
 export const subtitlesPath = (/** @type {string} */ id) => `${jobPath(id)}/subtitles.srt`;
 
 /**

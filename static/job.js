@@ -10,6 +10,7 @@
  * @typedef {{index: number, start_s: number, end_s: number, text: string}} Cue
  * @typedef {{name: string, kind: string, url: string, bytes: number}} Output
  * @typedef {{code: string, message: string, stage?: string | null, retryable?: boolean}} Failure
+ * @typedef {{state: 'uploading' | 'published' | 'failed', error?: Failure | null}} Publication
  */
 
 /** The stages in the order a job meets them. */
@@ -52,6 +53,8 @@ export class Job {
     this.metrics = null;
     /** @type {Failure | null} */
     this.error = null;
+    /** @type {Publication | null} what becomes of the files after the job, if they are stored elsewhere */
+    this.publication = null;
     /** Server time of the latest event, in seconds: progress is measured against it. */
     this.ts = 0;
   }
@@ -127,6 +130,7 @@ export class Job {
     this.outputs = state.outputs ?? [];
     this.metrics = state.metrics ?? null;
     this.error = state.error ?? null;
+    this.publication = state.publication ?? null;
     Object.assign(this.stages, state.stages);
   }
 
@@ -144,6 +148,7 @@ export class Job {
     else if (type.startsWith('stage.')) this.#stage(type, data);
     else if (type === 'subtitle.cue') this.cues.set(data.index, data);
     else if (type === 'video.init') this.video = data;
+    else if (type === 'job.published' || type.startsWith('job.upload')) this.#publish(type, data);
   }
 
   // A log is told from its beginning, after a snapshot: its early events must not undo how it ended.
@@ -178,13 +183,28 @@ export class Job {
     this.stages[data.stage] = { ...stage, state: state ?? stage.state };
   }
 
+  /** @param {string} type @param {any} data */
+  #publish(type, data) {
+    if (this.publication?.state === 'published') return;
+    // Like all stages in frames; the server counts bytes.
+    const total = this.stage('encode').total ?? 0;
+    const done = type === 'job.published' ? total : Math.round((total * (data.done_bytes ?? 0)) / (data.total_bytes || 1));
+    const failed = type === 'job.upload_failed' && data.retry_in_s == null;
+    if (type === 'job.published') this.publication = { state: 'published' };
+    else this.publication = { state: failed ? 'failed' : 'uploading', error: data.error ?? null };
+    this.outputs = data.outputs ?? this.outputs;
+    const state = { uploading: 'running', published: 'finished', failed: 'error' }[this.publication.state];
+    this.stages.upload = { ...this.stage('upload'), state, done, total };
+  }
+
   /** @param {string} status @param {any} data */
   #end(status, data) {
     this.status = status;
     this.metrics = data.metrics ?? this.metrics;
-    this.outputs = data.outputs ?? this.outputs;
+    if (this.publication?.state !== 'published') this.outputs = data.outputs ?? this.outputs;
     this.error = data.error ?? this.error;
     if (status === 'completed') this.progress = 1;
+    if (data.publishing) this.publication ??= { state: 'uploading' };
     for (const [name, stage] of Object.entries(this.stages)) {
       if (stage.state === 'running') this.stages[name] = { ...stage, state: status === 'completed' ? 'finished' : 'cancelled' };
     }

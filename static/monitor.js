@@ -121,7 +121,7 @@ export class Monitor {
     const name = job.template === 'sample' ? t('template.sample') : job.template;
     const about = [name && t('monitor.template', { name }), job.createdAt && language.clock(job.createdAt)];
     setText(row.about, about.filter(Boolean).join(' · '));
-    setText(row.error, job.error?.message ?? '');
+    setText(row.error, (job.error ?? job.publication?.error)?.message ?? '');
     row.bar.setAttribute('aria-label', title);
     row.bar.setAttribute('aria-valuenow', String(Math.round(job.progress * 100)));
     for (const [name, bar] of row.bars) this.#mini(job, name, bar);

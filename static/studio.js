@@ -1,6 +1,6 @@
 /** The create view: a request goes in, its job is shown and played from first event to last. */
 
-import { ApiError, address, cancelJob, createVideo, getJob, subtitlesPath } from './api.js';
+import { ApiError, address, cancelJob, createVideo, getJob, outputPath, subtitlesPath } from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
 import { byId, el, setText } from './dom.js';
@@ -133,10 +133,10 @@ export class Studio {
     this.draw();
   }
 
-  /** @param {Job} job @param {string} [kind] */
+  /** The server's own copy: the page may load nothing from elsewhere. @param {Job} job @param {string} [kind] */
   #file(job, kind = 'video') {
     const output = job.outputs.find((one) => one.kind === kind);
-    return output ? address(output.url) : '';
+    return output ? address(outputPath(job.id, output.name)) : '';
   }
 
   /** @param {{width: number, height: number}} picture */
@@ -231,6 +231,10 @@ export class Studio {
     const srt = byId('srt', HTMLAnchorElement);
     mp4.hidden = !done || !this.#file(done);
     srt.hidden = !done || !done.cues.size;
+    const stored = byId('stored', HTMLAnchorElement);
+    const elsewhere = done?.publication?.state === 'published' && done.outputs.find((one) => one.kind === 'video');
+    stored.hidden = !elsewhere;
+    if (elsewhere) stored.href = address(elsewhere.url);
     if (!done) return;
     mp4.href = this.#file(done);
     mp4.download = `${done.id}.mp4`;
@@ -241,10 +245,12 @@ export class Studio {
   /** @param {Job | null} job */
   #failure(job) {
     const box = byId('failure', HTMLElement);
-    const error = job?.status === 'failed' ? job.error : null;
+    const stuck = job?.publication?.state === 'failed' ? job.publication.error : null;
+    const error = job?.status === 'failed' ? job.error : stuck;
     box.hidden = !error;
     const { language } = this;
-    const stage = error?.stage ? language.t('failed.in', { stage: language.t(`lane.${error.stage}`) }) : '';
+    const where = error?.stage ? language.t('failed.in', { stage: language.t(`lane.${error.stage}`) }) : '';
+    const stage = error && error === stuck ? language.t('failed.store') : where;
     const said = error ? `${stage}\n${error.message}` : '';
     if (box.dataset.said === said) return;
     box.dataset.said = said;

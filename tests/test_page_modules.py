@@ -166,7 +166,11 @@ def log() -> list[dict[str, Any]]:
         ("audio.segment", {"index": 0, "text": "One.", "start_s": 0.0, "end_s": 1.0}),
         ("subtitle.cue", cue),
         ("stage.finished", {"stage": "encode", "elapsed_ms": 800, "items": 50}),
-        ("job.completed", {"outputs": [output], "metrics": metrics}),
+        ("job.completed", {"outputs": [output], "metrics": metrics, "publishing": True}),
+        ("job.uploading", {"attempt": 1, "done_bytes": 0, "total_bytes": 100}),
+        ("job.upload_failed", {"attempt": 1, "error": {"code": "c", "message": "m"}, "retry_in_s": 1}),
+        ("job.uploading", {"attempt": 2, "done_bytes": 50, "total_bytes": 100}),
+        ("job.published", {"outputs": [output | {"url": "https://elsewhere.example/a.mp4"}]}),
     ]
     return [
         {"type": type, "seq": seq, "ts": 100 + seq, "job_id": "j", "data": data}
@@ -194,3 +198,6 @@ def test_a_log_told_again_from_its_beginning_changes_nothing(evaluate: Callable[
     job = json.loads(told["whole"])
     assert job["status"] == "completed"
     assert job["duration"] == 2
+    assert job["outputs"][0]["url"].startswith("https://")
+    assert job["publication"] == {"state": "published"}
+    assert (job["stages"]["upload"]["state"], job["stages"]["upload"]["done"]) == ("finished", 50)

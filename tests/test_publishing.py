@@ -11,6 +11,7 @@ import pytest
 from bench._oss import oss, settings_for
 from server.store_rows import UnknownJob
 from server.viewing import published
+from tests.browser import needs_chromium, open_browser
 from tests.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -234,6 +235,36 @@ def test_a_file_that_is_gone_ends_the_upload(data_dir, endpoint):
             failed = json.loads((await log_of(it, job))[-1].data)
             assert failed["error"]["code"] == "file_unreadable"
             assert not failed["error"]["retryable"]
+
+    run(main())
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_the_page_shows_the_upload_and_plays_its_own_servers_copy(data_dir, endpoint, tmp_path):
+    storage, url = endpoint
+    state = "document.querySelector('[data-lane=upload]').dataset.state"
+    video = "document.querySelector('#video')"
+
+    async def main():
+        async with served(data_dir, **settings_for(url)) as it, open_browser(tmp_path / "profile") as page:
+            storage.down = True
+            job = await it.video()
+            await page.open(f"{it.url}/#/job/{job}")
+            await page.until(f"{state} === 'running'")
+            assert await page.evaluate("document.querySelector('#stored').hidden")
+            storage.down = False
+            await page.until(f"{state} === 'finished'")
+            stored = await page.until("document.querySelector('#stored').href")
+            assert stored.startswith(f"{url}/videos/lipstream/{job}/")
+            await page.until(f"{video}.readyState > 1")
+            assert page.complaints == []
+            # Opened anew, it is the file that plays, and the bucket is not asked.
+            await page.open("about:blank")
+            await page.open(f"{it.url}/#/job/{job}")
+            await page.until(f"{video}.readyState > 1 && {state} === 'finished'")
+            assert page.complaints == []
+            assert not [address for address in page.requests if address.startswith(url)]
 
     run(main())
 
