@@ -16,6 +16,9 @@ from rich.table import Table
 from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.neural import NeuralSettings
+from server.configuration import settings_of
+from server.settings import ServerSettings
+from server.storage import StorageError
 
 
 def engines_command(_options: argparse.Namespace) -> int:
@@ -59,6 +62,21 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     yield _opencv()
     yield _encoder()
     yield _voice()
+    server: ServerSettings = settings_of(ServerSettings)
+    if server.uploads:
+        yield _storage(server)
+
+
+def _storage(settings: ServerSettings) -> tuple[str, str | None]:
+    """Write, read and delete a small object."""
+    from server.storage_oss import OssStorage  # only for those who have one: the SDK takes a while to load
+
+    storage = OssStorage(settings, settings.folder / "parts")
+    try:
+        storage.probe()
+    except StorageError as error:
+        return f"object storage {storage.place}", str(error)
+    return f"object storage {storage.place}", None
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -12,6 +12,7 @@ from yarl import URL
 
 from bench._oss import oss, settings_for
 from core.errors import BadInput
+from server.cli import main as cli
 from server.problems import Refused
 from server.settings import ServerSettings, region_of
 from server.storage import LocalStorage, StorageError, in_thread, key_of, link_secret
@@ -172,6 +173,31 @@ def test_a_large_file_goes_on_with_the_parts_that_have_arrived(endpoint, tmp_pat
 def test_the_probe_leaves_nothing(endpoint, tmp_path):
     open_oss(tmp_path, endpoint[1]).probe()
     assert endpoint[0].seen["PUT"] == endpoint[0].seen["DELETE"] == 1
+    assert not endpoint[0].objects
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        ({}, 0, "✓ object storage oss://videos/lipstream/"),
+        ({"oss_access_key_secret": "wrong"}, 1, "secret is wrong"),
+        ({"oss_endpoint": "http://127.0.0.1:9"}, 1, "could not be reached"),
+        (None, 0, ""),
+    ],
+)
+def test_the_doctor_looks_at_the_storage_if_there_is_one(
+    endpoint, tmp_path, monkeypatch, capsys, changed, code, said
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, value in settings_for(endpoint[1], **changed).items() if changed is not None else ():
+        monkeypatch.setenv(f"LIPSTREAM_{name}".upper(), value)
+    assert cli(["doctor"]) == code
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert ("object storage" in shown) == (changed is not None)
     assert not endpoint[0].objects
 
 
