@@ -11,6 +11,7 @@ A file that is used once is prepared in a folder `.once-...` beside them, which 
 import asyncio
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ import time
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -119,14 +120,26 @@ class Templates:
         finally:
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
 
-    async def keep(self, source: Path, identity: str, name: str, report: Report = _nothing) -> TemplateInfo:
+    async def keep(
+        self,
+        source: Path,
+        identity: str,
+        name: str,
+        report: Report = _nothing,
+        *,
+        sha256: str | None = None,
+    ) -> TemplateInfo:
         """Have `source` in the library as `identity`: prepared if it is not yet there, anew if it changed.
 
         A file that is as it was when last kept is not even read. Jobs keep what they have open.
+        sha256: of the source, if known; if the library has that, the source need not be there any more.
         Raises BadInput like `add`.
         """
         folder = self._folder / identity
         async with self._locks[f"keep {identity}"]:
+            if sha256 is not None and folder.exists() and self._read(folder).sha256 == sha256:
+                os.utime(folder)
+                return self._read(folder)
             state = _state(source)
             if state is not None and self._kept.get(identity) == state and folder.exists():
                 return self._read(folder)
@@ -136,6 +149,13 @@ class Templates:
             if state is not None:
                 self._kept[identity] = state
             return self._read(folder)
+
+    async def trim(self, beginning: str, most: int) -> None:
+        """Remove templates whose id has this beginning, but for the `most` that were kept last."""
+        found = sorted(self._folder.glob(f"{beginning}*/"), key=lambda path: path.stat().st_mtime)
+        for path in found[: max(0, len(found) - most)]:
+            with suppress(BadInput):  # somebody else removed it
+                await self.remove(path.name)
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""

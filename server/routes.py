@@ -9,7 +9,15 @@ from pathlib import Path
 from aiohttp import web
 
 import static
-from server import routes_combining, routes_files, routes_jobs, routes_templates, routes_videos, routes_voices
+from server import (
+    routes_combining,
+    routes_files,
+    routes_jobs,
+    routes_syncing,
+    routes_templates,
+    routes_videos,
+    routes_voices,
+)
 from server.house import HOUSE
 from server.metrics import CONTENT_TYPE
 from server.openapi import STYLE, describe_api, page
@@ -73,6 +81,7 @@ ROUTES = [
     *routes_jobs.ROUTES,
     *routes_files.ROUTES,
     *routes_combining.ROUTES,
+    *routes_syncing.ROUTES,
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
     Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
     Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),

@@ -4,20 +4,17 @@ What it asks for is a job like any other: it can be watched, and it ends if the 
 """
 
 import asyncio
-from contextlib import aclosing
 
 from aiohttp import web
 
-from core.templates import SAMPLE
-from server.accepting import accept, asked_to_stream, short, stream_new
+from server.accepting import STREAM, TEMPLATE, accept, asked_to_stream, fetched_id, short, stream_new
 from server.house import House
 from server.numbered import numbered, numbered_id
 from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
-from server.store import Accepted
-from server.uploads import read_json
-from server.viewing import published
+from server.uploads import Form, read_json
+from server.waiting import finished
 from server.wire import Job, Order, VideoOptions, VideoRequest
 from server.wire_old import CreatedVideo, CreateVideo
 
@@ -31,53 +28,41 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
     if (wanted.video_number is None) == (wanted.video_url is None):
         message = "send either video_number or video_url, not both and not neither"
         raise Refused(422, "number_or_url", message, "video_number")
-    order = await _order(house, wanted)
-    accepted = await asyncio.shield(accept(house, "video", order, {}, None))
+    form = Form()
+    try:
+        order = await _order(house, wanted, form)
+        files = {name: uploads[0] for name, uploads in form.files.items()}
+        accepted = await asyncio.shield(accept(house, "video", order, files, None))
+    finally:
+        form.discard()
     if to_be_streamed:
         return await stream_new(request, house, accepted)
-    return respond(_created(await finished(request, house, accepted), wanted))
+    job = await finished(request, house, accepted)
+    return respond(_created(job, wanted))
 
 
-async def _order(house: House, wanted: CreateVideo) -> Order:
-    """What is to be made. Raises BadInput for what cannot be."""
-    number = wanted.video_number or ""
-    source = numbered(house.settings.video_base_path, number)
-    video = VideoRequest(
-        text=wanted.text,
-        template=numbered_id(number),
-        options=VideoOptions(subtitle_track=wanted.is_srt),
-    )
+async def _order(house: House, wanted: CreateVideo, form: Form) -> Order:
+    """What is to be made; the video of a URL goes into `form`. Raises BadInput for what cannot be."""
+    options = VideoOptions(subtitle_track=wanted.is_srt)
+    video = VideoRequest(text=wanted.text, options=options)
     # Its template may be yet to come; of the rest there is as much to check as ever.
-    await house.catalog.check(video.model_copy(update={"template": SAMPLE}))
+    await house.catalog.check(video)
+    if wanted.video_url is not None:
+        upload = await house.fetch(wanted.video_url, "video", "image", param="video_url")
+        form.files[TEMPLATE] = [upload]
+        template, source, name, sha256 = fetched_id(upload), TEMPLATE, upload.name, upload.sha256
+    else:
+        path = numbered(house.settings.video_base_path, wanted.video_number or "")
+        template, source, name, sha256 = numbered_id(path.stem), str(path), path.name, None
     return Order(
         title=short(wanted.text),
-        template=video.template,
-        video=video,
-        template_file=str(source),
-        template_name=source.name,
+        template=template,
+        video=video.model_copy(update={"template": template}),
+        template_file=source,
+        template_name=name,
+        template_sha256=sha256,
         service=True,
     )
-
-
-async def finished(request: web.Request, house: House, accepted: Accepted) -> Job:
-    """The job, once it is completed. It is this request's: if the client leaves, nobody wants it.
-
-    Raises Refused, with the job's own error, if it ends otherwise, or goes on only after a restart.
-    """
-    job_id, over = accepted.job.id, False
-    if house.lines.full:
-        house.send(house.runner.cancel(job_id))
-        raise Refused(503, "too_many_sockets", "too many clients wait; try later", None, {"Retry-After": "5"})
-    try:
-        async with house.lines.response(request), aclosing(house.hub.watch(house.store, job_id)) as events:
-            async for _ in events:
-                if house.stopping:
-                    break
-        over = True
-    finally:
-        if accepted.new and not over and not house.stopping:
-            house.send(house.runner.cancel(job_id))
-    return await published(house, job_id, str(request.url.origin()))
 
 
 def _created(job: Job, wanted: CreateVideo) -> CreatedVideo:
@@ -95,10 +80,10 @@ ROUTES = [
         "POST",
         "/create-video/",
         create_talking_video,
-        "Make a video of a text with a numbered template, and answer when it is done (older clients)",
+        "Make a video of a text with a template by number or URL, and answer when it is done (older clients)",
         {200: (CreatedVideo, "video/mp4")},
         body=CreateVideo,
-        query={"stream": {"type": "boolean", "default": False, "description": "answer with the MP4 itself"}},
+        query={"stream": STREAM},
         refuses=(409, 413, 415, 429, 500, 503, 507),
     ),
 ]

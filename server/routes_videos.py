@@ -81,6 +81,7 @@ def _video_order(video: VideoRequest, form: Form) -> tuple[Order, dict[str, Uplo
         template=fetched_id(template) if template else video.template,
         template_file=TEMPLATE if template else None,
         template_name=template.name if template else None,
+        template_sha256=template.sha256 if template else None,
         video=video,
         upload=UPLOAD if audio else None,
     )

@@ -104,6 +104,10 @@ class ServerSettings(Settings):
     video_base_path: Path | None = None
     """Folder of templates by number: `POST /create-video/` with `video_number` N speaks with N.mp4 in it."""
 
+    media_paths: tuple[Path, ...] = ()
+    """Folders whose files requests to the older addresses may name by path, besides `video_base_path`,
+    `temp_video_path`, `generated_audio_path`, `temp_dir_base` and `result_dir_base`."""
+
     result_dir_base: Path | None = None
     """Folder that gets a copy of every video made for `/create-video/` or `/process_sync/`, JOB.mp4."""
 

@@ -51,6 +51,9 @@ HINT_JOBS, _LOOKED_AT = 20, 200
 ALIKE = 1.5
 """How many times as many pixels a picture may have, or be short of, and still take about as long."""
 
+KEPT_BY_URL = 16
+"""Templates that came by URL and are kept prepared; the one not used for longest goes first."""
+
 
 class VideoWork:
     """Makes videos with the engines of one studio."""
@@ -131,7 +134,11 @@ class VideoWork:
                 meter.done = done
 
             source = self._folder.job(job.id) / order.template_file
-            await self._templates.keep(source, request.template, order.template_name or source.name, report)
+            name = order.template_name or source.name
+            await self._templates.keep(source, request.template, name, report, sha256=order.template_sha256)
+            if order.template_sha256 is not None:  # it came with the job, and has done its work
+                await asyncio.to_thread(source.unlink, missing_ok=True)
+                await self._templates.trim(request.template.partition("_")[0] + "_", KEPT_BY_URL)
         await render(request, self._studio, self._templates, sink, progress)
 
 

@@ -196,7 +196,7 @@ class Order(Model):
     upload: the file in the job's folder that came with it. scene: another, a video used in place of a
         template. face: whose face is meant in a new template. prepare: of a template that is there.
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
-        job's folder. template_name: for people.
+        job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
     service: asked for by a client of an older service, who gets the speech as a file, and copies where the
         settings say.
     """
@@ -207,6 +207,7 @@ class Order(Model):
     upload: str | None = None
     template_file: str | None = None
     template_name: str | None = None
+    template_sha256: str | None = None
     service: bool = False
     scene: str | None = None
     face: FaceChoice = "auto"

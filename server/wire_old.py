@@ -35,6 +35,22 @@ class CreateVideo(OldModel):
     is_srt: Annotated[bool, Field(description="captions, as a file and as a track of the video")] = False
 
 
+class ProcessSync(OldModel):
+    """A recording, and a video of who shall speak it: URLs, or paths in folders that the settings allow."""
+
+    audio_url: Text | None = None
+    video_url: Text | None = None
+    audio_path: Text | None = None
+    video_path: Text | None = None
+
+
+class MadeVideo(Model):
+    """Where the video is."""
+
+    video_url: str
+    job_id: str
+
+
 class CreatedVideo(Model):
     """Where everything is. srt_url: if captions were asked for."""
 

@@ -135,6 +135,24 @@ async def served(data_dir: Path, **settings: Any) -> AsyncGenerator[Served, None
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def files_at(files: dict[str, Path]) -> AsyncGenerator[str, None]:
+    """A web server elsewhere with these files, by their paths; yields its host and port."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(files[request.path])
+
+    app = web.Application()
+    app.router.add_get("/{name:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield site_address(runner).removeprefix("http://")
+    finally:
+        await runner.cleanup()
+
+
 def run(coroutine: Any, timeout_s: float = 60) -> Any:
     """Run a test's coroutine, for a time at most."""
     return asyncio.run(asyncio.wait_for(coroutine, timeout_s))

@@ -1,6 +1,7 @@
 """The combining service of old: one request, one answer when the video is done."""
 
 import asyncio
+import os
 import shutil
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 from core.engines.builtin import presenter
 from core.media import write_clip
-from tests.serving import data_dir, library, run, served
+from tests.serving import data_dir, files_at, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -211,5 +212,43 @@ def test_the_answer_comes_as_soon_as_the_job_is_done(data_dir, numbers):
             waited = time.perf_counter() - began
             job = await it.get(f"/v1/jobs/{made['job_id']}")
             assert waited < 1.2 * (job["finished_at"] - job["started_at"]) + 0.05  # what HTTP itself takes
+
+    run(main())
+
+
+def test_a_video_at_a_url_is_prepared_once(data_dir, presenter_clip, tmp_path):
+    async def main():
+        files = files_at({"/a.mp4": presenter_clip, "/b.mp4": presenter_clip})
+        async with files as place, served(data_dir, fetch_allow=(place,)) as it:
+            wanted = {"text": "Hi there.", "video_url": f"http://{place}/a.mp4"}
+            made = await it.post("/create-video/", 200, wanted)
+            (tmp_path / "v.mp4").write_bytes((await fetched(it, made["video_url"]))[1])
+            with av.open(str(tmp_path / "v.mp4")) as file:
+                assert file.streams.video[0].width == 256
+            again = await it.post("/create-video/", 200, wanted | {"video_url": f"http://{place}/b.mp4"})
+            jobs = [await it.get(f"/v1/jobs/{one['job_id']}") for one in (made, again)]
+            assert jobs[0]["template"] == jobs[1]["template"]
+            assert len((await it.get("/v1/templates"))["data"]) == 2
+            left = {path.name for path in it.house.folder.job(made["job_id"]).iterdir()}
+            assert "template" not in left
+            refused = await it.post(
+                "/create-video/", 422, {"text": "Hi.", "video_url": "http://127.0.0.1:1/x.mp4"}
+            )
+            assert refused["error"]["code"] == "url_not_allowed"
+
+    run(main())
+
+
+def test_the_templates_of_urls_used_longest_ago_go(data_dir, presenter_clip, tmp_path):
+    async def main():
+        async with served(data_dir) as it:
+            templates = it.house.catalog._templates
+            for k in range(3):
+                await templates.keep(presenter_clip, f"url_{k}", "x")
+                os.utime(data_dir / f"templates/url_{k}", (k, k))
+            digest = templates.show("url_0").sha256
+            await templates.keep(presenter_clip, "url_0", "x", sha256=digest)  # used again
+            await templates.trim("url_", 2)
+            assert [info.id for info in templates.all()] == ["sample", "url_0", "url_2"]
 
     run(main())
