@@ -24,6 +24,6 @@ def small_net(layout: Layout = SMALL, seed: int = 0) -> CodeFormer:
                 value.normal_(0, 0.05, generator=random)
         net.feat_emb.weight.mul_(0.3)
         for fuse in net.fuse_convs_dict.values():
-            for part in (fuse.scale[2], fuse.shift[2]):  # type: ignore[union-attr,index]  # a `Fuse`
-                part.weight.mul_(0.1)
+            for part in ("scale.2", "shift.2"):
+                fuse.get_parameter(f"{part}.weight").mul_(0.1)
     return net.eval()

@@ -1,0 +1,215 @@
+"""CodeFormer in the stream: how much faster than the authors' flow, how exact, how still.
+
+The weights are the recipe's (tests/fixtures/codeformer), not the published ones; that changes no time. The
+plain way is what the authors' script does with a frame: RetinaFace-R50, network, ParseNet, paste; float32.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench import Figure
+from bench._scene import rendered, scene
+from bench.lips import side_by_side
+from core.engines import codeformer_reference as reference
+from core.engines.builtin.pose import LANDMARKS, placed
+from core.engines.codeformer import CodeFormerEngine
+from core.engines.devices import device_of
+from core.engines.face_masks import square, with_mouth_of
+from core.engines.ffhq import alignments, cut, lay
+from core.engines.neural import NeuralSettings
+from core.engines.restorer import Restorer, as_input
+from core.nets.codeformer import CodeFormer, Layout
+from core.nets.parsenet import ParseNet
+from core.nets.retinaface import RetinaFace
+from core.paste import paste
+from core.planes import to_bgr, to_i420
+from core.render import Request
+from core.types import FaceTrack, Image
+from tests.codeformers import small_net
+from tests.parity.codeformer import net_of
+
+_FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "codeformer"
+_ROUNDS = 5
+_CPU = torch.device("cpu")
+
+
+def figures() -> Iterator[Figure]:
+    """Network, whole path, exactness, stillness, pipeline."""
+    settings = NeuralSettings()
+    device = device_of(settings.device)
+    net, _ = net_of(_FIXTURES, 1.1)
+    engine = CodeFormerEngine(net=net, settings=settings)
+    plain = net.to(device)
+    face = _face()
+    yield from _network(plain, engine._restorer, face)
+    yield from _path(plain, engine, device)
+    yield from _laying_back()
+    yield from _stillness(plain, engine._restorer, face)
+    del net, plain, engine
+    yield from _pipeline()
+
+
+def _network(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]:
+    x = as_input(face[None], fast.device, torch.float32).contiguous()
+
+    def theirs() -> None:
+        with torch.inference_mode():
+            plain(x, 0.5, True)
+
+    held = fast.codes(face[None])
+    mine, baseline, ratio = side_by_side(lambda: fast.restore(face[None], held, 0.5), theirs, _ROUNDS)
+    kind = f"{str(fast.dtype).removeprefix('torch.')}, {fast.device}"
+    yield Figure(f"codeformer net ({kind})", mine, "s/face", higher=False, baseline=baseline)
+    yield Figure("codeformer net, times plain float32", ratio, "x", 3.5 if fast.device == _CPU else None)
+    with torch.inference_mode():
+        features, seen = plain.encoder(x)
+        codes = plain.predict(features).argmax(dim=2)
+        wanted = _levels(plain.draw(codes, features, seen, 0.5))
+    same = codes.cpu().numpy().astype(np.int16)
+    likeness = _psnr(fast.restore(face[None], same, 0.5)[0], wanted)
+    yield Figure("codeformer, likeness to float32 (codes held)", likeness, "dB", 38)
+    changed = float((fast.codes(face[None]) != same).mean())
+    yield Figure("codeformer, codes that differ from float32's", 100 * changed, "%", higher=False)
+
+
+def _path(plain: CodeFormer, engine: CodeFormerEngine, device: torch.device) -> Iterator[Figure]:
+    """A 720p frame: align, restore, mask, lay back, paste; against the authors' flow."""
+    torch.manual_seed(0)
+    finder, parser = RetinaFace(mobile=False).eval().to(device), ParseNet().eval().to(device)
+    track, frame = _scene_720p()
+    planes = to_i420(frame)
+    (x, y), side = track.corners[0].tolist(), track.side
+    patch = to_bgr(planes, x, y, side)
+    learnt = engine.prepare(track, [patch], lambda _: None)
+
+    def ours() -> None:
+        made = engine.enhance(patch[None], [0], track, learnt, 0.5)
+        paste(planes.copy(), made[0], x, y)
+
+    def theirs() -> None:
+        _their_frame(plain, finder, parser, frame, _marks(track), device)
+
+    mine, baseline, ratio = side_by_side(ours, theirs, 3)
+    yield Figure("720p frame, whole path", mine, "s", higher=False, baseline=baseline)
+    yield Figure("720p frame, times the authors' flow", ratio, "x", 5 if device == _CPU else None)
+
+
+def _their_frame(
+    net: CodeFormer,
+    finder: RetinaFace,
+    parser: ParseNet,
+    frame: Image,
+    landmarks: NDArray[np.float64],
+    device: torch.device,
+) -> None:
+    """What the authors' script does with a frame; what the finder says is not used, it is not trained."""
+    small = cv2.resize(frame, (0, 0), fx=640 / 720, fy=640 / 720, interpolation=cv2.INTER_AREA)
+    with torch.inference_mode():
+        finder(torch.from_numpy(small.astype(np.float32).transpose(2, 0, 1)[None] - 110).to(device))
+        matrix = reference.affine(landmarks)
+        face = reference.aligned(frame, matrix)
+        restored = _levels(net(_plain_input(face, device), 0.5, True)[0])
+
+        def parse(image: Image) -> NDArray[np.integer]:
+            labels = parser(_plain_input(image, device)).argmax(dim=1)
+            return np.asarray(labels[0].cpu().numpy())
+
+        reference.pasted(frame, [restored], [matrix], 1, parse)
+
+
+def _laying_back() -> Iterator[Figure]:
+    track, frame = _scene_720p()
+    planes = to_i420(frame)
+    (x, y), side = track.corners[0].tolist(), track.side
+    patch = to_bgr(planes, x, y, side)
+    matrix = alignments(track)[0]
+    face = cut(patch, matrix)
+
+    def ours() -> None:
+        lay(patch, with_mouth_of(face, face, 0.5), square(), matrix)
+        paste(planes, patch, x, y)
+
+    def theirs() -> None:
+        reference.pasted(frame, [face], [reference.affine(_marks(track))])
+
+    mine, baseline, _ = side_by_side(ours, theirs, 21)
+    name = "720p, face laid back and pasted"
+    yield Figure(name, 1000 * mine, "ms", 8, higher=False, baseline=1000 * baseline)
+
+
+def _stillness(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]:
+    """A still face with noise of 4 levels: how much the result changes from frame to frame."""
+    random = np.random.default_rng(0)
+    shown = [np.rint(face + random.normal(0, 4, face.shape)).clip(0, 255).astype(np.uint8) for _ in range(4)]
+    held = fast.codes(shown[0][None])
+    for fidelity in (0.0, 0.7):
+        ours = [fast.restore(one[None], held, fidelity)[0] for one in shown]
+        with torch.inference_mode():
+            theirs = [_levels(plain(_plain_input(one, fast.device), fidelity, True)[0]) for one in shown]
+        mine, baseline = (
+            float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in itertools.pairwise(some)]))
+            for some in (ours, theirs)
+        )
+        name = f"still face, change from frame to frame, w {fidelity}"
+        yield Figure(name, mine, "levels", baseline / 3, higher=False, baseline=baseline)
+
+
+def _pipeline() -> Iterator[Figure]:
+    """A second of speech with a CodeFormer of half the channels as the enhancer."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "codeformer.pth"
+        torch.save({"params_ema": small_net(Layout(width=32)).state_dict()}, path)
+        os.environ["LIPSTREAM_OWN_WEIGHTS"] = json.dumps({"codeformer": str(path)})
+        try:
+            yield Figure("pipeline with codeformer, efficiency", asyncio.run(_efficiency()), "", 0.95)
+        finally:
+            del os.environ["LIPSTREAM_OWN_WEIGHTS"]
+
+
+async def _efficiency() -> float:
+    async with scene() as (studio, templates):
+        request = Request(text="The first picture is on screen.", enhancer="codeformer")
+        return (await rendered(request, studio, templates)).efficiency
+
+
+def _face() -> Image:
+    """The fixtures' face, 512 x 512."""
+    with np.load(_FIXTURES / "codeformer_512_1.npz") as file:
+        return np.asarray(file["image_small_bgr"].repeat(4, 0).repeat(4, 1), np.uint8)
+
+
+def _scene_720p() -> tuple[FaceTrack, Image]:
+    """A frame whose face is a third of its height."""
+    frame = np.asarray(cv2.resize(_face(), (1280, 720), interpolation=cv2.INTER_AREA), np.uint8)
+    pose = np.array([[240.0, 0, 84], [0, 240, 80]])
+    corners = np.array([[440, 120]], np.int32)
+    return FaceTrack(408, corners, pose[None], np.ones(1, np.bool_)), frame
+
+
+def _marks(track: FaceTrack) -> NDArray[np.float64]:
+    there: NDArray[np.float64] = placed(track.poses[0], LANDMARKS) + track.corners[0]
+    return there
+
+
+def _plain_input(face: Image, device: torch.device) -> torch.Tensor:
+    return as_input(face[None], device, torch.float32).contiguous()
+
+
+def _levels(made: torch.Tensor) -> Image:
+    """The first of a network's pictures as uint8 BGR."""
+    rgb = ((made[0].float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _psnr(a: Image, b: Image) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2)))
