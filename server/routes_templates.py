@@ -6,6 +6,7 @@ from pathlib import PurePath
 from aiohttp import web
 
 from core.engines.chosen import AUTO, check_choice
+from core.errors import BadInput
 from core.templates import SAMPLE, template_id
 from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key
 from server.problems import Refused
@@ -74,7 +75,11 @@ async def find_faces(request: web.Request) -> web.Response:
         upload = form.file("file")
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
-        return respond(await house.catalog.faces(upload.path))
+        try:
+            return respond(await house.catalog.faces(upload.path))
+        except BadInput as error:  # it speaks of the file by the name we gave it
+            message = error.message.replace(upload.path.name, upload.name or "the file")
+            raise BadInput(error.code, message, "file") from error
     finally:
         form.discard()
 

@@ -77,14 +77,15 @@ export const outputPath = (/** @type {string} */ id, /** @type {string} */ name)
 export const subtitlesPath = (/** @type {string} */ id) => `${jobPath(id)}/subtitles.srt`;
 
 /**
- * Upload a video or picture as a new template; its preparation is a job.
- * @param {File} file
+ * Send a form, telling how much of it has gone out.
+ * @param {string} path
+ * @param {Record<string, Blob | string>} parts
  * @param {(share: number) => void} onprogress share of the bytes sent, 0 to 1
- * @returns {Promise<any>} the job
+ * @returns {Promise<any>} the JSON answered
  */
-export function uploadTemplate(file, onprogress) {
+function upload(path, parts, onprogress) {
   const form = new FormData();
-  form.append('file', file);
+  for (const [name, part] of Object.entries(parts)) form.append(name, part);
   // fetch does not tell how much of a body has been sent.
   const request = new XMLHttpRequest();
   return new Promise((resolve, reject) => {
@@ -97,7 +98,33 @@ export function uploadTemplate(file, onprogress) {
         reject(error);
       }
     };
-    request.open('POST', address('v1/templates'));
+    request.open('POST', address(path));
     request.send(form);
   });
 }
+
+/**
+ * Upload a video or picture as a new template; its preparation is a job.
+ * @param {File} file
+ * @param {string} face whose face is meant
+ * @param {(share: number) => void} onprogress
+ */
+export const uploadTemplate = (file, face, onprogress) => upload('v1/templates', { file, face }, onprogress);
+
+/**
+ * Who is to be seen in a video or picture.
+ * @param {File} file
+ * @param {(share: number) => void} onprogress
+ * @returns {Promise<import('./faces.js').People>}
+ */
+export const findFaces = (file, onprogress) => upload('v1/templates/faces', { file }, onprogress);
+
+/**
+ * Have a recording spoken.
+ * @param {File} audio
+ * @param {object} request
+ * @param {(share: number) => void} onprogress
+ * @returns {Promise<any>} the job
+ */
+export const createLipsync = (audio, request, onprogress) =>
+  upload('v1/lipsync', { request: JSON.stringify(request), audio }, onprogress);

@@ -1,8 +1,9 @@
-/** The form: what should be said, by whom, in which voice. */
+/** The form: what should be said, as a text or as a recording, by whom, in which voice. */
 
 import { ApiError, listVoices } from './api.js';
 import { byId, el, setText } from './dom.js';
 import { Picker } from './picker.js';
+import { Recording } from './recording.js';
 
 /**
  * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null}} Voice
@@ -12,7 +13,7 @@ import { Picker } from './picker.js';
 export class Composer {
   /**
    * @param {Context} context
-   * @param {{onspeak: (request: object) => void, ontemplate: (template: import('./picker.js').Template | null) => void}} listeners
+   * @param {{onspeak: (request: object, recording: Recording | null) => void, ontemplate: (template: import('./picker.js').Template | null) => void}} listeners
    */
   constructor(context, { onspeak, ontemplate }) {
     this.language = context.language;
@@ -26,8 +27,10 @@ export class Composer {
     this.enhance = byId('enhance', HTMLInputElement);
     this.button = byId('speak', HTMLButtonElement);
     this.problem = byId('problem', HTMLElement);
+    this.bySound = byId('said-sound', HTMLInputElement);
+    this.recording = new Recording(this.form, context.language, () => this.#say('sound'));
     this.picker = new Picker(
-      { root: byId('picker', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
+      { root: byId('picker', HTMLElement), faces: byId('picker-faces', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
       context,
       ontemplate,
     );
@@ -40,20 +43,28 @@ export class Composer {
     this.draw();
   }
 
-  /** @param {(request: object) => void} onspeak */
+  /** @param {(request: object, recording: Recording | null) => void} onspeak */
   #listen(onspeak) {
-    this.form.addEventListener('submit', (event) => {
+    this.form.addEventListener('submit', async (event) => {
       event.preventDefault();
       if (this.busy) return;
       this.complain(null);
-      if (this.text.value.trim()) return onspeak(this.request);
+      if (this.bySound.checked) {
+        await this.recording.finish();
+        if (this.recording.file) return onspeak(this.request, this.recording);
+        return this.complain(new ApiError(0, { code: 'empty', message: this.language.t('sound.empty'), param: 'audio' }));
+      }
+      if (this.text.value.trim()) return onspeak(this.request, null);
       this.complain(new ApiError(0, { code: 'empty', message: this.language.t('compose.empty'), param: 'text' }));
+    });
+    this.form.addEventListener('change', ({ target }) => {
+      if (target instanceof HTMLInputElement && target.name === 'said') this.#say(target.value);
     });
     this.text.addEventListener('input', () => {
       this.untouched = false;
       this.#values();
     });
-    this.text.addEventListener('keydown', (event) => {
+    this.form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.form.requestSubmit();
     });
     this.speed.addEventListener('input', () => this.#values());
@@ -74,21 +85,31 @@ export class Composer {
     this.#voices();
   }
 
-  /** What the form asks for, as `POST /v1/videos` takes it. */
+  /** What the form asks for, as `POST /v1/videos` takes it; of a recording, as `POST /v1/lipsync` does. */
   get request() {
     const { template } = this.picker;
+    const look = {
+      ...(this.fps.value && { fps: Number(this.fps.value) }),
+      ...(this.size.value && template && { size: scaled(template, Number(this.size.value)) }),
+      enhance: this.enhance.checked,
+    };
+    const who = this.picker.chosen && { template: this.picker.chosen };
+    if (this.bySound.checked) return { ...who, options: look };
     return {
       text: this.text.value,
-      ...(this.picker.chosen && { template: this.picker.chosen }),
+      ...who,
       ...(this.voice.value && { voice: this.voice.value }),
-      options: {
-        ...(this.fps.value && { fps: Number(this.fps.value) }),
-        ...(this.size.value && template && { size: scaled(template, Number(this.size.value)) }),
-        enhance: this.enhance.checked,
-        speed: Number(this.speed.value),
-        pitch: Number(this.pitch.value),
-      },
+      options: { ...look, speed: Number(this.speed.value), pitch: Number(this.pitch.value) },
     };
+  }
+
+  /** Whether it is said as `text` or as `sound`; what is a matter of the voice alone goes with the text. @param {string} how */
+  #say(how) {
+    const sound = how === 'sound';
+    byId(sound ? 'said-sound' : 'said-text', HTMLInputElement).checked = true;
+    byId('sound', HTMLElement).hidden = !sound;
+    for (const id of ['text-field', 'voice-field', 'speed-field', 'pitch-field']) byId(id, HTMLElement).hidden = sound;
+    this.complain(null);
   }
 
   /**
@@ -98,6 +119,7 @@ export class Composer {
   restore({ text, template, voice, options = {} }) {
     this.untouched = false;
     this.text.value = text ?? '';
+    this.#say(text == null ? 'sound' : 'text');
     this.picker.choose(template ?? '');
     this.voice.value = voice ?? '';
     this.speed.value = String(options.speed ?? 1);
@@ -132,6 +154,7 @@ export class Composer {
   draw() {
     if (this.untouched) this.text.value = this.language.t('compose.sample');
     this.picker.draw();
+    this.recording.draw();
     this.#voices();
     this.#values();
   }

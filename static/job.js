@@ -39,6 +39,8 @@ export class Job {
     this.ahead = 0;
     /** @type {Record<string, any> | null} what was asked for */
     this.request = null;
+    /** @type {number | null} seconds of the recording it speaks, if this page has sent it */
+    this.recorded = null;
     /** @type {Record<string, Stage>} those the server has spoken of */
     this.stages = {};
     /** @type {Map<number, Cue>} */
@@ -71,10 +73,10 @@ export class Job {
     return this.video && frames ? frames / this.video.fps : null;
   }
 
-  /** Seconds of video to reckon with: `duration`, or before there is one a guess by the text; null without a text. */
+  /** Seconds of video to reckon with: `duration`, or what the recording lasts, or a guess by the text; else null. */
   get expected() {
     const text = this.request?.text;
-    return this.duration ?? (text ? spokenSeconds(text) / (this.request?.options?.speed ?? 1) : null);
+    return this.duration ?? this.recorded ?? (text ? spokenSeconds(text) / (this.request?.options?.speed ?? 1) : null);
   }
 
   /** Seconds of video that can be watched by now. */

@@ -1,24 +1,28 @@
 /** Choose the presenter; add one (upload, then preparation as a job), remove one. */
 
-import { listTemplates, removeTemplate, uploadTemplate, address } from './api.js';
+import { address, findFaces, listTemplates, removeTemplate, uploadTemplate } from './api.js';
 import { el, icon, setText } from './dom.js';
+import { chooseFace } from './faces.js';
 import { Job } from './job.js';
 
 /** The drawn presenter, which the server makes itself; it cannot be removed. */
 const SAMPLE = 'sample';
 /** A second press within this time means it. */
 const SURE_MS = 4000;
+/** Bytes of a video that may be sent twice, once to see who is in it. Of a larger one the most prominent person speaks. */
+const ASK_BYTES = 64 << 20;
 
 /** @typedef {{id: string, name: string, width: number, height: number, thumbnail?: string | null}} Template */
 
 export class Picker {
   /**
-   * @param {{root: HTMLElement, note: HTMLElement, remove: HTMLButtonElement}} parts
+   * @param {{root: HTMLElement, faces: HTMLElement, note: HTMLElement, remove: HTMLButtonElement}} parts
    * @param {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} context
    * @param {(template: Template | null) => void} onchange
    */
-  constructor({ root, note, remove }, { feed, language }, onchange) {
+  constructor({ root, faces, note, remove }, { feed, language }, onchange) {
     this.root = root;
+    this.faces = faces;
     this.note = note;
     this.remove = remove;
     this.feed = feed;
@@ -99,9 +103,10 @@ export class Picker {
   /** @param {File} file */
   async #add(file) {
     const { name } = file;
+    const sending = (/** @type {number} */ share) =>
+      this.#say('template.uploading', { name, percent: this.language.percent(share) });
     try {
-      const state = await uploadTemplate(file, (share) =>
-        this.#say('template.uploading', { name, percent: this.language.percent(share) }));
+      const state = await uploadTemplate(file, await this.#whose(file, sending), sending);
       const job = await this.#prepared(state, name);
       if (job.error) return this.#say('', { message: job.error.message });
       await this.load();
@@ -110,6 +115,18 @@ export class Picker {
     } catch (error) {
       this.#say('', { message: /** @type {Error} */ (error).message });
     }
+  }
+
+  /**
+   * Whose face is meant: asked, where there are several.
+   * @param {File} file @param {(share: number) => void} sending
+   */
+  async #whose(file, sending) {
+    if (file.size > ASK_BYTES) return 'auto';
+    const people = await findFaces(file, sending);
+    if (people.data.length < 2) return 'auto';
+    this.#say('faces.title', {});
+    return chooseFace(this.faces, people, this.language);
   }
 
   /**

@@ -1,6 +1,8 @@
 /** The create view: a request goes in, its job is shown and played from first event to last. */
 
-import { ApiError, address, cancelJob, createVideo, getJob, outputPath, subtitlesPath } from './api.js';
+import {
+  ApiError, address, cancelJob, createLipsync, createVideo, getJob, outputPath, subtitlesPath,
+} from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
 import { byId, el, setText } from './dom.js';
@@ -25,12 +27,14 @@ export class Studio {
     this.lanes = new Lanes(byId('lanes', HTMLElement), context.language);
     this.player = new Player(this.video, () => this.draw());
     this.composer = new Composer(context, {
-      onspeak: (request) => this.speak(request),
+      onspeak: (request, recording) => this.speak(request, recording),
       ontemplate: (template) => this.#poster(template),
     });
     /** @type {Job | null} */
     this.job = null;
     this.sending = false;
+    /** @type {number | null} share of a recording that has been sent */
+    this.sent = null;
     this.gone = false;
     this.unwatch = () => {};
     this.drawing = 0;
@@ -41,17 +45,26 @@ export class Studio {
     this.draw();
   }
 
-  /** Make a video and play it. @param {object} request */
-  async speak(request) {
+  /**
+   * Make a video and play it.
+   * @param {object} request
+   * @param {import('./recording.js').Recording | null} [recording] to be spoken, if there is no text
+   */
+  async speak(request, recording = null) {
     this.#leave();
     this.sending = true;
+    this.sent = null;
     this.player.prepare();
     this.draw();
+    const sending = (/** @type {number} */ share) => {
+      this.sent = share;
+      this.draw();
+    };
     try {
-      const state = await createVideo(request);
+      const state = await (recording?.file ? createLipsync(recording.file, request, sending) : createVideo(request));
       this.sending = false;
       this.onjob(state.id);
-      this.#show(state);
+      this.#show(state, recording?.seconds);
       this.player.follow(state.id);
       if (matchMedia('(max-width: 56rem)').matches) this.screen.scrollIntoView({ block: 'start' });
     } catch (error) {
@@ -113,10 +126,11 @@ export class Studio {
     this.composer.complain(null);
   }
 
-  /** @param {Record<string, any>} state */
-  #show(state) {
+  /** @param {Record<string, any>} state @param {number | null} [recorded] seconds of the recording it speaks */
+  #show(state, recorded = null) {
     const job = new Job(state.id);
     job.load(state);
+    job.recorded = recorded;
     this.job = job;
     this.unwatch = this.feed.watch(job.id, (message) => this.#hear(job, message));
     this.draw();
@@ -205,6 +219,7 @@ export class Studio {
     const { job, language, player } = this;
     const t = language.t.bind(language);
     if (this.gone) return t('failed.gone');
+    if (this.sending && this.sent !== null) return t('phase.sendingSound', { percent: language.percent(this.sent) });
     if (this.sending) return t('phase.sending');
     if (!job) return t('phase.idle');
     if (job.status === 'failed' || job.status === 'cancelled') return t(`phase.${job.status}`);

@@ -1,7 +1,9 @@
 """The page in a real browser, against a real server: what a viewer sees, hears and can do."""
 
+import base64
 import io
 import json
+import wave
 
 import aiohttp
 import cv2
@@ -10,7 +12,9 @@ import pytest
 from scipy.io import wavfile
 
 from core.engines.builtin import presenter
+from tests import couples
 from tests.browser import Page, needs_chromium
+from tests.faces import sentence
 from tests.recordings import recording
 from tests.viewer import Viewer, in_browser, runner, viewer
 
@@ -226,6 +230,102 @@ async def add_presenter(page: Page, name: str, image: np.ndarray) -> None:
       files.items.add(new File([new Uint8Array({data})], {json.dumps(name)}));
       input.files = files.files;
       input.dispatchEvent(new Event('change'));
+    }})()""")
+
+
+@in_browser
+async def test_one_of_several_people_in_a_video_is_chosen_by_pointing_at_them(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await add_presenter(page, "couple.png", couples.couple((couples.LEFT, couples.RIGHT)))
+    await page.until("document.querySelectorAll('#picker-faces button').length === 2")
+    assert await page.evaluate("document.activeElement.ariaLabel") == "Person 1"
+    wide = await page.evaluate(
+        "[...document.querySelectorAll('#picker-faces button')].map((one) => one.offsetLeft)"
+    )
+    assert wide[0] < wide[1]
+    await page.click("#picker-faces button:nth-of-type(2)")
+    await page.until("document.querySelector('#picker-note').textContent.includes('is ready')", timeout_s=60)
+    assert await page.evaluate("document.querySelector('#picker-faces').hidden")
+    assert (await viewer.ask("v1/templates/couple"))["face"] == "2"
+
+
+@in_browser
+async def test_a_recording_is_chosen_or_dropped_and_spoken(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.click("#said-sound")
+    assert not await page.evaluate("document.querySelector('#text').checkVisibility()")
+    assert not await page.evaluate("document.querySelector('#voice').checkVisibility()")
+    await page.click("#speak")
+    await page.until("document.querySelector('#problem').textContent.includes('Choose a file or record')")
+    await give(page, "choose")
+    heard = "document.querySelector('#sound-heard')"
+    assert await page.until(f"{heard}.duration") == pytest.approx(1.5, abs=0.01)
+    assert "said.wav" in await page.evaluate("document.querySelector('#sound-note').textContent")
+    await page.click("#speak")
+    job = await viewer.ask(f"v1/jobs/{await current(page)}")
+    assert (job["title"], job["request"]["template"]) == ("said.wav", "sample")
+    await page.until(f"{VIDEO}.ended", timeout_s=60)
+    assert await page.evaluate(f"{VIDEO}.duration") == pytest.approx(1.5, abs=0.1)
+    assert await page.evaluate(f"{VIDEO}.webkitAudioDecodedByteCount") > 0
+    await page.click("#sound-remove")
+    assert await page.evaluate("document.querySelector('#sound-heard').hidden")
+    await page.click("#said-text")
+    await give(page, "drop")  # a file that is dropped is meant to be spoken
+    assert await page.evaluate("document.querySelector('#sound').checkVisibility()")
+    assert await page.until(f"{heard}.duration") == pytest.approx(1.5, abs=0.01)
+    await page.reload()
+    await page.until("document.querySelector('#said-sound')?.checked")
+
+
+@in_browser
+async def test_what_is_recorded_on_the_page_is_spoken(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.click("#said-sound")
+    await page.click("#sound-record")
+    await page.until("/Stop .(1|2)/.test(document.querySelector('#sound-record').textContent)")
+    await page.click("#speak")  # ends the recording too
+    job = await current(page)
+    assert await page.evaluate("document.querySelector('#sound-record').textContent") == "Record"
+    await page.until(f"{TONE} === 'completed'", timeout_s=60)
+    assert (await viewer.ask(f"v1/jobs/{job}"))["metrics"]["audio_s"] > 0.8
+    await page.until(f"{VIDEO}.ended", timeout_s=60)
+
+
+@in_browser
+async def test_a_recording_that_cannot_be_heard_is_explained(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await give(page, "drop", sound=b"no sound at all" * 9)
+    await page.click("#speak")
+    await page.until("!document.querySelector('#failure').hidden")
+    assert "not a media file" in await page.evaluate("document.querySelector('#failure').textContent")
+
+
+async def current(page: Page) -> str:
+    """The id of the job in the address, once there is one."""
+    return str(await page.until("location.hash.match(/^#\\/job\\/(.+)/)?.[1]"))
+
+
+async def give(page: Page, how: str, sound: bytes | None = None) -> None:
+    """Have a recording of a second and a half chosen, or dropped onto the form."""
+    if sound is None:
+        samples, rate, _ = sentence()
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes((samples[: rate * 3 // 2] * 32767).astype("<i2").tobytes())
+        sound = buffer.getvalue()
+    await page.evaluate(f"""(() => {{
+      const bytes = Uint8Array.from(atob('{base64.b64encode(sound).decode()}'), (one) => one.charCodeAt(0));
+      const files = new DataTransfer();
+      files.items.add(new File([bytes], 'said.wav', {{ type: 'audio/wav' }}));
+      if ('{how}' === 'drop') {{
+        const event = new DragEvent('drop', {{ dataTransfer: files, bubbles: true, cancelable: true }});
+        document.querySelector('#compose h1').dispatchEvent(event);
+        return;
+      }}
+      const input = document.querySelector('#sound-file');
+      input.files = files.files;
+      input.dispatchEvent(new Event('change', {{ bubbles: true }}));
     }})()""")
 
 

@@ -70,6 +70,10 @@ class RealPace(PacedMouth):
 ENGINES = {"half": HalfPace, "fifths": FourFifthsPace, "real": RealPace}
 
 
+MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A browser's flags for one that beeps, and that pages may use unasked."""
+
+
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder for one server after another: the sample is drawn and prepared once."""
     return tmp_path_factory.getbasetemp() / "served"
@@ -166,7 +170,8 @@ def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> 
 
     async def enter() -> Viewer:
         url = await stack.enter_async_context(open_server(served(tmp_path_factory)))
-        page = await stack.enter_async_context(open_browser(tmp_path_factory.mktemp("profile")))
+        profile = tmp_path_factory.mktemp("profile")
+        page = await stack.enter_async_context(open_browser(profile, *MICROPHONE))
         return Viewer(url, page, await stack.enter_async_context(aiohttp.ClientSession()))
 
     try:
