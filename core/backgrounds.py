@@ -91,14 +91,15 @@ class Backgrounds:
         wanted: Background,
         name: str | None = None,
         *,
+        identity_new: str | None = None,
         report: Report,
         preview: Preview = lambda _image: None,
     ) -> Made:
         """A new template: the person of template `identity` before another background.
 
-        name: of the new one; without it its id is made from the old one's and what was asked for. Asking for
-        the same again gives the template that is there. Raises BadInput for a wish or a template that cannot
-        be used, EngineUnavailable, StorageFull. What is cancelled or fails leaves only finished mattes.
+        name, identity_new: of the new one; without them they are made of the old ones and the wish. Asking
+        for the same again gives the template that is there. Raises BadInput for a wish or a template that
+        cannot be used, EngineUnavailable, StorageFull. A failure leaves nothing but finished mattes.
         """
         check(wanted)
         painter = await self._studio.engine("paint", wanted.paint) if wanted.picture is None else None
@@ -107,7 +108,8 @@ class Backgrounds:
         engines = {staffed.kind: staffed.name for staffed in (painter, matter) if staffed}
         base = self._templates.show(identity)
         recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matter)
-        identity_new = template_id(name) if name else f"{identity[:54]}-{recipe[:8]}"
+        if identity_new is None:
+            identity_new = template_id(name) if name else f"{identity[:54]}-{recipe[:8]}"
         there = self._there(identity_new, recipe)
         if there is not None:
             return Made(there, engines)

@@ -13,9 +13,10 @@ from core.errors import BadInput
 from core.people import People, look
 from core.studio import Staffed, Studio, has_voice
 from core.template import Template
-from core.templates import SAMPLE, Templates
+from core.templates import SAMPLE, Templates, template_id
 from core.text import sentences
 from server.wire import (
+    BackgroundRequest,
     EngineInfo,
     FaceList,
     NumberedFace,
@@ -114,6 +115,21 @@ class Catalog:
         self._studio.choose("lipsync", options.engines.lipsync)
         if options.enhance:
             self._studio.choose("enhance", options.engines.enhance)
+
+    async def check_background(self, wanted: BackgroundRequest) -> None:
+        """Raises BadInput for engines that are not there, or a name that another template has."""
+        if wanted.prompt is not None:
+            self._studio.choose("paint", wanted.engine)
+        self._studio.choose("matte", wanted.matte)
+        if wanted.name is not None:
+            # One that was made by a recipe may be the very one that is asked for: that is for the job to say.
+            await self._refuse_taken(template_id(wanted.name))
+
+    async def _refuse_taken(self, identity: str) -> None:
+        there = [info for info in await asyncio.to_thread(self._templates.all) if info.id == identity]
+        if identity == SAMPLE or (there and not there[0].recipe):
+            message = f"there is a template {identity!r} already; give another name, or delete it first"
+            raise BadInput("template_exists", message, "name")
 
     async def faces(self, source: Path) -> FaceList:
         """Who is to be seen in a video or picture. Raises BadInput for one that shows nobody."""

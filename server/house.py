@@ -9,9 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
+from core.backgrounds import Backgrounds
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.studio import Studio
 from core.templates import Templates
+from server.background_work import BackgroundWork
 from server.catalog import Catalog
 from server.catalog_voices import Voices
 from server.fetching import Fetcher, Kind, fetcher_of
@@ -125,6 +127,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
     works: dict[str, Work] = {
         "video": VideoWork(studio, templates, store, clips, folder, figures, settings),
         "template": TemplateWork(studio, templates, folder),
+        "background": BackgroundWork(studio, Backgrounds(studio, templates), folder),
     }
     files = open_files(settings, folder)
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None

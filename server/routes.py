@@ -10,6 +10,7 @@ from aiohttp import web
 
 import static
 from server import (
+    routes_backgrounds,
     routes_combining,
     routes_files,
     routes_jobs,
@@ -78,6 +79,7 @@ ROUTES = [
     *routes_videos.ROUTES,
     *routes_voices.ROUTES,
     *routes_templates.ROUTES,
+    *routes_backgrounds.ROUTES,
     *routes_jobs.ROUTES,
     *routes_files.ROUTES,
     *routes_combining.ROUTES,

@@ -13,13 +13,17 @@ from core.engines.base import FIDELITY
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
-Kind = Literal["video", "template"]
+Kind = Literal["video", "template", "background"]
 
 StageName = Literal["prepare", "tts", "lipsync", "enhance", "encode", "upload"]
 StageState = Literal["pending", "running", "finished", "error", "skipped", "cancelled"]
 
 TEXT_LIMIT = 100_000
 """Characters of text in one request, at most: hours of speech. The setting `text_limit` may be lower."""
+
+
+PROMPT_LIMIT = 1000
+"""Characters of a prompt, at most."""
 
 
 def _without_nul(text: str) -> str:
@@ -165,6 +169,39 @@ class PrepareRequest(Model):
     options: VideoOptions = VideoOptions()
 
 
+TemplateName = Annotated[Text, Field(min_length=1, max_length=100)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class BackgroundRequest(Model):
+    """What is to be behind a template's person: `prompt`, a picture at `url`, or the uploaded `image`."""
+
+    prompt: Annotated[Text, Field(max_length=PROMPT_LIMIT, description="for the painter")] | None = None
+    url: Annotated[Text, Field(min_length=1, max_length=4096, description="of a picture")] | None = None
+    name: Annotated[TemplateName, Field(description="of the new template")] | None = None
+    engine: Annotated[Name, Field(description="what paints, from /v1/engines")] = "auto"
+    matte: Annotated[Name, Field(description="what cuts the person out, from /v1/engines")] = "auto"
+    fit: Literal["cover", "contain", "stretch"] = "cover"
+    focus: Annotated[
+        list[Share], Field(min_length=2, max_length=2, description="x and y of what `cover` keeps in view")
+    ] = [0.5, 0.5]
+    blur: Annotated[Share, Field(description="how far out of focus")] = 0.0
+    tone: Annotated[bool, Field(description="bring its light nearer to the person's")] = True
+    pan: Annotated[bool, Field(description="let the view wander slowly")] = False
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    negative: Annotated[Text, Field(max_length=PROMPT_LIMIT, description="what shall not be seen")] = ""
+    steps: Annotated[int, Field(ge=1, le=150)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _says_what(self) -> "BackgroundRequest":
+        if self.prompt is not None and self.url is not None:
+            raise ValueError("give either a prompt or a picture")
+        if self.prompt is not None and not self.prompt.strip():
+            raise ValueError("prompt is blank; say what should be behind the person")
+        return self
+
+
 class SpeechRequest(Model):
     """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
 
@@ -197,6 +234,7 @@ class Order(Model):
         template. face: whose face is meant in a new template. prepare: of a template that is there.
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
         job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
+    background: behind the person of template `base`; then `template` is the one that is to be made.
     service: asked for by a client of an older service, who gets the speech as a file, and copies where the
         settings say.
     """
@@ -212,6 +250,8 @@ class Order(Model):
     scene: str | None = None
     face: FaceChoice = "auto"
     prepare: PrepareRequest | None = None
+    background: BackgroundRequest | None = None
+    base: str | None = None
 
 
 # --- answered ------------------------------------------------------------------------------------

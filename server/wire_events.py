@@ -79,6 +79,14 @@ class VideoInit(Model):
     rate_hint: float | None = None
 
 
+class PreviewFrame(Model):
+    """The first frame as it will be, long before the others: a JPEG at `url` while the job is kept."""
+
+    url: str
+    width: int
+    height: int
+
+
 class Completed(Model):
     """publishing: the files are uploaded next, and the log goes on."""
 
@@ -130,6 +138,7 @@ EVENTS: dict[str, type[Model]] = {
     "audio.segment": AudioSegment,
     "subtitle.cue": SubtitleCue,
     "video.init": VideoInit,
+    "preview.frame": PreviewFrame,
     "job.completed": Completed,
     "job.failed": Failed,
     "job.cancelled": Cancelled,

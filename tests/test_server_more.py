@@ -211,7 +211,7 @@ def test_what_there_is_to_choose_from(data_dir):
             builtin = (await it.get("/v1/voices?engine=builtin"))["data"]
             assert {"zh", "en"} <= {language for voice in builtin for language in voice["languages"]}
             engines = (await it.get("/v1/engines"))["data"]
-            assert {engine["kind"] for engine in engines} == {"speech", "face", "lipsync", "enhance"}
+            assert {engine["kind"] for engine in engines} == set(ENGINES)
             for engine in engines:
                 assert engine["available"] == (not engine["missing"]), engine
                 assert engine["available"] or engine["remedy"]

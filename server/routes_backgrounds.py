@@ -1,0 +1,102 @@
+"""Backgrounds over HTTP: have a template made of another one, and see its first frame early."""
+
+import asyncio
+import hashlib
+import json
+
+from aiohttp import web
+
+from core.media import read_picture
+from core.templates import SAMPLE, template_id
+from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
+from server.background_work import PREVIEW
+from server.problems import Refused
+from server.route import ID, TEMPLATE, Route
+from server.routes_jobs import house_of
+from server.uploads import Form, Upload, read_form, read_json
+from server.wire import BackgroundRequest, Job, Order
+
+
+async def create_background(request: web.Request) -> web.StreamResponse:
+    """Accept a background; the job's `template` is the one that it makes."""
+    house, key = house_of(request), idempotency_key(request)
+    house.take_jobs()
+    base = request.match_info["template"]
+    if base != SAMPLE and all(info.id != base for info in await house.catalog.templates()):
+        raise Refused(404, "unknown_template", f"there is no template {base!r}", "template")
+    form = Form()
+    try:
+        if request.content_type == "application/json":
+            wanted = await read_json(request, BackgroundRequest)
+            if wanted.url is not None:
+                form.files["image"] = [await house.fetch(wanted.url, "image", param="url")]
+        else:
+            limit = house.settings.upload_mb << 20
+            form = await read_form(request, house.folder, texts={"request"}, files={"image": 1}, limit=limit)
+            wanted = BackgroundRequest.model_validate_json(form.text("request") or "{}")
+            if wanted.url is not None:
+                raise Refused(422, "prompt_or_image", "a form brings the picture itself, no url", "url")
+        image = form.file("image")
+        if (wanted.prompt is None) == (image is None):
+            raise Refused(422, "prompt_or_image", "give either a prompt or a picture", "prompt")
+        await house.catalog.check_background(wanted)
+        if image is not None:
+            await read_picture(image.path, most=64)  # refused now if it is none, not in the job
+        order = _order(base, wanted, image)
+        uploads = {UPLOAD: image} if image else {}
+        accepted = await asyncio.shield(accept(house, "background", order, uploads, key))
+    finally:
+        form.discard()
+    return accepted_job(accepted)
+
+
+def _order(base: str, wanted: BackgroundRequest, image: Upload | None) -> Order:
+    """The job's order. The same wish has the same template; a name makes another."""
+    content = json.dumps([wanted.model_dump(mode="json"), image and image.sha256])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    what = wanted.prompt or (image.name if image else "")
+    return Order(
+        title=wanted.name or short(f"{base}: {what}"),
+        template=template_id(wanted.name) if wanted.name else f"{base[:54]}-{digest}",
+        upload=UPLOAD if image else None,
+        background=wanted,
+        base=base,
+    )
+
+
+async def job_preview(request: web.Request) -> web.StreamResponse:
+    """The first frame of a template that is being made, from its `preview.frame` on."""
+    house = house_of(request)
+    job = await house.store.get(request.match_info["job_id"])
+    path = house.folder.job(job.id) / PREVIEW
+    if not await asyncio.to_thread(path.is_file):
+        raise Refused(404, "unknown_output", f"job {job.id} has no preview, or not yet")
+    return web.FileResponse(
+        path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
+    )
+
+
+ROUTES = [
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/backgrounds",
+        create_background,
+        "Make a template of this one's person before another background; a job, whose `template` it is",
+        {202: Job, 200: Job},
+        body=BackgroundRequest,
+        form={
+            "request": {"type": "string", "description": "BackgroundRequest as JSON, without url"},
+            "image": FILE,
+        },
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
+    ),
+    Route(
+        "GET",
+        f"/v1/jobs/{ID}/{PREVIEW}",
+        job_preview,
+        "The first frame of a new template, early",
+        {200: "image/jpeg", 206: "image/jpeg", 304: None},
+        refuses=(404, 416),
+    ),
+]
