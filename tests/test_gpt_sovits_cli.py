@@ -200,3 +200,13 @@ def test_damaged_nets_that_listen_fail_too(small, files, tmp_path, monkeypatch, 
 
 def test_unknown_symbols_do_no_harm(small):
     assert main(["say", "Good ☃ day � \x07 ok.", "--voice", "anna"]) == 0
+
+
+def test_a_configured_g2pw_folder_is_used_and_must_hold_the_model(small, tmp_path, monkeypatch, capsys):
+    assert main(["say", "你好，世界。", "--voice", "anna"]) == 0
+    capsys.readouterr()
+    (tmp_path / "g2pw").mkdir()
+    monkeypatch.setenv("LIPSTREAM_G2PW", str(tmp_path / "g2pw"))
+    code, told = refusal(["say", "你好，世界。", "--voice", "anna"], capsys)
+    assert code == 2
+    assert f"g2pW needs {tmp_path / 'g2pw' / 'g2pW.onnx'}" in told

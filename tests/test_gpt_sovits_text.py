@@ -1,6 +1,7 @@
 """The text front end of GPT-SoVITS: recorded cases, deliberate differences, languages, bad and long input."""
 
 import itertools
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.engines.gpt_sovits.text import (
+    G2pwModel,
     chinese,
     chinese_normal,
     cut,
@@ -26,6 +28,7 @@ from core.engines.gpt_sovits.text import (
 )
 from core.engines.gpt_sovits.text.languages import MODES, stretches
 from core.engines.gpt_sovits.text.sentences import LONGEST, METHODS
+from core.engines.gpt_sovits.text.symbols import ids
 from core.errors import BadInput, EngineUnavailable
 from tests.parity import gpt_sovits_text as parity
 
@@ -265,6 +268,41 @@ def test_g2pw_is_asked_about_the_characters_with_several_readings(g2pw_folder):
     assert session.inputs["position_ids"].tolist() == [2, 3, 4]
     assert session.inputs["char_ids"].tolist() == [0, 0, 1]
     assert session.inputs["phoneme_mask"].sum(axis=1).tolist() == [2, 2, 2]
+
+
+def test_a_configured_g2pw_model_is_run_and_decides_how_characters_are_read(g2pw_folder):
+    """The network is small and random (tests/fixtures/g2pw), but of the published one's inputs and output."""
+    packages_for("zh")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("opencc")
+    shutil.copy(Path(__file__).parent / "fixtures" / "g2pw" / "g2pW.onnx", g2pw_folder)
+    model = G2pwModel(g2pw_folder, g2pw_folder / "vocab.txt")
+    loaded = g2pw.load(model.folder, model.vocabulary)
+    read = loaded("银行行长")
+    assert (read[0], {*read[1:3]} <= {"xing2", "hang2"}) == ("yin2", True)
+    clauses = ["".join(rest) for rest in itertools.product("银行长,", repeat=2)]
+    assert {loaded("行" + clause)[0] for clause in clauses} == {"xing2", "hang2"}  # by what stands beside it
+    phones, _ = chinese.phonemes("银行行长", "v2", pinyin=lambda _: read)
+    (segment,) = frontend("银行行长。", "zh", "v2", model=model)
+    assert segment.phones[: len(phones)] == ids(phones, "v2")
+    assert frontend("银行行长。", "zh", "v1", model=model) == frontend("银行行长。", "zh", "v1")
+
+
+def test_a_g2pw_model_that_cannot_be_run_is_named(g2pw_folder):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("opencc")
+    (g2pw_folder / "g2pW.onnx").write_bytes(b"nonsense")
+    with pytest.raises(BadInput, match=r"g2pW\.onnx is no model that runs"):
+        g2pw.load(g2pw_folder, g2pw_folder / "vocab.txt")
+
+
+def test_the_vocabulary_of_bert_is_read_from_either_file(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[UNK]\n你\n", "utf-8")
+    (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {"[UNK]": 0, "你": 1}}}', "utf-8")
+    assert g2pw.read_tokens(tmp_path / "vocab.txt") == g2pw.read_tokens(tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
+    with pytest.raises(BadInput, match="no vocabulary of BERT"):
+        g2pw.read_tokens(tmp_path / "tokenizer.json")
 
 
 def test_a_g2pw_folder_without_its_model_is_refused_by_the_missing_file(g2pw_folder):
