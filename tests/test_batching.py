@@ -81,7 +81,7 @@ def test_a_member_that_has_not_asked_yet_is_not_waited_for(engine, worker):
 
 def test_a_member_that_falls_behind_holds_the_others_up_once_for_no_longer_than_the_bound(engine, worker):
     async def timed():
-        together = batcher(engine, worker, bound_s=0.05)
+        together = batcher(engine, worker, bound_s=0.4)
         loop = asyncio.get_running_loop()
         with together.member() as ask, together.member() as other:
             assert await asyncio.gather(ask(1), other(2)) == [2, 4]
@@ -93,8 +93,8 @@ def test_a_member_that_falls_behind_holds_the_others_up_once_for_no_longer_than_
         return times
 
     first, *rest = asyncio.run(timed())
-    assert 0.045 <= first < 2
-    assert max(rest) < 0.04
+    assert 0.36 <= first < 5
+    assert max(rest) < 0.3
 
 
 def test_a_member_that_was_slow_is_waited_for_again_once_it_keeps_up(engine, worker):
