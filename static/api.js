@@ -71,6 +71,18 @@ export const listVoices = () => call('v1/voices');
 export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });
 
+/**
+ * Have a presenter made of another one before another background; a job whose `template` is the new one.
+ * @param {string} id
+ * @param {object} request
+ * @param {File} [image]
+ */
+export const createBackground = (id, request, image) => {
+  const path = `v1/templates/${encodeURIComponent(id)}/backgrounds`;
+  if (!image) return call(path, json(request));
+  return upload(path, { request: JSON.stringify(request), image }, () => {});
+};
+
 export const streamPath = (/** @type {string} */ id) => `${jobPath(id)}/stream`;
 export const outputPath = (/** @type {string} */ id, /** @type {string} */ name) =>
   `${jobPath(id)}/outputs/${encodeURIComponent(name)}`;

@@ -1,6 +1,7 @@
 /** The form: what should be said, as a text or as a recording, by whom, in which voice. */
 
 import { ApiError, listVoices } from './api.js';
+import { Background } from './background.js';
 import { byId, el, setText } from './dom.js';
 import { Picker } from './picker.js';
 import { Recording } from './recording.js';
@@ -34,6 +35,10 @@ export class Composer {
       context,
       ontemplate,
     );
+    this.background = new Background(context, {
+      chosen: () => this.picker.chosen,
+      onmade: (id) => this.picker.load().then(() => this.picker.choose(id)),
+    });
     /** @type {Voice[]} */
     this.voices = [];
     /** The text is ours as long as nobody has touched it, and then changes with the language. */
@@ -154,6 +159,7 @@ export class Composer {
   draw() {
     if (this.untouched) this.text.value = this.language.t('compose.sample');
     this.picker.draw();
+    this.background.draw();
     this.recording.draw();
     this.#voices();
     this.#values();
