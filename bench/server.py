@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import resource
 import socket
 import statistics
@@ -37,7 +38,7 @@ def figures() -> Iterator[Figure]:
 
 
 async def _served() -> list[Figure]:
-    async with _server() as (http, process):
+    async with serving() as (http, process):
         first = [await _first_fragment(http) for _ in range(12)][2:]
         found = [Figure("server: first video fragment", statistics.median(first), "ms", 150, higher=False)]
         minutes = [await _first_fragment(http, speech_text(60)) for _ in range(3)]
@@ -52,10 +53,12 @@ async def _served() -> list[Figure]:
 
 
 @asynccontextmanager
-async def _server() -> AsyncGenerator[tuple[aiohttp.ClientSession, psutil.Process], None]:
+async def serving(**settings: str) -> AsyncGenerator[tuple[aiohttp.ClientSession, psutil.Process], None]:
+    """A client of a server with these settings and an empty data folder, and the server's process."""
+    environment = os.environ | {f"LIPSTREAM_{name}".upper(): value for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as folder:
         process = subprocess.Popen(  # noqa: ASYNC220  # a bench waits for nothing else
-            [sys.executable, "-c", _SERVE, folder], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _SERVE, folder], stdout=subprocess.PIPE, text=True, env=environment
         )
         assert process.stdout is not None
         url = await asyncio.to_thread(process.stdout.readline)

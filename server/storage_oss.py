@@ -5,6 +5,7 @@ a minute for a connection, so time limits are set here, and repeating is the bus
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ MULTIPART = 16 << 20
 """Bytes from which on a file goes in parts, which survive a broken connection."""
 
 PART = 4 << 20
-THREADS = 2
+THREADS = 1
 
 CONNECT_S, SILENCE_S = 5.0, 20.0
 """Seconds to get through, and without any sign of the other side."""
@@ -60,7 +61,10 @@ class OssStorage:
     def put(self, file: Path, key: str, type: str, progress: Callable[[int], None]) -> None:
         """Upload, unless the same bytes are there already. Raises StorageError; what `progress` raises."""
         name, size = self._settings.oss_prefix + key, file.stat().st_size
+        store = oss2.ResumableStore(root=str(self._parts.parent), dir=self._parts.name)
         if self._has(name, file, size):
+            with suppress(FileNotFoundError):  # there is one only if the last answer was lost
+                store.delete(store.make_store_key(self.bucket, name, str(file)))
             progress(size)
             return
         headers = {"Content-Type": type}
@@ -71,7 +75,7 @@ class OssStorage:
                 self._bucket,
                 name,
                 str(file),
-                store=oss2.ResumableStore(root=str(self._parts.parent), dir=self._parts.name),
+                store=store,
                 headers=headers,
                 multipart_threshold=MULTIPART,
                 part_size=PART,
