@@ -13,7 +13,7 @@ from core.audio import Resampler
 from core.types import Samples
 
 RATE = 24_000
-"""Samples a second of everything that comes out: what OpenAI's clients expect of raw `pcm`."""
+"""Samples a second of what comes out: what OpenAI's clients expect of raw `pcm`."""
 
 TYPES = {
     "mp3": "audio/mpeg",
@@ -57,9 +57,10 @@ class _Sink:
 class SpeechEncoder:
     """Mono samples in, bytes of a `format` of TYPES out. Owned by one thread at a time; blocking."""
 
-    def __init__(self, format: str, rate: int) -> None:
-        """rate: of the samples that will come, in Hz."""
-        self._resampler = Resampler(rate, RATE)
+    def __init__(self, format: str, rate: int, out: int = RATE) -> None:
+        """rate: of the samples that will come, in Hz. out: of what comes out."""
+        self._resampler = Resampler(rate, out)
+        self._rate = out
         self._format = format
         self._sink = _Sink()
         self._heard = 0
@@ -67,7 +68,7 @@ class SpeechEncoder:
         if format in _CODECS:
             muxer, codec, sample_format, bits = _CODECS[format]
             self._file = av.open(self._sink, "w", format=muxer, options=_AT_ONCE.get(muxer, {}))
-            stream = self._file.add_stream(codec, rate=RATE, layout="mono", format=sample_format)
+            stream = self._file.add_stream(codec, rate=out, layout="mono", format=sample_format)
             self._stream = cast("AudioStream", stream)
             if bits:
                 self._stream.bit_rate = bits
@@ -88,18 +89,18 @@ class SpeechEncoder:
     def _encode(self, samples: Samples) -> bytes:
         pcm = np.round(np.clip(samples, -1, 1) * 32_767).astype("<i2")
         if self._format not in _CODECS:
-            header = b"" if self._begun or self._format == "pcm" else _wav_header()
+            header = b"" if self._begun or self._format == "pcm" else _wav_header(self._rate)
             self._begun = True
             return header + pcm.tobytes()
         if len(pcm):
             frame = AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
-            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self._heard
+            frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), self._heard
             self._heard += len(pcm)
             self._file.mux(self._stream.encode(frame))
         return self._sink.take()
 
 
-def _wav_header() -> bytes:
+def _wav_header(rate: int) -> bytes:
     """A WAV header whose lengths are "until it ends", as nobody knows them yet."""
-    sound = struct.pack("<HHIIHH", 1, 1, RATE, RATE * 2, 2, 16)
+    sound = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
     return b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", len(sound)) + sound + b"data\xff\xff\xff\xff"

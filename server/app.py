@@ -43,12 +43,12 @@ def build(settings: "ServerSettings") -> web.Application:
     app.on_response_prepare.append(harden)
     app.cleanup_ctx.append(house)
     app.on_shutdown.append(stop)
-    add_routes(app)
+    add_routes(app, settings.only)
     return app
 
 
-async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; then stop in good order.
+async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> bool:
+    """Serve until SIGTERM or SIGINT; then stop in good order. Whether it is to start anew.
 
     ready: called with the server's address once it listens.
     Raises FolderInUse if another server has the data folder, OSError if the address is taken.
@@ -73,6 +73,7 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
         await _told_to_stop()
         # First this, while it still listens: whoever asks is told that it stops, and where jobs are.
         await app[HOUSE].stop()
+        return app[HOUSE].restart
     finally:
         await runner.cleanup()
 
@@ -95,11 +96,10 @@ async def _told_to_stop() -> None:
             loop.remove_signal_handler(number)
 
 
-def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> None:
+def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> bool:
     """`serve` on the fastest loop there is here. Blocks."""
     if sys.platform == "win32":
-        asyncio.run(serve(settings, ready))
-        return
+        return asyncio.run(serve(settings, ready))
     import uvloop
 
-    uvloop.run(serve(settings, ready))
+    return uvloop.run(serve(settings, ready))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -42,12 +43,13 @@ class Catalog:
         self._drawing = asyncio.Lock()
         self._looking = asyncio.Lock()
 
-    async def warm(self) -> None:
-        """Load the engines that jobs get by default and open the template they get, so that none waits."""
+    async def warm(self, kinds: Iterable[str], *, sample: bool) -> None:
+        """Load the engines that jobs get by default, and open the template they get, so that none waits."""
         settings = self._templates.settings
-        for kind in ("speech", "face", "lipsync", "enhance"):
+        for kind in kinds:
             await self._studio.engine(kind, getattr(settings, kind))
-        await self._templates.open(SAMPLE)
+        if sample:
+            await self._templates.open(SAMPLE)
 
     async def speech(self, name: str = "auto", voice: str | None = None) -> Staffed:
         """A speech engine that has the voice, loaded. Raises BadInput for what is not there or cannot run."""

@@ -61,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
     serve.set_defaults(run="server.cli_serve:serve_command")
     serve.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help="settings, as TOML")
     serve.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    serve.add_argument(
+        "--only",
+        choices=("video", "speech", "lipsync", "enhance"),
+        help="one service alone, at its old addresses (default: all, and the page)",
+    )
     serve.add_argument("--port", type=int, help="port to listen on (default: 8010)")
 
     say = commands.add_parser("say", help="speak a text, or show how it will be read")

@@ -1,6 +1,7 @@
 """`lipstream serve`: the server, until it is told to stop."""
 
 import argparse
+import os
 import sys
 
 from server.app import run
@@ -10,8 +11,10 @@ from server.settings import ServerSettings
 
 def serve_command(options: argparse.Namespace) -> int:
     """Serve where the options or the settings say; prints the address when ready."""
-    given = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
-    run(settings_of(ServerSettings, **given), ready=_say_where)
+    names = ("host", "port", "only")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if run(settings_of(ServerSettings, **given), ready=_say_where):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # itself, as it was started
     return 0
 
 

@@ -24,6 +24,7 @@ from server.problems import Refused
 from server.publishing import Publisher
 from server.runner import Runner, Work
 from server.settings import ServerSettings
+from server.speaker import Speaker
 from server.store import Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 class House:
     """The parts, as request handlers use them.
 
-    ready: engines are loaded. stopping: no new job is taken. errands: what goes on after an answer.
+    ready: engines are loaded. stopping: no new job is taken. restart: it is to start
+    anew once it has stopped. errands: what goes on after an answer.
     """
 
     settings: ServerSettings
@@ -55,11 +57,13 @@ class House:
     fetcher: Fetcher
     publisher: Publisher | None
     voices: Voices
+    speaker: Speaker
     runner: Runner
     lines: Lines
     progress: Progress
     ready: bool = False
     stopping: bool = False
+    restart: bool = False
     errands: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def take_jobs(self) -> None:
@@ -143,6 +147,8 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         publish=publisher.publish if publisher else None,
     )
     lines = Lines(settings.lines)
+    catalog = Catalog(studio, templates, folder.root / "thumbnails")
+    voices = VoiceSettings(data_dir=settings.data_dir)
     return House(
         settings=settings,
         folder=folder,
@@ -151,22 +157,29 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         store=store,
         clips=clips,
         figures=figures,
-        catalog=Catalog(studio, templates, folder.root / "thumbnails"),
+        catalog=catalog,
         files=files,
         fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
         publisher=publisher,
-        voices=Voices(studio, VoiceSettings(data_dir=settings.data_dir)),
+        voices=Voices(studio, voices),
+        speaker=Speaker(studio, catalog, voices),
         runner=runner,
         lines=lines,
         progress=Progress(store, hub, lines, runner.cancel, files.describe),
     )
 
 
+KINDS = ("speech", "face", "lipsync", "enhance")
+WARM = {"speech": ("speech",), "lipsync": ("face", "lipsync", "enhance"), "enhance": ("face", "enhance")}
+"""Engines that every job needs; of a service alone."""
+
+
 async def _warm(house: House) -> None:
     """Load what jobs will need. What cannot be loaded is each job's own failure, not the server's."""
     with suppress(asyncio.CancelledError):
         try:
-            await house.catalog.warm()
+            only = house.settings.only
+            await house.catalog.warm(WARM.get(only or "", KINDS), sample=only is None)
         except Exception:
             log.exception("could not prepare the default engines and template")
         house.ready = True

@@ -57,7 +57,7 @@ def _each(answer: Answer | tuple[Answer, ...]) -> tuple[Answer, ...]:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": route.handler.__name__,
+        "operationId": route.operation or route.handler.__name__,
         "responses": {str(status): _response(status, answer) for status, answer in route.answers.items()},
     }
     for status in sorted({*ANY, *route.refuses}):

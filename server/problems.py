@@ -73,8 +73,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     return answer(refused)
 
 
-def answer(refused: Refused) -> web.Response:
-    """The error as a response."""
+def answer(refused: Refused, **more: object) -> web.Response:
+    """The error as a response. more: what its body says besides."""
     problem = {
         "code": refused.code,
         "message": refused.message,
@@ -83,7 +83,7 @@ def answer(refused: Refused) -> web.Response:
     }
     return web.Response(
         status=refused.status,
-        text=json.dumps({"error": problem}),
+        text=json.dumps({"error": problem, **more}),
         content_type="application/json",
         headers=refused.headers,
     )

@@ -25,7 +25,7 @@ class Route:
 
     answers: by status; several where it depends. body: JSON. form: its parts, each with
     JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of errors it may answer with,
-    besides those that any may.
+    besides those that any may. operation: its name, if it is not the handler's.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Route:
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refuses: tuple[int, ...] = ()
     head: bool = True
+    operation: str = ""
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have the router call the handler."""

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from server import (
     routes_combining,
     routes_files,
     routes_jobs,
+    routes_speaking,
     routes_syncing,
     routes_templates,
     routes_videos,
@@ -23,6 +25,7 @@ from server.house import HOUSE
 from server.metrics import CONTENT_TYPE
 from server.openapi import STYLE, describe_api, page
 from server.route import Route
+from server.settings import Service
 
 _PAGE = Path(next(iter(static.__path__)))
 _STYLE = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -84,6 +87,7 @@ ROUTES = [
     *routes_files.ROUTES,
     *routes_combining.ROUTES,
     *routes_syncing.ROUTES,
+    *routes_speaking.ROUTES,
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
     Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
     Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
@@ -92,9 +96,31 @@ ROUTES = [
 ]
 
 
-def add_routes(app: web.Application) -> None:
-    """Everything the server answers to."""
+SERVICES: Mapping[Service, Sequence[Route]] = {
+    "video": routes_combining.ROUTES,
+    "speech": routes_speaking.ROUTES,
+    "lipsync": routes_syncing.ROUTES,
+    "enhance": (),
+}
+"""What each of the older services answered to."""
+
+
+async def index_or_speech(request: web.Request) -> web.StreamResponse:
+    """The web page; a query with a text asks for speech."""
+    return await routes_speaking.root(request) if "text" in request.query else await index(request)
+
+
+def add_routes(app: web.Application, only: Service | None = None) -> None:
+    """Everything the server answers to. only: one service, and what tells of its jobs and of the server."""
+    others = {id(route) for name, routes in SERVICES.items() if name != only for route in routes}
+    api = {
+        id(route) for module in (routes_videos, routes_voices, routes_templates) for route in module.ROUTES
+    }
     for route in ROUTES:
-        route.add_to(app.router)
-    app.router.add_get("/", index)
-    app.router.add_static("/static", _PAGE, append_version=False)
+        if only is None or id(route) not in others | api:
+            route.add_to(app.router)
+    if only is None:
+        app.router.add_get("/", index_or_speech)
+        app.router.add_static("/static", _PAGE, append_version=False)
+    elif only == "speech":
+        app.router.add_get("/", routes_speaking.root)

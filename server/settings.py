@@ -22,12 +22,19 @@ def host_of(endpoint: str) -> str:
     return urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
 
 
+Service = Literal["video", "speech", "lipsync", "enhance"]
+
+
 class ServerSettings(Settings):
     """`LIPSTREAM_PORT=9000` sets `port`, and so on."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8010, ge=0, le=65535)
     """Where to listen; port 0 takes a free one."""
+
+    only: Service | None = None
+    """One service alone, at the addresses its clients know: video, speech, lipsync or enhance. Its jobs have
+    a record of their own."""
 
     hosts: tuple[str, ...] = ()
     """Names this server is known by, besides `localhost` and its addresses."""
@@ -104,6 +111,9 @@ class ServerSettings(Settings):
     video_base_path: Path | None = None
     """Folder of templates by number: `POST /create-video/` with `video_number` N speaks with N.mp4 in it."""
 
+    control: bool = False
+    """Whether `/control` may stop the server and start it anew, as GPT-SoVITS's services let anybody do."""
+
     media_paths: tuple[Path, ...] = ()
     """Folders whose files requests to the older addresses may name by path, besides `video_base_path`,
     `temp_video_path`, `generated_audio_path`, `temp_dir_base` and `result_dir_base`."""
@@ -150,7 +160,7 @@ class ServerSettings(Settings):
     @property
     def folder(self) -> Path:
         """Where the server's record and its jobs' files lie."""
-        return self.data_dir / "server"
+        return self.data_dir / (f"server-{self.only}" if self.only else "server")
 
     @property
     def known_hosts(self) -> tuple[str, ...]:

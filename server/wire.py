@@ -470,6 +470,8 @@ class Problem(Model):
 
 
 class ErrorBody(Model):
-    """The body of every answer that is an error."""
+    """The body of every answer that is an error. code, message: the same, where older clients look."""
 
     error: Problem
+    code: int | None = None
+    message: str | None = None
