@@ -21,7 +21,7 @@ from server.files import Files, open_files, sources
 from server.folder import ServerFolder
 from server.metrics import Figures
 from server.problems import Refused
-from server.publishing import Publisher
+from server.publishing import Publisher, abandon
 from server.runner import Runner, Work
 from server.settings import ServerSettings
 from server.speaker import Speaker
@@ -107,6 +107,8 @@ async def open_house(settings: ServerSettings) -> AsyncGenerator[House, None]:
             await house.runner.start()
             if house.publisher is not None:
                 await house.publisher.start()
+            else:
+                await abandon(house.store)
             house.send(_warm(house))
             try:
                 yield house

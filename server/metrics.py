@@ -24,6 +24,9 @@ class Figures:
         self._progress: dict[str, Progress] = {}
         self._counted: dict[str, defaultdict[str, float]] = {}
         self._jobs = Gauge("lipstream_jobs", "Jobs on record", ["status"], registry=self._registry)
+        self._uploads = Gauge(
+            "lipstream_uploads", "Jobs to be uploaded, or uploaded", ["state"], registry=self._registry
+        )
         self._queue = Gauge(
             "lipstream_queue_depth",
             "Items waiting after a stage, all jobs",
@@ -65,8 +68,10 @@ class Figures:
             if progress.first_frame_s is not None:
                 self._first.observe(progress.first_frame_s)
 
-    def text(self, jobs: dict[str, int], viewers: int, lines: int) -> bytes:
+    def text(self, jobs: dict[str, int], uploads: dict[str, int], viewers: int, lines: int) -> bytes:
         """Everything, as Prometheus reads it."""
+        for state in ("uploading", "published", "failed"):
+            self._uploads.labels(state).set(uploads.get(state, 0))
         for status in get_args(Status):
             self._jobs.labels(status).set(jobs.get(status, 0))
         self._viewers.set(viewers)

@@ -100,7 +100,7 @@ class Publisher:
             event = UploadFailed(error=why, attempt=attempt, retry_in_s=round(wait, 3) if more else None)
             log.warning("upload %d of job %s failed: %s", attempt, job.id, why.message)
             if not more:
-                return await self._give_up(job, event)
+                return await give_up(self._store, job.id, event)
             await self._log(job.id, "job.upload_failed", event, attempt)
             await asyncio.sleep(wait)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
@@ -146,14 +146,25 @@ class Publisher:
             job.id, "published", "job.published", event.model_dump_json(), place=place
         )
 
-    async def _give_up(self, job: JobRow, event: UploadFailed) -> None:
-        await self._store.publications.end(
-            job.id,
-            "failed",
-            "job.upload_failed",
-            event.model_dump_json(exclude_none=True),
-            error=event.error.model_dump_json(),
+
+async def give_up(store: Store, job_id: str, event: UploadFailed) -> None:
+    """End an upload without success."""
+    await store.publications.end(
+        job_id,
+        "failed",
+        "job.upload_failed",
+        event.model_dump_json(exclude_none=True),
+        error=event.error.model_dump_json(),
+    )
+
+
+async def abandon(store: Store) -> None:
+    """End what an earlier server was to upload: there is no object storage any more."""
+    for job_id in await store.publications.waiting():
+        why = JobError(
+            code="no_storage", message="the settings name no object storage any more", stage="upload"
         )
+        await give_up(store, job_id, UploadFailed(error=why, attempt=0))
 
 
 class _Gone:

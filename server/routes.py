@@ -54,7 +54,8 @@ async def readyz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Figures for Prometheus."""
     house = request.app[HOUSE]
-    text = house.figures.text(await house.store.counts(), house.clips.viewers, len(house.lines))
+    jobs, uploads = await house.store.counts(), await house.store.publications.counts()
+    text = house.figures.text(jobs, uploads, house.clips.viewers, len(house.lines))
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 

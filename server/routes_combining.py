@@ -84,6 +84,6 @@ ROUTES = [
         {200: (CreatedVideo, "video/mp4")},
         body=CreateVideo,
         query={"stream": STREAM},
-        refuses=(409, 413, 415, 429, 500, 503, 507),
+        refuses=(409, 413, 415, 429, 500, 502, 503, 507),
     ),
 ]

@@ -16,7 +16,7 @@ _SHARED = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Content-Disposition": "inline",
 }
-_TYPES = ("video/mp4", "application/x-subrip", "text/vtt")
+_TYPES = ("video/mp4", "audio/mp4", "application/x-subrip", "text/vtt")
 _TEXT = {"type": "string"}
 
 

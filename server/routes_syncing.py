@@ -71,6 +71,6 @@ ROUTES = [
         body=ProcessSync,
         form={"video": FILE, "audio": FILE},
         query={"stream": STREAM},
-        refuses=(409, 413, 415, 429, 500, 503, 507),
+        refuses=(409, 413, 415, 429, 500, 502, 503, 507),
     ),
 ]

@@ -165,8 +165,9 @@ class ServerSettings(Settings):
     @property
     def known_hosts(self) -> tuple[str, ...]:
         """Names a request may be addressed to."""
+        names = [*self.hosts, host_of(self.public_url)]
         try:
             ip_address(self.host)
         except ValueError:
-            return (*self.hosts, self.host)
-        return self.hosts
+            names.append(self.host)
+        return tuple(filter(None, names))

@@ -27,6 +27,10 @@ class Publications:
         """Jobs whose files are still to be uploaded, those that ended first in front."""
         return await self._reader.call(_waiting, self._read)
 
+    async def counts(self) -> dict[str, int]:
+        """How many uploads there are of each state."""
+        return await self._reader.call(_counts, self._read)
+
     async def log(self, job_id: str, type: str, data: str, attempt: int) -> None:
         """Add an event of an upload under way. Raises UnknownJob."""
 
@@ -73,6 +77,10 @@ def add_event(db: sqlite3.Connection, log: list[Event], job_id: str, type: str, 
     db.execute("insert into events values(?, ?, ?, ?, ?)", (job_id, seq, event.ts, type, data))
     log.append(event)
     return event
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, int]:
+    return dict(db.execute("select state, count(*) from publications group by state").fetchall())
 
 
 def _waiting(db: sqlite3.Connection) -> list[str]:

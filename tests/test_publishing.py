@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import time
 from contextlib import asynccontextmanager, suppress
 
@@ -228,6 +229,47 @@ def test_an_upload_survives_restarts_and_nothing_is_deleted_before_it(data_dir, 
                 await asyncio.sleep(0.02)
             else:
                 pytest.fail("a published job was kept beyond its time")
+
+    run(main())
+
+
+def test_without_a_storage_any_more_what_was_to_be_uploaded_is_given_up(data_dir, endpoint):
+    endpoint[0].down = True
+
+    async def main():
+        async with served(data_dir, **settings_for(endpoint[1])) as it:
+            job = await it.video()
+            await completed(it, job)
+        async with served(data_dir) as it:
+            assert json.loads((await log_of(it, job))[-1].data)["error"]["code"] == "no_storage"
+            assert (await it.get(f"/v1/jobs/{job}"))["publication"]["state"] == "failed"
+            assert (await it.http.delete(f"/v1/jobs/{job}")).status == 200
+
+    run(main())
+
+
+@pytest.mark.slow
+def test_an_older_client_is_answered_when_the_files_are_published(
+    data_dir, endpoint, presenter_clip, tmp_path
+):
+    storage, url = endpoint
+    (tmp_path / "videos").mkdir()
+    shutil.copyfile(presenter_clip, tmp_path / "videos/1.mp4")
+    storage.faults.extend([None, 503])
+
+    async def main():
+        async with served(data_dir, video_base_path=tmp_path / "videos", **settings_for(url)) as it:
+            made = await it.post("/create-video/", 200, {"text": "Hello.", "video_number": "1"})
+            async with aiohttp.ClientSession() as other, other.get(made["video_url"]) as response:
+                assert response.status == 200
+                assert made["video_url"].startswith(url)
+            text = await (await it.http.get("/metrics")).text()
+            assert 'lipstream_uploads{state="published"} 1.0' in text
+
+        wrong = settings_for(url, oss_access_key_secret="wrong")  # noqa: S106  # it opens nothing
+        async with served(data_dir, video_base_path=tmp_path / "videos", **wrong) as it:
+            error = await it.post("/create-video/", 502, {"text": "Hello.", "video_number": "1"})
+            assert error["error"]["code"] == "oss_credentials"
 
     run(main())
 
