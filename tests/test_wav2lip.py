@@ -2,6 +2,7 @@
 is held against the reference in test_parity.py."""
 
 import itertools
+import pickle
 from dataclasses import replace
 
 import cv2
@@ -378,3 +379,32 @@ def test_the_lower_half_drawn_alone_is_the_lower_half_of_the_whole(layout):
     with torch.inference_mode():
         whole, lower = net(sound, faces), net.lower_half(sound, faces)
     torch.testing.assert_close(lower, whole[:, :, side // 2 :], rtol=0, atol=2e-6)
+
+
+def _truncated(path):
+    torch.save({"state_dict": Wav2Lip().state_dict()}, path)
+    path.write_bytes(path.read_bytes()[:100_000])
+
+
+class Harm:
+    def __reduce__(self):
+        return open, ("harm", "w")
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (_truncated, "may have been cut short"),
+        (lambda path: torch.save({"conv3_3_norm.weight": torch.zeros(256)}, path), "an S3FD face detector"),
+        (lambda path: path.write_bytes(pickle.dumps({"state_dict": Harm()})), "would run code when read"),
+        (lambda path: None, "is missing"),
+    ],
+    ids=["cut short", "of another network", "a malicious pickle", "missing"],
+)
+def test_own_weights_that_are_none_are_named_and_nothing_in_them_runs(tmp_path, monkeypatch, write, told):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.pth"
+    write(path)
+    with pytest.raises(BadInput, match=told):
+        Wav2LipEngine(settings=settings(tmp_path, own_weights={"wav2lip": path}))
+    assert not (tmp_path / "harm").exists()

@@ -121,8 +121,9 @@ def _read(path: Path) -> object:
         if _is_pickle(path):
             raise BadInput(
                 "weights_unsafe",
-                f"{path} would run code when read, or holds more than tensors ({_short(error)}); "
-                "it was not read further; get the checkpoint from its publisher",
+                # Not what torch says: it advises to read the file all the same.
+                f"{path} would run code when read, or holds more than tensors; it was not read further; get "
+                "the checkpoint from its publisher",
             ) from error
         raise BadInput("weights_wrong", f"{path} is {format_of(path)}, not a checkpoint") from error
     except _DAMAGE as error:
