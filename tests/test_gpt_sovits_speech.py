@@ -12,7 +12,7 @@ import torch
 from core.engines.gpt_sovits.decoder import EARLIEST_END, Decoder, Request
 from core.engines.gpt_sovits.sampling import Sampling, draw
 from core.engines.gpt_sovits.utterance import TRIES, Pace, utter
-from core.engines.gpt_sovits.vocoder import AHEAD, Vocoder, length, stops
+from core.engines.gpt_sovits.vocoder import AHEAD, LATER, Vocoder, length, stops
 from core.errors import Error
 from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
@@ -243,6 +243,39 @@ def test_not_a_number_in_the_sound_fails_and_names_the_network(ending):
     )
     with pytest.raises(Error, match="SoVITS network gave numbers that are not finite"):
         list(spoken(ending, broken, Pace(0.0, 100.0))[2])
+
+
+def test_between_two_chances_to_stop_there_is_one_token_and_one_piece_of_sound_at_most(ending, singer):
+    """So a cancel takes effect within one step of the decoder and one piece of the vocoder."""
+    work = Counter()
+
+    class Counted(Vocoder):
+        def push(self, tokens, last=False):
+            work["pushes"] += 1
+            work["tokens"] += len(tokens)
+            return super().push(tokens, last)
+
+    decoder, plain = Decoder(ending), Decoder.step
+
+    def step():
+        work["steps"] += 1
+        plain(decoder)
+
+    decoder.step = step
+    pieces = utter(
+        request(1),
+        decoder,
+        lambda seed: Counted(singer, PHONES, VOICE, seed=seed),
+        len(PHONES),
+        Pace(0.0, 100.0),
+        Counter(),
+    )
+    most = Counter()
+    for _ in pieces:
+        most |= work  # the larger of each
+        work.clear()
+    assert (most["steps"], most["pushes"]) == (1, 1)
+    assert most["tokens"] <= LATER + 1
 
 
 def test_stopping_frees_the_sentences_place_within_one_token(talker, singer):
