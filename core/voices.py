@@ -31,6 +31,9 @@ DEFAULT = "default"
 MODELS = {"t2s": ".ckpt", "sovits": ".pth"}
 """Endings of the two kinds of model a voice may have of its own."""
 
+PUBLISHED = {"t2s": "gpt-sovits-t2s", "sovits": "gpt-sovits-v"}
+"""How the names of published models of a kind begin."""
+
 
 async def clone(
     folder: Path,
@@ -101,7 +104,7 @@ def find_model(settings: VoiceSettings, name: str, part: str) -> Path:
     files = {path.name: path for path in folder.glob(f"*{ending}")} if folder.is_dir() else {}
     there = installed(settings.weights_dir, settings.own_weights)
     for one in CHECKPOINTS.values():
-        if one.name in there and one.name.startswith("gpt-sovits-") and one.file.endswith(ending):
+        if one.name in there and one.name.startswith(PUBLISHED[part]) and one.file.endswith(ending):
             files[one.name] = locate(one.name, settings.weights_dir, settings.own_weights)
     if name not in files:
         known = ", ".join(sorted(files)) or "none yet"

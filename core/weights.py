@@ -22,6 +22,7 @@ _TRIES = 5
 """Attempts at one source that bring nothing before the next source is tried; one that brings something does
 not count."""
 _CHUNK = 1 << 20
+_HUB = "https://huggingface.co"
 
 
 def installed(folder: Path, own: Mapping[str, Path] | None = None) -> frozenset[str]:
@@ -80,7 +81,8 @@ def download(
     """Get `checkpoint` into `folder`, going on where an earlier try stopped; at once if it is there already.
 
     accept: the user agrees to `checkpoint.terms`, which are then kept beside the file.
-    mirror: address of a folder that has the file under its name; tried before the publisher's.
+    mirror: address of a folder that has the file under its name; tried before the publisher's. Files on the
+        Hugging Face Hub are looked for at HF_ENDPOINT first, if that is in the environment.
     pause_s: first wait between tries; it doubles.
     Raises BadInput `terms_not_accepted` or `download_failed`, which tells what each source gave; StorageFull.
     """
@@ -94,9 +96,8 @@ def download(
             "accept",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    sources = [f"{mirror.rstrip('/')}/{checkpoint.file}"] if mirror else []
     failures = []
-    for source in [*sources, *checkpoint.sources]:
+    for source in _sources(checkpoint, mirror):
         try:
             fault = _bring(source, path, checkpoint, report, pause_s)
         except OSError as error:
@@ -114,6 +115,15 @@ def download(
         f"{checkpoint.name} could not be downloaded; {'; '.join(failures)}. "
         f"Put the file into {folder} as {checkpoint.file} by hand, or name a mirror",
     )
+
+
+def _sources(checkpoint: Checkpoint, mirror: str | None) -> list[str]:
+    """Where to look for the file, in order."""
+    first = [f"{mirror.rstrip('/')}/{checkpoint.file}"] if mirror else []
+    if endpoint := os.environ.get("HF_ENDPOINT", "").rstrip("/"):
+        on_hub = [source for source in checkpoint.sources if source.startswith(_HUB)]
+        first += [endpoint + source.removeprefix(_HUB) for source in on_hub]
+    return list(dict.fromkeys([*first, *checkpoint.sources]))
 
 
 def _bring(source: str, path: Path, checkpoint: Checkpoint, report: Report, pause_s: float) -> str | None:

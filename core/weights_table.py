@@ -176,6 +176,42 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
             _MIT_VOICE,
         ),
         Checkpoint(
+            "gpt-sovits-t2s-v2",
+            "cloned voices: text to tokens, of v2",
+            "s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt",
+            155_315_150,
+            "732f94e63b148066e24c7f9d2637f3374083e637635f07fbdb695dee20ddbe1f",
+            _sovits("gsv-v2final-pretrained/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-v2",
+            "cloned voices: tokens to sound, of v2, small",
+            "s2G2333k.pth",
+            106_035_259,
+            "924fdccaa3c574bf139c25c9759aa1ed3b3f99e19a7c529ee996c2bc17663695",
+            _sovits("gsv-v2final-pretrained/s2G2333k.pth"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-t2s-v1",
+            "cloned voices: text to tokens, of v1 (Chinese, English, Japanese)",
+            "s1bert25hz-2kh-longer-epoch=68e-step=50232.ckpt",
+            155_093_966,
+            "b1c1e17e9c99547a89388f72048cd6e1b41b5a18b170e86a46dfde0324d63eb1",
+            _sovits("s1bert25hz-2kh-longer-epoch=68e-step=50232.ckpt"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
+            "gpt-sovits-v1",
+            "cloned voices: tokens to sound, of v1",
+            "s2G488k.pth",
+            105_973_721,
+            "020a014e1e01e550e510f2f61fae5e5f5b6aab40f15c22f1f12f724df507e835",
+            _sovits("s2G488k.pth"),
+            _MIT_VOICE,
+        ),
+        Checkpoint(
             "gpt-sovits-speaker",
             "cloned voices: tells speakers apart (ERes2NetV2)",
             "pretrained_eres2netv2w24s4ep4.ckpt",
@@ -214,5 +250,13 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     )
 }
 
-SETS: Mapping[str, tuple[str, ...]] = {"facelib": ("retinaface", "parsenet")}
-"""Names for several checkpoints at once: what CodeFormer's users know as facelib."""
+_LISTENING = ("chinese-hubert", "chinese-roberta", "chinese-roberta-tokens")
+SETS: Mapping[str, tuple[str, ...]] = {
+    "facelib": ("retinaface", "parsenet"),
+    "voice-v2proplus": ("gpt-sovits-t2s", "gpt-sovits-v2proplus", "gpt-sovits-speaker", *_LISTENING),
+    "voice-v2pro": ("gpt-sovits-t2s", "gpt-sovits-v2pro", "gpt-sovits-speaker", *_LISTENING),
+    "voice-v2": ("gpt-sovits-t2s-v2", "gpt-sovits-v2", *_LISTENING),
+    "voice-v1": ("gpt-sovits-t2s-v1", "gpt-sovits-v1", *_LISTENING),
+}
+"""Names for several checkpoints at once: what CodeFormer's users know as facelib, and for GPT-SoVITS all that
+a version's base models need."""

@@ -195,8 +195,10 @@ def _add_voices(voices: argparse.ArgumentParser) -> None:
     add.add_argument("--text", default="", help="what the recording says")
     add.add_argument("--lang", default="zh", help="its language (default: zh)")
     add.add_argument("--aux", action="append", default=[], metavar="FILE", help="one more recording")
-    add.add_argument("--gpt", metavar="FILE", help="the voice's own .ckpt")
-    add.add_argument("--sovits", metavar="FILE", help="the voice's own .pth")
+    add.add_argument(
+        "--gpt", metavar="FILE", help="the voice's own .ckpt, or the name of one (lipstream models)"
+    )
+    add.add_argument("--sovits", metavar="FILE", help="the voice's own .pth, or the name of one")
     test = actions.add_parser("test", help="have a voice speak a line: how soon, how fast, how loud")
     test.add_argument("name", metavar="NAME")
     test.add_argument("--text", help="what it says (default: a line in its language)")

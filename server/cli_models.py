@@ -56,7 +56,7 @@ def _download(wanted: Sequence[Checkpoint], options: argparse.Namespace) -> int:
                 one,
                 settings.weights_dir,
                 accept=accept,
-                mirror=options.mirror,
+                mirror=options.mirror or settings.weights_mirror,
                 report=partial(_advance, bars, task),
             )
         Console().print(str(path), highlight=False, soft_wrap=True)

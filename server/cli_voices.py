@@ -2,15 +2,17 @@
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from core.config import Settings
+from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.studio import CLONED, Studio
-from core.voices import clone
+from core.voices import clone, find_model
 from server.cli_voice_trial import try_voice
 
 
@@ -53,11 +55,18 @@ async def _add(options: argparse.Namespace) -> int:
         text=options.text,
         language=options.lang,
         aux=[Path(path) for path in options.aux],
-        t2s=Path(options.gpt) if options.gpt else None,
-        sovits=Path(options.sovits) if options.sovits else None,
+        t2s=_model(options.gpt, "t2s"),
+        sovits=_model(options.sovits, "sovits"),
     )
     Console().print(options.name)
     return 0
+
+
+def _model(given: str | None, part: str) -> Path | None:
+    """A file, or what the name of published weights or of a file in the models folder stands for."""
+    if given is None or Path(given).is_file() or os.sep in given:
+        return Path(given) if given else None
+    return find_model(VoiceSettings(), given, part)
 
 
 def _folder() -> Path:

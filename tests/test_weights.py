@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, StorageFull
-from core.weights import chosen, download, installed, locate, verify
+from core.weights import _sources, chosen, download, installed, locate, verify
 from core.weights_table import CHECKPOINTS, SETS, Checkpoint
 
 CONTENT = bytes(range(256)) * 4000
@@ -200,6 +200,25 @@ def test_every_row_of_the_table_can_be_verified_and_says_its_terms():
         assert len(entry.sources) > 1
         assert all(source.startswith("https://") for source in entry.sources)
     assert len({replace(entry, name="").file for entry in CHECKPOINTS.values()}) == len(CHECKPOINTS)
+
+
+def test_the_hubs_files_are_looked_for_at_its_stand_in_first_and_others_are_not(tmp_path, monkeypatch):
+    behaviour = Behaviour(status=404)
+    with serving(behaviour) as address:
+        monkeypatch.setenv("HF_ENDPOINT", f"{address}/hub/")
+        entry = checkpoint("https://huggingface.co/who/what/x", f"{address}/elsewhere/x")
+        sources = _sources(entry, f"{address}/mirror")
+        assert sources == [
+            f"{address}/mirror/net.pth",
+            f"{address}/hub/who/what/x",
+            "https://huggingface.co/who/what/x",
+            f"{address}/elsewhere/x",
+        ]
+        behaviour.status = 200
+        fetch(replace(entry, sources=("https://huggingface.co/who/what/x",)), tmp_path)
+    assert len(behaviour.asked) == 1  # from the stand-in: the hub itself was not needed
+    monkeypatch.delenv("HF_ENDPOINT")
+    assert _sources(entry, None) == list(entry.sources)
 
 
 def test_a_set_stands_for_its_checkpoints_and_each_is_in_the_table():

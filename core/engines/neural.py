@@ -26,6 +26,10 @@ class NeuralSettings(Settings):
     """The user's own checkpoints by the name of the published one they stand in for, as JSON:
     {"wav2lip": "/data/checkpoint_step000200000.pth"}."""
 
+    weights_mirror: str = ""
+    """Address of a folder that has the files of `lipstream models`, asked before their publishers. HF_ENDPOINT
+    in the environment stands for the Hugging Face Hub alone, as in huggingface_hub."""
+
     wav2lip_offset: int = -1
     """Frames by which the sound Wav2Lip hears for a picture is later than the picture. -1 is how it was
     trained, and 40 ms sooner to the first picture; 0 is what the authors' inference.py does."""
