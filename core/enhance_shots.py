@@ -22,11 +22,11 @@ BATCH = 8
 
 
 async def enhance_shots(
-    shots: AsyncIterator[Shot], enhance: Staffed, hands: Worker
+    shots: AsyncIterator[Shot], enhance: Staffed, hands: Worker, fidelity: float
 ) -> AsyncGenerator[Sequence[Frame], None]:
     """Yield the frames of `shots`, faces made clearer, a batch at a time. Those without a face stay the same.
 
-    hands: the thread on which crops are cut out and pasted.
+    hands: the thread on which crops are cut out and pasted. fidelity: as in `FaceEnhancer.enhance`.
     """
     async for shot in shots:
         prepared = [
@@ -35,11 +35,16 @@ async def enhance_shots(
         ]
         for first in range(0, len(shot), BATCH):
             batch = range(first, min(first + BATCH, len(shot)))
-            yield await _clearer(shot, batch, prepared, enhance, hands)
+            yield await _clearer(shot, batch, prepared, enhance, hands, fidelity)
 
 
 async def _clearer(
-    shot: Shot, batch: range, prepared: Sequence[Arrays], enhance: Staffed, hands: Worker
+    shot: Shot,
+    batch: range,
+    prepared: Sequence[Arrays],
+    enhance: Staffed,
+    hands: Worker,
+    fidelity: float,
 ) -> Sequence[Frame]:
     frames = shot.frames[batch.start : batch.stop]
     faces = [(track, [k for k in batch if track.found[k]]) for track in shot.tracks]
@@ -50,7 +55,9 @@ async def _clearer(
         if numbers:
             there = [frames[k - batch.start] for k in numbers]
             patches = await hands.call(_cut_out, there, numbers, track)
-            clearer = await enhance.worker.call(enhance.engine.enhance, patches, numbers, track, learnt)
+            clearer = await enhance.worker.call(
+                enhance.engine.enhance, patches, numbers, track, learnt, fidelity
+            )
             await hands.call(_put_back, there, numbers, track, clearer)
     return frames
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.encode_video import encode_video
+from core.engines.base import FIDELITY
 from core.enhance_shots import enhance_shots
 from core.errors import BadInput
 from core.media import AudioSource, Limits, VideoHead, open_audio, open_video
@@ -39,13 +40,15 @@ _AHEAD = 16 << 20
 class Enhancement:
     """What to make clearer: the video `source`.
 
-    enhancer, face: engine names or "auto". upscale: 1, or 2 for pictures twice as large.
+    enhancer, face: engine names or "auto". upscale: 1, or 2 for pictures twice as large. fidelity: 0 the
+    clearest faces, 1 those nearest to what they were; `FaceEnhancer.enhance`.
     """
 
     source: Path
     enhancer: str = "auto"
     face: str = "auto"
     upscale: int = 1
+    fidelity: float = FIDELITY
 
 
 async def enhance_video(
@@ -65,6 +68,8 @@ async def enhance_video(
     progress = progress or Progress()
     if request.upscale not in (1, 2):
         raise BadInput("out_of_range", f"upscale {request.upscale} is neither 1 nor 2", "upscale")
+    if not 0 <= request.fidelity <= 1:  # NaN is neither
+        raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
     enhance = await studio.engine("enhance", request.enhancer)
     face = await studio.engine("face", request.face)
     progress.engines = {"enhance": enhance.name, "face": face.name}
@@ -83,7 +88,8 @@ async def enhance_video(
         waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
-        clear = pipe.stage("enhance", enhance_shots(shots, enhance, workers[0]), limit=1, count=len)
+        clearer = enhance_shots(shots, enhance, workers[0], request.fidelity)
+        clear = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(clear, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
             await sink(fragment)

@@ -111,6 +111,12 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
         "the first in mono",
     )
     enhance.add_argument("--engine", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
+    enhance.add_argument(
+        "--fidelity",
+        type=float,
+        metavar="W",
+        help="0 the clearest faces, 1 the most alike (default: 0.7)",
+    )
     enhance.add_argument("--upscale", type=int, default=1, metavar="N", help="2: a picture twice as large")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from core.engines.base import FIDELITY
 from core.enhance_video import LIMITS, Enhancement, Sink, enhance_video
 from core.media import splice
 from core.recording import Recording
@@ -18,7 +19,12 @@ from server.cli_render import bars, interruptible, to_stdout
 def enhance_command(options: argparse.Namespace) -> int:
     """`lipstream enhance`."""
     source = Path(options.video)
-    request = Enhancement(source, enhancer=options.engine, upscale=options.upscale)
+    request = Enhancement(
+        source,
+        enhancer=options.engine,
+        upscale=options.upscale,
+        fidelity=FIDELITY if options.fidelity is None else options.fidelity,
+    )
     asyncio.run(interruptible(_enhance(request, options.output)))
     return 0
 

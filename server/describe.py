@@ -33,7 +33,7 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
         metrics=Metrics.model_validate_json(row.metrics) if row.metrics else None,
         publication=_publication(row.publication) if row.publication else None,
         last_seq=row.last_seq,
-        request=order.video if full else None,
+        request=(order.video or order.enhancement) if full else None,
     )
 
 

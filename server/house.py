@@ -16,6 +16,7 @@ from core.templates import Templates
 from server.background_work import BackgroundWork
 from server.catalog import Catalog
 from server.catalog_voices import Voices
+from server.enhance_work import EnhanceWork
 from server.fetching import Fetcher, Kind, fetcher_of
 from server.files import Files, open_files, sources
 from server.folder import ServerFolder
@@ -134,6 +135,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         "video": VideoWork(studio, templates, store, clips, folder, figures, settings),
         "template": TemplateWork(studio, templates, folder),
         "background": BackgroundWork(studio, Backgrounds(studio, templates), folder),
+        "enhancement": EnhanceWork(studio, store, clips, folder, figures, settings.face),
     }
     files = open_files(settings, folder)
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None

@@ -13,6 +13,7 @@ import static
 from server import (
     routes_backgrounds,
     routes_combining,
+    routes_enhancements,
     routes_files,
     routes_jobs,
     routes_speaking,
@@ -81,6 +82,7 @@ async def index(request: web.Request) -> web.FileResponse:
 
 ROUTES = [
     *routes_videos.ROUTES,
+    *routes_enhancements.ROUTES,
     *routes_voices.ROUTES,
     *routes_templates.ROUTES,
     *routes_backgrounds.ROUTES,

@@ -212,7 +212,7 @@ def recent_runs(db: sqlite3.Connection, limit: int) -> list[Run]:
     """The jobs completed last that made a video, newest first."""
     init = "select data from events where job = jobs.id and type = 'video.init' order by seq limit 1"
     rows = db.execute(
-        f"select metrics, began, ({init}) as video from jobs where status = 'completed' and object = 'video'"  # noqa: S608  # constants
+        f"select metrics, began, ({init}) as video from jobs where status = 'completed'"  # noqa: S608  # constants
         " and metrics is not null and began is not null and video is not null order by number desc limit ?",
         (limit,),
     )

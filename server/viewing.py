@@ -21,7 +21,7 @@ async def opened_clip(house: House, job_id: str) -> AsyncGenerator[Clip, None]:
     Raises UnknownJob; Refused, with the job's own error, if there will be none.
     """
     job = await house.store.get(job_id)
-    if job.object != "video":
+    if job.object not in ("video", "enhancement"):
         raise Refused(404, "no_video", f"job {job_id} makes no video")
     if job.status not in TERMINAL:
         clip = house.clips.coming(job_id)

@@ -13,7 +13,7 @@ from core.engines.base import FIDELITY
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
-Kind = Literal["video", "template", "background"]
+Kind = Literal["video", "template", "background", "enhancement"]
 
 StageName = Literal["prepare", "tts", "lipsync", "enhance", "encode", "upload"]
 StageState = Literal["pending", "running", "finished", "error", "skipped", "cancelled"]
@@ -202,6 +202,18 @@ class BackgroundRequest(Model):
         return self
 
 
+class EnhancementRequest(Model):
+    """A video, sent or at `video_url`, with its faces made clearer."""
+
+    video_url: Url | None = None
+    engine: Annotated[Name, Field(description="a clarity engine from /v1/engines")] = "auto"
+    fidelity: Annotated[
+        float, Field(ge=0, le=1, allow_inf_nan=False, description="0 the clearest faces, 1 the most alike")
+    ] = FIDELITY
+    upscale: Annotated[int, Field(ge=1, le=2, description="2: a picture twice as large")] = 1
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+
+
 class SpeechRequest(Model):
     """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
 
@@ -232,6 +244,7 @@ class Order(Model):
 
     upload: the file in the job's folder that came with it. scene: another, a video used in place of a
         template. face: whose face is meant in a new template. prepare: of a template that is there.
+    enhancement: how to make an uploaded video clearer.
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
         job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
     background: behind the person of template `base`; then `template` is the one that is to be made.
@@ -242,6 +255,7 @@ class Order(Model):
     title: str
     template: str | None
     video: VideoRequest | LipsyncRequest | None = None
+    enhancement: EnhancementRequest | None = None
     upload: str | None = None
     template_file: str | None = None
     template_name: str | None = None
@@ -338,7 +352,7 @@ class Job(Model):
     metrics: Metrics | None = None
     publication: Publication | None = None
     last_seq: int
-    request: VideoRequest | LipsyncRequest | None = None
+    request: VideoRequest | LipsyncRequest | EnhancementRequest | None = None
 
 
 class Link(Model):

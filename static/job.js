@@ -13,8 +13,11 @@
  * @typedef {{state: 'uploading' | 'published' | 'failed', error?: Failure | null}} Publication
  */
 
-/** The stages in the order a job meets them. */
-export const STAGES = ['prepare', 'tts', 'lipsync', 'enhance', 'encode', 'upload'];
+/** The stages in the order a job meets them: no kind of job has them all. */
+export const STAGES = ['prepare', 'decode', 'tts', 'faces', 'lipsync', 'enhance', 'encode', 'upload'];
+
+const OF_SPEECH = ['prepare', 'tts', 'lipsync'];
+const OF_ENHANCEMENT = ['decode', 'faces'];
 
 const ENDS = new Map([
   ['job.completed', 'completed'],
@@ -82,6 +85,20 @@ export class Job {
   /** Seconds of video that can be watched by now. */
   get made() {
     return this.reach('encode') ?? 0;
+  }
+
+  /** Something comes of it that can be played. */
+  get playable() {
+    return this.object === 'video' || this.object === 'enhancement';
+  }
+
+  /**
+   * Whether a job of this kind has such a stage.
+   * @param {string} name
+   */
+  has(name) {
+    if (name === 'upload') return Boolean(this.stages[name]); // not every server stores its results elsewhere
+    return !(this.object === 'enhancement' ? OF_SPEECH : OF_ENHANCEMENT).includes(name);
   }
 
   /**

@@ -1,10 +1,13 @@
 /** A lane per step on the time line of the video: how far each has got, how fast it is, and where the viewer is. */
 
 import { el, setText } from './dom.js';
-import { STAGES } from './job.js';
+import { Job, STAGES } from './job.js';
 
 /** More queued items than this are not told apart. */
 const MOST_DOTS = 6;
+
+/** While there is no job, lanes are as for a video. */
+const NOBODY = new Job('');
 
 /**
  * @typedef {object} Lane
@@ -59,8 +62,7 @@ export class Lanes {
     const figures = idle || name === 'prepare' ? '' : this.language.seconds(reach);
     this.#row(name, state, reach / this.scale, figures, speed === null ? '' : this.language.times(speed));
     const { row, track } = this.#lane(name);
-    // Not every server stores its results elsewhere.
-    row.hidden = name === 'upload' && !job?.stages[name];
+    row.hidden = !(job ?? NOBODY).has(name);
     track.style.setProperty('--queue', String(Math.min(queue, MOST_DOTS)));
     const said = [t(`state.${state}`), figures, queue ? t('lanes.queue', { count: queue }) : ''];
     track.setAttribute('aria-valuetext', said.filter(Boolean).join(', '));

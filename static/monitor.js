@@ -127,7 +127,7 @@ export class Monitor {
     for (const [name, bar] of row.bars) this.#mini(job, name, bar);
     setText(row.figures, this.#figures(job));
     setText(row.open, t('action.open'));
-    row.open.hidden = job.object !== 'video';
+    row.open.hidden = !job.playable;
     row.open.setAttribute('aria-label', `${t('action.open')}: ${title}`);
     setText(row.cancel, t('action.cancel'));
     row.cancel.hidden = job.over;
@@ -137,7 +137,7 @@ export class Monitor {
   /** @param {Job} job @param {string} name @param {HTMLElement} bar */
   #mini(job, name, bar) {
     const { state, done, total } = job.stage(name);
-    bar.hidden = name === 'upload' && !job.stages[name];
+    bar.hidden = !job.has(name);
     const share = state === 'finished' ? 1 : total ? done / total : 0;
     bar.dataset.state = state;
     bar.title = `${this.language.t(`lane.${name}`)}: ${this.language.t(`state.${state}`)}`;

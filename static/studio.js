@@ -84,7 +84,7 @@ export class Studio {
     this.#leave();
     try {
       const state = await getJob(id);
-      if (state.request) this.composer.restore(state.request);
+      if (state.request && state.object === 'video') this.composer.restore(state.request);
       this.#show(state);
     } catch (error) {
       this.gone = error instanceof ApiError && error.status === 404;

@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import tempfile
 import wave
+from pathlib import Path
 
 import aiohttp
 import cv2
@@ -14,6 +16,7 @@ from scipy.io import wavfile
 from core.engines.builtin import presenter
 from tests import couples
 from tests.browser import Page, needs_chromium
+from tests.crowds import write_group
 from tests.faces import sentence
 from tests.recordings import recording
 from tests.viewer import Viewer, in_browser, runner, viewer
@@ -159,6 +162,31 @@ async def test_a_finished_job_opens_from_its_file(viewer: Viewer) -> None:
     assert f"/v1/jobs/{job}/outputs/" in await page.evaluate(f"{VIDEO}.currentSrc")
     await page.until(f"{VIDEO}.textTracks[0].cues.length >= 1")
     assert await page.evaluate("document.querySelector('#text').value") == SHORT
+
+
+@in_browser
+async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(viewer: Viewer) -> None:
+    form = aiohttp.FormData()
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_group(
+            Path(folder) / "one.mp4", lambda k: [(60, 40)], size=(320, 240), head=130, frames=50
+        )
+        form.add_field("file", path.read_bytes(), filename="one.mp4")
+    async with viewer.http.post(f"{viewer.url}v1/enhancements", data=form) as response:
+        job = (await response.json())["id"]
+    page = await viewer.visit(f"#/job/{job}")
+    await page.until(f"{TONE} === 'completed'")
+    await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.duration > 1")
+    shown = "[...document.querySelectorAll('[data-lane]')].filter((row) => !row.hidden)"
+    assert await page.evaluate(f"{shown}.map((row) => row.dataset.lane)") == [
+        "decode",
+        "faces",
+        "enhance",
+        "encode",
+        "play",
+    ]
+    await page.evaluate("location.hash = '#/monitor'")
+    await page.until(f"document.querySelector('[data-job=\"{job}\"] a')?.checkVisibility()")
 
 
 @in_browser

@@ -3,7 +3,7 @@
 import pytest
 
 from server.store_rows import Run
-from server.video_work import HINT_JOBS, rate_hint
+from server.telling import HINT_JOBS, rate_hint
 from tests.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
