@@ -46,7 +46,7 @@ class Recording:
         try:
             if self._destination.exists() and not self._destination.is_file():
                 raise FileExistsError(errno.EEXIST, "it exists and is not a file")
-            self._file = await self._worker.call(self._part.open, "xb")
+            await self._worker.call(self._open)
         except OSError as error:
             self._worker.close()
             raise BadInput(
@@ -54,6 +54,9 @@ class Recording:
                 f"{self._destination} cannot be written ({error.strerror}); choose another place",
                 "output",
             ) from error
+        except BaseException:
+            await self.__aexit__(None, None, None)  # cancelled, but the thread has made the file by now
+            raise
         return self
 
     async def write(self, fragment: Fragment) -> None:
@@ -89,6 +92,9 @@ class Recording:
                     f"no room on the disk for {self._destination}; free some, or choose another place"
                 ) from error
             raise
+
+    def _open(self) -> None:
+        self._file = self._part.open("xb")
 
     def _append(self, data: bytes) -> None:
         assert self._file is not None  # noqa: S101  # opened on entering

@@ -249,3 +249,17 @@ def test_nothing_stays_open(tmp_path: Path, made: list[Fragment]) -> None:
         time.sleep(0.01)
     assert process.num_threads() <= threads
     assert process.num_fds() == files
+
+
+def test_cancelled_while_its_file_is_being_made_it_leaves_nothing(tmp_path: Path) -> None:
+    async def work() -> None:
+        for turns in range(1, 4):
+            task = asyncio.create_task(recorded(tmp_path / "video.mp4", []))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(asyncio.wait_for(work(), 10))
+    assert list(tmp_path.iterdir()) == []
