@@ -1,6 +1,8 @@
 """Templates and texts that the benches share."""
 
 import asyncio
+import resource
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -65,3 +67,9 @@ async def rendered(
             note(item)
 
     return await render(request, studio, templates, sink)
+
+
+def peak_mb() -> float:
+    """The most memory this process has had so far, in megabytes."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1024 if sys.platform != "darwin" else 2**20)

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 
 from bench import Figure
-from bench._scene import rendered, scene, speech_text
+from bench._scene import peak_mb, rendered, scene, speech_text
 from core.render import Request
 
 
@@ -24,7 +23,7 @@ def _measured(minutes: int) -> float:
     done = subprocess.run(
         [sys.executable, "-m", "bench.memory", str(minutes)], check=True, capture_output=True, text=True
     )
-    return float(json.loads(done.stdout.splitlines()[-1])["peak_mb"])
+    return float(json.loads(done.stdout.splitlines()[-1]))
 
 
 async def _render(minutes: int) -> None:
@@ -34,5 +33,4 @@ async def _render(minutes: int) -> None:
 
 if __name__ == "__main__":
     asyncio.run(_render(int(sys.argv[1])))
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"peak_mb": kilobytes / (1024 if sys.platform != "darwin" else 2**20)}))
+    print(json.dumps(peak_mb()))
