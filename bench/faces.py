@@ -5,6 +5,7 @@ plain way is what the authors' script does with a frame: RetinaFace-R50, network
 """
 
 import asyncio
+import copy
 import itertools
 import json
 import os
@@ -48,7 +49,7 @@ def figures() -> Iterator[Figure]:
     settings = NeuralSettings()
     device = device_of(settings.device)
     net, _ = net_of(_FIXTURES, 1.1)
-    engine = CodeFormerEngine(net=net, settings=settings)
+    engine = CodeFormerEngine(net=copy.deepcopy(net), settings=settings)
     plain = net.to(device)
     face = _face()
     yield from _network(plain, engine._restorer, face)

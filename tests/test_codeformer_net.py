@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from core.engines.checkpoints import load_net  # noqa: E402  # needs torch
 from core.errors import BadInput  # noqa: E402
-from core.nets.codeformer import CodeFormer, Layout, layout_of, with_statistics_of  # noqa: E402
+from core.nets.codeformer import CodeFormer, Layout, Up, layout_of, quicken, with_statistics_of  # noqa: E402
 from tests.codeformers import SMALL, small_net  # noqa: E402
 
 KEYS = Path(__file__).parent / "fixtures" / "codeformer" / "keys.json"
@@ -104,3 +104,11 @@ def test_codes_take_on_the_colours_of_the_features():
     made = with_statistics_of(style, content)
     assert torch.allclose(made.mean(dim=(2, 3)), style.mean(dim=(2, 3)), atol=1e-4)
     assert torch.allclose(made.std(dim=(2, 3)), style.std(dim=(2, 3)), rtol=2e-3)
+
+
+def test_quickened_it_draws_the_same_with_less_work():
+    plain, quick = small_net(), small_net()
+    quicken(quick)
+    assert not [module for module in quick.modules() if isinstance(module, Up)]
+    with torch.inference_mode():
+        assert torch.allclose(plain(picture(), 0.5, True)[0], quick(picture(), 0.5, True)[0], atol=2e-4)

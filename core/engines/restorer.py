@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import Error
-from core.nets.codeformer import CodeFormer
+from core.nets.codeformer import CodeFormer, quicken
 from core.nets.packed import can_pack, laid_out, packed
 from core.types import Image
 
@@ -109,6 +109,7 @@ def as_input(faces: Image, device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 def _prepared(net: CodeFormer, device: torch.device, dtype: torch.dtype) -> CodeFormer:
+    quicken(net)
     if device.type == "cpu" and can_pack():
         example = (torch.zeros(1, 3, net.layout.side, net.layout.side), 1.0, True)
         whole: nn.Module = packed(net, example, dtype, _CONVOLVING)

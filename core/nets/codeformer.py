@@ -67,6 +67,13 @@ class Norm(nn.GroupNorm):
         return functional.silu(x, inplace=not torch.is_grad_enabled()) if self.swish else x
 
 
+class Summing(nn.Conv2d):
+    """A convolution to whose result something is added; fast kernels do both in one go."""
+
+    def forward(self, x: Tensor, added: Tensor) -> Tensor:  # type: ignore[override]  # it takes two
+        return super().forward(x) + added
+
+
 class Residual(nn.Module):
     """Two normalised convolutions; the input added, through a 1x1 convolution where channels change."""
 
@@ -75,13 +82,14 @@ class Residual(nn.Module):
         self.norm1 = Norm(cin, swish=True)
         self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
         self.norm2 = Norm(cout, swish=True)
-        self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
+        self.conv2 = Summing(cout, cout, 3, padding=1)
         if cin != cout:
             self.conv_out = nn.Conv2d(cin, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv2(self.norm2(self.conv1(self.norm1(x))))
-        return y + (self.conv_out(x) if hasattr(self, "conv_out") else x)
+        skip = self.conv_out(x) if hasattr(self, "conv_out") else x
+        y: Tensor = self.conv2(self.norm2(self.conv1(self.norm1(x))), skip)
+        return y
 
 
 class Attention(nn.Module):
@@ -122,6 +130,19 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
         return y
+
+    def merged(self) -> nn.ConvTranspose2d:
+        """Both steps in one, with 4/9 of the work: where pixels repeat, taps of the kernel add up."""
+        weight, bias = self.conv.weight.detach(), self.conv.bias
+        cout, cin = weight.shape[:2]
+        # Tap d of a row meets the even or the odd copy of a pixel; together they reach four places.
+        reach = torch.zeros(3, 4)
+        for tap in range(3):
+            reach[tap, [2 - tap, 3 - tap]] = 1
+        grown = torch.einsum("oiab,ak,bl->iokl", weight, reach, reach)
+        one = nn.ConvTranspose2d(cin, cout, 4, stride=2, padding=1)
+        one.load_state_dict({"weight": grown} if bias is None else {"weight": grown, "bias": bias.detach()})
+        return one.eval()
 
 
 class Encoder(nn.Module):
@@ -193,8 +214,8 @@ class Fuse(nn.Module):
 
     def forward(self, seen: Tensor, drawn: Tensor, fidelity: float) -> Tensor:
         both = self.encode_enc(torch.cat((seen, drawn), dim=1))
-        change: Tensor = drawn * self.scale(both) + self.shift(both)
-        return drawn + fidelity * change
+        change = torch.addcmul(self.shift(both), drawn, self.scale(both))
+        return torch.add(drawn, change, alpha=fidelity)
 
 
 class Layer(nn.Module):
@@ -292,6 +313,14 @@ def with_statistics_of(style: Tensor, content: Tensor) -> Tensor:
     mean, deviation = statistics(content)
     style_mean, style_deviation = statistics(style)
     return (content - mean) / deviation * style_deviation + style_mean
+
+
+def quicken(net: CodeFormer) -> None:
+    """Do the same with less work from now on; state dicts no longer fit afterwards."""
+    blocks = net.generator.blocks
+    for number, block in enumerate(blocks):
+        if isinstance(block, Up):
+            blocks[number] = block.merged()
 
 
 def layout_of(shapes: Mapping[str, Sequence[int]]) -> Layout:

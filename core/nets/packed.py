@@ -104,7 +104,8 @@ def _replace(parent: nn.Module, sizes: dict[nn.Module, list[int]], dtype: torch.
 
 
 class PackedConvolution(nn.Module):
-    """A convolution with its weight in oneDNN's own layout; then, if asked, `+ input` and ReLU."""
+    """A convolution with its weight in oneDNN's own layout; then, if asked, `+ input`, or `+` a second input,
+    and ReLU."""
 
     def __init__(
         self,
@@ -133,7 +134,9 @@ class PackedConvolution(nn.Module):
         else:
             self.weight = ops._reorder_convolution_weight(weight, self.padding, *shape)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        if self.residual:
+            added = x
         ops, then = torch.ops.mkldnn, "relu" if self.relu else "none"
         shape = (self.stride, self.dilation, self.groups)
         y: Tensor
@@ -141,10 +144,10 @@ class PackedConvolution(nn.Module):
             y = ops._convolution_transpose_pointwise(
                 x, self.weight, self.bias, self.padding, self.output_padding, *shape, then, [], ""
             )
-        elif self.residual:
+        elif added is not None:
             unary = "relu" if self.relu else None  # here "none" is not understood
             y = ops._convolution_pointwise.binary(
-                x, x, self.weight, self.bias, self.padding, *shape, "add", None, unary, [], ""
+                x, added, self.weight, self.bias, self.padding, *shape, "add", None, unary, [], ""
             )
         else:
             y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, [], "")
