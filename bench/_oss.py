@@ -31,8 +31,11 @@ _AT_ONCE = 128 << 10
 """Bytes to count at once: this is done while nobody else in the process can run."""
 
 Fault = int | float | str
-"""What happens to a request: a status (500, 503), seconds to wait (a float), "reset" (the line breaks),
+"""What happens to a request: a status (one of `_CODES`), seconds to wait (a float), "reset" (the line breaks),
 "cut" (it breaks after the body has come), "lost" (done, but the answer does not arrive), "badcrc"."""
+
+
+_CODES = {400: "RequestTimeout", 500: "InternalError", 503: "ServiceUnavailable"}
 
 
 class Oss:
@@ -60,7 +63,7 @@ class Oss:
         if fault == "cut":
             return _break(request)
         if isinstance(fault, int):
-            return _problem(fault, "InternalError" if fault == 500 else "ServiceUnavailable")
+            return _problem(fault, _CODES[fault])
         problem = self._signature(request)
         if problem is not None:
             self.seen["refused"] += 1

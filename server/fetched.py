@@ -1,6 +1,6 @@
 """Files fetched from elsewhere, kept for the next time, within bounds.
 
-    <key>.json     what is known of one URL: its ETag, and which content it had
+    <key>.json     what is known of one URL: its ETag, its content; not the URL, which may be signed
     <sha256>       a content; several URLs may have the same
     <name>.part    being fetched
 
@@ -14,7 +14,7 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 STALE_S = 86_400
@@ -58,20 +58,20 @@ class Cache:
             os.utime(note)
         except (OSError, ValueError, TypeError):
             return None
-        return entry if entry.url == url and self.path(entry).is_file() else None
+        return replace(entry, url=url) if self.path(entry).is_file() else None
 
     def add(self, entry: Entry, draft: Path) -> Path:
         """Take `draft` in as the entry's content, and drop what there is no more room for."""
         path = self.path(entry)
         draft.replace(path)
         note = self.draft()
-        note.write_text(json.dumps(asdict(entry)))
+        note.write_text(json.dumps(asdict(entry) | {"url": ""}))
         note.replace(self._note(entry.url))
         self._prune(keep=entry.sha256)
         return path
 
     def _note(self, url: str) -> Path:
-        return self.folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
+        return self.folder / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
 
     def _prune(self, keep: str) -> None:
         """Forget URLs, the longest unused first, and the contents that no URL has any more."""

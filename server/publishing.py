@@ -93,8 +93,10 @@ class Publisher:
                 async with self._slots:
                     await self._attempt(job, attempt)
                 break
-            except (StorageError, OSError) as error:
+            except Exception as error:  # whatever the SDK makes of an odd answer, too
                 why = explain(error)
+                if why.code == "internal":
+                    log.exception("the upload of job %s failed", job.id)
             wait = pause * random.uniform(0.5, 1)  # noqa: S311  # no secret, only spread
             more = why.retryable and time.monotonic() - began + wait < RETRY_FOR_S
             event = UploadFailed(error=why, attempt=attempt, retry_in_s=round(wait, 3) if more else None)
@@ -183,10 +185,14 @@ class _Gone:
         self.done = self.before + done
 
 
-def explain(error: StorageError | OSError) -> JobError:
+def explain(error: Exception) -> JobError:
     """What to tell people."""
-    if isinstance(error, StorageError):
-        return JobError(code=error.code, message=str(error), stage="upload", retryable=error.retryable)
-    missing = isinstance(error, FileNotFoundError)
-    words = f"a file of the job cannot be read: {error.strerror}"
-    return JobError(code="file_unreadable", message=words, stage="upload", retryable=not missing)
+    match error:
+        case StorageError(code=code, retryable=retryable):
+            return JobError(code=code, message=str(error), stage="upload", retryable=retryable)
+        case OSError():
+            words = f"a file of the job cannot be read: {error.strerror}"
+            missing = isinstance(error, FileNotFoundError)
+            return JobError(code="file_unreadable", message=words, stage="upload", retryable=not missing)
+    words = f"{type(error).__name__}; the server's log has more"
+    return JobError(code="internal", message=words, stage="upload", retryable=True)

@@ -42,6 +42,9 @@ _REASONS = {
 }
 """What OSS says that only people can mend: code and words for each."""
 
+_PASSING = frozenset({"RequestTimeout", "NoSuchUpload", "InvalidPart", "OperationAborted"})
+"""What it says with a 4xx although another attempt may do: we were too slow, or the parts have expired."""
+
 
 class OssStorage:
     """One bucket, below one prefix."""
@@ -177,7 +180,7 @@ def failure(error: exceptions.OssError | requests.RequestException) -> StorageEr
         kind = type(error.exception).__name__
         return StorageError("oss_unreachable", f"the storage could not be reached ({kind})", retryable=True)
     said = error.code or f"HTTP {error.status}"
-    retryable = error.status >= 500 or error.status in (408, 429)
+    retryable = error.status >= 500 or error.status in (408, 429) or error.code in _PASSING
     return StorageError("oss_refused", f"the storage said no: {said}", retryable=retryable)
 
 

@@ -248,6 +248,26 @@ def test_without_a_storage_any_more_what_was_to_be_uploaded_is_given_up(data_dir
     run(main())
 
 
+def test_what_nobody_expected_is_tried_again_too(data_dir, endpoint, monkeypatch):
+    async def main():
+        async with served(data_dir, **settings_for(endpoint[1])) as it:
+            real, wrong = it.house.files.remote.put, [ZeroDivisionError("secret words")]
+
+            def put(*arguments):
+                if wrong:
+                    raise wrong.pop()
+                real(*arguments)
+
+            monkeypatch.setattr(it.house.files.remote, "put", put)
+            events = await log_of(it, await it.video())
+            (failed,) = [json.loads(event.data) for event in events if event.type == "job.upload_failed"]
+            assert failed["error"]["code"] == "internal"
+            assert "secret" not in failed["error"]["message"]
+            assert events[-1].type == "job.published"
+
+    run(main())
+
+
 @pytest.mark.slow
 def test_an_older_client_is_answered_when_the_files_are_published(
     data_dir, endpoint, presenter_clip, tmp_path

@@ -110,6 +110,7 @@ def test_addresses_handed_out_are_those_of_the_outside(tmp_path, changed, url):
     [
         ([None, 503], "oss_refused", True),
         ([500], "oss_refused", True),
+        ([None, 400], "oss_refused", True),
         (["reset"], "oss_unreachable", True),
         ([None, "cut"], "oss_unreachable", True),
         ([None, "lost"], "oss_unreachable", True),
