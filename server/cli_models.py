@@ -10,7 +10,7 @@ from rich.table import Table
 
 from core.engines.neural import NeuralSettings
 from core.weights import chosen, download, verify
-from core.weights_table import CHECKPOINTS, Checkpoint
+from core.weights_table import CHECKPOINTS, SETS, Checkpoint
 
 
 def models_command(options: argparse.Namespace) -> int:
@@ -31,6 +31,7 @@ def _list() -> int:
         table.add_row(one.name, state, f"{one.size / 1e6:.0f} MB", one.about)
     console = Console()
     console.print(table)
+    console.print(f"\nSets of them: {', '.join(SETS)}", highlight=False)
     console.print(f"\nThey lie in {folder}", highlight=False, soft_wrap=True)
     return 0
 

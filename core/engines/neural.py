@@ -27,8 +27,8 @@ class NeuralSettings(Settings):
     {"wav2lip": "/data/checkpoint_step000200000.pth"}."""
 
     weights_mirror: str = ""
-    """Address of a folder that has the files of `lipstream models`, asked before their publishers. HF_ENDPOINT
-    in the environment stands for the Hugging Face Hub alone, as in huggingface_hub."""
+    """Address of a folder that has the files of `lipstream models`, asked before their publishers. The
+    environment's HF_ENDPOINT stands for the Hugging Face Hub alone, as in huggingface_hub."""
 
     wav2lip_offset: int = -1
     """Frames by which the sound Wav2Lip hears for a picture is later than the picture. -1 is how it was
