@@ -5,14 +5,15 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 import aiohttp
 import pytest
 
 from bench._oss import oss, settings_for
-from server.store import NewJob
+from server.store import NewJob, Store
 from server.store_rows import OutputRow, UnknownJob
 from server.viewing import published
 from server.wire import Order
@@ -244,6 +245,26 @@ def test_without_a_storage_any_more_what_was_to_be_uploaded_is_given_up(data_dir
             assert json.loads((await log_of(it, job))[-1].data)["error"]["code"] == "no_storage"
             assert (await it.get(f"/v1/jobs/{job}"))["publication"]["state"] == "failed"
             assert (await it.http.delete(f"/v1/jobs/{job}")).status == 200
+
+    run(main())
+
+
+def test_a_record_from_before_there_were_uploads_is_taken_over(tmp_path):
+    async def main():
+        path = tmp_path / "jobs.db"
+        store = Store(path, lambda events: None, ballast=0)
+        await store.accept(NewJob("a", "video", "{}", "{}"))
+        store.close()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("drop table publications")
+            db.execute("pragma user_version=1")
+        store = Store(path, lambda events: None, ballast=0)
+        try:
+            await store.finish("a", "completed", '{"publishing":true}', publish=True)
+            assert await store.publications.waiting() == ["a"]
+            assert not (await store.get("a")).closed
+        finally:
+            store.close()
 
     run(main())
 
