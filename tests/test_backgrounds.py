@@ -230,7 +230,7 @@ def test_a_wish_that_cannot_be_met_is_refused_by_name(data, wanted, code, param)
     assert (error.code, error.param) == (code, param)
 
 
-@pytest.mark.parametrize("kind", ["matte"])
+@pytest.mark.parametrize("kind", ["matte", "paint"])
 def test_an_engine_without_its_weights_says_how_to_get_them(data, kind):
     name = {"matte": "rvm", "paint": "stable-diffusion"}[kind]
     with pytest.raises(EngineUnavailable, match="get it with") as caught:

@@ -21,7 +21,7 @@ class EngineSpec:
     target: "module:Class", imported on first use. about: one line for people.
     packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
     packages. A setting that is set counts among the weights that are there.
-    bring: how to get weights that `lipstream models` does not know, for people.
+    bring: how to get what `lipstream models` does not know, for people.
     """
 
     target: str
@@ -45,7 +45,9 @@ class EngineSpec:
             steps.append(f"pip install 'lipstream[{self.extra}]'")
         if lacking := [w for w in self.weights if w not in weights]:
             steps.append(self.bring or f"lipstream models download {' '.join(lacking)}")
-        steps += [f"export LIPSTREAM_{s.upper()}=..." for s in self.settings if s not in weights]
+        for setting in self.settings:
+            if setting not in weights:
+                steps.append(self.bring or f"export LIPSTREAM_{setting.upper()}=...")
         return f"get it with: {' && '.join(steps)}" if steps else ""
 
 
@@ -161,6 +163,15 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
     },
     "paint": {
+        "stable-diffusion": EngineSpec(
+            "core.engines.stable_diffusion:StableDiffusion",
+            "Stable Diffusion through diffusers: any picture of your words, with your checkpoint",
+            packages=("torch", "transformers", "diffusers"),
+            settings=("diffusion_model",),
+            extra="diffusion",
+            bring="hf download stabilityai/sd-turbo --local-dir sd-turbo && "
+            "export LIPSTREAM_DIFFUSION_MODEL=$PWD/sd-turbo",
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.backdrop:DrawnBackdrop",
             "draws one of six studio backdrops, chosen by the words and colours of the prompt",

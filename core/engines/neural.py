@@ -37,6 +37,10 @@ class NeuralSettings(Settings):
     gpt_sovits_url: str = ""
     """A GPT-SoVITS server (api.py or api_v2.py) for the engine gpt-sovits-http, like http://127.0.0.1:9880."""
 
+    diffusion_model: str = ""
+    """What the engine stable-diffusion paints with: a folder, a .safetensors file, or a hub id such as
+    stabilityai/sd-turbo, which is downloaded when it is first used."""
+
     @property
     def weights_dir(self) -> Path:
         """Where downloaded checkpoints lie."""
@@ -46,4 +50,4 @@ class NeuralSettings(Settings):
         """Names of the checkpoints that can be loaded, and of settings that an engine needs and that are set,
         as `core.engines.choose` wants them."""
         there = installed(self.weights_dir, self.own_weights)
-        return there | {"gpt_sovits_url"} if self.gpt_sovits_url else there
+        return there | {name for name in ("gpt_sovits_url", "diffusion_model") if getattr(self, name)}
