@@ -31,8 +31,8 @@ _AT_ONCE = 128 << 10
 """Bytes to count at once: this is done while nobody else in the process can run."""
 
 Fault = int | float | str
-"""What happens to a request: a status of `_CODES`, seconds to wait (a float), "reset" (the line breaks), "cut"
-(it breaks after the body has come), "lost" (done, but the answer does not arrive), "badcrc"."""
+"""What happens to a request: a status of `_CODES`, seconds to wait (a float), "reset" (the line breaks),
+"cut" (it breaks after the body has come), "lost" (done, but the answer does not arrive), "badcrc"."""
 
 
 _CODES = {400: "RequestTimeout", 500: "InternalError", 503: "ServiceUnavailable"}
