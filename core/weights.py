@@ -92,7 +92,8 @@ def download(
     if not accept:
         raise BadInput(
             "terms_not_accepted",
-            f"{checkpoint.name} has terms to accept first: {checkpoint.terms}",
+            f"{checkpoint.name} has terms to accept first: {checkpoint.terms} "
+            f"To accept them: lipstream models download {checkpoint.name} --accept",
             "accept",
         )
     folder.mkdir(parents=True, exist_ok=True)

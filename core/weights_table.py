@@ -49,6 +49,11 @@ class Checkpoint:
     sources: tuple[str, ...]
     terms: str
 
+    @property
+    def megabytes(self) -> str:
+        """Its size, for people."""
+        return f"{self.size / 1e6:.0f} MB" if self.size >= 1e6 else "1 MB"
+
 
 _FACES = "https://huggingface.co/camenduru/Wav2Lip/resolve/main/checkpoints"
 _FACEXLIB = "https://github.com/xinntao/facexlib/releases/download/v0.1.0"

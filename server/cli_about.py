@@ -22,21 +22,23 @@ from server.storage import StorageError
 
 
 def engines_command(_options: argparse.Namespace) -> int:
-    """One line an engine: whether it can run, and the command that gets what it lacks."""
+    """One line an engine: whether it can run; and the commands that get what they lack."""
     table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
-    weights = NeuralSettings().weights()
+    weights, remedies = NeuralSettings().weights(), {}
     for kind, specs in ENGINES.items():
         best = choose(kind, "auto", weights)
         for name, spec in specs.items():
             missing = spec.missing(weights)
             state = "[green]yes[/]" if not missing else "[yellow]no[/]"
-            about = (
-                spec.about
-                if not missing
-                else f"{spec.about}\n[yellow]missing {', '.join(missing)}[/]; {escape(spec.remedy(weights))}"
-            )
-            table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, about)
-    Console().print(table)
+            table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, spec.about)
+            if missing:
+                remedies[name] = spec.remedy(weights)
+    console = Console()
+    console.print(table)
+    if remedies:  # below the table, where a command stays on one line
+        console.print("\nTo use the others:", highlight=False)
+    for name, remedy in remedies.items():
+        console.print(f"- {name}: {escape(remedy)}", highlight=False, soft_wrap=True)
     return 0
 
 

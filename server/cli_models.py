@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
@@ -24,14 +25,20 @@ def models_command(options: argparse.Namespace) -> int:
 
 
 def _list() -> int:
+    """What there is, from where, and under whose terms."""
     folder, there = NeuralSettings().weights_dir, NeuralSettings().weights()
-    table = Table("weights", "here", "size", "for", box=None, pad_edge=False)
+    table = Table("weights", "here", "size", "from", "for", box=None, pad_edge=False)
+    terms: dict[str, list[str]] = {}
     for one in CHECKPOINTS.values():
         state = "[green]yes[/]" if one.name in there else "no"
-        table.add_row(one.name, state, f"{one.size / 1e6:.0f} MB", one.about)
+        table.add_row(one.name, state, one.megabytes, urlsplit(one.sources[0]).netloc, one.about)
+        terms.setdefault(one.terms, []).append(one.name)
     console = Console()
     console.print(table)
     console.print(f"\nSets of them: {', '.join(SETS)}", highlight=False)
+    console.print("\nTerms:", highlight=False)
+    for words, names in terms.items():
+        console.print(f"- {', '.join(names)}: {words}", highlight=False, soft_wrap=True)
     console.print(f"\nThey lie in {folder}", highlight=False, soft_wrap=True)
     return 0
 

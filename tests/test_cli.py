@@ -99,6 +99,11 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "add", "empty.mp4"], "empty"),
         (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
         (["templates", "show", "../small"], "no template"),
+        (
+            ["render", "Hi.", "--lipsync", "wav2lip"],
+            r"^lipstream: wav2lip cannot run here: weights wav2lip \(436 MB\) missing; "
+            r"get it with: lipstream models download wav2lip$",
+        ),
         (["templates", "prepare", "nobody"], "no template 'nobody'"),
         (["templates", "prepare", "small", "--fps", "-3"], "fps -3 is outside 1 to 60"),
         (["templates", "prepare", "small", "--lipsync", "wav2lip"], "models download wav2lip$"),
@@ -111,7 +116,10 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "--face", "2"], "--face goes with a file"),
         (["say", "🙂🙂"], "no words"),
         (["models", "download", "nothing"], "no weights 'nothing'"),
-        (["models", "download", "wav2lip"], "terms to accept first.*commercial use is strictly prohibited"),
+        (
+            ["models", "download", "wav2lip"],
+            "terms to accept first.*commercial use is strictly prohibited.*--accept$",
+        ),
         (["voices", "add", "me", "--audio", "nowhere.wav"], "nowhere.wav"),
         (["voices", "remove", "me"], "no voice 'me'"),
     ],
@@ -202,7 +210,10 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(tmp_path, monkeyp
     assert main(["engines"]) == 0
     assert "lipstream models download wav2lip" in capsys.readouterr().out
     assert main(["models", "list"]) == 0
-    assert str(tmp_path / "weights") in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert str(tmp_path / "weights") in listed
+    assert re.search(r"^wav2lip +no +436 MB +huggingface.co ", listed, re.M)
+    assert re.search(r"^- wav2lip, wav2lip-gan: .* any commercial use is strictly prohibited", listed, re.M)
     assert main(["models", "verify", "wav2lip"]) == 0
     assert capsys.readouterr().out == "wav2lip: missing\n"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable
+from core.weights_table import CHECKPOINTS
 
 # Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep:
 # beside an encoder that keeps the cores busy, spinning made a network forty times slower.
@@ -195,8 +196,15 @@ def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
             "unknown_engine", f"there is no {kind} engine {wanted!r}; there are: auto, {known}", kind
         )
     if missing := specs[wanted].missing(weights):
-        raise EngineUnavailable(wanted, missing, specs[wanted].remedy(weights))
+        raise EngineUnavailable(wanted, [_described(m) for m in missing], specs[wanted].remedy(weights))
     return wanted
+
+
+def _described(missing: str) -> str:
+    """What is missing, for people: of weights the size, too."""
+    if missing not in CHECKPOINTS:
+        return missing
+    return f"weights {missing} ({CHECKPOINTS[missing].megabytes})"
 
 
 def load(kind: str, name: str) -> Any:
