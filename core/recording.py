@@ -32,6 +32,9 @@ class Recording:
     """
 
     def __init__(self, destination: Path) -> None:
+        """Raises BadInput `unwritable_output` for a path that names no file."""
+        if destination.name in ("", ".."):
+            raise BadInput("unwritable_output", f"'{destination}' is no name of a file", "output")
         stem = destination.with_suffix("").name
         mark = uuid.uuid4().hex[:8]
         self._destination = destination

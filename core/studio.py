@@ -116,10 +116,14 @@ class Studio:
                 if name == CLONED:
                     await take_default(VoiceSettings())
                 worker = Worker(f"{kind}-{name}")
+                loading = asyncio.ensure_future(worker.call(load, kind, name))
                 try:
-                    engine = await worker.call(load, kind, name)
+                    engine = await asyncio.shield(loading)
                 except BaseException:
+                    # Nobody waits any more, but the thread loads on to the end: its engine must be closed.
                     await asyncio.to_thread(worker.close)
+                    for loaded in await asyncio.gather(loading, return_exceptions=True):
+                        await _close(loaded)
                     raise
                 together = _joining(engine, worker) if isinstance(engine, DrawsTogether) else None
                 found = self._staffed[kind, name] = Staffed(kind, name, engine, worker, together)
@@ -136,10 +140,15 @@ class Studio:
     ) -> None:
         for staffed in self._staffed.values():
             await asyncio.to_thread(staffed.worker.close)
-            close = getattr(staffed.engine, "close", None)
-            if close is not None:
-                await asyncio.to_thread(close)
+            await _close(staffed.engine)
         self._staffed.clear()
+
+
+async def _close(engine: object) -> None:
+    """Have an engine let go of what it holds, if it holds anything."""
+    close = getattr(engine, "close", None)
+    if close is not None:
+        await asyncio.to_thread(close)
 
 
 def has_voice(speech: Staffed, name: str) -> bool:

@@ -6,12 +6,16 @@ Nothing heavy is imported before `build` is called: a command line may import th
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from core.errors import BadInput
 
 if TYPE_CHECKING:
     from server.settings import ServerSettings
@@ -51,7 +55,7 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
     """Serve until SIGTERM or SIGINT; then stop in good order. Whether it is to start anew.
 
     ready: called with the server's address once it listens.
-    Raises FolderInUse if another server has the data folder, OSError if the address is taken.
+    Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there.
     """
     from server.house import HOUSE
 
@@ -66,8 +70,7 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
     gc.collect()
     gc.freeze()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
+        await _listen(runner, settings)
         if ready is not None:
             ready(site_address(runner))
         await _told_to_stop()
@@ -76,6 +79,18 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
         return app[HOUSE].restart
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: "ServerSettings") -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise BadInput(
+            "cannot_listen",
+            f"cannot listen on {settings.host}:{settings.port} ({why}); choose another --host or --port",
+            "port",
+        ) from error
 
 
 def site_address(runner: web.AppRunner) -> str:

@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import core
 from core.errors import BadInput, Error, StageError
@@ -258,8 +259,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error.cause, BadInput):
             return _fail(error.cause.message, 2)
         return _fail(str(error), 1)
-    except (Error, OSError) as error:
+    except Error as error:
         return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(_told(error), 1)
+
+
+def _told(error: OSError) -> str:
+    """What the machine says no to, in words."""
+    if error.strerror is None or error.filename is None:
+        return str(error)
+    from core.config import Settings
+
+    folder = Settings().data_dir
+    if Path(str(error.filename)).is_relative_to(folder):
+        remedy = "set LIPSTREAM_DATA_DIR to a folder that can be written"
+        return f"the data folder {folder} cannot be used ({error.strerror}); {remedy}"
+    return f"{error.filename}: {error.strerror}"
 
 
 def _check_settings(file: str | None) -> list[str]:

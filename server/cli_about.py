@@ -38,7 +38,9 @@ def engines_command(_options: argparse.Namespace) -> int:
     if remedies:  # below the table, where a command stays on one line
         console.print("\nTo use the others:", highlight=False)
     for name, remedy in remedies.items():
-        console.print(f"- {name}: {escape(remedy)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"- {name}: {escape(remedy.removeprefix('get it with: '))}", highlight=False, soft_wrap=True
+        )
     return 0
 
 

@@ -178,7 +178,7 @@ def _summary(progress: Progress) -> str:
 
 
 async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
-    path = Path(options.output)
+    path = writable(options.output)
     async with Studio() as studio:
         speech = await studio.speech(options.speech, options.voice)
         said = sentences(text, options.language, limit=settings.text_limit)
@@ -202,6 +202,19 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
+def writable(output: str) -> Path:
+    """The file that `--output` names. Raises BadInput `unwritable_output` for what can be none."""
+    path = Path(output)
+    if not path.name or path.is_dir():
+        why = "it is not a file"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    else:
+        return path
+    message = f"{output or repr(output)} cannot be written ({why}); choose another place"
+    raise BadInput("unwritable_output", message, "output")
+
+
 def _text(argument: str | None) -> str | None:
     """The text an argument means: itself, `-` standard input, `@FILE` a file's content."""
     if argument is None:
@@ -212,7 +225,9 @@ def _text(argument: str | None) -> str | None:
         if argument.startswith("@"):
             return Path(argument[1:]).read_text(encoding="utf-8")
     except OSError as error:
-        raise BadInput("missing_file", f"cannot read {argument[1:]}: {error.strerror}", "text") from error
+        raise BadInput(
+            "missing_file", f"cannot read {argument[1:] or argument}: {error.strerror}", "text"
+        ) from error
     except UnicodeDecodeError as error:
         raise BadInput("not_text", f"{argument} is not UTF-8 text", "text") from error
     return argument

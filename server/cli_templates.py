@@ -18,7 +18,7 @@ from core.people import People, look
 from core.studio import Studio
 from core.template import check_shape
 from core.templates import TemplateInfo, Templates
-from server.cli_render import size_of
+from server.cli_render import size_of, writable
 from server.settings import ServerSettings
 
 
@@ -124,7 +124,7 @@ def _picture_name(argument: str | None) -> Path | None:
     """Where a picture shall go. Raises BadInput for a name that is no picture's."""
     if argument is not None and Path(argument).suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise BadInput("not_a_picture", f"{argument} should end in .jpg or .png", "output")
-    return None if argument is None else Path(argument)
+    return None if argument is None else writable(argument)
 
 
 def _table(found: list[TemplateInfo]) -> Table:

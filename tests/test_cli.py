@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from core.media import write_clip
 from server.cli import main
+from server.folder import ServerFolder
 from tests import couples
 from tests.samples import write_video
 
@@ -94,6 +96,15 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "--lipsync", "magic"], "no lipsync engine 'magic'"),
         (["render", "Hi.", "--template", "nobody"], "no template 'nobody'"),
         (["render", "Hi.", "-o", "no/such/folder/x.mp4"], "cannot be written"),
+        (["render", "Hi.", "-o", ""], "'.' is no name of a file"),
+        (["render", "@"], "cannot read @: Is a directory"),
+        (["say", "Hi.", "-o", ""], "'' cannot be written"),
+        (["say", "Hi.", "-o", "."], r"\. cannot be written .it is not a file"),
+        (["say", "Hi.", "-o", "no/such/folder/x.wav"], "there is no folder no/such/folder"),
+        (["templates", "faces", "other.mp4", "-o", "no/such/folder/x.jpg"], "there is no folder"),
+        (["templates", "add", "other.mp4", "--name", "x" * 101], "1 to 100 printable characters"),
+        (["templates", "add", "other.mp4", "--name", "a\x07b"], "1 to 100 printable characters"),
+        (["serve", "--host", "256.1.1.1", "--port", "0"], "cannot listen on 256.1.1.1:0 "),
         (["render", "--audio", "nowhere.wav"], "nowhere.wav"),
         (["templates", "add", "nowhere.mp4"], "nowhere.mp4"),
         (["templates", "add", "empty.mp4"], "empty"),
@@ -195,6 +206,40 @@ def test_a_template_is_prepared_ahead_once(small_library, tmp_path, monkeypatch,
     for said in ("small prepared in ", "small was prepared already, for lipsync builtin, enhance builtin"):
         assert main(command) == 0
         assert capsys.readouterr().out.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["render", "Hi."], ["templates", "add", "other.mp4"], ["serve", "--port", "0"]],
+    ids=" ".join,
+)
+def test_a_data_folder_that_cannot_be_written_is_named_with_what_to_do(
+    tmp_path, monkeypatch, capsys, arguments
+):
+    write_video(tmp_path / "other.mp4")
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "file"))
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert (
+        f"the data folder {tmp_path / 'file'} cannot be used (Not a directory); set LIPSTREAM_DATA" in error
+    )
+    assert error.count("\n") == 1
+
+
+def test_a_port_or_a_folder_in_use_is_said_so(small_library, tmp_path, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--port", port]) == 2
+        assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in capsys.readouterr().err
+    folder = ServerFolder(tmp_path / "server")
+    try:
+        assert main(["serve", "--port", "0"]) == 1
+        assert "another lipstream server uses" in capsys.readouterr().err
+    finally:
+        folder.close()
 
 
 def test_help_is_quick_to_import():
