@@ -40,7 +40,7 @@ from tests.codeformers import small_net
 from tests.parity.codeformer import net_of
 
 _FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "codeformer"
-_ROUNDS = 5
+_ROUNDS = 3
 _CPU = torch.device("cpu")
 
 
@@ -100,7 +100,7 @@ def _path(plain: CodeFormer, engine: CodeFormerEngine, device: torch.device) -> 
     def theirs() -> None:
         _their_frame(plain, finder, parser, frame, _marks(track), device)
 
-    mine, baseline, ratio = side_by_side(ours, theirs, 3)
+    mine, baseline, ratio = side_by_side(ours, theirs, 2)
     yield Figure("720p frame, whole path", mine, "s", higher=False, baseline=baseline)
     yield Figure("720p frame, times the authors' flow", ratio, "x", 5 if device == _CPU else None)
 
@@ -151,7 +151,7 @@ def _laying_back() -> Iterator[Figure]:
 def _stillness(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]:
     """A still face with noise of 4 levels: how much the result changes from frame to frame."""
     random = np.random.default_rng(0)
-    shown = [np.rint(face + random.normal(0, 4, face.shape)).clip(0, 255).astype(np.uint8) for _ in range(4)]
+    shown = [np.rint(face + random.normal(0, 4, face.shape)).clip(0, 255).astype(np.uint8) for _ in range(3)]
     held = fast.codes(shown[0][None])
     for fidelity in (0.0, 0.7):
         ours = [fast.restore(one[None], held, fidelity)[0] for one in shown]
