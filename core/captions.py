@@ -125,7 +125,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
     """`text` cut where a cue is full: (offset, part), after a clause mark if the cue is half full by then."""
     limit = COLUMNS * LINES
     start, taken = 0, ""
-    for piece in _pieces(text):
+    for piece in pieces(text):
         full = _columns((taken + piece).strip()) > limit or len(list(_lines(taken + piece))) > LINES
         ended = taken.rstrip()[-1:] in _CLAUSE_END and _columns(taken) > limit // 2
         if taken.strip() and (full or (ended and _columns(text[start:]) > limit)):
@@ -141,10 +141,10 @@ def _evened(parts: list[tuple[int, str]]) -> list[tuple[int, str]]:
     if len(parts) < 2:
         return parts
     (start, left), (_, right) = parts[-2:]
-    pieces = list(_pieces(left + right))
+    whole = list(pieces(left + right))
     best, fewest = parts, _columns(left) - _columns(right)
-    for k in range(1, len(pieces)):
-        one, two = "".join(pieces[:k]), "".join(pieces[k:])
+    for k in range(1, len(whole)):
+        one, two = "".join(whole[:k]), "".join(whole[k:])
         uneven = abs(_columns(one) - _columns(two)) - (
             COLUMNS // 2 if one.rstrip()[-1:] in _CLAUSE_END else 0
         )
@@ -160,7 +160,7 @@ def _lines(text: str) -> Iterator[str]:
     count = -(-_columns(text) // COLUMNS)
     width = COLUMNS if count != LINES else min(COLUMNS, _columns(text) // count + 6)
     line = ""
-    for piece in _pieces(text):
+    for piece in pieces(text):
         if line and _columns((line + piece).strip()) > width:
             yield line.strip()
             line = ""
@@ -169,7 +169,7 @@ def _lines(text: str) -> Iterator[str]:
         yield line.strip()
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
     """What must stay together on a line; what is wider than a line is cut."""
     for match in _PIECE.finditer(text):
         piece = match.group()

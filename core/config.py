@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     text_limit: int = Field(100_000, gt=0)
     """Characters of text a job may have."""
 
+    subtitle_font: Path | None = None
+    """Font for captions that are drawn into the picture; None looks for one that has the text's letters."""
+
     frame_cache_mb: int = Field(160, ge=16)
     """Memory for decoded template frames, per open template. A short template fits whole."""
 

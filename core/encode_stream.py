@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import numpy as np
 
+from core.burning import Burner
 from core.errors import BadInput
 from core.fmp4 import LiveEncoder
 from core.paste import paste
@@ -18,12 +19,18 @@ from core.worker import Worker
 
 
 async def encode_stream(
-    batches: AsyncIterator[FrameBatch], template: Template, worker: Worker, *, rate: int
+    batches: AsyncIterator[FrameBatch],
+    template: Template,
+    worker: Worker,
+    *,
+    rate: int,
+    burner: Burner | None = None,
 ) -> AsyncGenerator[Fragment, None]:
     """Yield the video as fragments: its head before the first batch comes, then each as soon as it is made.
 
     worker: the thread that encodes; it does one frame at a time, so a cancel waits for no more.
-    rate: of the batches' audio. Raises BadInput if there is not one frame: an empty video is no result.
+    rate: of the batches' audio. burner: draws captions onto the frames.
+    Raises BadInput if there is not one frame: an empty video is no result.
     """
     encoder = await worker.call(LiveEncoder, template.width, template.height, template.fps, rate)
     try:
@@ -34,7 +41,7 @@ async def encode_stream(
             if (batch.first, batch.rate) != (frames, rate):
                 raise ValueError(f"frame {batch.first} at {batch.rate} Hz where {frames} at {rate} was due")
             frames += len(batch)
-            async with aclosing(worker.steps(_encode(batch, template, encoder, canvas))) as steps:
+            async with aclosing(worker.steps(_encode(batch, template, encoder, canvas, burner))) as steps:
                 async for fragments in steps:
                     for fragment in fragments:
                         yield fragment
@@ -47,7 +54,7 @@ async def encode_stream(
 
 
 def _encode(
-    batch: FrameBatch, template: Template, encoder: LiveEncoder, canvas: Planes
+    batch: FrameBatch, template: Template, encoder: LiveEncoder, canvas: Planes, burner: Burner | None
 ) -> Iterator[list[Fragment]]:
     """Encode a batch, one frame and its sound at a step. canvas: scratch room for a frame."""
     start = frame_start(batch.first, batch.rate, template.fps)
@@ -55,9 +62,13 @@ def _encode(
         frame = batch.first + index
         heard, until = (frame_start(k, batch.rate, template.fps) - start for k in (frame, frame + 1))
         planes = template.planes(number)
-        if batch.drawn[index]:
+        cue = burner.text_at(frame) if burner else None
+        if batch.drawn[index] or cue:
             np.copyto(canvas, planes)  # the template's own frame is shared, and stays as it is
+            planes = canvas
+        if batch.drawn[index]:
             x, y = template.track.corners[number].tolist()
             paste(canvas, batch.patches[index], x, y)
-            planes = canvas
+        if burner and cue:
+            burner.draw(canvas, cue)
         yield [*encoder.audio(batch.audio[heard:until]), encoder.video(planes)]

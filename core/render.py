@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+from core.burning import Burner, find_font, held_for_captions
 from core.captions import Captions
+from core.config import Settings
 from core.encode_stream import encode_stream
 from core.engines.base import FIDELITY, Style
 from core.engines.chosen import AUTO
@@ -43,7 +45,8 @@ class Request:
     video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
-    fps, size: of the video; None is the template's own. voice: None is the engine's first.
+    burn_subtitles: draw the captions into the picture. fps, size: of the video; None is the template's own.
+    voice: None is the engine's first.
     """
 
     template: str = "sample"
@@ -57,6 +60,7 @@ class Request:
     fps: int | None = None
     size: tuple[int, int] | None = None
     enhance: bool = True
+    burn_subtitles: bool = False
     fidelity: float = FIDELITY
     speech: str = "auto"
     lipsync: str = "auto"
@@ -146,6 +150,8 @@ async def render(
     # On a thread: a book of a text takes a second, and other jobs share the loop.
     spoken = await asyncio.to_thread(_sentences, request, templates.settings.text_limit)
     watch = _Watch(progress, characters=len(request.text or ""))
+    burning = request.burn_subtitles and request.text is not None
+    font = await _font(request, templates.settings) if burning else None
     lipsync = await studio.engine("lipsync", request.lipsync)
     enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
     speech = await studio.speech(request.speech, request.voice) if spoken else None
@@ -159,6 +165,10 @@ async def render(
         encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
         ends.push_async_callback(asyncio.to_thread, encoder.close)
         pipe = await ends.enter_async_context(Pipeline(progress.meters))
+        burner = None
+        if font is not None:
+            burner = Burner(font, template.width, template.height, progress.rate, template.fps)
+            chunks = held_for_captions(chunks, burner.cues)
         audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
         frames = lipsync_stream(
             audio,
@@ -180,13 +190,18 @@ async def render(
                 request.fidelity,
             )
             faces = pipe.stage("enhance", frames, limit=1, count=len)
-        encoded = encode_stream(faces, template, encoder, rate=progress.rate)
+        encoded = encode_stream(faces, template, encoder, rate=progress.rate, burner=burner)
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
             await watch.deliver(sink)
             await sink(fragment)
         await watch.deliver(sink)
     progress.total_s = time.perf_counter() - progress.started
     return progress
+
+
+async def _font(request: Request, settings: Settings) -> Path:
+    """Raises BadInput `no_font` if none here has the text's letters."""
+    return await asyncio.to_thread(find_font, request.text or "", settings.subtitle_font)
 
 
 async def _speech(

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from core import templates as library
+from core.burning import find_font
 from core.engines import ENGINES
 from core.engines.chosen import preview
 from core.errors import BadInput
@@ -109,6 +110,8 @@ class Catalog:
         await self.speech(video.options.engines.speech, video.voice)
         limit = self._templates.settings.text_limit
         await asyncio.to_thread(sentences, video.text, video.language, limit=limit)
+        if video.options.burn_subtitles:
+            await asyncio.to_thread(find_font, video.text, self._templates.settings.subtitle_font)
 
     async def check_look(self, template: str | None, options: VideoOptions) -> None:
         """Raises BadInput for a template, or an engine that draws, that is not there."""

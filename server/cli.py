@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
     )
     render.add_argument("--srt", action="store_true", help="write captions beside the video (.srt and .vtt)")
+    render.add_argument("--burn-subtitles", action="store_true", help="draw captions into the picture")
     render.add_argument("--srt-track", action="store_true", help="captions as a track that players can show")
     render.add_argument(
         "--enhance", action=argparse.BooleanOptionalAction, default=True, help="make faces clearer (default)"

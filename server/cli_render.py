@@ -53,6 +53,7 @@ def render_command(options: argparse.Namespace) -> int:
         fps=options.fps,
         size=size_of(options.size),
         enhance=options.enhance,
+        burn_subtitles=options.burn_subtitles,
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         speech=options.speech,
         lipsync=options.lipsync,

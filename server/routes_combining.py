@@ -43,7 +43,7 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
 
 async def _order(house: House, wanted: CreateVideo, form: Form) -> Order:
     """What is to be made; the video of a URL goes into `form`. Raises BadInput for what cannot be."""
-    options = VideoOptions(subtitle_track=wanted.is_srt)
+    options = VideoOptions(subtitle_track=wanted.is_srt, burn_subtitles=wanted.burn_subtitles)
     video = VideoRequest(text=wanted.text, options=options)
     # Its template may be yet to come; of the rest there is as much to check as ever.
     await house.catalog.check(video)

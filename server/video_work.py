@@ -182,6 +182,7 @@ def _request(job: JobRow, folder: Path) -> Request:
         fps=options.fps,
         size=size_of(options.size),
         enhance=options.enhance,
+        burn_subtitles=options.burn_subtitles,
         fidelity=options.fidelity,
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,

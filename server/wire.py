@@ -95,6 +95,7 @@ class VideoOptions(Model):
     )
     pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
+    burn_subtitles: Annotated[bool, Field(description="draw the captions into the picture")] = False
     subtitle_track: Annotated[bool, Field(description="captions as a track that players can show")] = False
     engines: Engines = Engines()
 

@@ -32,6 +32,7 @@ class CreateVideo(OldModel):
         str | None, Field(description="N means N.mp4 in the folder of the setting `video_base_path`")
     ] = None
     video_url: Annotated[Text, Field(max_length=2048)] | None = None
+    burn_subtitles: Annotated[bool, Field(description="draw the captions into the picture")] = False
     is_srt: Annotated[bool, Field(description="captions, as a file and as a track of the video")] = False
 
 
