@@ -16,6 +16,7 @@ from server import (
     routes_enhancements,
     routes_files,
     routes_jobs,
+    routes_sharpening,
     routes_speaking,
     routes_syncing,
     routes_templates,
@@ -91,6 +92,7 @@ ROUTES = [
     *routes_combining.ROUTES,
     *routes_syncing.ROUTES,
     *routes_speaking.ROUTES,
+    *routes_sharpening.ROUTES,
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
     Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
     Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
@@ -103,7 +105,7 @@ SERVICES: Mapping[Service, Sequence[Route]] = {
     "video": routes_combining.ROUTES,
     "speech": routes_speaking.ROUTES,
     "lipsync": routes_syncing.ROUTES,
-    "enhance": (),
+    "enhance": routes_sharpening.ROUTES,
 }
 """What each of the older services answered to."""
 
@@ -116,9 +118,8 @@ async def index_or_speech(request: web.Request) -> web.StreamResponse:
 def add_routes(app: web.Application, only: Service | None = None) -> None:
     """Everything the server answers to. only: one service, and what tells of its jobs and of the server."""
     others = {id(route) for name, routes in SERVICES.items() if name != only for route in routes}
-    api = {
-        id(route) for module in (routes_videos, routes_voices, routes_templates) for route in module.ROUTES
-    }
+    modules = (routes_videos, routes_enhancements, routes_voices, routes_templates, routes_backgrounds)
+    api = {id(route) for module in modules for route in module.ROUTES}
     for route in ROUTES:
         if only is None or id(route) not in others | api:
             route.add_to(app.router)

@@ -45,6 +45,13 @@ class ProcessSync(OldModel):
     video_path: Text | None = None
 
 
+class ProcessVideo(OldModel):
+    """A video: a URL, or a path in a folder that the settings allow."""
+
+    video_url: Text | None = None
+    video_path: Text | None = None
+
+
 class MadeVideo(Model):
     """Where the video is."""
 

@@ -36,8 +36,8 @@ class OldSystem:
         body = json.dumps(wanted | {"media_type": "wav", "streaming_mode": True}).encode()
         return self._post(f"{self.speech}/tts", body, "application/json")
 
-    def sync(self, video: Path, audio: bytes) -> bytes:
-        """The lip-sync service: a form in, the video out."""
+    def sync(self, video: Path, audio: bytes) -> tuple[str, bytes]:
+        """The lip-sync service: a form in, the video's URL and the video out."""
         border = uuid.uuid4().hex
         body = b""
         for name, file, data in (("video", "in.mp4", video.read_bytes()), ("audio", "in.wav", audio)):
@@ -45,7 +45,14 @@ class OldSystem:
             body += head.encode() + data + b"\r\n"
         body += f"--{border}--\r\n".encode()
         kind = f"multipart/form-data; boundary={border}"
-        return self._get(json.loads(self._post(f"{self.lipsync}/process_sync/", body, kind))["video_url"])
+        url = json.loads(self._post(f"{self.lipsync}/process_sync/", body, kind))["video_url"]
+        return url, self._get(url)
+
+    def sharpen(self, url: str) -> bytes:
+        """The enhancement service: a URL in, the video out."""
+        body = json.dumps({"video_url": url}).encode()
+        answer = self._post(f"{self.enhance}/process_video/", body, "application/json")
+        return self._get(json.loads(answer)["video_url"])
 
     def create(self, **wanted: Any) -> dict[str, bytes]:
         """The combining service: what its answer's addresses hold, by their names."""

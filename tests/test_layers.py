@@ -83,7 +83,12 @@ FLOORS = [
         "server.routes_backgrounds",
     ],
     ["server.named", "server.waiting"],
-    ["server.routes_combining", "server.routes_syncing", "server.routes_speaking"],
+    [
+        "server.routes_combining",
+        "server.routes_syncing",
+        "server.routes_speaking",
+        "server.routes_sharpening",
+    ],
     ["server.routes"],
     ["server.app"],
     ["server.cli"],

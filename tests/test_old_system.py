@@ -101,10 +101,13 @@ def use(old: OldSystem, place: Path) -> None:
     assert 2 < seconds < 8
     assert len(old.speak_v2("Good evening.", "en")) > 20_000
 
-    video = old.sync(place / "videos/1.mp4", speech)
+    url, video = old.sync(place / "videos/1.mp4", speech)
     kinds, length, _ = seen(video)
     assert kinds == ["video", "audio"]
     assert abs(length - seconds) < 0.05
+    sharp = old.sharpen(url)  # which its enhancement service fetched from its lip-sync service
+    assert seen(sharp)[0] == ["video", "audio"]
+    assert abs(seen(sharp)[1] - length) < 0.05
 
     made = old.create(text="Good evening. 晚上好。", video_number="1", is_srt=True)
     assert made.keys() == {"video_url", "audio_url", "srt_url"}

@@ -240,6 +240,7 @@ def test_control_stops_the_server_where_that_is_allowed(data_dir, monkeypatch, c
         ("speech", ["/tts?text=Hi.", "/?text=Hi."], ["/static/index.html", "/v1/voices", "/v1/templates"]),
         ("video", [], ["/", "/tts?text=Hi.", "/v1/engines"]),
         ("lipsync", [], ["/", "/tts?text=Hi."]),
+        ("enhance", [], ["/", "/v1/templates"]),
     ],
 )
 def test_a_service_alone_answers_at_its_own_addresses(data_dir, only, there, gone):
@@ -249,7 +250,12 @@ def test_a_service_alone_answers_at_its_own_addresses(data_dir, only, there, gon
                 await sound(it, "GET", path)
             for path in gone:
                 await sound(it, "GET", path, 404)
-            posts = {"/create-video/": "video", "/process_sync/": "lipsync", "/tts": "speech"}
+            posts = {
+                "/create-video/": "video",
+                "/process_sync/": "lipsync",
+                "/process_video/": "enhance",
+                "/tts": "speech",
+            }
             for path, service in posts.items():
                 async with it.http.post(path, json={}) as response:
                     assert (response.status == 404) == (service != only)
