@@ -29,7 +29,7 @@ from tests.spectra import log_mel_distance
 
 _FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "gpt_sovits"
 _PHONES, _PROMPT = 80, 125  # a reference of 5 s and a sentence
-_STEPS = 25
+_STEPS = 80
 _CHARACTERS, _TOKENS_PER_CHARACTER = 100, 6  # Chinese, four characters a second
 
 
