@@ -20,7 +20,7 @@ from server.wire import Order
 TITLE = 80
 """Characters of a job's title."""
 
-UPLOAD, SCENE, TEMPLATE = "upload", "scene", "template"
+UPLOAD, SCENE, TEMPLATE = "file", "video", "template"
 """What a job's uploaded file is called in its folder, a video used once in place of a template, and one that
 is to become a template first."""
 

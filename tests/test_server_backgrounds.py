@@ -83,7 +83,7 @@ def test_two_pictures_at_once_for_one_template_are_two_templates(data_dir):
             ids = {template["id"] for template in (await it.get("/v1/templates"))["data"]}
             assert {"red", "blue"} < ids
             # Nothing of the uploads is kept beside the result.
-            assert not list((data_dir / "server").rglob("upload"))
+            assert not list((data_dir / "server").rglob("file"))
 
     run(main())
 

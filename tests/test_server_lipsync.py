@@ -183,6 +183,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(data_dir, 
             ):
                 failed = await it.ended((await it.post("/v1/lipsync", 202, data=form(**parts)))["id"])
                 assert (failed["status"], failed["error"]["code"]) == ("failed", code)
+                assert failed["error"]["message"].startswith(("file ", "video ", "no face"))
             assert list((data_dir / "server" / "jobs").iterdir()) == []
             assert list((data_dir / "server" / "incoming").iterdir()) == []
 
