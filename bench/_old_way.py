@@ -33,9 +33,7 @@ async def file_first_ms(text: str) -> float:
             )
         )
         clear = await _all(
-            enhance_stream(
-                _each(faces), clarity.engine, clarity.worker, template, template.prepared[clarity.key]
-            )
+            enhance_stream(_each(faces), clarity.team, template, template.prepared[clarity.key])
         )
         with tempfile.TemporaryDirectory() as folder:
             async with Recording(Path(folder) / "whole.mp4") as recording:

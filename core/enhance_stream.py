@@ -1,20 +1,20 @@
 """Make the drawn faces clearer, patch by patch, while speech is still being made."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
 
-from core.engines.base import FIDELITY, FaceEnhancer
+from core.engines.base import FIDELITY
+from core.team import Team, enhance, in_order
 from core.template import Template
 from core.types import Arrays, FrameBatch
-from core.worker import Worker
 
 
 async def enhance_stream(
     batches: AsyncIterator[FrameBatch],
-    engine: FaceEnhancer,
-    worker: Worker,
+    team: Team,
     template: Template,
     prepared: Arrays,
     fidelity: float = FIDELITY,
@@ -23,17 +23,21 @@ async def enhance_stream(
 
     prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`.
     """
-    async for batch in batches:
+
+    async def clearer(batch: FrameBatch) -> FrameBatch:
         drawn = np.flatnonzero(batch.drawn)
         if not len(drawn):
-            yield batch
-            continue
+            return batch
         whole = len(drawn) == len(batch)
         patches = batch.patches if whole else batch.patches[drawn]
         numbers = batch.numbers[drawn].tolist()
-        clearer = await worker.call(engine.enhance, patches, numbers, template.track, prepared, fidelity)
+        made = await team.call(enhance, patches, numbers, template.track, prepared, fidelity)
         if not whole:
             merged = batch.patches.copy()
-            merged[drawn] = clearer
-            clearer = merged
-        yield replace(batch, patches=clearer)
+            merged[drawn] = made
+            made = merged
+        return replace(batch, patches=made)
+
+    async with aclosing(in_order(team, batches, clearer)) as done:
+        async for batch in done:
+            yield batch

@@ -88,7 +88,7 @@ async def enhance_video(
         waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
-        clearer = enhance_shots(shots, enhance, workers[0], request.fidelity)
+        clearer = enhance_shots(shots, enhance.team, workers[0], request.fidelity)
         clear = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(clear, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):

@@ -105,7 +105,7 @@ class Frames:
                 "malformed_media", f"{path.name} is not a clip of ours, or cut off; prepare it anew"
             ) from error
         self.fps = round(rate)
-        self._path = path
+        self._path, self._cache_bytes = path, cache_bytes
         self._lock = Lock()
         self._gops: OrderedDict[int, list[Planes]] = OrderedDict()
         self._room = max(2, cache_bytes // (GOP * self.width * self.height * 3 // 2))
@@ -126,6 +126,10 @@ class Frames:
                 while len(self._gops) > self._room:
                     self._gops.popitem(last=False)
             return self._gops[group][place]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """In another process it opens the file again."""
+        return Frames, (self._path, self._cache_bytes)
 
     def close(self) -> None:
         """Let go of the decoder and the cache. Frames handed out stay good."""

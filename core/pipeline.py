@@ -9,16 +9,18 @@ generator must not yield inside a task group or a timeout, so the task group is 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from core.errors import StageError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 State = Literal["pending", "running", "finished", "error", "cancelled"]
 
@@ -176,3 +178,50 @@ class Pipeline:
         meter.state = "finished"
         # Only on success: after an error the reader must be cancelled, not told it has it all.
         await queue.put(_END)
+
+
+async def side_by_side(
+    items: AsyncIterator[T], work: Callable[[T], Coroutine[Any, Any, R]], width: int
+) -> AsyncGenerator[R, None]:
+    """Yield `await work(item)` for each of `items`, in their order, up to `width` of them under way at once.
+
+    The one generator that starts tasks; none outlives it. What it waits for counts as starved only while no
+    work is under way.
+    """
+    meter = _meter.get()
+    running: deque[asyncio.Task[R]] = deque()
+    reading: asyncio.Task[T | _End] | None = _unmetered(_next(items))
+    try:
+        while reading is not None or running:
+            wanted: set[asyncio.Task[Any]] = {running[0]} if running else set()
+            if reading is not None and len(running) < width:
+                wanted.add(reading)
+            waiting, idle = time.perf_counter(), not running
+            await asyncio.wait(wanted, return_when=asyncio.FIRST_COMPLETED)
+            if meter is not None and idle:
+                meter.starved_s += time.perf_counter() - waiting
+            if reading in wanted and reading.done():
+                item = reading.result()
+                if isinstance(item, _End):
+                    reading = None
+                else:
+                    running.append(asyncio.create_task(work(item)))
+                    reading = _unmetered(_next(items))
+            while running and running[0].done():
+                yield running.popleft().result()
+    finally:
+        left = [*running, *([reading] if reading is not None else [])]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+async def _next(items: AsyncIterator[T]) -> T | _End:
+    return await anext(items, _END)
+
+
+def _unmetered(step: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task whose waiting is nobody's."""
+    context = copy_context()
+    context.run(_meter.set, None)
+    return asyncio.create_task(step, context=context)

@@ -183,8 +183,7 @@ async def render(
         if enhance is not None:
             frames = enhance_stream(
                 faces,
-                enhance.engine,
-                enhance.worker,
+                enhance.team,
                 template,
                 template.prepared[enhance.key],
                 request.fidelity,

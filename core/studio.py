@@ -5,8 +5,9 @@ An engine is made when first asked for and serves every job until the studio clo
 
 import asyncio
 import logging
+import os
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,7 +19,8 @@ from core.engines.base import Drawing, DrawsTogether
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
-from core.errors import EngineUnavailable
+from core.errors import BadInput, EngineUnavailable
+from core.team import InThread, Post, Processes, Remote, Team, version
 from core.types import Image
 from core.voices import take_default
 from core.worker import Worker
@@ -37,6 +39,8 @@ class Staffed:
     name: str
     engine: Any
     worker: Worker
+    team: Team
+    """How stages call the engine, wherever it is."""
     together: Batcher[Drawing, Image] | None = None
     """Joins the calls of all jobs, for a lips engine that is `DrawsTogether`."""
 
@@ -49,9 +53,16 @@ class Staffed:
 class Studio:
     """Engines and their workers; an async context manager that closes them together."""
 
-    def __init__(self, weights: Container[str] | None = None) -> None:
-        """weights: names of the checkpoints that are there; None looks where downloads lie."""
-        self.weights = NeuralSettings().weights() if weights is None else weights
+    def __init__(
+        self, weights: Container[str] | None = None, enhance_devices: Sequence[str] | None = None
+    ) -> None:
+        """weights: names of the checkpoints that are there; None looks where downloads lie.
+
+        enhance_devices: as the setting; None is the setting.
+        """
+        settings = NeuralSettings()
+        self.weights = settings.weights() if weights is None else weights
+        self._devices = settings.enhance_devices if enhance_devices is None else enhance_devices
         self._staffed: dict[tuple[str, str], Staffed] = {}
         self._lock = asyncio.Lock()
 
@@ -115,21 +126,14 @@ class Studio:
             if found is None:
                 if name == CLONED:
                     await take_default(VoiceSettings())
-                worker = Worker(f"{kind}-{name}")
-                loading = asyncio.ensure_future(worker.call(load, kind, name))
-                try:
-                    engine = await asyncio.shield(loading)
-                except BaseException:
-                    # Nobody waits any more, but the thread loads on to the end: its engine must be closed.
-                    await asyncio.to_thread(worker.close)
-                    for loaded in await asyncio.gather(loading, return_exceptions=True):
-                        await _close(loaded)
-                    raise
-                together = _joining(engine, worker) if isinstance(engine, DrawsTogether) else None
-                found = self._staffed[kind, name] = Staffed(kind, name, engine, worker, together)
+                devices = self._devices if kind == "enhance" else ()
+                staff = _in_processes(kind, name, devices) if devices else _in_thread(kind, name)
+                found = self._staffed[kind, name] = await staff
         return found
 
     async def __aenter__(self) -> Self:
+        """Raises BadInput `unknown_device` for a device in the settings that this machine lacks."""
+        await asyncio.to_thread(_check, [name for name in self._devices if name != "cpu"])
         return self
 
     async def __aexit__(
@@ -140,7 +144,7 @@ class Studio:
     ) -> None:
         for staffed in self._staffed.values():
             await asyncio.to_thread(staffed.worker.close)
-            await _close(staffed.engine)
+            await staffed.team.close()
         self._staffed.clear()
 
 
@@ -149,6 +153,51 @@ async def _close(engine: object) -> None:
     close = getattr(engine, "close", None)
     if close is not None:
         await asyncio.to_thread(close)
+
+
+async def _in_thread(kind: str, name: str) -> Staffed:
+    worker = Worker(f"{kind}-{name}")
+    loading = asyncio.ensure_future(worker.call(load, kind, name))
+    try:
+        engine = await asyncio.shield(loading)
+    except BaseException:
+        # Nobody waits any more, but the thread loads on to the end: its engine must be closed.
+        await asyncio.to_thread(worker.close)
+        for loaded in await asyncio.gather(loading, return_exceptions=True):
+            await _close(loaded)
+        raise
+    together = _joining(engine, worker) if isinstance(engine, DrawsTogether) else None
+    return Staffed(kind, name, engine, worker, InThread(engine, worker), together)
+
+
+async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> Staffed:
+    """The engine in a process a device; those on the processor share its cores."""
+    shares = max(1, (os.cpu_count() or 1) // max(1, devices.count("cpu")))
+    target = ENGINES[kind][name].target
+    team = Processes([Post(target, device, shares if device == "cpu" else 0) for device in devices])
+    try:
+        await team.start()
+        engine = Remote(await team.call(version), team)
+    except BaseException:
+        await team.close()
+        raise
+    return Staffed(kind, name, engine, Worker(f"{kind}-{name}"), team)
+
+
+def _check(devices: Sequence[str]) -> None:
+    if not devices:
+        return
+    try:
+        from core.engines.devices import device_of  # brings torch
+    except ImportError:
+        raise BadInput(
+            "unknown_device",
+            f"there is no device {devices[0]!r} without torch; get it with: pip install 'lipstream[neural]', "
+            'or set enhance_devices to ["cpu"]',
+            "enhance_devices",
+        ) from None
+    for device in devices:
+        device_of(device)
 
 
 def has_voice(speech: Staffed, name: str) -> bool:

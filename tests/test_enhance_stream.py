@@ -7,6 +7,7 @@ import numpy as np
 
 from core.engines.base import FIDELITY
 from core.enhance_stream import enhance_stream
+from core.team import InThread
 from core.types import Arrays, FaceTrack, FrameBatch, Image
 from core.worker import Worker
 from tests.fakes import template
@@ -48,11 +49,11 @@ def run(engine: Brighter, batches: Sequence[FrameBatch], **given: float) -> list
             yield one
 
     async def collect() -> list[FrameBatch]:
-        worker = Worker("clear")
+        team = InThread(engine, Worker("clear"))
         try:
-            return [one async for one in enhance_stream(source(), engine, worker, template(), {}, **given)]
+            return [one async for one in enhance_stream(source(), team, template(), {}, **given)]
         finally:
-            await asyncio.to_thread(worker.close)
+            await team.close()
 
     return asyncio.run(collect())
 

@@ -209,5 +209,10 @@ def _described(missing: str) -> str:
 
 def load(kind: str, name: str) -> Any:
     """A new instance of the engine `name` of `kind`: what `core.engines.base` calls by that role."""
-    module, _, attribute = ENGINES[kind][name].target.partition(":")
+    return load_target(ENGINES[kind][name].target)
+
+
+def load_target(target: str) -> Any:
+    """A new instance of the engine at "module:Class"."""
+    module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)()

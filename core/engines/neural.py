@@ -15,6 +15,10 @@ class NeuralSettings(Settings):
     device: str = "auto"
     """auto, cpu, mps, cuda or cuda:N. auto is the first of cuda, mps, cpu that is there."""
 
+    enhance_devices: tuple[str, ...] = ()
+    """Devices that make faces clearer side by side, a process each, as JSON: ["cuda:0", "cuda:1"], or "cpu"
+    as often as processes are wanted. None: `device`, in this process."""
+
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """What networks count in. auto is the fastest that the device does in hardware; float32 is exact."""
 
