@@ -50,13 +50,13 @@ def face(size: int) -> NDArray[np.float32]:
 
 
 def _plain(colour: tuple[int, int, int], size: int) -> Plane:
-    return np.ones((size, size, 3), np.float32) * np.float32(colour)
+    return np.ones((size, size, 3), np.float32) * np.array(colour, np.float32)
 
 
 def _ramp(first: tuple[int, int, int], last: tuple[int, int, int], size: int, axis: int = 0) -> Plane:
     t = np.linspace(0, 1, size, dtype=np.float32)
     t = t[:, None, None] if axis == 0 else t[None, :, None]
-    return np.asarray(_plain(first, size) * (1 - t) + np.float32(last) * t, np.float32)
+    return np.asarray(_plain(first, size) * (1 - t) + np.array(last, np.float32) * t, np.float32)
 
 
 def _lamp(wall: Plane, fall: float) -> Plane:
