@@ -26,7 +26,8 @@ def engines_command(_options: argparse.Namespace) -> int:
     table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
     weights, remedies = NeuralSettings().weights(), {}
     for kind, specs in ENGINES.items():
-        best = choose(kind, "auto", weights)
+        # Which of those is best depends on the template.
+        best = "" if kind == "matte" else choose(kind, "auto", weights)
         for name, spec in specs.items():
             missing = spec.missing(weights)
             state = "[green]yes[/]" if not missing else "[yellow]no[/]"

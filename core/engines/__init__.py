@@ -143,7 +143,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
     "matte": {
         "rvm": EngineSpec(
             "core.engines.rvm:RobustVideoMatter",
-            "Robust Video Matting, your own TorchScript file: hair, any background; GPL-3.0",
+            "Robust Video Matting, your own TorchScript file; auto takes it for any busy background; GPL-3.0",
             packages=("torch",),
             weights=("rvm",),
             extra="neural",
@@ -152,15 +152,15 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
         "key": EngineSpec(
             "core.engines.builtin.matte.key:KeyMatter",
-            "cuts a person off a green, blue or other strongly coloured wall",
+            "cuts a person off a green, blue or other strongly coloured wall; auto takes it there",
         ),
         "flat": EngineSpec(
             "core.engines.builtin.matte.cut:FlatMatter",
-            "cuts a person off a plain wall",
+            "cuts a person off a plain wall; auto takes it there",
         ),
         "grabcut": EngineSpec(
             "core.engines.builtin.matte.cut:CutMatter",
-            "cuts a person off anything, by colours and motion; fair, no weights",
+            "cuts a person off anything, by colours and motion: fair; what is left for auto",
         ),
     },
     "paint": {
