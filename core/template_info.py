@@ -18,7 +18,7 @@ class TemplateInfo:
     """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s.
 
     face: whose face is meant (`core.engines.chosen`). recipe: what it was made by, as a hash, if it was made
-    from another template (`core.backgrounds`).
+    from another template (`core.backgrounds`, `core.enlarged`).
     """
 
     id: str

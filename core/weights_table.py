@@ -154,6 +154,18 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
             _PARSENET,
         ),
         Checkpoint(
+            "realesrgan-x2",
+            "templates twice as large",
+            "RealESRGAN_x2plus.pth",
+            67_061_725,
+            "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
+            (
+                "https://github.com/xinntao/Real-ESRGAN/releases/download/v0.2.1/RealESRGAN_x2plus.pth",
+                f"{_CODEFORMER}/RealESRGAN_x2plus.pth",
+            ),
+            "BSD-3-Clause (github.com/xinntao/Real-ESRGAN).",
+        ),
+        Checkpoint(
             "gpt-sovits-t2s",
             "cloned voices: text to tokens, of v2Pro, v2ProPlus and later",
             "s1v3.ckpt",

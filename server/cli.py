@@ -135,6 +135,13 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser("prepare", help="prepare a template ahead for engines, a rate or a size")
     prepare.add_argument("id", metavar="ID")
     _look_options(prepare)
+    enlarge = actions.add_parser("enlarge", help="a new template: the same, twice as large")
+    enlarge.set_defaults(run="server.cli_enlarge:enlarge_command")
+    enlarge.add_argument("id", metavar="ID")
+    enlarge.add_argument("--name", help="of the new template (default: made of the old one's)")
+    enlarge.add_argument(
+        "--engine", default="auto", help="what enlarges, see `lipstream engines` (default: auto)"
+    )
     _add_background(actions.add_parser("background", help="a new template: the person before something else"))
     actions.add_parser("list", help="every template")
     for action, words in (("show", "everything known of one"), ("remove", "delete one")):

@@ -140,6 +140,19 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
     },
     # Which of the last three is right depends on the template: `core.backgrounds` measures it.
+    "upscale": {
+        "realesrgan-x2": EngineSpec(
+            "core.engines.upscaler:RealEsrgan",
+            "Real-ESRGAN: whole pictures twice as large, detail drawn in; wants a GPU",
+            packages=("torch",),
+            weights=("realesrgan-x2",),
+            extra="neural",
+        ),
+        "builtin": EngineSpec(
+            "core.engines.builtin.lanczos:Lanczos",
+            "Lanczos resampling: twice as large, nothing invented",
+        ),
+    },
     "matte": {
         "rvm": EngineSpec(
             "core.engines.rvm:RobustVideoMatter",

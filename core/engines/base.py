@@ -217,3 +217,14 @@ class Painter(Protocol):
         raises Stopped. Raises BadInput for an order that cannot be met.
         """
         ...
+
+
+class Upscaler(Protocol):
+    """Makes whole pictures twice as large."""
+
+    version: str
+    """Part of what a template made with it is known by."""
+
+    def enlarge(self, image: Image) -> Image:
+        """uint8 (h, w, 3) -> (2 h, 2 w, 3), a new array."""
+        ...

@@ -61,6 +61,7 @@ _NETWORKS = [
     ("feat_emb.weight", "a CodeFormer"),
     ("quantize.embedding.weight", "CodeFormer's VQGAN, a codebook without the transformer"),
     ("encoder.0.conv2d.weight", "the ParseNet face parser"),
+    ("body.0.rdb1.conv1.weight", "an RRDBNet (Real-ESRGAN, ESRGAN)"),
     ("enc_p.ssl_proj.weight", "a GPT-SoVITS SoVITS model"),
     ("model.ar_text_embedding.word_embeddings.weight", "a GPT-SoVITS GPT model"),
 ]

@@ -1,0 +1,130 @@
+"""Templates at twice their size."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from core.config import Settings
+from core.engines.builtin.lanczos import Lanczos
+from core.enlarged import enlarge
+from core.errors import BadInput, Stopped
+from core.planes import whole_bgr
+from core.studio import Studio
+from core.templates import Templates
+
+
+def picture(height=90, width=122):
+    small = np.random.default_rng(3).uniform(20, 235, (9, 9, 3)).astype(np.float32)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
+def run(library: Path, work):
+    async def go():
+        async with Studio(weights=()) as studio:
+            return await work(studio, Templates(Settings(data_dir=library), studio))
+
+    return asyncio.run(go())
+
+
+@pytest.fixture
+def library(small_library, tmp_path):
+    shutil.copytree(small_library, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.slow
+def test_a_template_becomes_one_of_twice_the_size_and_the_same_face(library):
+    steps = []
+
+    async def work(studio, templates):
+        report = lambda step, done, total: steps.append((step, done))  # noqa: E731  # as a Report is
+        made = await enlarge("small", studio, templates, report=report)
+        again = await enlarge("small", studio, templates, report=report)
+        assert again.info == made.info
+        return made, await templates.open("small"), await templates.open(made.info.id)
+
+    made, small, large = run(library, work)
+    assert made.engine == "builtin"
+    assert (large.width, large.height, large.fps) == (2 * small.width, 2 * small.height, small.fps)
+    assert len(large) == len(small)
+    assert large.track.side == pytest.approx(2 * small.track.side, rel=0.1)
+    back = cv2.resize(whole_bgr(large.planes(3)), (small.width, small.height), interpolation=cv2.INTER_AREA)
+    assert np.abs(back.astype(int) - whole_bgr(small.planes(3))).mean() < 2.5
+    assert [done for step, done in steps if step == "enlarge"] == list(range(1, len(small) + 1))
+    assert not list(library.glob(".*.mp4"))
+
+
+@pytest.mark.slow
+def test_stopping_leaves_nothing_behind(library):
+    async def work(studio, templates):
+        started = asyncio.Event()
+        task = asyncio.create_task(
+            enlarge("small", studio, templates, report=lambda step, *_: step == "enlarge" and started.set())
+        )
+        await asyncio.wait_for(started.wait(), 60)
+        task.cancel()
+        with pytest.raises((asyncio.CancelledError, Stopped)):
+            await task
+        return [info.id for info in templates.all()]
+
+    assert run(library, work) == ["small"]
+    assert not list(library.glob(".*.mp4"))
+
+
+def test_what_would_be_too_large_or_is_not_there_is_refused(small_library):
+    async def missing(studio, templates):
+        await enlarge("nobody", studio, templates, report=lambda *_: None)
+
+    with pytest.raises(BadInput, match="no template 'nobody'"):
+        run(small_library, missing)
+
+    async def unknown(studio, templates):
+        await enlarge("small", studio, templates, wanted="waifu2x", report=lambda *_: None)
+
+    with pytest.raises(BadInput, match="realesrgan-x2, builtin"):
+        run(small_library, unknown)
+
+
+def test_lanczos_doubles():
+    image = picture()
+    large = Lanczos().enlarge(image)
+    assert large.shape == (180, 244, 3)
+    assert np.abs(large[::2, ::2].astype(int) - image).mean() < 3
+
+
+@pytest.mark.slow
+def test_tiles_show_no_seams_and_every_size_is_doubled():
+    torch = pytest.importorskip("torch")
+    from core.engines.neural import NeuralSettings
+    from core.engines.upscaler import RealEsrgan
+    from core.nets.rrdbnet import Layout, RRDBNet
+
+    torch.manual_seed(0)
+    net = RRDBNet(Layout(width=8, blocks=1, growth=4)).eval()
+    with torch.no_grad():
+        net.conv_last.bias.fill_(0.5)
+        net.conv_last.weight.mul_(8)
+    settings = NeuralSettings(device="cpu", precision="float32")
+    image = picture(40, 58)
+    whole = RealEsrgan(net, settings=settings, tile=64).enlarge(image).astype(int)
+    tiled = RealEsrgan(net, settings=settings, tile=32).enlarge(image).astype(int)
+    assert whole.shape == (80, 116, 3)
+    assert whole.std() > 5
+    assert np.abs(whole - tiled).max() <= 1
+
+
+def test_weights_for_another_size_are_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    from core.engines.neural import NeuralSettings
+    from core.engines.upscaler import RealEsrgan
+    from core.nets.rrdbnet import Layout, RRDBNet
+
+    path = tmp_path / "x4.pth"
+    torch.save({"params_ema": RRDBNet(Layout(scale=4, width=8, blocks=1, growth=4)).state_dict()}, path)
+    with pytest.raises(BadInput, match="4 times as large") as refused:
+        RealEsrgan(settings=NeuralSettings(device="cpu", own_weights={"realesrgan-x2": path}))
+    assert refused.value.code == "weights_wrong"
