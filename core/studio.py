@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.batching import Batcher
+from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.base import Drawing, DrawsTogether
 from core.engines.gpt_sovits.settings import VoiceSettings
@@ -54,24 +55,32 @@ class Studio:
     """Engines and their workers; an async context manager that closes them together."""
 
     def __init__(
-        self, weights: Container[str] | None = None, enhance_devices: Sequence[str] | None = None
+        self,
+        weights: Container[str] | None = None,
+        enhance_devices: Sequence[str] | None = None,
+        settings: Settings | None = None,
     ) -> None:
         """weights: names of the checkpoints that are there; None looks where downloads lie.
 
-        enhance_devices: as the setting; None is the setting.
+        enhance_devices: as the setting; None is the setting. settings: say which engine of a kind is meant by
+        "auto"; None reads them.
         """
-        settings = NeuralSettings()
-        self.weights = settings.weights() if weights is None else weights
-        self._devices = settings.enhance_devices if enhance_devices is None else enhance_devices
+        neural = NeuralSettings()
+        self.weights = neural.weights() if weights is None else weights
+        self._devices = neural.enhance_devices if enhance_devices is None else enhance_devices
+        self._usual = settings or neural
+        self._told: set[str] = set()
         self._staffed: dict[tuple[str, str], Staffed] = {}
         self._lock = asyncio.Lock()
 
     async def engine(self, kind: str, wanted: str = "auto") -> Staffed:
         """The engine `wanted` of `kind`, loaded if it was not yet.
 
-        "auto" passes over a speech engine that has no voice yet, or is a server that does not answer. Raises
-        EngineUnavailable or BadInput like `core.engines.choose`.
+        "auto" is what the settings say. Where they say auto too, it passes over a speech engine that has no
+        voice yet, or is a server that does not answer. Raises EngineUnavailable or BadInput like
+        `core.engines.choose`.
         """
+        wanted = self._meant(kind, wanted)
         if kind != "speech" or wanted != "auto":
             return await self._engine(kind, self.choose(kind, wanted))
         *better, last = self._runnable(kind)
@@ -79,7 +88,9 @@ class Studio:
             try:
                 found = await self._engine(kind, name)
             except EngineUnavailable as error:
-                log.warning("%s", error)
+                if name not in self._told:  # once, not for every job
+                    self._told.add(name)
+                    log.warning("%s", error)
                 continue
             if found.engine.voices():
                 return found
@@ -115,7 +126,10 @@ class Studio:
 
     def choose(self, kind: str, wanted: str = "auto") -> str:
         """The name of the engine that `wanted` means here; see `core.engines.choose`."""
-        return choose(kind, wanted, self.weights)
+        return choose(kind, self._meant(kind, wanted), self.weights)
+
+    def _meant(self, kind: str, wanted: str) -> str:
+        return str(getattr(self._usual, kind, "auto")) if wanted == "auto" else wanted
 
     def _runnable(self, kind: str) -> list[str]:
         return [name for name in ENGINES[kind] if self.can_run(kind, name)]

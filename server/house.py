@@ -103,7 +103,7 @@ async def open_house(settings: ServerSettings) -> AsyncGenerator[House, None]:
     """The house of these settings, with jobs running in it. Raises FolderInUse."""
     folder = ServerFolder(settings.folder)
     try:
-        async with Studio() as studio:
+        async with Studio(settings=settings) as studio:
             house = _furnish(settings, folder, studio)
             await house.runner.start()
             if house.publisher is not None:

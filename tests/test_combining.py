@@ -252,3 +252,17 @@ def test_the_templates_of_urls_used_longest_ago_go(data_dir, presenter_clip, tmp
             assert [info.id for info in templates.all()] == ["sample", "url_0", "url_2"]
 
     run(main())
+
+
+def test_engines_are_those_the_settings_name(data_dir, numbers):
+    """Clients of old cannot name any."""
+
+    async def main():
+        async with served(data_dir, video_base_path=numbers, speech="slow") as it:
+            made = await it.post("/create-video/", 200, {"text": "Hi.", "video_number": "1"})
+            job = await it.get(f"/v1/jobs/{made['job_id']}")
+            assert job["engines"]["speech"] == "slow"
+            made = await it.ended(await it.video("Hi.", options={"engines": {"speech": "choir"}}))
+            assert made["engines"]["speech"] == "choir"
+
+    run(main())
