@@ -9,8 +9,10 @@ import copy
 import itertools
 import json
 import os
+import statistics
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -143,9 +145,8 @@ def _laying_back() -> Iterator[Figure]:
     def theirs() -> None:
         reference.pasted(frame, [face], [reference.affine(_marks(track))])
 
-    mine, baseline, _ = side_by_side(ours, theirs, 21)
-    name = "720p, face laid back and pasted"
-    yield Figure(name, 1000 * mine, "ms", 8, higher=False, baseline=1000 * baseline)
+    name = "720p, face laid back and pasted, CPU time"
+    yield Figure(name, _cpu_ms(ours), "ms", 8, higher=False, baseline=_cpu_ms(theirs))
 
 
 def _stillness(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]:
@@ -181,6 +182,17 @@ async def _efficiency() -> float:
     async with scene() as (studio, templates):
         request = Request(text="The first picture is on screen.", enhancer="codeformer")
         return (await rendered(request, studio, templates)).efficiency
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    """Median over 21 runs, all threads together: what other processes do does not count."""
+    work()
+    taken = []
+    for _ in range(21):
+        started = time.process_time()
+        work()
+        taken.append(time.process_time() - started)
+    return 1000 * statistics.median(taken)
 
 
 def _face() -> Image:
