@@ -4,7 +4,17 @@ import asyncio
 
 from aiohttp import web
 
-from server.accepting import FILE, SCENE, STREAM, UPLOAD, accept, asked_to_stream, short, stream_new
+from server.accepting import (
+    FILE,
+    STREAM,
+    TEMPLATE,
+    UPLOAD,
+    accept,
+    asked_to_stream,
+    fetched_id,
+    short,
+    stream_new,
+)
 from server.house import House
 from server.named import named
 from server.problems import Refused
@@ -37,13 +47,17 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
         await house.catalog.check_look(None, LipsyncRequest().options)
         order = Order(
             title=short(audio.name),
-            template=None,
+            # Kept, unlike in /v1/lipsync: these clients send the same few videos again and again.
+            template=fetched_id(video),
+            template_file=TEMPLATE,
+            template_name=video.name or "video",
+            template_sha256=video.sha256,
             video=LipsyncRequest(),
             upload=UPLOAD,
-            scene=SCENE,
             service=True,
         )
-        accepted = await asyncio.shield(accept(house, "video", order, {UPLOAD: audio, SCENE: video}, None))
+        files = {UPLOAD: audio, TEMPLATE: video}
+        accepted = await asyncio.shield(accept(house, "video", order, files, None))
     finally:
         form.discard()
     if to_be_streamed:

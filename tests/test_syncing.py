@@ -62,6 +62,9 @@ def test_urls_and_paths_in_allowed_folders_do_as_well(data_dir, presenter_clip, 
                     {"video_url": str(presenter_clip), "audio_url": f"file://{recording}"},
                 ):
                     await check(it, await it.post("/process_sync/", 200, wanted), tmp_path)
+                # The same video three times over has been prepared once.
+                kept = [t["id"] for t in (await it.get("/v1/templates"))["data"]]
+                assert [name[:4] for name in kept] == ["samp", "url_"]
 
     run(main())
 
