@@ -8,8 +8,8 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise
+from collections.abc import Iterator
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from bench import Figure
 from bench._scene import rendered, scene, speech_text
-from core.backgrounds import Background, Backgrounds
-from core.config import Settings
+from core import scene as scene_
+from core.backgrounds import Background, Backgrounds, compose
 from core.engines import load
-from core.media import write_clip
+from core.mattes import make_mattes
+from core.media import Frames, write_clip
 from core.render import Request
-from core.studio import Studio
-from core.templates import Templates
-from core.types import Image
+from core.template import Template
+from core.types import FaceTrack
 from tests.mattes import WALLS, before, face, known
 
 _SIZE, _COUNT = 512, 6
@@ -104,37 +104,33 @@ def _nobody(_step: str, _done: int, _total: int | None) -> None:
 
 
 def _memory() -> Iterator[Figure]:
-    """Growth of the process over a background for ten minutes of a key wall, and for one minute."""
-    peaks = [asyncio.run(_long(minutes)) for minutes in (1, 10)]
-    yield Figure("memory for a background, 1 minute at 256x256", peaks[0], "MB", higher=False)
-    yield Figure("memory for a background, 10 minutes", peaks[1], "MB", peaks[0] * 1.15 + 20, higher=False)
+    """Growth of the process while a clip of a key wall, 256x256, is cut out and composed."""
+    start = psutil.Process().memory_info().rss
+    peaks = [_grown(minutes, start) for minutes in (1, 10)]
+    yield Figure("memory to cut out and compose 1 minute", peaks[0], "MB", higher=False)
+    yield Figure(
+        "memory to cut out and compose 10 minutes", peaks[1], "MB", 1.15 * peaks[0] + 20, higher=False
+    )
 
 
-async def _long(minutes: int) -> float:
-    process, peak = psutil.Process(), 0.0
+def _grown(minutes: int, start: int) -> float:
+    """Megabytes over `start`, at most."""
+    process, peak, count = psutil.Process(), 0, minutes * 60 * 25
     with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as name:
-        folder = Path(name)
-        loop = before(WALLS["key"]["green"](256), 25, 256)
-        await asyncio.to_thread(write_clip, folder / "long.mp4", _round(loop, minutes * 60 * 25), 25)
-        async with Studio() as studio:
-            templates = Templates(Settings(data_dir=folder, frame_cache_mb=16), studio)
-            await templates.add(folder / "long.mp4", "long")
-            start = process.memory_info().rss
+        clip, mattes = Path(name) / "long.mp4", Path(name) / "mattes.mp4"
+        write_clip(clip, islice(cycle(before(WALLS["key"]["green"](256), 8, 256)), count), 25)
+        pose = np.array([[100.0, 0, 10], [0, 100.0, 10]])
+        corners = np.full((count, 2), 60, np.int32)
+        track = FaceTrack(120, corners, np.broadcast_to(pose, (count, 2, 3)), np.ones(count, np.bool_))
+        template = Template("long", Frames(clip, 16 << 20), track, {})
 
-            def look(_step: str, _done: int, _total: int | None) -> None:
-                nonlocal peak
+        def look(_step: str, done: int, _total: int | None) -> None:
+            nonlocal peak
+            if done % 100 == 0:
                 peak = max(peak, process.memory_info().rss - start)
 
-            await Backgrounds(studio, templates).make("long", Background(prompt="sea"), report=look)
+        make_mattes(template, load("matte", "key"), mattes, look, lambda: False)
+        ground = scene_.fitted(np.full((256, 256, 4), 200, np.uint8), 256, 256)
+        compose(template, mattes, ground, Path(name) / "made.mp4", look, lambda: False)
+        template.close()
     return peak / 1e6
-
-
-def _round(loop: list[Image], count: int) -> Iterable[Image]:
-    """The clip forwards and backwards, `count` frames long."""
-
-    def endless() -> Iterator[Image]:
-        while True:
-            yield from loop
-            yield from loop[-2:0:-1]
-
-    return islice(endless(), count)

@@ -123,7 +123,7 @@ class Backgrounds:
         mattes = await self._mattes(identity, template, matter, report)
         draft = mattes.with_name(f".{identity_new}-{uuid.uuid4().hex[:8]}.mp4")
         try:
-            await _long(_compose, template, mattes, ground, draft, report)
+            await _long(compose, template, mattes, ground, draft, report)
             name = name or f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"[:100]
             info = await self._templates.add(draft, name, report, identity=identity_new, recipe=recipe)
         finally:
@@ -262,10 +262,14 @@ def _paint(engine: object, order: PaintOrder, report: Report, stopped: Callable[
     return painting
 
 
-def _compose(
+def compose(
     template: Template, mattes: Path, ground: Ground, path: Path, report: Report, stopped: Callable[[], bool]
 ) -> None:
-    """Write the clip of the person before `ground`. Blocking."""
+    """Write the clip `path` of the person before `ground`. Blocking; one frame at a time is in memory.
+
+    mattes: the file that `core.mattes.make_mattes` wrote. Raises Stopped after `stopped` says yes; then, and
+    after any failure, `path` is not left behind.
+    """
     writer = ClipWriter(path, template.width, template.height, template.fps, loss=_LOSS)
     seen = Mattes(mattes, cache_bytes=0)
     try:
