@@ -61,7 +61,9 @@ def settings_of(kind: type["ServerSettings | NeuralSettings"], **given: Any) -> 
         return kind(**given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
+        if not first["loc"]:  # of several that do not go together; its input is all of them, secrets too
+            raise BadInput("bad_setting", first["msg"].removeprefix("Value error, ")) from None
+        name = str(first["loc"][0])
         where = "the command line" if name in given else origin(name, places_of_everything())
         value = "" if _is_secret(name) else f", not {first['input']!r}"
         path = ".".join(map(str, first["loc"]))

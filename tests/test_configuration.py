@@ -134,3 +134,12 @@ def test_secrets_are_not_shown(monkeypatch):
 def test_the_page_of_settings_is_the_codes():
     written = Path(__file__).parents[1] / "docs/settings.md"
     assert written.read_text(encoding="utf-8") == page(), "lipstream config docs > docs/settings.md"
+
+
+def test_a_secret_is_not_told_where_settings_do_not_go_together(monkeypatch, capsys):
+    monkeypatch.setenv("LIPSTREAM_OSS_BUCKET", "results")
+    monkeypatch.setenv("LIPSTREAM_OSS_ACCESS_KEY_SECRET", "hidden-from-all")
+    assert main(["config", "show"]) == 2
+    told = capsys.readouterr().err
+    assert "hidden-from-all" not in told
+    assert "oss_" in told
