@@ -30,6 +30,12 @@ _SLOWEST_AT_ALL_S = 3.0
 """Seconds a spoken character may take at speed 1, and may take longer all in all; outside, the engine has
 skipped words or sticks at one. Voices need 0.06 s for a letter and 0.2 s for a Chinese character."""
 
+_NOT_COUNTED = 1
+"""A character more or less proves nothing, and a text of one or two is over in no time."""
+
+_SOUNDLESS = "っッー"
+"""Kana that stop or lengthen the sound before them; by themselves they are rightly silent."""
+
 
 class SpeechFault(Error):
     """The voice engine returned something that is not the sentence spoken."""
@@ -110,12 +116,13 @@ def _check_not_stuck(sentence: Sentence, seconds: float, style: Style) -> None:
 
 
 def _check_spoken(sentence: Sentence, seconds: float, peak: float, style: Style) -> None:
-    characters = sum(character.isalnum() for character in sentence.spoken)
+    characters = sum(character.isalnum() and character not in _SOUNDLESS for character in sentence.spoken)
     if not characters:
         return
     if peak < _SILENT:
         raise SpeechFault(f"the voice stayed silent {_quoted(sentence)}")
-    if seconds * style.speed < characters * _FASTEST_S.get(sentence.language, _FASTEST_ELSE_S):
+    fastest = _FASTEST_S.get(sentence.language, _FASTEST_ELSE_S)
+    if seconds * style.speed < (characters - _NOT_COUNTED) * fastest:
         raise SpeechFault(f"the voice took {seconds:.2f} s for {characters} characters {_quoted(sentence)}")
 
 

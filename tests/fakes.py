@@ -106,7 +106,7 @@ class Beeps:
 
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """A tone a character."""
-        length = self.rate // 25
+        length = round(self.rate / 25 / style.speed)
         tone = 0.3 * np.sin(2 * np.pi * 440 / self.rate * np.arange(length)).astype(np.float32)
         if self.fail_at == sentence.index:
             raise RuntimeError("hoarse")

@@ -23,11 +23,19 @@ class Scripted(Beeps):
         yield from self.pieces
 
 
-def spoken(text, engine):
+@pytest.fixture(scope="module")
+def built_in_voice():
+    engine = EspeakVoice()
+    yield engine
+    engine.close()
+
+
+def spoken(text, engine, style=None, language="auto"):
     async def main():
         worker = Worker("speech")
         try:
-            return [chunk async for chunk in tts_stream(sentences(text), engine, worker, None, Style())]
+            said = sentences(text, language)
+            return [chunk async for chunk in tts_stream(said, engine, worker, None, style or Style())]
         finally:
             worker.close()
 
@@ -83,6 +91,17 @@ def test_a_chinese_sentence_cannot_be_said_as_fast_as_an_english_one():
     assert spoken("Nine letters.", Scripted(Spoken(noise(0.3))))
     with pytest.raises(SpeechFault, match=r"sentence 1, \"这句话一共有十二个汉字呢。"):
         spoken("这句话一共有十二个汉字呢。", Scripted(Spoken(noise(0.3))))
+
+
+@pytest.mark.parametrize("text", ["っ", "ッッ", "あっ。っ", "r", "𠴄¢r", "嗯", "㗎"])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+def test_what_the_built_in_voice_says_shortly_is_the_sentence_spoken(built_in_voice, text, speed):
+    assert spoken(text, built_in_voice, Style(speed=speed), "ja" if "っ" in text or "ッ" in text else "yue")
+
+
+@pytest.mark.parametrize("text", ["好r", "好"])
+def test_one_character_more_or_less_proves_nothing(text):
+    assert spoken(text, Scripted(Spoken(noise(0.045))))
 
 
 def test_a_voice_that_never_ends_is_left():
