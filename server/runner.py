@@ -207,14 +207,24 @@ class Runner:
                 job = await self._store.claim(self._began)
                 if job is not None:
                     report = Report(self._store, job.id)
-                    work = asyncio.create_task(self._works[job.object].run(job, report))
+                    work = asyncio.create_task(self._work(job, report))
                     self._running[job.id] = _Running(work, report)
                     return job
             await self._news.wait()
         return None
 
+    async def _work(self, job: JobRow, report: Report) -> Done:
+        return await self._works[job.object].run(job, report)
+
     def _began(self, job: JobRow, attempt: int) -> str:
-        return Started(attempt=attempt, engines=self._works[job.object].engines(job)).model_dump_json()
+        try:
+            engines = self._works[job.object].engines(job)
+        except (
+            Exception
+        ):  # the job's own trouble, which its work will meet: the next job must not wait for ever
+            log.exception("the engines of job %s cannot be told", job.id)
+            engines = {}
+        return Started(attempt=attempt, engines=engines).model_dump_json()
 
     async def _attend(self, job: JobRow, running: _Running) -> None:
         """See one job to its end, and that on record, however long that takes."""

@@ -176,9 +176,13 @@ def test_a_checkpoint_for_another_task_is_refused_by_its_name(tmp_path):
         assert refused.value.code == "weights_wrong"
 
 
-def test_without_weights_it_is_not_chosen_and_says_how_to_get_them(tmp_path):
+def test_without_weights_it_is_not_chosen_and_says_how_to_get_them(tmp_path, monkeypatch):
     assert choose("enhance", "auto", ()) == "builtin"
+    monkeypatch.setattr("core.engines.has_gpu", lambda: True)
     assert choose("enhance", "auto", {"codeformer"}) == "codeformer"
+    monkeypatch.setattr("core.engines.has_gpu", lambda: False)
+    assert choose("enhance", "auto", {"codeformer"}) == "builtin"
+    assert choose("enhance", "codeformer", {"codeformer"}) == "codeformer"
     with pytest.raises(EngineUnavailable, match="lipstream models download codeformer"):
         choose("enhance", "codeformer", ())
     with pytest.raises(BadInput, match="lipstream models download codeformer"):

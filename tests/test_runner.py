@@ -25,6 +25,8 @@ class Scripted:
         self.go = asyncio.Event()
 
     def engines(self, job):
+        if json.loads(job.request)["title"] == "puzzle":
+            raise KeyError("an engine nobody knows")
         return {"speech": "builtin"}
 
     async def run(self, job, report):
@@ -309,5 +311,16 @@ def test_a_record_that_fails_for_a_while_does_not_end_the_running(tmp_path, monk
             await it.submit("a", "quick")
             assert (await it.end("a"))[0].status == "completed"
             assert fails == [0, 0]
+
+    run(main())
+
+
+def test_a_job_whose_engines_cannot_be_told_keeps_nobody_waiting(tmp_path):
+    async def main():
+        async with house(tmp_path, slots=1) as it:
+            await it.submit("odd", "puzzle")
+            await it.submit("next", "quick")
+            assert (await it.end("odd"))[0].status == "completed"
+            assert (await it.end("next"))[0].status == "completed"
 
     run(main())

@@ -3,8 +3,12 @@
 import importlib
 import importlib.util
 import os
+import platform
+import shutil
+import sys
 from collections.abc import Container
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable
@@ -23,6 +27,7 @@ class EngineSpec:
     packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
     packages. A setting that is set counts among the weights that are there.
     bring: how to get what `lipstream models` does not know, for people.
+    wants_gpu: without a GPU it is so slow that "auto" passes it over.
     """
 
     target: str
@@ -32,6 +37,7 @@ class EngineSpec:
     extra: str = ""
     settings: tuple[str, ...] = ()
     bring: str = ""
+    wants_gpu: bool = False
 
     def missing(self, weights: Container[str] = ()) -> list[str]:
         """Names of packages and weights this machine lacks."""
@@ -133,6 +139,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             packages=("torch",),
             weights=("codeformer",),
             extra="neural",
+            wants_gpu=True,
         ),
         "builtin": EngineSpec(
             "core.engines.builtin.clarity:Clarity",
@@ -147,6 +154,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             packages=("torch",),
             weights=("realesrgan-x2",),
             extra="neural",
+            wants_gpu=True,
         ),
         "builtin": EngineSpec(
             "core.engines.builtin.lanczos:Lanczos",
@@ -197,12 +205,16 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
 def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
     """The name of the engine to use for `kind` of work.
 
-    "auto" takes the first that can run. A name is taken at its word: if that engine cannot run, this
-    raises EngineUnavailable and nothing else is tried. An unknown name is BadInput `unknown_engine`.
+    "auto" takes the first that can run, and fast enough to be of use. A name is taken at its word: if that
+    engine cannot run, this raises EngineUnavailable and nothing else is tried. An unknown name is BadInput
+    `unknown_engine`.
     """
     specs = ENGINES[kind]
     if wanted == "auto":
-        return next(name for name, spec in specs.items() if not spec.missing(weights))
+        gpu = has_gpu()
+        return next(
+            name for name, spec in specs.items() if not spec.missing(weights) and (gpu or not spec.wants_gpu)
+        )
     if wanted not in specs:
         known = ", ".join(specs)
         raise BadInput(
@@ -211,6 +223,12 @@ def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
     if missing := specs[wanted].missing(weights):
         raise EngineUnavailable(wanted, [_described(m) for m in missing], specs[wanted].remedy(weights))
     return wanted
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU for networks, as far as that can be told without loading torch."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return apple or Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
 
 
 def _described(missing: str) -> str:
