@@ -59,6 +59,8 @@ class Batcher(Generic[Item, Result]):
         self._expected: set[_Member] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
+        self.members = 0
+        """How many ask here at the moment."""
 
     @contextmanager
     def member(self) -> Iterator[Callable[[Item], Awaitable[Result]]]:
@@ -78,9 +80,11 @@ class Batcher(Generic[Item, Result]):
             self._consider()
             return await question.answer
 
+        self.members += 1
         try:
             yield ask
         finally:
+            self.members -= 1
             self._expected.discard(member)
             self._consider()
 

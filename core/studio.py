@@ -10,6 +10,7 @@ import re
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,6 +51,10 @@ class Staffed:
         """Name and version, as they stand in the names of caches."""
         return re.sub(r"[^\w.-]+", "-", f"{self.kind}-{self.name}-{self.engine.version}")
 
+    def jobs(self) -> int:
+        """Jobs whose calls it joins at the moment."""
+        return 0 if self.together is None else self.together.members
+
 
 class Studio:
     """Engines and their workers; an async context manager that closes them together."""
@@ -70,7 +75,8 @@ class Studio:
         self._devices = neural.enhance_devices if enhance_devices is None else enhance_devices
         self._usual = settings or neural
         self._told: set[str] = set()
-        self._staffed: dict[tuple[str, str], Staffed] = {}
+        self._lips_devices = neural.devices
+        self._staffed: dict[tuple[str, str], list[Staffed]] = {}  # the next to be given first
         self._lock = asyncio.Lock()
 
     async def engine(self, kind: str, wanted: str = "auto") -> Staffed:
@@ -115,8 +121,7 @@ class Studio:
         """The name of the engine that `speech` gives, as far as it can be known without loading any."""
         if wanted == "auto" and voice is not None:
             for name in self._runnable("speech"):
-                found = self._staffed.get(("speech", name))
-                if found is not None and has_voice(found, voice):
+                if any(has_voice(found, voice) for found in self._staffed.get(("speech", name), [])):
                     return name
         return self.choose("speech", wanted)
 
@@ -136,14 +141,31 @@ class Studio:
 
     async def _engine(self, kind: str, name: str) -> Staffed:
         async with self._lock:
-            found = self._staffed.get((kind, name))
-            if found is None:
+            staff = self._staffed.get((kind, name))
+            if staff is None:
                 if name == CLONED:
                     await take_default(VoiceSettings())
-                devices = self._devices if kind == "enhance" else ()
-                staff = _in_processes(kind, name, devices) if devices else _in_thread(kind, name)
-                found = self._staffed[kind, name] = await staff
+                staff = self._staffed[kind, name] = await self._staff(kind, name)
+            found = min(staff, key=Staffed.jobs)
+            staff.remove(found)
+            staff.append(found)
         return found
+
+    async def _staff(self, kind: str, name: str) -> list[Staffed]:
+        """The engine, loaded; of a lips engine with a network, one a device, each for jobs of its own."""
+        if kind == "enhance" and self._devices:
+            return [await _in_processes(kind, name, self._devices)]
+        if kind != "lipsync" or len(self._lips_devices) < 2 or "torch" not in ENGINES[kind][name].packages:
+            return [await _in_thread(kind, name)]
+        staff: list[Staffed] = []
+        try:
+            for device in self._lips_devices:
+                staff.append(await _in_thread(kind, name, device))
+        except BaseException:
+            for loaded in staff:
+                await _dismiss(loaded)
+            raise
+        return staff
 
     async def __aenter__(self) -> Self:
         """Raises BadInput `unknown_device` for a device in the settings that this machine lacks."""
@@ -156,10 +178,15 @@ class Studio:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for staffed in self._staffed.values():
-            await asyncio.to_thread(staffed.worker.close)
-            await staffed.team.close()
+        for staff in self._staffed.values():
+            for staffed in staff:
+                await _dismiss(staffed)
         self._staffed.clear()
+
+
+async def _dismiss(staffed: Staffed) -> None:
+    await asyncio.to_thread(staffed.worker.close)
+    await staffed.team.close()
 
 
 async def _close(engine: object) -> None:
@@ -169,9 +196,11 @@ async def _close(engine: object) -> None:
         await asyncio.to_thread(close)
 
 
-async def _in_thread(kind: str, name: str) -> Staffed:
-    worker = Worker(f"{kind}-{name}")
-    loading = asyncio.ensure_future(worker.call(load, kind, name))
+async def _in_thread(kind: str, name: str, device: str | None = None) -> Staffed:
+    """device: None is the setting's."""
+    worker = Worker("-".join(filter(None, (kind, name, device))))
+    options = {} if device is None else {"settings": NeuralSettings(device=device)}
+    loading = asyncio.ensure_future(worker.call(partial(load, kind, name, **options)))
     try:
         engine = await asyncio.shield(loading)
     except BaseException:

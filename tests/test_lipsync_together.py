@@ -120,3 +120,30 @@ def test_a_cancelled_job_takes_no_other_with_it(small_library, alone):
 
     made, _ = in_studio(small_library, work)
     assert made == alone[0]
+
+
+class Placed(Choir):
+    """Knows where it was told to be."""
+
+    def __init__(self, settings=None):
+        super().__init__()
+        self.device = settings.device
+
+
+def test_several_devices_have_an_engine_each_and_share_out_the_jobs(small_library, alone, monkeypatch):
+    pytest.importorskip("torch")  # what runs on no device is never there twice
+    spec = EngineSpec("tests.test_lipsync_together:Placed", "for a test", packages=("torch",))
+    monkeypatch.setitem(ENGINES["lipsync"], "choir", spec)
+    monkeypatch.setenv("LIPSTREAM_DEVICE", "cuda:0, cuda:1")
+
+    async def main():
+        async with Studio() as studio:
+            templates = Templates(Settings(data_dir=small_library), studio)
+            made = await asyncio.gather(*(video(request(text), studio, templates) for text in TEXTS))
+            staff = [await studio.engine("lipsync", "choir") for _ in range(2)]
+            return made, {one.engine.device: one.engine.sizes for one in staff}
+
+    made, sizes = asyncio.run(main())
+    assert made == alone
+    assert set(sizes) == {"cuda:0", "cuda:1"}
+    assert all(set(count) == {1} for count in sizes.values()), "each job had an engine to itself"

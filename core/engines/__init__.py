@@ -238,12 +238,15 @@ def _described(missing: str) -> str:
     return f"weights {missing} ({CHECKPOINTS[missing].megabytes})"
 
 
-def load(kind: str, name: str) -> Any:
-    """A new instance of the engine `name` of `kind`: what `core.engines.base` calls by that role."""
-    return load_target(ENGINES[kind][name].target)
+def load(kind: str, name: str, **options: object) -> Any:
+    """A new instance of the engine `name` of `kind`: what `core.engines.base` calls by that role.
+
+    options: what its class takes; engines with a network take `settings`.
+    """
+    return load_target(ENGINES[kind][name].target, **options)
 
 
-def load_target(target: str) -> Any:
+def load_target(target: str, **options: object) -> Any:
     """A new instance of the engine at "module:Class"."""
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)()
+    return getattr(importlib.import_module(module), attribute)(**options)

@@ -9,7 +9,7 @@ from core.errors import BadInput
 
 
 def device_of(wanted: str) -> torch.device:
-    """The device that `wanted` (as in `NeuralSettings.device`) names.
+    """The device that `wanted` (as in `NeuralSettings.device`) names; the first of several.
 
     Raises BadInput `unknown_device` if this machine has no such device.
     """
@@ -18,6 +18,7 @@ def device_of(wanted: str) -> torch.device:
         there.insert(0, "mps")
     if torch.cuda.is_available():
         there[:0] = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+    wanted = wanted.partition(",")[0].strip()
     if wanted == "auto":
         return torch.device(there[0])
     name = "cuda:0" if wanted == "cuda" else wanted

@@ -13,7 +13,8 @@ class NeuralSettings(Settings):
     """The settings that only matter where networks run; read like all others (`LIPSTREAM_DEVICE` ...)."""
 
     device: str = "auto"
-    """auto, cpu, mps, cuda or cuda:N. auto is the first of cuda, mps, cpu that is there."""
+    """auto, cpu, mps, cuda or cuda:N. auto is the first of cuda, mps, cpu that is there. With several, like
+    cuda:0,cuda:1, there is a lips engine on each, and jobs are shared out; other engines take the first."""
 
     enhance_devices: tuple[str, ...] = ()
     """Devices that make faces clearer side by side, a process each, as JSON: ["cuda:0", "cuda:1"], or "cpu"
@@ -44,6 +45,11 @@ class NeuralSettings(Settings):
     diffusion_model: str = ""
     """What the engine stable-diffusion paints with: a folder, a .safetensors file, or a hub id such as
     stabilityai/sd-turbo, which is downloaded when it is first used."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The names in `device`."""
+        return tuple(name.strip() for name in self.device.split(","))
 
     @property
     def weights_dir(self) -> Path:

@@ -243,9 +243,9 @@ def _windows(pictures: Sequence[_Picture]) -> NDArray[np.float32]:
     return np.stack([picture.window[None] for picture in pictures])
 
 
-def with_gan() -> Wav2LipEngine:
+def with_gan(settings: NeuralSettings | None = None) -> Wav2LipEngine:
     """The engine with the weights trained against a critic: a better picture, slightly worse sync."""
-    return Wav2LipEngine("wav2lip-gan")
+    return Wav2LipEngine("wav2lip-gan", settings=settings)
 
 
 def _installed_finder(settings: NeuralSettings) -> BoxFinder | None:
