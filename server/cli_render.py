@@ -206,7 +206,9 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T:
 def writable(output: str) -> Path:
     """The file that `--output` names. Raises BadInput `unwritable_output` for what can be none."""
     path = Path(output)
-    if not path.name or path.is_dir():
+    if output == "-":
+        why = "only videos are streamed to standard output"
+    elif not path.name or path.is_dir():
         why = "it is not a file"
     elif not path.parent.is_dir():
         why = f"there is no folder {path.parent}"

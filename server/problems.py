@@ -2,9 +2,11 @@
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -49,6 +51,9 @@ class Refused(Error):
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+
+
+_BRANCH: Final = re.compile(r"\[.*\]$|^constrained-")
 
 
 @web.middleware
@@ -121,7 +126,9 @@ def _invalid(error: ValidationError) -> Refused:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return Refused(400, "malformed_json", f"the body is not JSON: {first['msg']}")
-    param = ".".join(str(part) for part in first["loc"])[:100] or None
+    # Pydantic names branches of unions too, such as list[function-after[...]] and constrained-int.
+    names = [str(part) for part in first["loc"] if not _BRANCH.search(str(part))]
+    param = ".".join(names)[:100] or None
     what = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
     message = what.removeprefix("Value error, ")
     return Refused(422, "invalid_request", f"{param}: {message}" if param else message, param)

@@ -6,6 +6,7 @@ import json
 
 from aiohttp import web
 
+from core.errors import BadInput
 from core.media import read_picture
 from core.templates import SAMPLE, template_id
 from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
@@ -13,7 +14,7 @@ from server.background_work import PREVIEW
 from server.problems import Refused
 from server.route import ID, TEMPLATE, Route
 from server.routes_jobs import house_of
-from server.uploads import Form, Upload, read_form, read_json
+from server.uploads import Form, Upload, is_json, read_form, read_json
 from server.wire import BackgroundRequest, Job, Order
 
 
@@ -26,7 +27,7 @@ async def create_background(request: web.Request) -> web.StreamResponse:
         raise Refused(404, "unknown_template", f"there is no template {base!r}", "template")
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             wanted = await read_json(request, BackgroundRequest)
             if wanted.url is not None:
                 form.files["image"] = [await house.fetch(wanted.url, "image", param="url")]
@@ -41,13 +42,22 @@ async def create_background(request: web.Request) -> web.StreamResponse:
             raise Refused(422, "prompt_or_image", "give either a prompt or a picture", "prompt")
         await house.catalog.check_background(wanted)
         if image is not None:
-            await read_picture(image.path, most=64)  # refused now if it is none, not in the job
+            await _check_picture(image)
         order = _order(base, wanted, image)
         uploads = {UPLOAD: image} if image else {}
         accepted = await asyncio.shield(accept(house, "background", order, uploads, key))
     finally:
         form.discard()
     return accepted_job(accepted)
+
+
+async def _check_picture(image: Upload) -> None:
+    """Refuse now what is none, not in the job; by the name that its sender knows."""
+    try:
+        await read_picture(image.path, most=64)
+    except BadInput as error:
+        message = error.message.replace(image.path.name, image.name or "the file")
+        raise BadInput(error.code, message, "image") from error
 
 
 def _order(base: str, wanted: BackgroundRequest, image: Upload | None) -> Order:

@@ -19,7 +19,7 @@ from server.accepting import (
 from server.problems import Refused
 from server.route import Route
 from server.routes_jobs import house_of
-from server.uploads import Form, read_form, read_json
+from server.uploads import Form, is_json, read_form, read_json
 from server.wire import EnhancementRequest, Job, Order
 
 
@@ -30,7 +30,7 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             wanted = await read_json(request, EnhancementRequest)
         else:
             limit = house.settings.upload_mb << 20

@@ -9,7 +9,7 @@ from server.named import named
 from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
-from server.uploads import Form, read_form, read_json
+from server.uploads import Form, is_json, read_form, read_json
 from server.waiting import finished, video_url
 from server.wire import EnhancementRequest, Order
 from server.wire_old import MadeVideo, ProcessVideo
@@ -22,7 +22,7 @@ async def process_video(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form, wanted = Form(), EnhancementRequest()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             asked = await read_json(request, ProcessVideo)
             name = asked.video_url or asked.video_path
             if name is not None:

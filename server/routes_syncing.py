@@ -20,7 +20,7 @@ from server.named import named
 from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
-from server.uploads import Form, read_form, read_json
+from server.uploads import Form, is_json, read_form, read_json
 from server.waiting import finished, video_url
 from server.wire import LipsyncRequest, Order
 from server.wire_old import MadeVideo, ProcessSync
@@ -35,7 +35,7 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             await _fetch(house, await read_json(request, ProcessSync), form)
         else:
             limit = house.settings.upload_mb << 20

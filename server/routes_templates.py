@@ -12,7 +12,7 @@ from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotenc
 from server.problems import Refused
 from server.route import TEMPLATE, Route, respond
 from server.routes_jobs import house_of
-from server.uploads import Form, Upload, read_form, read_json
+from server.uploads import Form, Upload, is_json, read_form, read_json
 from server.wire import (
     Deleted,
     FaceList,
@@ -31,7 +31,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             wanted = await read_json(request, TemplateRequest)
             form.texts.update(name=wanted.name, face=wanted.face)
             form.files["file"] = [await house.fetch(wanted.url, "video", "image", param="url")]

@@ -30,7 +30,7 @@ from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.stream.sockets import Gone, send
-from server.uploads import Form, Upload, read_form, read_json
+from server.uploads import Form, Upload, is_json, read_form, read_json
 from server.wire import (
     EngineList,
     Job,
@@ -48,7 +48,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             video = await read_json(request, VideoRequest)
         else:
             limit = house.settings.upload_mb << 20
@@ -95,7 +95,7 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     form = Form()
     try:
-        if request.content_type == "application/json":
+        if is_json(request):
             wanted = await read_json(request, LipsyncRequest)
         else:
             limit = house.settings.upload_mb << 20

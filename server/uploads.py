@@ -21,6 +21,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 JSON_LIMIT = 2 << 20
 """Bytes of a JSON body: the longest text there may be, written as carefully as JSON can."""
 
+_JSON, _FORM = "application/json", "multipart/form-data"
 _PIECE = 256 << 10
 _ROOM = 64 << 20
 """Bytes of disk that an upload leaves free."""
@@ -58,15 +59,26 @@ class Form:
                 upload.path.unlink(missing_ok=True)
 
 
+def is_json(request: web.Request) -> bool:
+    """Whether a body that may be JSON or a form is JSON. Raises Refused 415 for what is neither."""
+    if request.content_type not in (_JSON, _FORM):
+        raise _unsupported(request, f"{_JSON} or {_FORM}")
+    return request.content_type == _JSON
+
+
+def _unsupported(request: web.Request, expected: str) -> Refused:
+    got = (
+        request.content_type[:100]
+        if "Content-Type" in request.headers
+        else "a request without a Content-Type"
+    )
+    return Refused(415, "unsupported_media_type", f"send {expected}, not {got}", "Content-Type")
+
+
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     """The body as `model`. Raises Refused: 413, 415; ValidationError."""
-    if request.content_type != "application/json":
-        raise Refused(
-            415,
-            "unsupported_media_type",
-            f"send application/json, not {request.content_type[:100]}",
-            "Content-Type",
-        )
+    if request.content_type != _JSON:
+        raise _unsupported(request, _JSON)
     return model.model_validate_json(await request.read())
 
 
@@ -78,13 +90,8 @@ async def read_form(
     files: how often each may come. limit: bytes of all files together.
     Raises Refused: 400 for a broken form, 413 as soon as it is too large, 415, 422 for an unknown part, 507.
     """
-    if request.content_type != "multipart/form-data":
-        raise Refused(
-            415,
-            "unsupported_media_type",
-            f"send multipart/form-data, not {request.content_type[:100]}",
-            "Content-Type",
-        )
+    if request.content_type != _FORM:
+        raise _unsupported(request, _FORM)
     form = Form()
     try:
         await _read_parts(request, folder, form, texts, files, limit)

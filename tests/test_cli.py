@@ -99,6 +99,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "-o", ""], "'.' is no name of a file"),
         (["render", "@"], "cannot read @: Is a directory"),
         (["say", "Hi.", "-o", ""], "'' cannot be written"),
+        (["say", "Hi.", "-o", "-"], "only videos are streamed to standard output"),
         (["say", "Hi.", "-o", "."], r"\. cannot be written .it is not a file"),
         (["say", "Hi.", "-o", "no/such/folder/x.wav"], "there is no folder no/such/folder"),
         (["templates", "faces", "other.mp4", "-o", "no/such/folder/x.jpg"], "there is no folder"),

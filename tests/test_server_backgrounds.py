@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 
 import aiohttp
 import pytest
@@ -138,7 +139,9 @@ def test_what_cannot_be_is_refused_before_it_is_a_job(data_dir):
                 (png(size=(1, 1)), "image_too_small"),
                 (png()[:60], "malformed_media"),
             ):
-                assert (await it.post(PATH, 422, data=form(image)))["error"]["code"] == code
+                error = (await it.post(PATH, 422, data=form(image)))["error"]
+                assert (error["code"], error["param"]) == (code, "image")
+                assert re.match(r"\S+\.png is ", error["message"]), error  # its sender's name for it
             twice = await it.post(PATH, 422, data=form(png(), prompt="sea"))
             assert twice["error"]["code"] == "prompt_or_image"
             await it.post("/v1/templates/nobody/backgrounds", 404, {"prompt": "sea"})

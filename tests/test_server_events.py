@@ -232,6 +232,7 @@ BAD = [
     '{"type": "subscribe", "job_ids": []}',
     '{"type": "subscribe", "job_ids": "all"}',
     '{"type": "subscribe", "job_ids": ["a\\u0000"]}',
+    '{"type": "subscribe", "job_ids": [1]}',
     '{"type": "subscribe", "job_ids": ["a"], "after": -1}',
     '{"type": "ping", "extra": 1}',
 ]
@@ -245,6 +246,8 @@ def test_bad_messages_are_answered_and_too_many_end_the_talk(data_dir):
                     await socket.send_str(bad)
                     answer = await socket.receive_json()
                     assert (answer["type"], answer["data"]["code"]) == ("error", "bad_message"), bad
+                    for internal in ("function-", "constrained-", " at 0x"):
+                        assert internal not in answer["data"]["message"], answer
                     await socket.send_str('{"type": "subscribe", "job_ids": ["nobody"], "ref": "7"}')
                     answer = await socket.receive_json()
                     assert (answer["data"]["code"], answer["data"]["ref"]) == ("unknown_job", "7")

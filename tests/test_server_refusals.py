@@ -79,7 +79,8 @@ def test_a_bad_request_is_refused_with_the_field_at_fault_and_leaves_no_job(data
                 async with it.http.post(
                     "/v1/videos", data=b"{}", headers={"Content-Type": header}
                 ) as response:
-                    await refused(response, 415, "unsupported_media_type")
+                    error = await refused(response, 415, "unsupported_media_type")
+                    assert "send application/json or multipart/form-data, not" in error["message"]
             assert await it.get("/v1/jobs") == {"object": "list", "data": [], "has_more": False}
 
     run(main())
