@@ -14,7 +14,8 @@ from core.types import Image
 from server.folder import ServerFolder
 from server.runner import Done, Report, alongside
 from server.store_rows import JobRow, OutputRow
-from server.wire import BackgroundRequest, Metrics, Order, StageProgress
+from server.wire import BackgroundRequest, Order
+from server.wire_answers import Metrics, StageProgress
 from server.wire_events import PreviewFrame, Progress, StageFinished, StageStarted
 
 TICK_S = 0.2

@@ -17,15 +17,8 @@ from core.studio import Staffed, Studio, has_voice
 from core.template import Template
 from core.templates import SAMPLE, Templates, template_id
 from core.text import sentences
-from server.wire import (
-    BackgroundRequest,
-    EngineInfo,
-    FaceList,
-    NumberedFace,
-    TemplateInfo,
-    VideoOptions,
-    VideoRequest,
-)
+from server.wire import BackgroundRequest, VideoOptions, VideoRequest
+from server.wire_answers import EngineInfo, FaceList, NumberedFace, TemplateInfo
 
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side."""

@@ -12,7 +12,7 @@ from core.types import Voice
 from core.voices import clone, find_model
 from server.problems import Refused
 from server.uploads import Upload
-from server.wire import VoiceInfo, VoiceReference
+from server.wire_answers import VoiceInfo, VoiceReference
 
 
 class Voices:

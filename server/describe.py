@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from server.store_rows import Event, JobRow, OutputRow, PublicationRow
-from server.wire import Job, JobError, Metrics, Order, Output, Publication, StageProgress
+from server.wire import Order
+from server.wire_answers import Job, JobError, Metrics, Output, Publication, StageProgress
 from server.wire_events import Progress, Started
 
 Published = Callable[[str, str, OutputRow], str | None]

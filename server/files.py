@@ -14,7 +14,7 @@ from server.settings import ServerSettings
 from server.storage import LocalStorage, key_of, link_secret
 from server.store import Store
 from server.store_rows import JobRow, OutputRow
-from server.wire import Job, Link
+from server.wire_answers import Job, Link
 
 if TYPE_CHECKING:
     from server.storage_oss import OssStorage

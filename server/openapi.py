@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 import core
 from server.route import Answer, Route
-from server.wire import ErrorBody
+from server.wire_answers import ErrorBody
 from server.wire_events import EVENTS
 
 ANY = (400, 403, 421, 422)

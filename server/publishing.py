@@ -19,7 +19,8 @@ from server.folder import ServerFolder
 from server.storage import Storage, StorageError, in_thread, key_of
 from server.store import Store
 from server.store_rows import JobRow, UnknownJob
-from server.wire import JobError, Model
+from server.wire import Model
+from server.wire_answers import JobError
 from server.wire_events import Published as PublishedEvent
 from server.wire_events import UploadFailed, Uploading
 

@@ -15,7 +15,8 @@ from server.problems import Refused
 from server.route import ID, TEMPLATE, Route
 from server.routes_jobs import house_of
 from server.uploads import Form, Upload, is_json, read_form, read_json
-from server.wire import BackgroundRequest, Job, Order
+from server.wire import BackgroundRequest, Order
+from server.wire_answers import Job
 
 
 async def create_background(request: web.Request) -> web.StreamResponse:

@@ -15,7 +15,8 @@ from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.uploads import Form, read_json
 from server.waiting import finished
-from server.wire import Job, Order, VideoOptions, VideoRequest
+from server.wire import Order, VideoOptions, VideoRequest
+from server.wire_answers import Job
 from server.wire_old import CreatedVideo, CreateVideo
 
 

@@ -20,7 +20,8 @@ from server.problems import Refused
 from server.route import Route
 from server.routes_jobs import house_of
 from server.uploads import Form, is_json, read_form, read_json
-from server.wire import EnhancementRequest, Job, Order
+from server.wire import EnhancementRequest, Order
+from server.wire_answers import Job
 
 
 async def create_enhancement(request: web.Request) -> web.StreamResponse:

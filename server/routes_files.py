@@ -6,7 +6,7 @@ from server.problems import Refused
 from server.route import ID, NAME, Route, respond
 from server.routes_jobs import house_of, number, output_file, output_of
 from server.storage import LINKS, key_of
-from server.wire import Link
+from server.wire_answers import Link
 
 LONGEST_S = 7 * 86_400
 

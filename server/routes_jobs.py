@@ -13,7 +13,8 @@ from server.route import ID, NAME, Route, respond
 from server.store_rows import JobRow, OutputRow
 from server.stream.viewers import view_on_socket
 from server.viewing import opened_clip, stream
-from server.wire import TERMINAL, Deleted, Job, JobList, Status
+from server.wire import TERMINAL, Status
+from server.wire_answers import Deleted, Job, JobList
 
 _STATUS = TypeAdapter(Status)
 _SEQ = {"type": "integer", "minimum": 0}

@@ -13,16 +13,8 @@ from server.problems import Refused
 from server.route import TEMPLATE, Route, respond
 from server.routes_jobs import house_of
 from server.uploads import Form, Upload, is_json, read_form, read_json
-from server.wire import (
-    Deleted,
-    FaceList,
-    Job,
-    Order,
-    PrepareRequest,
-    TemplateInfo,
-    TemplateList,
-    TemplateRequest,
-)
+from server.wire import Order, PrepareRequest, TemplateRequest
+from server.wire_answers import Deleted, FaceList, Job, TemplateInfo, TemplateList
 
 
 async def create_template(request: web.Request) -> web.StreamResponse:

@@ -31,14 +31,8 @@ from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.stream.sockets import Gone, send
 from server.uploads import Form, Upload, is_json, read_form, read_json
-from server.wire import (
-    EngineList,
-    Job,
-    LipsyncRequest,
-    Order,
-    SpeechRequest,
-    VideoRequest,
-)
+from server.wire import LipsyncRequest, Order, SpeechRequest, VideoRequest
+from server.wire_answers import EngineList, Job
 
 
 async def create_video(request: web.Request) -> web.StreamResponse:

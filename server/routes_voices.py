@@ -6,7 +6,8 @@ from server.problems import Refused
 from server.route import VOICE, Route, respond
 from server.routes_jobs import house_of
 from server.uploads import read_form
-from server.wire import Deleted, NewVoice, VoiceInfo, VoiceList
+from server.wire import NewVoice
+from server.wire_answers import Deleted, VoiceInfo, VoiceList
 
 RECORDINGS = 8
 """Further recordings of a speaker, at most."""

@@ -20,7 +20,8 @@ from server.store import JobOver, Store
 from server.store_rows import JobRow, OutputRow
 from server.stream.hub import Hub
 from server.stream.media import STOPPED, Clips
-from server.wire import JobError, Metrics, Model
+from server.wire import Model
+from server.wire_answers import JobError, Metrics
 from server.wire_events import Cancelled, Completed, Failed, Progress, StageFailed, Started
 
 log = logging.getLogger(__name__)

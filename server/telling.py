@@ -13,7 +13,7 @@ from server.folder import ServerFolder
 from server.runner import Report
 from server.store_rows import OutputRow, Run
 from server.stream.media import Clip
-from server.wire import Metrics, StageProgress
+from server.wire_answers import Metrics, StageProgress
 from server.wire_events import Progress as ProgressEvent
 from server.wire_events import StageFinished, StageStarted, VideoInit
 

@@ -13,7 +13,8 @@ from core.templates import Templates
 from server.folder import ServerFolder
 from server.runner import Done, Report, alongside
 from server.store_rows import JobRow
-from server.wire import Metrics, Order, PrepareRequest, StageProgress, VideoOptions, size_of
+from server.wire import Order, PrepareRequest, VideoOptions, size_of
+from server.wire_answers import Metrics, StageProgress
 from server.wire_events import Progress, StageFinished, StageStarted
 
 TICK_S = 0.2

@@ -11,7 +11,8 @@ from server.problems import Refused
 from server.store_rows import JobRow
 from server.stream.media import Clip
 from server.stream.viewers import first_media, view_on_http
-from server.wire import TERMINAL, Job
+from server.wire import TERMINAL
+from server.wire_answers import Job
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from server.house import House
 from server.problems import Refused
 from server.store import Accepted
 from server.viewing import published
-from server.wire import Job
+from server.wire_answers import Job
 
 
 async def finished(request: web.Request, house: House, accepted: Accepted) -> Job:

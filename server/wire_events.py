@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from server.wire import Job, JobError, Metrics, Model, Name, Output, StageProgress
+from server.wire import Model, Name
+from server.wire_answers import Job, JobError, Metrics, Output, StageProgress
 
 
 class Queued(Model):

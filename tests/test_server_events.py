@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from server.stream import progress as module
-from server.wire import Job
+from server.wire_answers import Job
 from server.wire_events import EVENTS
 from tests.serving import SLOW, data_dir, library, run, served
 

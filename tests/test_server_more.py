@@ -12,7 +12,7 @@ import pytest
 
 from core.engines import ENGINES, EngineSpec
 from core.media_speech import RATE, TYPES
-from server import wire
+from server import wire_answers as wire
 from server.routes import ROUTES
 from tests.samples import tone, write_sound
 from tests.serving import SLOW, Choir, data_dir, library, run, served

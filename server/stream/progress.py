@@ -20,7 +20,8 @@ from server.store import Store
 from server.store_rows import JobRow
 from server.stream.hub import Hub, Watcher
 from server.stream.sockets import HEARTBEAT_S, Gone, Lines, either, messages, send
-from server.wire import Job, Model
+from server.wire import Model
+from server.wire_answers import Job
 from server.wire_events import (
     CancelJob,
     ClientMessage,
