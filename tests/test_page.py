@@ -1,6 +1,7 @@
 """The page in a real browser, against a real server: what a viewer sees, hears and can do."""
 
 import base64
+import asyncio
 import io
 import json
 import tempfile
@@ -483,16 +484,19 @@ async def test_the_keyboard_reaches_everything_and_is_never_caught(viewer: Viewe
 async def test_everything_that_can_be_used_has_a_name(viewer: Viewer) -> None:
     page = await viewer.visit()
     await page.evaluate("document.querySelector('.options').open = true")
-    await page.call("Accessibility.enable")
-    nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
-    await page.call("Accessibility.disable")
     roles = {"button", "link", "textbox", "combobox", "slider", "checkbox", "radio", "progressbar", "region"}
-    used = [
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in nodes
-        if not node["ignored"]
-    ]
-    used = [(role, name) for role, name in used if role in roles]
+    await page.call("Accessibility.enable")
+    for _ in range(50):  # the tree follows the page with some delay
+        nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+        used = [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"] and node["role"]["value"] in roles
+        ]
+        if {role for role, _ in used} >= roles - {"region"}:
+            break
+        await asyncio.sleep(0.05)
+    await page.call("Accessibility.disable")
     assert {role for role, _ in used} >= roles - {"region"}
     assert [role for role, name in used if not name.strip()] == []
 
