@@ -1,7 +1,7 @@
 """The page in a real browser, against a real server: what a viewer sees, hears and can do."""
 
-import base64
 import asyncio
+import base64
 import io
 import json
 import tempfile
