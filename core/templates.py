@@ -82,7 +82,7 @@ class Templates:
         an id that is taken by another file.
         """
         check_choice(face)
-        name = " ".join((name or source.stem).split())
+        name = " ".join((name or source.stem or str(source)).split())
         if not 0 < len(name) <= 100 or not name.isprintable():
             raise BadInput("bad_name", "a template's name has 1 to 100 printable characters", "name")
         identity = identity or template_id(name)

@@ -108,6 +108,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["serve", "--host", "256.1.1.1", "--port", "0"], "cannot listen on 256.1.1.1:0 "),
         (["render", "--audio", "nowhere.wav"], "nowhere.wav"),
         (["templates", "add", "nowhere.mp4"], "nowhere.mp4"),
+        (["templates", "add", "."], r"\. cannot be read .Is a directory"),
         (["templates", "add", "empty.mp4"], "empty"),
         (["templates", "add", "list.mp4"], "not a media file|cannot be used"),
         (["templates", "show", "../small"], "no template"),
@@ -133,7 +134,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
             "terms to accept first.*commercial use is strictly prohibited.*--accept$",
         ),
         (["voices", "add", "me", "--audio", "nowhere.wav"], "nowhere.wav"),
-        (["voices", "remove", "me"], "no voice 'me'"),
+        (["voices", "remove", "me"], "no cloned voice 'me'"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(

@@ -217,7 +217,7 @@ def remove_voice(folder: Path, name: str) -> None:
     """Delete the voice `name` and its features. Raises BadInput `unknown_voice`."""
     if not _NAME.fullmatch(name) or not (folder / name / "voice.json").is_file():
         raise BadInput(
-            "unknown_voice", f"there is no voice {name[:80]!r}; see: lipstream voices list", "voice"
+            "unknown_voice", f"there is no cloned voice {name[:80]!r}; see: lipstream voices list", "voice"
         )
     gone = folder / f".{name}.{uuid.uuid4().hex[:8]}"
     (folder / name).rename(gone)  # at once: nobody finds half a voice
