@@ -131,6 +131,8 @@ def _invalid(error: ValidationError) -> Refused:
     param = ".".join(names)[:100] or None
     what = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
     message = what.removeprefix("Value error, ")
+    if first["type"] == "too_short" and " at least 1 " in message:
+        message = "is empty"  # Pydantic speaks of items, of a text too
     return Refused(422, "invalid_request", f"{param}: {message}" if param else message, param)
 
 

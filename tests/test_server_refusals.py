@@ -72,6 +72,8 @@ def test_a_bad_request_is_refused_with_the_field_at_fault_and_leaves_no_job(data
                 async with it.http.post("/v1/videos", data=body, headers=JSON) as response:
                     error = await refused(response, status, code)
                     assert error["param"] == param, (body, error)
+            async with it.http.post("/v1/videos", data=b'{"text": ""}', headers=JSON) as response:
+                assert (await refused(response, 422, "invalid_request"))["message"] == "text: is empty"
             long = json.dumps({"text": "a" * 100_001})
             async with it.http.post("/v1/videos", data=long, headers=JSON) as response:
                 await refused(response, 422, "invalid_request")
