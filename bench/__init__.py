@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import core.engines  # noqa: F401  # before torch: it says how threads wait
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:

@@ -47,6 +47,8 @@ class Recording:
     async def __aenter__(self) -> Self:
         """Raises BadInput `unwritable_output` if the file could not be written."""
         try:
+            if self._destination.suffix.lower() not in ("", ".mp4", ".m4v"):
+                raise OSError(errno.EINVAL, "videos are written as MP4; let the name end in .mp4")
             if self._destination.exists() and not self._destination.is_file():
                 raise FileExistsError(errno.EEXIST, "it exists and is not a file")
             await self._worker.call(self._open)

@@ -174,7 +174,12 @@ class Templates:
         return self._read(self._folder / identity)
 
     async def remove(self, identity: str) -> None:
-        """Delete a template and its preparations; running jobs keep what they have open."""
+        """Delete a template and its preparations; running jobs keep what they have open.
+
+        Raises BadInput `unknown_template`, `sample_template`.
+        """
+        if identity == SAMPLE:
+            raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
         self.show(identity)
         async with self._locks[identity]:
             await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)

@@ -81,8 +81,6 @@ class Catalog:
 
     async def remove(self, identity: str) -> None:
         """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
-        if identity == SAMPLE:
-            raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
         await self._templates.remove(identity)
 
     async def check_new_template(self, identity: str, sha256: str, face: str) -> None:

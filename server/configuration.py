@@ -143,7 +143,7 @@ def _strange(name: str, place: Place) -> str:
     bare = name.lower().removeprefix("lipstream_")
     near = nearest(bare, [*Everything.model_fields, *OLD_NAMES])
     if near is None:
-        return f"{place.name}: there is no setting {name!r}; see: lipstream config show"
+        return f"{place.name}: there is no setting {name!r}; all are listed by: lipstream config docs"
     if name.startswith("LIPSTREAM_"):
         near = f"lipstream_{near}"
     near = near.upper() if name.isupper() else near

@@ -97,6 +97,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "--template", "nobody"], "no template 'nobody'"),
         (["render", "Hi.", "-o", "no/such/folder/x.mp4"], "cannot be written"),
         (["render", "Hi.", "-o", ""], "'.' is no name of a file"),
+        (["render", "Hi.", "-o", "x.avi"], "let the name end in .mp4"),
         (["render", "@"], "cannot read @: Is a directory"),
         (["say", "Hi.", "-o", ""], "'' cannot be written"),
         (["say", "Hi.", "-o", "-"], "only videos are streamed to standard output"),

@@ -14,9 +14,11 @@ from typing import Any
 from core.errors import BadInput, EngineUnavailable
 from core.weights_table import CHECKPOINTS
 
-# Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep:
-# beside an encoder that keeps the cores busy, spinning made a network forty times slower.
+# Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep: beside
+# an encoder that keeps the cores busy, spinning made a network forty times slower. But not at once: waking
+# one takes longer than a small layer, and a token of speech is 150 of those.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 
 @dataclass(frozen=True, slots=True)

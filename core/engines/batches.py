@@ -114,6 +114,10 @@ def _compiled(net: nn.Module, device: torch.device, folder: Path) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     # Read when the compiler starts; a user who has set it wants it where he said.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    from torch._dynamo import config  # takes half a second
+
+    # Every size of every network counts; beyond the limit it goes on uncompiled, with a warning only.
+    config.recompile_limit = max(config.recompile_limit, 64)
     run: Run = torch.compile(net, dynamic=False)
     return run
 
