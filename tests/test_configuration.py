@@ -55,7 +55,7 @@ def test_all_classes_of_settings_read_the_named_file(place, monkeypatch):
         (
             "lipstream.toml",
             "zzz = 1",
-            "lipstream.toml: there is no setting 'zzz'; see: lipstream config docs",
+            "lipstream.toml: there is no setting 'zzz'; all are listed by: lipstream config docs",
         ),
         ("lipstream.toml", "MODEL_PAHT = '/x'", "did you mean 'MODEL_PATH'"),
         ("lipstream.toml", "port = [", "lipstream.toml is not TOML"),
