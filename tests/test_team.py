@@ -224,13 +224,16 @@ def enhanced(path: Path, devices: Sequence[str], kill_at: int | None = None) -> 
 
 def _kill_one() -> int:
     """End one of the processes that hold an engine."""
-    workers = [
-        child
-        for child in psutil.Process().children()
-        if any("spawn_main" in part for part in child.cmdline())
-    ]
+    workers = [child for child in psutil.Process().children() if _holds_an_engine(child)]
     workers[0].send_signal(signal.SIGKILL)
     return workers[0].pid
+
+
+def _holds_an_engine(child: psutil.Process) -> bool:
+    try:
+        return any("spawn_main" in part for part in child.cmdline())
+    except psutil.NoSuchProcess:  # it has ended, and perhaps nobody has asked how
+        return False
 
 
 @pytest.mark.slow
