@@ -68,9 +68,7 @@ def worked(scenario: Callable[[Processes], Any], posts: int = 2) -> Any:
             await team.close()
 
     made = asyncio.run(asyncio.wait_for(work(), 60))
-    assert psutil.Process().children() == [] or all(
-        "resource_tracker" in " ".join(child.cmdline()) for child in psutil.Process().children()
-    )
+    assert not any(_holds_an_engine(child) for child in psutil.Process().children())
     return made
 
 
