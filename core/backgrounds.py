@@ -26,7 +26,7 @@ from core.media import AlphaWriter, ClipWriter, read_picture
 from core.planes import to_i420, whole_bgr
 from core.scene import Fitting, Ground
 from core.studio import Staffed, Studio
-from core.template import Report, Template
+from core.template import Report, Template, on_loop
 from core.templates import TemplateInfo, Templates, template_id
 from core.types import Image
 from core.worker import Worker
@@ -179,7 +179,7 @@ class Backgrounds:
             order = PaintOrder(
                 wanted.prompt, width, height, wanted.negative, wanted.seed, wanted.steps, wanted.guidance
             )
-            painting = await _stoppable(painter.worker, _paint, painter.engine, order, _on_loop(report))
+            painting = await _stoppable(painter.worker, _paint, painter.engine, order, on_loop(report))
             opaque = np.full((*painting.picture.shape[:2], 1), 255, np.uint8)
             pixels = np.dstack([painting.picture, opaque])
 
@@ -201,7 +201,7 @@ class Backgrounds:
         path = await self._templates.preparation(identity) / f"{matter.key}.mp4"
         async with self._cutting[path]:
             if not path.exists():
-                await _stoppable(matter.worker, make_mattes, template, matter.engine, path, _on_loop(report))
+                await _stoppable(matter.worker, make_mattes, template, matter.engine, path, on_loop(report))
         return path
 
 
@@ -318,7 +318,7 @@ async def _long(work: Callable[..., T], *arguments: object) -> T:
     worker = Worker("scene")
     try:
         *others, report = arguments
-        return await _stoppable(worker, work, *others, _on_loop(report))  # type: ignore[arg-type]  # a Report
+        return await _stoppable(worker, work, *others, on_loop(report))  # type: ignore[arg-type]  # a Report
     finally:
         await asyncio.to_thread(worker.close)
 
@@ -337,13 +337,3 @@ async def _stoppable(worker: Worker, work: Callable[..., T], *arguments: object)
         raise
     finally:
         left.set()
-
-
-def _on_loop(report: Report) -> Report:
-    """`report`, callable from a worker's thread: it runs on this loop."""
-    loop = asyncio.get_running_loop()
-
-    def told(step: str, done: int, total: int | None) -> None:
-        loop.call_soon_threadsafe(report, step, done, total)
-
-    return told

@@ -1,6 +1,5 @@
 """Make a template twice as large, background and all, once: videos on it then cost no enlarging at all."""
 
-import asyncio
 import errno
 import hashlib
 import threading
@@ -14,7 +13,7 @@ from core.errors import BadInput, Stopped, StorageFull
 from core.media import write_clip
 from core.planes import whole_bgr
 from core.studio import Studio
-from core.template import Report, Template
+from core.template import Report, Template, on_loop
 from core.template_info import TemplateInfo, template_id
 from core.templates import Templates
 from core.types import Image
@@ -60,13 +59,9 @@ async def enlarge(
             "id",
         )
     draft = templates.settings.data_dir / f".{made}-{uuid.uuid4().hex[:8]}.mp4"
-    left, loop = threading.Event(), asyncio.get_running_loop()
-
-    def told(step: str, done: int, total: int | None) -> None:
-        loop.call_soon_threadsafe(report, step, done, total)
-
+    left = threading.Event()
     try:
-        await upscaler.worker.call(_write, template, upscaler.engine, draft, told, left.is_set)
+        await upscaler.worker.call(_write, template, upscaler.engine, draft, on_loop(report), left.is_set)
         name = name or f"{base.name}, twice the size"[:100]
         info = await templates.add(draft, name, report, face=base.face, identity=made, recipe=recipe)
     except OSError as error:

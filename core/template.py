@@ -4,6 +4,7 @@ Preparation happens once and is cached by content, parameters and code version; 
 again. Foreign media is decoded by `core.media` in a child process; here only our own files are opened.
 """
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,16 @@ PREPARATION = "1"
 
 Report = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
+
+
+def on_loop(report: Report) -> Report:
+    """`report`, callable from a worker's thread: it runs on this loop."""
+    loop = asyncio.get_running_loop()
+
+    def told(step: str, done: int, total: int | None) -> None:
+        loop.call_soon_threadsafe(report, step, done, total)
+
+    return told
 
 
 class Template:

@@ -33,7 +33,7 @@ from core.errors import BadInput
 from core.media import write_clip
 from core.people import look
 from core.studio import Staffed, Studio
-from core.template import Report, Template
+from core.template import Report, Template, on_loop
 from core.template_info import TemplateInfo, describe, template_id
 from core.types import Image
 
@@ -282,7 +282,7 @@ class Templates:
                     wanted.source, draft, fps=wanted.fps, size=wanted.size, report=report
                 )
                 finder = await _finder(wanted, face)
-                await face.worker.call(preparation.find_faces, draft, finder, _on_loop(report), cache_bytes)
+                await face.worker.call(preparation.find_faces, draft, finder, on_loop(report), cache_bytes)
                 _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
@@ -294,7 +294,7 @@ class Templates:
                     staffed.engine,
                     staffed.kind,
                     staffed.key,
-                    _on_loop(report),
+                    on_loop(report),
                     cache_bytes,
                 )
         keys = [staffed.key for staffed in engines]
@@ -308,7 +308,7 @@ class Templates:
             self._folder.mkdir(parents=True, exist_ok=True)
             clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
             try:
-                await face.worker.call(_draw_presenter, clip, _on_loop(report))
+                await face.worker.call(_draw_presenter, clip, on_loop(report))
                 await self.add(clip, SAMPLE, report)
             finally:
                 clip.unlink(missing_ok=True)
@@ -336,16 +336,6 @@ def _draw_presenter(clip: Path, report: Report) -> None:
             yield image
 
     write_clip(clip, frames(), fps)
-
-
-def _on_loop(report: Report) -> Report:
-    """`report`, callable from a worker's thread: it runs on this loop."""
-    loop = asyncio.get_running_loop()
-    return lambda step, done, total: _ignore(loop.call_soon_threadsafe(report, step, done, total))
-
-
-def _ignore(_value: object) -> None:
-    """Forget a result that means nothing here."""
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
