@@ -18,22 +18,22 @@ from core.team import Team, enhance, in_order, prepare
 from core.types import Arrays, FaceTrack, Image
 from core.worker import Worker
 
-BATCH = 8
-"""Frames in one call of the engine: what a cancel waits for, at most."""
-
 
 async def enhance_shots(
-    shots: AsyncIterator[Shot], team: Team, hands: Worker, fidelity: float
+    shots: AsyncIterator[Shot], team: Team, hands: Worker, batch: int, fidelity: float
 ) -> AsyncGenerator[Sequence[Frame], None]:
     """Yield the frames of `shots`, faces made clearer, a batch at a time. Those without a face stay the same.
 
-    hands: the thread on which crops are cut out and pasted. fidelity: as in `FaceEnhancer.enhance`.
+    hands: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`.
     """
 
     async def clearer(batch: _Batch) -> Sequence[Frame]:
         return await _clearer(batch, team, hands, fidelity)
 
-    async with aclosing(_batches(shots, team)) as batches, aclosing(in_order(team, batches, clearer)) as done:
+    async with (
+        aclosing(_batches(shots, team, batch)) as batches,
+        aclosing(in_order(team, batches, clearer)) as done,
+    ):
         async for frames in done:
             yield frames
 
@@ -47,11 +47,11 @@ class _Batch:
     prepared: Sequence[Arrays]
 
 
-async def _batches(shots: AsyncIterator[Shot], team: Team) -> AsyncGenerator[_Batch, None]:
+async def _batches(shots: AsyncIterator[Shot], team: Team, size: int) -> AsyncGenerator[_Batch, None]:
     async for shot in shots:
         prepared = [await team.call(prepare, track, _Crops(shot, track)) for track in shot.tracks]
-        for first in range(0, len(shot), BATCH):
-            yield _Batch(shot, range(first, min(first + BATCH, len(shot))), prepared)
+        for first in range(0, len(shot), size):
+            yield _Batch(shot, range(first, min(first + size, len(shot))), prepared)
 
 
 async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float) -> Sequence[Frame]:

@@ -61,7 +61,7 @@ async def enhance_video(
 
     The fragments are a playable MP4 with the first sound track in mono; `core.media.splice` makes of it a
     file with the sound as it was. Frames keep their times; those without a face are only encoded anew. Cancel
-    the task to stop: engines are free within one batch, nothing stays behind.
+    the task to stop: engines are free within one batch (`FaceEnhancer.batch`), nothing stays behind.
 
     Raises BadInput for what cannot be used, StageError if a stage fails midway, and whatever `sink` raises.
     """
@@ -88,7 +88,7 @@ async def enhance_video(
         waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
-        clearer = enhance_shots(shots, enhance.team, workers[0], request.fidelity)
+        clearer = enhance_shots(shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity)
         clear = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(clear, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):

@@ -32,7 +32,8 @@ from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_co
 from core.worker import Worker
 
 BATCH = 8
-"""Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for."""
+"""Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
+the enhancer wants fewer (`FaceEnhancer.batch`)."""
 
 STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
 """Stages in the order a job meets them."""
@@ -176,7 +177,7 @@ async def render(
             lipsync.worker,
             template,
             template.prepared[lipsync.key],
-            batch=BATCH,
+            batch=min(BATCH, enhance.engine.batch) if enhance else BATCH,
             together=lipsync.together,
         )
         faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)

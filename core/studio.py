@@ -22,7 +22,7 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, EngineUnavailable
-from core.team import InThread, Post, Processes, Remote, Team, version
+from core.team import InThread, Post, Processes, Remote, Team, described
 from core.types import Image
 from core.voices import take_default
 from core.worker import Worker
@@ -220,7 +220,7 @@ async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> Staffed
     team = Processes([Post(target, device, shares if device == "cpu" else 0) for device in devices])
     try:
         await team.start()
-        engine = Remote(await team.call(version), team)
+        engine = Remote(*await team.call(described), team)
     except BaseException:
         await team.close()
         raise

@@ -168,8 +168,8 @@ class Remote:
     """Stands in for an engine in processes where one is asked directly, on a thread: while templates are
     prepared."""
 
-    def __init__(self, version: str, team: Processes) -> None:
-        self.version = version
+    def __init__(self, version: str, batch: int, team: Processes) -> None:
+        self.version, self.batch = version, batch
         self._team = team
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
@@ -194,9 +194,9 @@ async def in_order(
 # --- what is asked of an engine; by name, so that it can travel ------------------------------------
 
 
-def version(engine: Any) -> str:
-    """Its version."""
-    return str(engine.version)
+def described(engine: Any) -> tuple[str, int]:
+    """An enhancer's version and batch."""
+    return str(engine.version), int(engine.batch)
 
 
 def prepare(engine: Any, track: FaceTrack, crops: Sequence[Image]) -> Arrays:

@@ -211,6 +211,10 @@ def test_a_video_is_made_with_it_by_name(small_library, tmp_path, monkeypatch):
     assert progress.frames == sum(one.frames for one in fragments) > 10
 
 
+def test_on_a_cpu_a_cancel_waits_for_one_face():
+    assert engine().batch == 1
+
+
 def test_the_table_loads_it(tmp_path, monkeypatch):
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps({"codeformer": str(weights(tmp_path))}))
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))

@@ -8,32 +8,10 @@ import numpy as np
 from core.engines.base import FIDELITY
 from core.enhance_stream import enhance_stream
 from core.team import InThread
-from core.types import Arrays, FaceTrack, FrameBatch, Image
+from core.types import FrameBatch
 from core.worker import Worker
+from tests.enhancers import Recorded
 from tests.fakes import template
-
-
-class Brighter:
-    """Adds one to every value, and notes template frames and fidelity of each call."""
-
-    version = "1"
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[list[int], float]] = []
-
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: object) -> Arrays:
-        return {}
-
-    def enhance(
-        self,
-        patches: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-        fidelity: float = FIDELITY,
-    ) -> Image:
-        self.calls.append((list(numbers), fidelity))
-        return patches + np.uint8(1)
 
 
 def batch(drawn: Sequence[bool]) -> FrameBatch:
@@ -43,7 +21,7 @@ def batch(drawn: Sequence[bool]) -> FrameBatch:
     return FrameBatch(0, patches, numbers, np.array(drawn), np.zeros(640 * count, np.float32), 16_000)
 
 
-def run(engine: Brighter, batches: Sequence[FrameBatch], **given: float) -> list[FrameBatch]:
+def run(engine: Recorded, batches: Sequence[FrameBatch], **given: float) -> list[FrameBatch]:
     async def source() -> AsyncIterator[FrameBatch]:
         for one in batches:
             yield one
@@ -59,14 +37,14 @@ def run(engine: Brighter, batches: Sequence[FrameBatch], **given: float) -> list
 
 
 def test_the_jobs_fidelity_reaches_the_engine():
-    engine = Brighter()
+    engine = Recorded()
     run(engine, [batch([True])], fidelity=0.25)
     run(engine, [batch([True])])
     assert [fidelity for _, fidelity in engine.calls] == [0.25, FIDELITY]
 
 
 def test_only_drawn_faces_are_enhanced_and_the_given_patches_stay():
-    engine = Brighter()
+    engine = Recorded()
     given = [batch([True, False, True]), batch([False, False]), batch([True, True])]
     made = run(engine, given)
     assert [numbers for numbers, _ in engine.calls] == [[0, 2], [0, 1]]

@@ -17,7 +17,7 @@ from core.enhance_video import Enhancement, enhance_video
 from core.errors import BadInput, Error
 from core.pipeline import Meter, Pipeline, side_by_side
 from core.studio import Studio
-from core.team import Post, Processes, enhance, prepare, version
+from core.team import Post, Processes, described, enhance, prepare
 from core.types import Arrays, FaceTrack, Fragment, Image
 from server.cli import main
 from tests.crowds import write_group
@@ -29,6 +29,7 @@ class Odd:
     """Adds the frame's number and what was learnt; frame 13 ends its process, as often as `deaths` allows."""
 
     version = "odd/1"
+    batch = 3
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """How many crops there were."""
@@ -115,9 +116,9 @@ def test_what_an_engine_raises_is_raised_here_and_the_process_lives() -> None:
         with pytest.raises(BadInput) as refused:
             await team.call(enhance, patches(99), [99], track(100), learnt)
         await team.call(prepare, track(3), [patches(0)[0]] * 3)
-        return refused.value.code, refused.value.param, await team.call(version)
+        return refused.value.code, refused.value.param, await team.call(described)
 
-    assert worked(scenario, posts=1) == ("ninety_nine", "numbers", "odd/1")
+    assert worked(scenario, posts=1) == ("ninety_nine", "numbers", ("odd/1", 3))
 
 
 def test_cancelled_calls_lose_nothing_that_later_ones_need() -> None:

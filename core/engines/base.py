@@ -138,6 +138,9 @@ class FaceEnhancer(Protocol):
     version: str
     """Part of the key under which what `prepare` returned is cached."""
 
+    batch: int
+    """Patches worth giving it in one call, at least 1: what a cancel waits for."""
+
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Learn what `enhance` needs of a template, once. Like `LipsyncEngine.prepare`."""
         ...

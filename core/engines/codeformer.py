@@ -70,6 +70,7 @@ class CodeFormerEngine:
                 parser = Parser.load(settings, device, dtype)
             finder = RetinaFaceFinder() if "retinaface" in there else None
         self._restorer = Restorer(net, device, dtype)
+        self.batch = self._restorer.batch
         self._parser, self._finder = parser, finder
         extras = {"skin": parser, "landmarks": finder}
         self.version = "+".join(["codeformer/1", *(name for name, part in extras.items() if part)])

@@ -53,6 +53,7 @@ class Clarity:
     """A `FaceEnhancer` that denoises and sharpens the face, nothing else; 1 ms a picture of 512 x 512."""
 
     version = "clarity/1"
+    batch = 8
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """noise: float32 (), deviation of the noise on the face, in levels of 256; for the whole clip one, or

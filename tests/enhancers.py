@@ -1,0 +1,61 @@
+"""Enhancers with a script, for tests of the stages in front of them."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from core.engines.base import FIDELITY
+from core.types import Arrays, FaceTrack, Image
+
+
+class Recorded:
+    """Adds one to every value; notes template frames and fidelity of each call."""
+
+    version = "1"
+    batch = 8
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[int], float]] = []
+
+    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
+        """Learn nothing."""
+        report(len(crops))
+        return {"nothing": np.zeros(0)}
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """Patches, one brighter."""
+        self.calls.append((list(numbers), fidelity))
+        return np.asarray(patches + np.uint8(1), np.uint8)
+
+
+class Slow(Recorded):
+    """One face a call; at the twelfth it waits until it is told to go on."""
+
+    batch = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_twelfth, self.go_on = threading.Event(), threading.Event()
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """See `Recorded`."""
+        made = super().enhance(patches, numbers, track, prepared, fidelity)
+        if len(self.calls) == 12:
+            self.at_twelfth.set()
+            assert self.go_on.wait(30)
+        return made
