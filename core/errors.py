@@ -8,6 +8,9 @@ Error
   Stopped            long work was told to stop, and did
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Error(Exception):
     """Base of every error this project raises on purpose."""
@@ -28,6 +31,16 @@ class BadInput(Error):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.code, self.message, self.param))
+
+
+@contextmanager
+def blaming(param: str) -> Iterator[None]:
+    """A BadInput that leaves the block names `param`, unless it names another argument already."""
+    try:
+        yield
+    except BadInput as error:
+        error.param = error.param or param
+        raise
 
 
 class EngineUnavailable(BadInput):

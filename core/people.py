@@ -51,7 +51,6 @@ async def look(source: Path, finder: Staffed, folder: Path | None = None) -> Peo
             "no_face",
             f"no face was found in the first {LOOK_S:g} s of {source.name}; it must show a person who looks "
             "into the camera",
-            "file",
         )
     return found
 

@@ -19,7 +19,7 @@ from core.encode_stream import encode_stream
 from core.engines.base import FIDELITY, Style
 from core.engines.chosen import AUTO
 from core.enhance_stream import enhance_stream
-from core.errors import BadInput
+from core.errors import BadInput, blaming
 from core.lipsync_stream import lipsync_stream
 from core.media import AudioSource, open_audio
 from core.pipeline import Meter, Pipeline
@@ -212,16 +212,18 @@ async def _speech(
         chunks = tts_stream(spoken, speech.engine, speech.worker, request.voice, request.style)
         return speech.engine.rate, chunks
     assert request.audio is not None  # noqa: S101  # _sentences saw to it
-    source = await open_audio(request.audio)
+    with blaming("audio"):
+        source = await open_audio(request.audio)
     ends.push_async_callback(source.close)
     return source.rate, _read(source)
 
 
 async def _read(source: AudioSource) -> AsyncGenerator[AudioChunk, None]:
     first = 0
-    async for samples in source.chunks():
-        yield AudioChunk(samples, source.rate, first)
-        first += len(samples)
+    with blaming("audio"):
+        async for samples in source.chunks():
+            yield AudioChunk(samples, source.rate, first)
+            first += len(samples)
 
 
 def _sentences(request: Request, limit: int) -> list[Sentence]:
@@ -266,9 +268,11 @@ async def _template(
         }
         if request.video is not None:
             used_once = templates.once(request.video, face=request.face, **wanted)
-            template = await ends.enter_async_context(used_once)
+            with blaming("video"):
+                template = await ends.enter_async_context(used_once)
         else:
-            template = await templates.open(request.template, **wanted)
+            with blaming("template"):
+                template = await templates.open(request.template, **wanted)
     except BaseException:
         meter.state = "error"
         raise

@@ -40,9 +40,7 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
     """What a template made of `source` would be. Raises BadInput for a file that cannot become one."""
     found = await probe(source)
     if found.kind == "audio":
-        raise BadInput(
-            "audio_only", f"{source.name} has no picture; a template is a video or a picture", "file"
-        )
+        raise BadInput("audio_only", f"{source.name} has no picture; a template is a video or a picture")
     return TemplateInfo(
         id=identity,
         name=name,

@@ -19,7 +19,7 @@ from core.engines.gpt_sovits.voices import (
     list_voices,
     remove_voice,
 )
-from core.errors import BadInput
+from core.errors import BadInput, blaming
 from core.media import open_audio
 from core.types import Samples
 from core.weights import installed, locate
@@ -117,7 +117,7 @@ def find_model(settings: VoiceSettings, name: str, part: str) -> Path:
 
 async def _recording(path: Path, param: str) -> tuple[Samples, int]:
     """Samples and rate; no more of them than tells that there are too many."""
-    try:
+    with blaming(param):
         source = await open_audio(path)
         pieces, heard = [np.zeros(0, np.float32)], 0
         try:
@@ -128,8 +128,6 @@ async def _recording(path: Path, param: str) -> tuple[Samples, int]:
                     break
         finally:
             await source.close()
-    except BadInput as error:
-        raise BadInput(error.code, error.message, param) from error
     return np.concatenate(pieces), source.rate
 
 

@@ -351,8 +351,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
     if isinstance(error, StageError):
         return explain(error.cause, error.stage)
     match error:
-        case BadInput(code=code, message=message):
-            return JobError(code=code, message=message, stage=stage)
+        case BadInput(code=code, message=message, param=param):
+            return JobError(code=code, message=message, param=param, stage=stage)
         case StorageFull():
             return JobError(code="storage_full", message=str(error), stage=stage, retryable=True)
         case Stalled():

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Literal
 
-from core.errors import BadInput
+from core.errors import BadInput, blaming
 from core.studio import Studio
 from core.templates import Templates
 from server.folder import ServerFolder
@@ -59,7 +59,8 @@ class TemplateWork:
 
     async def _add(self, job: JobRow, order: Order, news: "_News") -> None:
         source = self._folder.job(job.id) / (order.upload or "")
-        await self._templates.add(source, order.title, news.note, face=order.face)
+        with blaming("file"):
+            await self._templates.add(source, order.title, news.note, face=order.face)
 
     async def _open(self, order: Order, news: "_News") -> None:
         options = (order.prepare or PrepareRequest()).options

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.captions import srt, vtt
 from core.engines.base import Style
 from core.engines.chosen import AUTO
-from core.errors import BadInput, Error
+from core.errors import BadInput, Error, blaming
 from core.pipeline import Meter
 from core.recording import remux
 from core.render import STAGES, Item, Progress, Request, Segment, Sink, render
@@ -120,7 +120,10 @@ class VideoWork:
 
             source = self._folder.job(job.id) / order.template_file
             name = order.template_name or source.name
-            await self._templates.keep(source, request.template, name, report, sha256=order.template_sha256)
+            with blaming("video_url" if order.service else "template_url"):
+                await self._templates.keep(
+                    source, request.template, name, report, sha256=order.template_sha256
+                )
             if order.template_sha256 is not None:  # it came with the job, and has done its work
                 await asyncio.to_thread(source.unlink, missing_ok=True)
                 await self._templates.trim(request.template.partition("_")[0] + "_", KEPT_BY_URL)

@@ -90,4 +90,4 @@ def no_video(job: JobRow) -> Refused:
         return Refused(409, f"job_{job.status}", f"job {job.id} is {job.status}: it has no video")
     if error.code == "storage_full":
         return Refused(507, error.code, error.message)
-    return Refused(500 if error.retryable else 422, error.code, error.message)
+    return Refused(500 if error.retryable else 422, error.code, error.message, error.param)

@@ -102,10 +102,18 @@ Language = Annotated[
 ]
 
 
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; write what is to be said")
+    return text
+
+
 class VideoRequest(Model):
     """A video of `template` saying `text`; without one it speaks a recording: sent, or at `audio_url`."""
 
-    text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)] | None = None
+    text: (
+        Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT), AfterValidator(_says_something)] | None
+    ) = None
     audio_url: Url | None = None
     template: Slug = "sample"
     template_url: Annotated[
@@ -115,12 +123,6 @@ class VideoRequest(Model):
     language: Language = "auto"
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "VideoRequest":
-        if self.text is not None and not self.text.strip():
-            raise ValueError("text is blank; write what is to be said")
-        return self
 
 
 def _known_choice(choice: str) -> str:

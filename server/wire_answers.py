@@ -35,10 +35,12 @@ class Output(Model):
 
 
 class JobError(Model):
-    """Why a job failed. `retryable`: the same request may well succeed later."""
+    """Why a job failed. param: the field of the request at fault, where there is one. retryable: the same
+    request may well succeed later."""
 
     code: str
     message: str
+    param: str | None = None
     stage: str | None = None
     retryable: bool = False
 

@@ -175,14 +175,17 @@ def test_what_cannot_be_is_refused_with_the_reason_and_leaves_nothing(data_dir, 
             assert "lipstream models download wav2lip" in error["message"]
             error = (await it.post("/v1/lipsync", 422, {"template": "sample"}))["error"]
             assert (error["code"], error["param"]) == ("invalid_request", "audio")
-            for parts, code in (
-                ({"audio": b"no sound at all" * 9}, "not_media"),
-                ({"audio": silent}, "no_audio"),
-                ({"audio": recording, "video": recording}, "audio_only"),
-                ({"audio": recording, "video": silent}, "no_face"),
+            for parts, code, param in (
+                ({"audio": b"no sound at all" * 9}, "not_media", "audio"),
+                ({"audio": silent}, "no_audio", "audio"),
+                ({"audio": recording, "video": recording}, "audio_only", "video"),
+                ({"audio": recording, "video": silent}, "no_face", "video"),
             ):
+                streamed = await it.post("/v1/lipsync?stream=true", 422, data=form(**parts))
+                assert (streamed["error"]["code"], streamed["error"]["param"]) == (code, param)
                 failed = await it.ended((await it.post("/v1/lipsync", 202, data=form(**parts)))["id"])
                 assert (failed["status"], failed["error"]["code"]) == ("failed", code)
+                assert failed["error"]["param"] == param
                 assert failed["error"]["message"].startswith(("file ", "video ", "no face"))
             assert list((data_dir / "server" / "jobs").iterdir()) == []
             assert list((data_dir / "server" / "incoming").iterdir()) == []

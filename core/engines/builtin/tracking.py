@@ -63,15 +63,12 @@ def track_faces(
         report(count)
     runs = tracker.finish()
     if not count:
-        raise BadInput(
-            "no_face", "the template has no pictures; give a video or a photo of a person", "template"
-        )
+        raise BadInput("no_face", "the template has no pictures; give a video or a photo of a person")
     if not runs:
         raise BadInput(
             "no_face",
             f"no face was found in any of {count} frames; the template must show a person who looks into the "
             "camera, upright and uncovered, with a face at least a twelfth as wide as the picture is high",
-            "template",
         )
     return assembled(runs, np.array(tracker.shots, np.int32))
 
