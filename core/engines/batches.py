@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from core.engines.graphs import recorded
 from core.nets.packed import can_pack, folded, laid_out, packed
 
 SIZES = (1, 2, 4, 16)
@@ -54,9 +55,13 @@ class Batches:
             return {size: packed(net, _repeated(example, size), self.dtype) for size in (1, 16)}
         plain = laid_out(folded(net), self.device, self.dtype)
         run = plain if compiled is None else _compiled(plain, self.device, compiled)
-        if self.device.type == "cuda":
-            return {size: _Graph(run, _repeated(example, size), self.device, self.dtype) for size in SIZES}
-        return {size: run for size in (SIZES if self._fixed else (1, 16))}
+        if self.device.type != "cuda":
+            return {size: run for size in (SIZES if self._fixed else (1, 16))}
+        runs: dict[int, Run] = {}
+        for size in reversed(SIZES):  # the largest first: the others use its memory
+            largest = runs.get(SIZES[-1])
+            runs[size] = recorded(run, _repeated(example, size), self.device, self.dtype, beside=largest)
+        return runs
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The network's output for `inputs` of any one batch size, float32, on `device`."""
@@ -135,45 +140,3 @@ def _freezing(wanted: bool) -> Iterator[None]:
 
     with config.patch(freezing=True):
         yield
-
-
-class _Graph:
-    """A network recorded once as a CUDA graph: one launch a call instead of hundreds.
-
-    Inputs are copied to the GPU through pinned memory, double-buffered so that filling one does not wait for
-    the copy out of the other. The output is the graph's own buffer, good until the next call.
-    """
-
-    def __init__(
-        self, run: Run, example: tuple[Tensor, ...], device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # as torch has it
-        self._inputs = [x.to(device, dtype).contiguous(memory_format=torch.channels_last) for x in example]
-        self._pinned = [[torch.empty_like(x).pin_memory() for x in example] for _ in range(2)]
-        self._copied = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]  # as torch has it
-        self._turn = 0
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.stream(self._stream):
-            for _ in range(3):  # cuDNN chooses its kernels before they are recorded
-                run(*self._inputs)
-            self._stream.synchronize()
-            with torch.cuda.graph(self._graph, stream=self._stream):
-                self._output = run(*self._inputs)
-
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        # The output's last reader, and whoever made inputs that are on the GPU already, come first.
-        self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._stream):
-            if inputs[0].device.type == "cpu":
-                self._turn ^= 1
-                self._copied[self._turn].synchronize()
-                inputs = tuple(
-                    pinned.copy_(x) for pinned, x in zip(self._pinned[self._turn], inputs, strict=True)
-                )
-            for there, x in zip(self._inputs, inputs, strict=True):
-                there.copy_(x, non_blocking=True)
-            self._copied[self._turn].record(self._stream)
-            self._graph.replay()
-        torch.cuda.current_stream(self._device).wait_stream(self._stream)
-        return self._output
