@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -28,9 +29,10 @@ from core.engines.builtin.pose import LANDMARKS, placed
 from core.engines.codeformer import CodeFormerEngine
 from core.engines.devices import device_of
 from core.engines.face_masks import square, with_mouth_of
+from core.engines.face_network import as_input
 from core.engines.ffhq import alignments, cut, lay
 from core.engines.neural import NeuralSettings
-from core.engines.restorer import Restorer, as_input
+from core.engines.restorer import Restorer
 from core.nets.codeformer import CodeFormer, Layout
 from core.nets.parsenet import ParseNet
 from core.nets.retinaface import RetinaFace
@@ -53,12 +55,12 @@ def figures() -> Iterator[Figure]:
     net, _ = net_of(_FIXTURES, 1.1)
     engine = CodeFormerEngine(net=copy.deepcopy(net), settings=settings)
     plain = net.to(device)
-    face = _face()
-    yield from _network(plain, engine._restorer, face)
+    fast, face = cast(Restorer, engine._network), _face()
+    yield from _network(plain, fast, face)
     yield from _path(plain, engine, device)
     yield from _laying_back()
-    yield from _stillness(plain, engine._restorer, face)
-    del net, plain, engine
+    yield from _stillness(plain, fast, face)
+    del net, plain, engine, fast
     yield from _pipeline()
 
 

@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch")
 
 from core.config import Settings  # noqa: E402  # needs torch
 from core.engines import ENGINES, choose, load  # noqa: E402
-from core.engines.codeformer import CodeFormerEngine, mask_at  # noqa: E402
+from core.engines.codeformer import CodeFormerEngine  # noqa: E402
 from core.engines.ffhq import cut  # noqa: E402
 from core.engines.neural import NeuralSettings  # noqa: E402
+from core.engines.restoring import mask_at  # noqa: E402
 from core.errors import BadInput, EngineUnavailable  # noqa: E402
 from core.render import Request, render  # noqa: E402
 from core.studio import Studio  # noqa: E402
@@ -156,7 +157,7 @@ def test_a_mouth_the_template_has_not_is_restored_from_itself(clear):
     x, y = (track.poses[0] @ [0.5, 0.79, 1]).astype(int)
     cv2.ellipse(opened[0], (int(x), int(y)), (20, 26), 0, 0, 360, (10, 0, 0), -1)
     given = cut(opened[0], prepared["matrices"][0], SMALL.side)[None]
-    free, held = clear._restorer.codes(given), clear._restorer.codes(given, prepared["codes"][:1])
+    free, held = clear._network.codes(given), clear._network.codes(given, prepared["codes"][:1])
     assert (held != prepared["codes"][:1]).any()
     assert (held == free).mean() >= (free == prepared["codes"][:1]).mean()
 

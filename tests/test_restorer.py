@@ -5,8 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from core.engines.face_network import as_input  # noqa: E402
 from core.engines.parser import Parser  # noqa: E402  # needs torch
-from core.engines.restorer import MARGIN, Restorer, as_input, settled  # noqa: E402
+from core.engines.restorer import MARGIN, Restorer, settled  # noqa: E402
 from core.errors import Error  # noqa: E402
 from core.nets import parsenet  # noqa: E402
 from tests.codeformers import SMALL, small_net  # noqa: E402

@@ -1,49 +1,16 @@
-"""Restore faces with CodeFormer (Zhou et al., NeurIPS 2022) inside the stream.
+"""Restore faces with CodeFormer (Zhou et al., NeurIPS 2022) inside the stream."""
 
-Other than in the authors' inference script, no face is looked for in any output frame: where it lies, what of
-it is skin and which codes it has is learnt once from the template. Per frame one aligned face goes through
-the network and is laid back over the patch, nothing else.
-"""
-
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-
-from core.engines.base import FIDELITY
-from core.engines.builtin.pose import placed
 from core.engines.checkpoints import Shapes, load_net
 from core.engines.devices import device_of, dtype_of
-from core.engines.face_masks import skin, square, with_mouth_of
-from core.engines.ffhq import alignments, cut, lay
+from core.engines.face_masks import with_mouth_of
 from core.engines.neural import NeuralSettings
-from core.engines.parser import Parser
 from core.engines.restorer import Restorer
-from core.engines.retinaface import RetinaFaceFinder
+from core.engines.restoring import FaceParser, LandmarkFinder, RestoringEngine, companions
 from core.nets.codeformer import CodeFormer, layout_of
-from core.types import Arrays, Face, FaceTrack, Image
 from core.weights import locate
 
-_EVERY = 5
-"""Every how many frames a template is looked at in `prepare`; between them masks change gradually."""
 
-
-class LandmarkFinder(Protocol):
-    """Finds faces with landmarks; RetinaFace does."""
-
-    def find(self, image: Image) -> Sequence[Face]:
-        """Faces in `image`."""
-        ...
-
-
-class FaceParser(Protocol):
-    """Tells which pixels of an aligned face (S, S, 3) are what: ParseNet's labels (n, n)."""
-
-    def __call__(self, face: Image) -> NDArray[np.integer]: ...
-
-
-class CodeFormerEngine:
+class CodeFormerEngine(RestoringEngine):
     """A `FaceEnhancer`. Loads weights, lays them out for the device when made."""
 
     def __init__(
@@ -56,8 +23,7 @@ class CodeFormerEngine:
     ) -> None:
         """Load the published weights, and parser and finder if theirs are there, unless a `net` is given.
 
-        parser: without one all of the aligned face but a soft rim is taken. finder: for templates whose track
-        has no landmarks. Raises BadInput where weights are missing or wrong, or the device is unknown.
+        Raises BadInput where weights are missing or wrong, or the device is unknown.
         """
         settings = settings or NeuralSettings()
         device = device_of(settings.device)
@@ -65,89 +31,8 @@ class CodeFormerEngine:
         if net is None:
             path = locate("codeformer", settings.weights_dir, settings.own_weights)
             net = load_net(path, "a CodeFormer for restoring faces", _restoring)
-            there = settings.weights()
-            if "parsenet" in there:
-                parser = Parser.load(settings, device, dtype)
-            finder = RetinaFaceFinder() if "retinaface" in there else None
-        self._restorer = Restorer(net, device, dtype)
-        self.batch = self._restorer.batch
-        self._parser, self._finder = parser, finder
-        extras = {"skin": parser, "landmarks": finder}
-        self.version = "+".join(["codeformer/1", *(name for name, part in extras.items() if part)])
-
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
-        """Learn where the face lies, what of it is skin and which codes it has.
-
-        matrices: float64 (frames, 2, 3), `core.engines.ffhq`. looked: int32 (m,), frames looked at.
-        masks: uint8 (m, 128, 128) and codes: int16 (m, T), of those.
-        """
-        looked = np.flatnonzero(track.found)[::_EVERY]
-        matrices = alignments(track, self._landmarks(track, crops, looked))
-        masks = np.empty((len(looked), *square().shape), np.uint8)
-        codes = np.zeros((len(looked), self._restorer.places), np.int16)
-        before = None
-        for k, frame in enumerate(looked.tolist()):
-            face = cut(crops[frame], matrices[frame], self._restorer.side)
-            masks[k] = square() if self._parser is None else skin(self._parser(face))
-            before = codes[k] = self._restorer.codes(face[None], before)
-            report(frame + 1)
-        report(len(track))
-        return {"matrices": matrices, "looked": looked.astype(np.int32), "masks": masks, "codes": codes}
-
-    def enhance(
-        self,
-        patches: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-        fidelity: float = FIDELITY,
-    ) -> Image:
-        """As `FaceEnhancer.enhance`; patches of frames without a face come back as they are."""
-        out = patches.copy()
-        at = [k for k, number in enumerate(numbers) if track.found[number]]
-        if not at:
-            return out
-        matrices = np.asarray(prepared["matrices"], np.float64)
-        faces = np.stack([cut(patches[k], matrices[numbers[k]], self._restorer.side) for k in at])
-        nearest = [_nearest(prepared, numbers[k]) for k in at]
-        restored = self._restorer.restore(faces, np.asarray(prepared["codes"], np.int16)[nearest], fidelity)
-        for k, given, made in zip(at, faces, restored, strict=True):
-            face = with_mouth_of(made, given, fidelity)
-            lay(out[k], face, mask_at(prepared, numbers[k]), matrices[numbers[k]])
-        return out
-
-    def _landmarks(
-        self, track: FaceTrack, crops: Sequence[Image], looked: NDArray[np.intp]
-    ) -> list[tuple[int, NDArray[np.float32]]]:
-        """Landmarks by frame, for a track without any; none where the face is not found again."""
-        if track.landmarks is not None or self._finder is None:
-            return []
-        seen = []
-        for frame in looked.tolist():
-            pose = track.poses[frame]
-            middle, width = placed(pose, np.array([[0.5, 0.55]]))[0], np.hypot(pose[0, 0], pose[1, 0])
-            for face in self._finder.find(crops[frame]):
-                if face.landmarks is None:
-                    continue
-                if np.hypot(*(face.landmarks.mean(axis=0) - middle)) < 0.25 * width:
-                    seen.append((frame, face.landmarks))
-                    break
-        return seen
-
-
-def mask_at(prepared: Arrays, number: int) -> NDArray[np.uint8]:
-    """How much of the face is taken in template frame `number`: between frames looked at, some of both."""
-    looked, masks = np.asarray(prepared["looked"]), np.asarray(prepared["masks"], np.uint8)
-    after = int(np.searchsorted(looked, number))
-    if after == len(looked) or looked[after] == number or after == 0:
-        return np.asarray(masks[min(after, len(looked) - 1)])
-    share = (number - looked[after - 1]) / (looked[after] - looked[after - 1])
-    mixed = masks[after - 1] * (1 - share) + masks[after] * share
-    return np.asarray(np.rint(mixed), np.uint8)
-
-
-def _nearest(prepared: Arrays, number: int) -> int:
-    return int(np.abs(np.asarray(prepared["looked"], np.int64) - number).argmin())
+            parser, finder = companions(settings, device, dtype)
+        super().__init__("codeformer/1", Restorer(net, device, dtype), with_mouth_of, parser, finder)
 
 
 def _restoring(shapes: Shapes) -> CodeFormer:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from core.engines.checkpoints import load_net
 from core.engines.codeformer_reference import SIDE
+from core.engines.face_network import as_input
 from core.engines.neural import NeuralSettings
-from core.engines.restorer import as_input
 from core.nets.packed import can_pack, folded, laid_out, packed
 from core.nets.parsenet import ParseNet, layout_of
 from core.types import Image
