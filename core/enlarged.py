@@ -1,22 +1,21 @@
 """Make a template twice as large, background and all, once: videos on it then cost no enlarging at all."""
 
+import asyncio
 import errno
 import hashlib
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.base import Upscaler
-from core.errors import BadInput, Stopped, StorageFull
-from core.media import write_clip
-from core.planes import whole_bgr
-from core.studio import Studio
-from core.template import Report, Template, on_loop
+from core.errors import BadInput, StorageFull
+from core.media import ClipWriter
+from core.studio import Staffed, Studio
+from core.template import Report, Template
 from core.template_info import TemplateInfo, template_id
 from core.templates import Templates
-from core.types import Image
+from core.tiles import VERSION, Tiles
+from core.worker import Worker
 
 _MOST = 4096
 """Pixels of the longer side of what is made: what a template may have."""
@@ -42,11 +41,13 @@ async def enlarge(
     """A new template: `identity` at twice the size, its frames enlarged by the engine `wanted`.
 
     Asking for the same again gives the template that is there. Its face is found anew, in the larger frames.
+    What does not change from frame to frame is enlarged once. Cancel the task to stop: the engine is free
+    within one tile, nothing stays behind.
     Raises BadInput for a template that is too large already or a name that is taken, EngineUnavailable.
     """
     upscaler = await studio.engine("upscale", wanted)
     base = templates.show(identity)
-    recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key}".encode()).hexdigest()
+    recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()
     made = template_id(name) if name else f"{identity[:54]}-{recipe[:8]}"
     for there in templates.all():
         if there.id == made and there.recipe == recipe:
@@ -59,9 +60,8 @@ async def enlarge(
             "id",
         )
     draft = templates.settings.data_dir / f".{made}-{uuid.uuid4().hex[:8]}.mp4"
-    left = threading.Event()
     try:
-        await upscaler.worker.call(_write, template, upscaler.engine, draft, on_loop(report), left.is_set)
+        await _write(template, upscaler, draft, report)
         name = name or f"{base.name}, twice the size"[:100]
         info = await templates.add(draft, name, report, face=base.face, identity=made, recipe=recipe)
     except OSError as error:
@@ -69,21 +69,28 @@ async def enlarge(
             raise StorageFull("the disk has no room for the larger template") from error
         raise
     finally:
-        left.set()
         draft.unlink(missing_ok=True)
     return Enlarged(info, upscaler.name)
 
 
-def _write(
-    template: Template, engine: Upscaler, path: Path, report: Report, stopped: Callable[[], bool]
-) -> None:
-    """Write the enlarged clip. Blocking."""
-
-    def frames() -> Iterator[Image]:
+async def _write(template: Template, upscaler: Staffed, path: Path, report: Report) -> None:
+    """Write the enlarged clip, telling of every tile."""
+    tiles, hands, done = Tiles(upscaler.engine, 2), Worker("clip"), 0
+    writer: ClipWriter | None = None
+    try:
+        writer = await hands.call(ClipWriter, path, 2 * template.width, 2 * template.height, template.fps)
         for number in range(len(template)):
-            if stopped():
-                raise Stopped("enlarging was stopped")
-            yield engine.enlarge(whole_bgr(template.planes(number)))
-            report("enlarge", number + 1, len(template))
-
-    write_clip(path, frames(), template.fps)
+            planes = await hands.call(template.planes, number)
+            async with aclosing(upscaler.worker.steps(tiles.enlarge(planes))) as steps:
+                async for large in steps:
+                    done += large is None
+                    if large is not None:
+                        await hands.call(writer.add_planes, large)
+                        done = (number + 1) * tiles.count
+                    report("enlarge", done, len(template) * tiles.count)
+        await hands.call(writer.close)
+        writer = None
+    finally:
+        await asyncio.to_thread(hands.close)
+        if writer is not None:
+            await asyncio.to_thread(lambda: writer.close(finish=False))

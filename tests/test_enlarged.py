@@ -12,14 +12,19 @@ from core.config import Settings
 from core.engines.builtin.lanczos import Lanczos
 from core.enlarged import enlarge
 from core.errors import BadInput, Stopped
-from core.planes import whole_bgr
+from core.planes import to_i420, whole_bgr
 from core.studio import Studio
 from core.templates import Templates
+from core.tiles import Tiles
 
 
 def picture(height=90, width=122):
     small = np.random.default_rng(3).uniform(20, 235, (9, 9, 3)).astype(np.float32)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
+def is_there(planes):
+    return planes is not None
 
 
 def run(library: Path, work):
@@ -54,7 +59,10 @@ def test_a_template_becomes_one_of_twice_the_size_and_the_same_face(library):
     assert large.track.side == pytest.approx(2 * small.track.side, rel=0.1)
     back = cv2.resize(whole_bgr(large.planes(3)), (small.width, small.height), interpolation=cv2.INTER_AREA)
     assert np.abs(back.astype(int) - whole_bgr(small.planes(3))).mean() < 2.5
-    assert [done for step, done in steps if step == "enlarge"] == list(range(1, len(small) + 1))
+    enlarged = [done for step, done in steps if step == "enlarge"]  # tiles
+    assert enlarged == sorted(enlarged)
+    assert enlarged[-1] % len(small) == 0
+    assert len(enlarged) < enlarged[-1]  # most were there already
     assert not list(library.glob(".*.mp4"))
 
 
@@ -109,12 +117,16 @@ def test_tiles_show_no_seams_and_every_size_is_doubled():
         net.conv_last.bias.fill_(0.5)
         net.conv_last.weight.mul_(8)
     settings = NeuralSettings(device="cpu", precision="float32")
-    image = picture(40, 58)
-    whole = RealEsrgan(net, settings=settings, tile=64).enlarge(image).astype(int)
-    tiled = RealEsrgan(net, settings=settings, tile=32).enlarge(image).astype(int)
+    image = to_i420(picture(40, 58))
+    whole, tiled = (
+        whole_bgr(
+            next(filter(is_there, Tiles(RealEsrgan(net, settings=settings, tile=tile), 2).enlarge(image)))
+        )
+        for tile in (64, 32)
+    )
     assert whole.shape == (80, 116, 3)
     assert whole.std() > 5
-    assert np.abs(whole - tiled).max() <= 1
+    assert np.abs(whole.astype(int) - tiled).max() <= 2
 
 
 def test_weights_for_another_size_are_refused(tmp_path):

@@ -37,7 +37,7 @@ FLOORS = [
     ["core.voices"],
     ["core.team"],
     ["core.studio"],
-    ["core.people"],
+    ["core.people", "core.tiles"],
     ["core.template"],
     ["core.templates", "core.mattes"],
     ["core.backgrounds", "core.enlarged"],

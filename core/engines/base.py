@@ -223,11 +223,18 @@ class Painter(Protocol):
 
 
 class Upscaler(Protocol):
-    """Makes whole pictures twice as large."""
+    """Makes pictures twice as large, piece by piece (`core.tiles`)."""
 
     version: str
     """Part of what a template made with it is known by."""
 
+    tile: int
+    """Pixels along a side of the piece that it makes at once, even."""
+
+    margin: int
+    """How many pixels around a piece it sees, on every side, even: 16 or more. What is further away makes no
+    difference that could be seen."""
+
     def enlarge(self, image: Image) -> Image:
-        """uint8 (h, w, 3) -> (2 h, 2 w, 3), a new array."""
+        """uint8 (h, w, 3), sides even -> (2 h, 2 w, 3), a new array; best are `tile + 2 * margin`."""
         ...

@@ -88,9 +88,13 @@ class Clarity:
 
 def noise_level(picture: Image) -> float:
     """Deviation of the noise in a picture, in levels of 256, where it is smoothest (Immerkaer, 1996)."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return grey_noise(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
+
+
+def grey_noise(grey: NDArray[np.uint8]) -> float:
+    """The same of a picture in grey, uint8 (h, w)."""
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    rough = cv2.filter2D(grey, cv2.CV_32F, kernel)
+    rough = cv2.filter2D(grey.astype(np.float32), cv2.CV_32F, kernel)
     return float(np.median(np.abs(rough))) / (6 * 0.6745)
 
 

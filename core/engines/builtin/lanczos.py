@@ -10,6 +10,7 @@ class Lanczos:
     """An `Upscaler`."""
 
     version = "lanczos/1"
+    tile, margin = 192, 16
 
     def enlarge(self, image: Image) -> Image:
         """uint8 (h, w, 3) -> (2 h, 2 w, 3)."""
