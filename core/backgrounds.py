@@ -27,6 +27,7 @@ from core.planes import to_i420, whole_bgr
 from core.scene import Fitting, Ground
 from core.studio import Staffed, Studio
 from core.template import Report, Template, on_loop
+from core.template_info import checked_name
 from core.templates import TemplateInfo, Templates, template_id
 from core.types import Image
 from core.worker import Worker
@@ -109,7 +110,9 @@ class Backgrounds:
         base = self._templates.show(identity)
         recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matter)
         if identity_new is None:
-            identity_new = template_id(name) if name else f"{identity[:54]}-{recipe[:8]}"
+            identity_new = (
+                template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
+            )
         there = self._there(identity_new, recipe)
         if there is not None:
             return Made(there, engines)

@@ -12,7 +12,7 @@ from core.errors import BadInput, StorageFull
 from core.media import ClipWriter
 from core.studio import Staffed, Studio
 from core.template import Report, Template
-from core.template_info import TemplateInfo, template_id
+from core.template_info import TemplateInfo, checked_name, template_id
 from core.templates import Templates
 from core.tiles import VERSION, Tiles
 from core.worker import Worker
@@ -48,7 +48,7 @@ async def enlarge(
     upscaler = await studio.engine("upscale", wanted)
     base = templates.show(identity)
     recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()
-    made = template_id(name) if name else f"{identity[:54]}-{recipe[:8]}"
+    made = template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
     for there in templates.all():
         if there.id == made and there.recipe == recipe:
             return Enlarged(there, upscaler.name)

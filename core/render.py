@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -21,19 +21,22 @@ from core.engines.chosen import AUTO
 from core.enhance_stream import enhance_stream
 from core.errors import BadInput, blaming
 from core.lipsync_stream import lipsync_stream
-from core.media import AudioSource, open_audio
+from core.media import open_audio
 from core.pipeline import Meter, Pipeline
 from core.studio import Staffed, Studio
 from core.template import Report, Template, check_shape
 from core.templates import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
-from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
+from core.types import AudioChunk, Cue, Fragment, FrameBatch, Samples, Sentence, frame_count
 from core.worker import Worker
 
 BATCH = 8
 """Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
 the enhancer wants fewer (`FaceEnhancer.batch`)."""
+
+SHORTEST_S = 0.04
+"""Seconds a recording has at least, about a picture; what is shorter is no speech, but a slip."""
 
 STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
 """Stages in the order a job meets them."""
@@ -214,15 +217,35 @@ async def _speech(
     assert request.audio is not None  # noqa: S101  # _sentences saw to it
     with blaming("audio"):
         source = await open_audio(request.audio)
-    ends.push_async_callback(source.close)
-    return source.rate, _read(source)
+        ends.push_async_callback(source.close)
+        samples = await ends.enter_async_context(aclosing(source.chunks()))
+        return source.rate, _read(source.rate, await _beginning(source.rate, samples), samples)
 
 
-async def _read(source: AudioSource) -> AsyncGenerator[AudioChunk, None]:
+async def _beginning(rate: int, chunks: AsyncGenerator[Samples, None]) -> list[Samples]:
+    """As much of a recording as tells that it is one. Raises BadInput `audio_too_short`."""
+    begun: list[Samples] = []
+    heard = 0
+    async for samples in chunks:
+        begun.append(samples)
+        heard += len(samples)
+        if heard >= SHORTEST_S * rate:
+            return begun
+    message = f"the recording lasts {heard / rate:.3f} s; speech is at least {SHORTEST_S:g} s long"
+    raise BadInput("audio_too_short", message)
+
+
+async def _read(
+    rate: int, begun: list[Samples], chunks: AsyncGenerator[Samples, None]
+) -> AsyncGenerator[AudioChunk, None]:
+    """`begun`, then `chunks`."""
     first = 0
     with blaming("audio"):
-        async for samples in source.chunks():
-            yield AudioChunk(samples, source.rate, first)
+        for samples in begun:
+            yield AudioChunk(samples, rate, first)
+            first += len(samples)
+        async for samples in chunks:
+            yield AudioChunk(samples, rate, first)
             first += len(samples)
 
 

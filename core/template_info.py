@@ -57,6 +57,14 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
     )
 
 
+def checked_name(name: str) -> str:
+    """A template's name with its white space tidied. Raises BadInput `bad_name` for what is none."""
+    name = " ".join(name.split())
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise BadInput("bad_name", "a template's name has 1 to 100 printable characters", "name")
+    return name
+
+
 def template_id(name: str) -> str:
     """The id that a template of this name has."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

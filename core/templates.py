@@ -34,7 +34,7 @@ from core.media import write_clip
 from core.people import look
 from core.studio import Staffed, Studio
 from core.template import Report, Template, on_loop
-from core.template_info import TemplateInfo, describe, template_id
+from core.template_info import TemplateInfo, checked_name, describe, template_id
 from core.types import Image
 
 __all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
@@ -82,9 +82,7 @@ class Templates:
         an id that is taken by another file.
         """
         check_choice(face)
-        name = " ".join((name or source.stem or str(source)).split())
-        if not 0 < len(name) <= 100 or not name.isprintable():
-            raise BadInput("bad_name", "a template's name has 1 to 100 printable characters", "name")
+        name = checked_name((source.stem or str(source)) if name is None else name)
         identity = identity or template_id(name)
         info = replace(await describe(source, identity, name, face), recipe=recipe)
         async with self._locks[identity]:

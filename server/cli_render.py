@@ -253,7 +253,7 @@ def size_of(argument: str | None) -> tuple[int, int] | None:
     """What `--size` means. Raises BadInput for what is no size."""
     if argument is None:
         return None
-    match = re.fullmatch(r"(\d{2,4})[xX×](\d{2,4})", argument)
+    match = re.fullmatch(r"(\d{1,9})[xX×](\d{1,9})", argument)
     if match is None:
         raise BadInput("bad_size", f"--size {argument!r} is not like 1280x720", "size")
     return int(match[1]), int(match[2])

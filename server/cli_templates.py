@@ -17,6 +17,7 @@ from core.errors import BadInput
 from core.people import People, look
 from core.studio import Studio
 from core.template import check_shape
+from core.template_info import checked_name
 from core.templates import TemplateInfo, Templates
 from server.cli_render import size_of, writable
 from server.settings import ServerSettings
@@ -78,12 +79,14 @@ async def _prepare(options: argparse.Namespace, studio: Studio, library: Templat
 
 async def _source(file: str, name: str | None) -> tuple[Path, str | None]:
     """Where the file lies, fetched if it is a URL, and what to call the template."""
+    if name is not None:
+        checked_name(name)  # before anything is fetched
     if not file.startswith(("http://", "https://", "oss://")):
         return Path(file), name
     from server.fetching import fetcher_of  # only now: it loads aiohttp
 
     found = await fetcher_of(ServerSettings()).fetch(file, "video", "image", param="file")
-    return found.path, name or Path(found.name).stem
+    return found.path, Path(found.name).stem if name is None else name
 
 
 class preparation_bars:  # used like the context managers of rich

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from core.engines.chosen import AUTO, check_choice
 from core.errors import BadInput
+from core.template_info import checked_name
 from core.templates import SAMPLE, template_id
 from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key
 from server.problems import Refused
@@ -104,12 +105,7 @@ async def template_thumbnail(request: web.Request) -> web.StreamResponse:
 
 
 def _template_name(wanted: str, upload: Upload) -> str:
-    name = " ".join((wanted or PurePath(upload.name).stem).split())
-    if not name or len(name) > 100 or not name.isprintable():
-        raise Refused(
-            422, "invalid_request", "a template needs a name of 1 to 100 printable characters", "name"
-        )
-    return name
+    return checked_name(wanted or PurePath(upload.name).stem)
 
 
 async def _known(request: web.Request) -> str:

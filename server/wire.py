@@ -4,6 +4,7 @@ Answers and events have modules of their own (`server.wire_answers`, `server.wir
 strictly: no conversions, no unknown keys, no NUL. Models are built on first use, so importing this is cheap.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -52,16 +53,20 @@ class Engines(Model):
     enhance: Name = "auto"
 
 
+_SIZE = r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$"
+
+
 def _even_sides(size: str) -> str:
-    sides = [int(side) for side in size.split("x")]
-    if not all(64 <= side <= 4096 and side % 2 == 0 for side in sides):
-        raise ValueError("width and height must be even, 64 to 4096")
+    if not re.fullmatch(_SIZE, size) or not all(
+        64 <= int(side) <= 4096 and int(side) % 2 == 0 for side in size.split("x")
+    ):
+        raise ValueError("is like 1280x720; width and height are even, 64 to 4096")
     return size
 
 
 Size = Annotated[
     str,
-    Field(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", description="like 1280x720; sides even, 64 to 4096"),
+    Field(description="like 1280x720; sides even, 64 to 4096", json_schema_extra={"pattern": _SIZE}),
     AfterValidator(_even_sides),
 ]
 

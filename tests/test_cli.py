@@ -18,7 +18,7 @@ from core.media import write_clip
 from server.cli import main
 from server.folder import ServerFolder
 from tests import couples
-from tests.samples import write_video
+from tests.samples import tone, write_sound, write_video
 
 
 def lipstream(*arguments, data_dir, cwd, **more):
@@ -89,6 +89,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "x" * 100_001], "100,?000|100_000"),
         (["render", "Hi.", "--size", "huge"], "is not like 1280x720"),
         (["render", "Hi.", "--size", "65x64"], "must be even"),
+        (["render", "Hi.", "--size", "99999x99999"], "size 99999x99999: .* must be even, 64 to 4096"),
         (["render", "Hi.", "--fps", "500"], "outside 1 to 60"),
         (["render", "Hi.", "--fidelity", "-0.1"], "outside 0 to 1"),
         (["render", "Hi.", "--speed", "9"], "outside 0.5 to 2"),
@@ -106,6 +107,11 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "faces", "other.mp4", "-o", "no/such/folder/x.jpg"], "there is no folder"),
         (["templates", "add", "other.mp4", "--name", "x" * 101], "1 to 100 printable characters"),
         (["templates", "add", "other.mp4", "--name", "a\x07b"], "1 to 100 printable characters"),
+        (["templates", "add", "other.mp4", "--name", ""], "1 to 100 printable characters"),
+        (["templates", "add", "http://127.0.0.1/other.mp4", "--name", " "], "1 to 100 printable characters"),
+        (["templates", "enlarge", "small", "--name", ""], "1 to 100 printable characters"),
+        (["templates", "background", "small", "--prompt", "a wall", "--name", ""], "1 to 100 printable"),
+        (["render", "--audio", "click.wav"], "the recording lasts 0.010 s; speech is at least 0.04 s long"),
         (["serve", "--host", "256.1.1.1", "--port", "0"], "cannot listen on 256.1.1.1:0 "),
         (["render", "--audio", "nowhere.wav"], "nowhere.wav"),
         (["templates", "add", "nowhere.mp4"], "nowhere.mp4"),
@@ -144,6 +150,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
     write_video(tmp_path / "other.mp4")
+    write_sound(tmp_path / "click.wav", tone(0.01, 16_000), 16_000)
     before = sorted(path.name for path in tmp_path.iterdir())
     if arguments[0] == "render" and "--template" not in arguments:
         arguments = [*arguments, "--template", "small"]

@@ -38,6 +38,7 @@ BODIES = [
     (b'{"text": "a", "options": {"size": "12x"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "63x63"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "101x100"}}', 422, "invalid_request", "options.size"),
+    (b'{"text": "a", "options": {"size": "99999x99999"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "template": "nobody"}', 422, "unknown_template", "template"),
     (b'{"text": "a", "template": "../etc"}', 422, "invalid_request", "template"),
     (b'{"text": "a", "voice": "nobody"}', 422, "unknown_voice", "voice"),
