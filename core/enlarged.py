@@ -46,13 +46,19 @@ async def enlarge(
     Raises BadInput for a template that is too large already or a name that is taken, EngineUnavailable.
     """
     upscaler = await studio.engine("upscale", wanted)
+    made = enlarged_id(identity, name, upscaler.name)
+    template = await templates.open(identity, report=report)  # the sample may be drawn only now
     base = templates.show(identity)
     recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()
-    made = template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
-    for there in templates.all():
-        if there.id == made and there.recipe == recipe:
-            return Enlarged(there, upscaler.name)
-    template = await templates.open(identity, report=report)
+    there = next((info for info in await asyncio.to_thread(templates.all) if info.id == made), None)
+    if there is not None and there.recipe == recipe:
+        return Enlarged(there, upscaler.name)
+    if there is not None:
+        raise BadInput(
+            "template_exists",
+            f"there is another template {made!r} already; give another name, or remove it first",
+            "name",
+        )
     if 2 * max(template.width, template.height) > _MOST:
         raise BadInput(
             "template_too_large",
@@ -71,6 +77,12 @@ async def enlarge(
     finally:
         draft.unlink(missing_ok=True)
     return Enlarged(info, upscaler.name)
+
+
+def enlarged_id(identity: str, name: str | None, engine: str) -> str:
+    """The id of the template that `enlarge` makes with that engine; of `name`, if it is given one."""
+    digest = hashlib.sha256(f"{identity} x2 {engine}".encode()).hexdigest()
+    return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
 
 
 async def _write(template: Template, upscaler: Staffed, path: Path, report: Report) -> None:

@@ -275,9 +275,12 @@ class Templates:
         cache_bytes = self.settings.frame_cache_mb << 20
         if not done.exists():
             draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
+            size = wanted.size
+            if size is None and wanted.info.recipe:  # made here: as large as it was made, however large
+                size = wanted.info.width, wanted.info.height
             try:
                 await preparation.prepare_frames(
-                    wanted.source, draft, fps=wanted.fps, size=wanted.size, report=report
+                    wanted.source, draft, fps=wanted.fps, size=size, report=report
                 )
                 finder = await _finder(wanted, face)
                 await face.worker.call(preparation.find_faces, draft, finder, on_loop(report), cache_bytes)

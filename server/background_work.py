@@ -13,16 +13,15 @@ from core.studio import Studio
 from core.types import Image
 from server.folder import ServerFolder
 from server.runner import Done, Report, alongside
+from server.steps import Shares, Steps
 from server.store_rows import JobRow, OutputRow
 from server.wire import BackgroundRequest, Order
-from server.wire_answers import Metrics, StageProgress
-from server.wire_events import PreviewFrame, Progress, StageFinished, StageStarted
-
-TICK_S = 0.2
+from server.wire_answers import Metrics
+from server.wire_events import PreviewFrame
 
 PREVIEW = "preview.jpg"
 
-SHARES = {
+SHARES: Shares = {
     "paint": ("paint", 0.0, 0.1),
     "matte": ("matte", 0.1, 0.45),
     "compose": ("compose", 0.55, 0.15),
@@ -31,7 +30,6 @@ SHARES = {
     "lipsync": ("prepare", 0.9, 0.05),
     "enhance": ("prepare", 0.95, 0.05),
 }
-"""The stage of each step, where in the whole it begins, and how much of it it is; about what they cost."""
 
 
 class BackgroundWork:
@@ -60,17 +58,18 @@ class BackgroundWork:
         order, began = Order.model_validate_json(job.request), time.perf_counter()
         place = self._folder.job(job.id)
         await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
-        news = _News(job.id, place / PREVIEW, report)
+        first = _FirstFrame(job.id, place / PREVIEW, report)
+        steps = Steps(report, SHARES, first.tell)
         making = self._backgrounds.make(
             order.base or "",
             _background(order, place),
             order.title,
             identity_new=order.template,
-            report=news.note,
-            preview=news.show,
+            report=steps.note,
+            preview=first.show,
         )
-        await alongside(making, news.tell())
-        await news.look(over=True)
+        await alongside(making, steps.tell())
+        await steps.look(over=True)
         if order.upload:
             await asyncio.to_thread((place / order.upload).unlink, missing_ok=True)
         outputs = await asyncio.to_thread(_outputs, place / PREVIEW, self._folder.root)
@@ -105,65 +104,25 @@ def _outputs(preview: Path, root: Path) -> list[OutputRow]:
     return [OutputRow(PREVIEW, "image", "image/jpeg", len(data), digest, str(preview.relative_to(root)))]
 
 
-class _News:
-    """The newest of a job, told every TICK_S."""
+class _FirstFrame:
+    """Told once, as soon as it is known."""
 
-    def __init__(self, job_id: str, preview: Path, report: Report) -> None:
-        self._job_id, self._preview, self._report = job_id, preview, report
-        self._stages: dict[str, StageProgress] = {}
-        self._started: dict[str, float] = {}
-        self._told: dict[str, str] = {}
-        self._overall = 0.0
+    def __init__(self, job_id: str, path: Path, report: Report) -> None:
+        self._job_id, self._path, self._report = job_id, path, report
         self._still: Image | None = None
-        self._last: Progress | None = None
-
-    def note(self, step: str, done: int, total: int | None) -> None:
-        """Called by the work, on the loop."""
-        stage, begin, share = SHARES.get(step, ("prepare", self._overall, 0.0))
-        for name, known in self._stages.items():
-            if name != stage and known.state == "running":
-                self._stages[name] = known.model_copy(update={"state": "finished"})
-        self._started.setdefault(stage, time.perf_counter())
-        self._stages[stage] = StageProgress(state="running", done=done, total=total)
-        self._overall = max(self._overall, begin + (share * min(1.0, done / total) if total else 0.0))
 
     def show(self, still: Image) -> None:
         """Called by the work once the first frame is known."""
         self._still = still
 
     async def tell(self) -> None:
-        """Tell for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(TICK_S)
-
-    async def look(self, *, over: bool = False) -> None:
-        """Tell what has changed. over: the work is done."""
-        for name, stage in list(self._stages.items()):
-            if over and stage.state == "running":
-                self._stages[name] = stage.model_copy(update={"state": "finished"})
-            await self._tell_stage(name, self._stages[name])
+        """Put it where it can be seen, and say so."""
         still, self._still = self._still, None
         if still is not None:
-            await asyncio.to_thread(_write, self._preview, still)
+            await asyncio.to_thread(_write, self._path, still)
             height, width = still.shape[:2]
             url = f"/v1/jobs/{self._job_id}/{PREVIEW}"
             await self._report.event("preview.frame", PreviewFrame(url=url, width=width, height=height))
-        progress = Progress(overall=1.0 if over else round(self._overall, 4), stages=dict(self._stages))
-        if progress != self._last:
-            self._last = progress
-            await self._report.progress(progress, round(progress.overall * 1000))
-
-    async def _tell_stage(self, name: str, stage: StageProgress) -> None:
-        before = self._told.get(name)
-        if before is None:
-            self._report.stage = name
-            await self._report.event("stage.started", StageStarted(stage=name))
-        if stage.state == "finished" != before:
-            elapsed = round((time.perf_counter() - self._started[name]) * 1000)
-            done = StageFinished(stage=name, elapsed_ms=elapsed, items=stage.done)
-            await self._report.event("stage.finished", done)
-        self._told[name] = stage.state
 
 
 def _write(path: Path, still: Image) -> None:

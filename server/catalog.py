@@ -11,13 +11,14 @@ from core import templates as library
 from core.burning import find_font
 from core.engines import ENGINES
 from core.engines.chosen import preview
+from core.enlarged import enlarged_id
 from core.errors import BadInput
 from core.people import People, look
 from core.studio import Staffed, Studio, has_voice
 from core.template import Template
 from core.templates import SAMPLE, Templates, template_id
 from core.text import sentences
-from server.wire import BackgroundRequest, VideoOptions, VideoRequest
+from server.wire import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
 from server.wire_answers import EngineInfo, FaceList, NumberedFace, TemplateInfo
 
 THUMBNAIL = 320
@@ -120,6 +121,13 @@ class Catalog:
         if wanted.name is not None:
             # One that was made by a recipe may be the very one that is asked for: that is for the job to say.
             await self._refuse_taken(template_id(wanted.name))
+
+    async def check_enlarging(self, identity: str, wanted: EnlargeRequest) -> str:
+        """The id of the template that will be made. Raises BadInput for engines or names it cannot have."""
+        engine = self._studio.choose("upscale", wanted.engine)
+        made = enlarged_id(identity, wanted.name, engine)
+        await self._refuse_taken(made)
+        return made
 
     async def _refuse_taken(self, identity: str) -> None:
         there = [info for info in await asyncio.to_thread(self._templates.all) if info.id == identity]

@@ -9,12 +9,12 @@ from core.engines.chosen import AUTO, check_choice
 from core.errors import BadInput
 from core.template_info import checked_name
 from core.templates import SAMPLE, template_id
-from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key
+from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.problems import Refused
 from server.route import TEMPLATE, Route, respond
 from server.routes_jobs import house_of
 from server.uploads import Form, Upload, is_json, read_form, read_json
-from server.wire import Order, PrepareRequest, TemplateRequest
+from server.wire import EnlargeRequest, Order, PrepareRequest, TemplateRequest
 from server.wire_answers import Deleted, FaceList, Job, TemplateInfo, TemplateList
 
 
@@ -55,6 +55,20 @@ async def prepare_template(request: web.Request) -> web.Response:
         await _known(request)
     await house.catalog.check_look(identity, wanted.options)
     order = Order(title=identity, template=identity, prepare=wanted)
+    return accepted_job(await asyncio.shield(accept(house, "template", order, {}, key)))
+
+
+async def enlarge_template(request: web.Request) -> web.Response:
+    """Have a template of twice the size made of one; a job, whose `template` is the new one."""
+    house, key = house_of(request), idempotency_key(request)
+    house.take_jobs()
+    base = request.match_info["template"]
+    wanted = await read_json(request, EnlargeRequest)
+    if base != SAMPLE:  # which may be yet to be drawn
+        await _known(request)
+    made = await house.catalog.check_enlarging(base, wanted)
+    title = wanted.name or short(f"{base}, twice the size")
+    order = Order(title=title, template=made, base=base, enlarge=wanted)
     return accepted_job(await asyncio.shield(accept(house, "template", order, {}, key)))
 
 
@@ -160,6 +174,16 @@ ROUTES = [
         "Prepare a template ahead, for engines, a rate or a size; a job",
         {202: Job, 200: Job},
         body=PrepareRequest,
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
+    ),
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/enlarge",
+        enlarge_template,
+        "Make a template of twice the size of this one; a job, whose `template` it is",
+        {202: Job, 200: Job},
+        body=EnlargeRequest,
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
     ),

@@ -207,6 +207,13 @@ class BackgroundRequest(Model):
         return self
 
 
+class EnlargeRequest(Model):
+    """A template of twice the size; asking for the same again gives the one that is there."""
+
+    name: Annotated[TemplateName, Field(description="of the new template")] | None = None
+    engine: Annotated[Name, Field(description="what enlarges, from /v1/engines")] = "auto"
+
+
 class EnhancementRequest(Model):
     """A video, sent or at `video_url`, with its faces made clearer."""
 
@@ -253,6 +260,7 @@ class Order(Model):
     template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
         job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
     background: behind the person of template `base`; then `template` is the one that is to be made.
+    enlarge: how to make `template`, which is `base` at twice the size.
     service: asked for by a client of an older service, who gets the speech as a file, and copies where the
         settings say.
     """
@@ -271,3 +279,4 @@ class Order(Model):
     prepare: PrepareRequest | None = None
     background: BackgroundRequest | None = None
     base: str | None = None
+    enlarge: EnlargeRequest | None = None

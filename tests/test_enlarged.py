@@ -12,10 +12,12 @@ from core.config import Settings
 from core.engines.builtin.lanczos import Lanczos
 from core.enlarged import enlarge
 from core.errors import BadInput, Stopped
+from core.media import write_clip
 from core.planes import to_i420, whole_bgr
 from core.studio import Studio
 from core.templates import Templates
 from core.tiles import Tiles
+from tests.crowds import group
 
 
 def picture(height=90, width=122):
@@ -81,6 +83,19 @@ def test_stopping_leaves_nothing_behind(library):
 
     assert run(library, work) == ["small"]
     assert not list(library.glob(".*.mp4"))
+
+
+def test_what_was_made_here_keeps_its_size_and_what_others_bring_is_no_larger_than_hd(library):
+    clip = library / "wide.mp4"
+    frame = group(2000, 1126, 700, [(650, 200)])
+    write_clip(clip, [frame] * 3, 25)
+
+    async def work(studio, templates):
+        made = await templates.add(clip, "made", recipe="here")
+        brought = await templates.add(clip, "brought")
+        return [(await templates.open(info.id)).width for info in (made, brought)]
+
+    assert run(library, work) == [2000, 1920]
 
 
 def test_what_would_be_too_large_or_is_not_there_is_refused(small_library):

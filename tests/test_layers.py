@@ -63,7 +63,7 @@ FLOORS = [
     ["server.publishing"],
     ["server.stream"],
     ["server.runner", "server.catalog"],
-    ["server.telling"],
+    ["server.telling", "server.steps"],
     [
         "server.video_work",
         "server.template_work",

@@ -315,3 +315,58 @@ def test_a_job_as_described_is_the_job_that_is_sent(data_dir):
             assert set(job) == set(wire.Job.model_fields)
 
     run(main())
+
+
+@pytest.mark.slow
+def test_a_template_is_made_twice_as_large_by_a_job(data_dir):
+    path = "/v1/templates/sample/enlarge"
+
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.post(path, 202, {"engine": "builtin", "name": "Large"})
+            assert (job["object"], job["title"], job["template"]) == ("template", "Large", "large")
+            events = [
+                json.loads(e.data) | {"type": e.type}
+                async for e in it.house.hub.watch(it.house.store, job["id"])
+            ]
+            done = await it.get(f"/v1/jobs/{job['id']}")
+            assert done["status"] == "completed", done["error"]
+            assert done["engines"] == {"upscale": "builtin"}
+            assert [e["stage"] for e in events if e["type"] == "stage.finished"] == ["enlarge", "prepare"]
+            told = [e["overall"] for e in events if e["type"] == "job.progress"]
+            assert told == sorted(told)
+            info = await it.get("/v1/templates/large")
+            assert (info["width"], info["height"]) == (512, 512)
+            # Without a name of its own, and the same again: the template that is there.
+            ids = [(await it.post(path, 202, {"engine": "builtin"}))["template"] for _ in range(2)]
+            assert ids[0] == ids[1]
+            refused = (await it.post(path, 422, {"name": "sample"}))["error"]
+            assert (refused["code"], refused["param"]) == ("template_exists", "name")
+
+    run(main())
+
+
+def test_enlarging_that_cannot_be_is_refused_and_a_cancelled_one_leaves_nothing(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            for body, code in (
+                ({"engine": "waifu2x"}, "unknown_engine"),
+                ({"engine": "realesrgan-x2"}, "engine_unavailable"),
+                ({"scale": 4}, "invalid_request"),
+            ):
+                refused = (await it.post("/v1/templates/sample/enlarge", 422, body))["error"]
+                assert refused["code"] == code
+                if code == "engine_unavailable":
+                    assert "lipstream models download realesrgan-x2" in refused["message"]
+            await it.post("/v1/templates/nobody/enlarge", 404, {})
+            assert (await it.get("/v1/jobs"))["data"] == []
+            job = await it.post("/v1/templates/sample/enlarge", 202, {"engine": "builtin"})
+            async for event in it.house.hub.watch(it.house.store, job["id"]):
+                if event.type == "stage.started":
+                    break
+            ended = await it.post(f"/v1/jobs/{job['id']}/cancel", 200)
+            assert ended["status"] == "cancelled"
+            assert [t["id"] for t in (await it.get("/v1/templates"))["data"]] == ["sample"]
+            assert not list(data_dir.glob(".*.mp4"))
+
+    run(main())
