@@ -11,8 +11,10 @@ from typing import overload
 
 import numpy as np
 
+from core.engines.base import FIDELITY
 from core.media import Frame
 from core.paste import paste
+from core.reuse import Trail, Turns
 from core.shots import Shot, crop
 from core.team import Team, enhance, in_order, prepare
 from core.types import Arrays, FaceTrack, Image
@@ -20,18 +22,24 @@ from core.worker import Worker
 
 
 async def enhance_shots(
-    shots: AsyncIterator[Shot], team: Team, hands: Worker, batch: int, fidelity: float
+    shots: AsyncIterator[Shot],
+    team: Team,
+    hands: Worker,
+    batch: int,
+    fidelity: float = FIDELITY,
+    every: int = 1,
 ) -> AsyncGenerator[Sequence[Frame], None]:
     """Yield the frames of `shots`, faces made clearer, a batch at a time. Those without a face stay the same.
 
-    hands: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`.
+    hands: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`. every: of
+    each face one in so many goes to the engine, and those after it get what it changed (`core.reuse`).
     """
 
     async def clearer(batch: _Batch) -> Sequence[Frame]:
-        return await _clearer(batch, team, hands, fidelity)
+        return await _clearer(batch, team, hands, fidelity, every)
 
     async with (
-        aclosing(_batches(shots, team, batch)) as batches,
+        aclosing(_batches(shots, team, batch * every)) as batches,
         aclosing(in_order(team, batches, clearer)) as done,
     ):
         async for frames in done:
@@ -54,19 +62,22 @@ async def _batches(shots: AsyncIterator[Shot], team: Team, size: int) -> AsyncGe
             yield _Batch(shot, range(first, min(first + size, len(shot))), prepared)
 
 
-async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float) -> Sequence[Frame]:
+async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float, every: int) -> Sequence[Frame]:
     shot, first = batch.shot, batch.numbers.start
     frames = shot.frames[first : batch.numbers.stop]
-    faces = [(track, [k for k in batch.numbers if track.found[k]]) for track in shot.tracks]
-    if not any(numbers for _, numbers in faces):
+    if not any(track.found[batch.numbers].any() for track in shot.tracks):
         return frames
     frames = await hands.call(_copies, frames)  # a stage does not write into what it was given
-    for (track, numbers), learnt in zip(faces, batch.prepared, strict=True):
-        if numbers:
-            there = [frames[k - first] for k in numbers]
-            patches = await hands.call(_cut_out, there, numbers, track)
-            made = await team.call(enhance, patches, numbers, track, learnt, fidelity)
-            await hands.call(_put_back, there, numbers, track, made)
+    for track, learnt in zip(shot.tracks, batch.prepared, strict=True):
+        found = track.found[batch.numbers]
+        due = [first + k for k in np.flatnonzero(Turns(every).due(found.tolist())).tolist()]
+        if not due:
+            continue
+        patches = await hands.call(_cut_out, [frames[k - first] for k in due], due, track)
+        made = await team.call(enhance, patches, due, track, learnt, fidelity)
+        clear, trail = dict(zip(due, zip(patches, made, strict=True), strict=True)), Trail()
+        for number in (first + np.flatnonzero(found)).tolist():  # one a step: a cancel waits for no more
+            await hands.call(_put_back, frames[number - first], number, track, trail, clear.get(number))
     return frames
 
 
@@ -104,7 +115,10 @@ def _cut_out(frames: Sequence[Frame], numbers: Sequence[int], track: FaceTrack) 
     return np.stack([crop(f.planes, track, k) for f, k in zip(frames, numbers, strict=True)])
 
 
-def _put_back(frames: Sequence[Frame], numbers: Sequence[int], track: FaceTrack, patches: Image) -> None:
-    for frame, number, patch in zip(frames, numbers, patches, strict=True):
-        x, y = track.corners[number].tolist()
-        paste(frame.planes, patch, x, y)
+def _put_back(
+    frame: Frame, number: int, track: FaceTrack, trail: Trail, clear: tuple[Image, Image] | None
+) -> None:
+    """Paste a face. clear: its crop as it was and enhanced; None where the face follows an earlier one."""
+    given, made = (crop(frame.planes, track, number), None) if clear is None else clear
+    x, y = track.corners[number].tolist()
+    paste(frame.planes, trail.next(given, track.poses[number], made), x, y)

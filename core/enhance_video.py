@@ -18,6 +18,7 @@ from core.errors import BadInput
 from core.media import AudioSource, Limits, VideoHead, open_audio, open_video
 from core.pipeline import Pipeline
 from core.render import Progress
+from core.reuse import check_every
 from core.shots import Shot, find_shots
 from core.studio import Studio
 from core.types import Fragment
@@ -41,7 +42,8 @@ class Enhancement:
     """What to make clearer: the video `source`.
 
     enhancer, face: engine names or "auto". upscale: 1, or 2 for pictures twice as large. fidelity: 0 the
-    clearest faces, 1 those nearest to what they were; `FaceEnhancer.enhance`.
+    clearest faces, 1 those nearest to what they were; `FaceEnhancer.enhance`. every: one face in so many is
+    enhanced, 1 to 8; those after it get what was changed in it (`core.reuse`).
     """
 
     source: Path
@@ -49,6 +51,7 @@ class Enhancement:
     face: str = "auto"
     upscale: int = 1
     fidelity: float = FIDELITY
+    every: int = 1
 
 
 async def enhance_video(
@@ -70,6 +73,7 @@ async def enhance_video(
         raise BadInput("out_of_range", f"upscale {request.upscale} is neither 1 nor 2", "upscale")
     if not 0 <= request.fidelity <= 1:  # NaN is neither
         raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
+    check_every(request.every)
     enhance = await studio.engine("enhance", request.enhancer)
     face = await studio.engine("face", request.face)
     progress.engines = {"enhance": enhance.name, "face": face.name}
@@ -88,7 +92,9 @@ async def enhance_video(
         waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
-        clearer = enhance_shots(shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity)
+        clearer = enhance_shots(
+            shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity, request.every
+        )
         clear = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(clear, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):

@@ -23,6 +23,7 @@ from core.errors import BadInput, blaming
 from core.lipsync_stream import lipsync_stream
 from core.media import open_audio
 from core.pipeline import Meter, Pipeline
+from core.reuse import check_every
 from core.studio import Staffed, Studio
 from core.template import Report, Template, check_shape
 from core.templates import Templates
@@ -49,6 +50,7 @@ class Request:
     video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
+    every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it (`core.reuse`).
     burn_subtitles: draw the captions into the picture. fps, size: of the video; None is the template's own.
     voice: None is the engine's first.
     """
@@ -66,6 +68,7 @@ class Request:
     enhance: bool = True
     burn_subtitles: bool = False
     fidelity: float = FIDELITY
+    every: int = 1
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
@@ -180,7 +183,7 @@ async def render(
             lipsync.worker,
             template,
             template.prepared[lipsync.key],
-            batch=min(BATCH, enhance.engine.batch) if enhance else BATCH,
+            batch=min(BATCH, enhance.engine.batch * request.every) if enhance else BATCH,
             together=lipsync.together,
         )
         faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
@@ -191,6 +194,7 @@ async def render(
                 template,
                 template.prepared[enhance.key],
                 request.fidelity,
+                request.every,
             )
             faces = pipe.stage("enhance", frames, limit=1, count=len)
         encoded = encode_stream(faces, template, encoder, rate=progress.rate, burner=burner)
@@ -257,6 +261,7 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
         )
     if not 0 <= request.fidelity <= 1:  # NaN is neither
         raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
+    check_every(request.every)
     check_shape(request.fps, request.size)
     return [] if request.text is None else sentences(request.text, request.language, limit=limit)
 

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="W",
         help="of clearer faces: 0 clearest, 1 most alike (default: 0.7)",
     )
+    _every_option(render)
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     _look_options(render)
     _voice_options(render)
@@ -119,6 +120,7 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
         metavar="W",
         help="0 the clearest faces, 1 the most alike (default: 0.7)",
     )
+    _every_option(enhance)
     enhance.add_argument("--upscale", type=int, default=1, metavar="N", help="2: a picture twice as large")
 
 
@@ -192,6 +194,11 @@ def _add_background(background: argparse.ArgumentParser) -> None:
     )
     add("--preview", metavar="JPG", help="write the first frame there before the rest is made")
     add("--alpha", metavar="FILE", help="write the person alone: .webm (VP9) or .mov (ProRes 4444)")
+
+
+def _every_option(command: argparse.ArgumentParser) -> None:
+    words = "enhance one face in N, 1 to 8, and carry what changed over to those after it (default: 1, each)"
+    command.add_argument("--every", type=int, default=1, metavar="N", help=words)
 
 
 def _face_option(command: argparse.ArgumentParser) -> None:

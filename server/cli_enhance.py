@@ -24,6 +24,7 @@ def enhance_command(options: argparse.Namespace) -> int:
         enhancer=options.engine,
         upscale=options.upscale,
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
+        every=options.every,
     )
     asyncio.run(interruptible(_enhance(request, options.output)))
     return 0

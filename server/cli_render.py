@@ -55,6 +55,7 @@ def render_command(options: argparse.Namespace) -> int:
         enhance=options.enhance,
         burn_subtitles=options.burn_subtitles,
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
+        every=options.every,
         speech=options.speech,
         lipsync=options.lipsync,
         enhancer=options.enhancer,

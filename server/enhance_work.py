@@ -69,7 +69,7 @@ class EnhanceWork:
 
     def _request(self, job: JobRow, source: Path) -> Enhancement:
         wanted = _wanted(job)
-        return Enhancement(source, wanted.engine, self._face, wanted.upscale, wanted.fidelity)
+        return Enhancement(source, wanted.engine, self._face, wanted.upscale, wanted.fidelity, wanted.every)
 
 
 def _wanted(job: JobRow) -> EnhancementRequest:

@@ -187,6 +187,7 @@ def _request(job: JobRow, folder: Path) -> Request:
         enhance=options.enhance,
         burn_subtitles=options.burn_subtitles,
         fidelity=options.fidelity,
+        every=options.every,
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,
         enhancer=options.engines.enhance,

@@ -82,6 +82,12 @@ Url = Annotated[
 ]
 
 
+Every = Annotated[
+    int,
+    Field(ge=1, le=8, description="one face in so many is enhanced; what changed in it is carried on"),
+]
+
+
 class VideoOptions(Model):
     """How to make a video. What is absent is the template's own."""
 
@@ -92,6 +98,7 @@ class VideoOptions(Model):
         float,
         Field(ge=0, le=1, allow_inf_nan=False, description="of the clearer face: 0 clearest, 1 most alike"),
     ] = FIDELITY
+    every: Every = 1
     speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
         1.0
     )
@@ -222,6 +229,7 @@ class EnhancementRequest(Model):
     fidelity: Annotated[
         float, Field(ge=0, le=1, allow_inf_nan=False, description="0 the clearest faces, 1 the most alike")
     ] = FIDELITY
+    every: Every = 1
     upscale: Annotated[int, Field(ge=1, le=2, description="2: a picture twice as large")] = 1
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 

@@ -327,7 +327,7 @@ def test_it_streams_to_standard_output(tmp_path: Path) -> None:
         assert len(file.streams.audio) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--upscale", "3"], ["--engine", "nothing"]])
+@pytest.mark.parametrize("arguments", [["--upscale", "3"], ["--every", "0"], ["--engine", "nothing"]])
 def test_a_users_mistake_is_a_line_and_leaves_nothing(
     tmp_path: Path, capsys: Any, arguments: Sequence[str]
 ) -> None:

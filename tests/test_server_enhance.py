@@ -42,7 +42,9 @@ async def events_of(it, job_id):
 def test_it_is_a_job_like_any_other_and_its_file_has_the_sound_as_it_was(data_dir, group, tmp_path):
     async def main():
         async with served(data_dir) as it:
-            job = await it.post("/v1/enhancements", 202, data=form(group, engine="builtin", fidelity=0.5))
+            job = await it.post(
+                "/v1/enhancements", 202, data=form(group, engine="builtin", fidelity=0.5, every=3)
+            )
             assert job["object"] == "enhancement"
             assert job["title"] == "group.mp4"
             log = await events_of(it, job["id"])
@@ -136,6 +138,8 @@ def test_a_stopped_server_makes_it_again_from_the_upload(data_dir, tmp_path):
         ({"fidelity": 1.5}, 422, "invalid_request"),
         ({"fidelity": -0.1}, 422, "invalid_request"),
         ({"upscale": 3}, 422, "invalid_request"),
+        ({"every": 0}, 422, "invalid_request"),
+        ({"every": 9}, 422, "invalid_request"),
         ({"engine": "nothing"}, 422, "unknown_engine"),
         ({"more": 1}, 422, "invalid_request"),
         ({"video_url": "http://127.0.0.1/x.mp4"}, 422, "invalid_request"),
