@@ -210,6 +210,16 @@ def test_words_no_dictionary_has_are_said_all_the_same(word, sounds):
     assert english.phonemes(f"say {word} here")[2:-3] == sounds.split()
 
 
+def test_words_that_a_full_stop_joins_are_one_to_the_reference_and_have_a_pause_here():
+    """It takes them for the name of a site: "two point zero.one" of 2.0.1, or a stop without a space."""
+    pytest.importorskip("wordsegment")
+    text = english_normal.normalise("It stopped.then 2.0.1 came.")
+    assert english.tokens(text)[1:4] == ["stopped", ".", "then"]
+    assert "." in english.phonemes(text)[:-1]
+    assert english.tokens(text, as_reference=True)[1:2] == ["stopped.then"]
+    assert "." not in english.phonemes(text, as_reference=True)[:-1]
+
+
 # Chinese
 
 

@@ -19,6 +19,8 @@ LONGEST_WORD = 32
 """Letters. A longer run is cut, at its hyphens first: finding the words in it takes time by its square."""
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'-]+[A-Za-z]|[A-Za-z]+|\S")
+# What looks like a site's name is one word to the reference, "zero.one" of 2.0.1 too.
+_SITE_OR_TOKEN = re.compile(rf"[A-Za-z]+(?:[.-][A-Za-z]+)*\.[A-Za-z]{{2,13}}\b|{_TOKEN.pattern}")
 _SHORTEST_SENTENCE = 4  # phonemes; the checkpoints stumble over less, so a comma is put in front
 _HISSING = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _VOICELESS = frozenset({"P", "T", "K", "F", "TH", "HH"})
@@ -76,11 +78,14 @@ def _wordsegment() -> Any:
     return module
 
 
-def tokens(text: str) -> list[str]:
-    """Words, with their apostrophes and inner hyphens, and single marks."""
+def tokens(text: str, *, as_reference: bool = False) -> list[str]:
+    """Words, with their apostrophes and inner hyphens, and single marks.
+
+    as_reference: words joined by a full stop are one.
+    """
     return [
         part[start : start + LONGEST_WORD]
-        for token in _TOKEN.findall(text)
+        for token in (_SITE_OR_TOKEN if as_reference else _TOKEN).findall(text)
         for part in (token.split("-") if len(token) > LONGEST_WORD else [token])
         for start in range(0, len(part), LONGEST_WORD)
     ]
@@ -89,9 +94,9 @@ def tokens(text: str) -> list[str]:
 def phonemes(text: str, tags: Sequence[str] | None = None, *, as_reference: bool = False) -> list[str]:
     """Symbols of normalised `text`; `tags` are Penn Treebank tags of its `tokens`, found if not given.
 
-    as_reference: only with the homographs the reference knows.
+    as_reference: only with the homographs the reference knows, and `tokens` as it has them.
     """
-    words = tokens(text)
+    words = tokens(text, as_reference=as_reference)
     homographs = _homographs(as_reference)
     if tags is None:
         ambiguous = any(word.lower() in homographs for word in words)
