@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     enhance: str = "auto"
     """Engine of each kind: a name from `lipstream engines`, or auto for the best that can run here."""
 
+    sharp_enough: float = Field(0.0, ge=0, le=2)
+    """A face this sharp is not enhanced: 0.7 is one with real detail in its pixels, 0.4 one that was enlarged
+    four times. 0: every face is enhanced."""
+
     text_limit: int = Field(100_000, gt=0)
     """Characters of text a job may have."""
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.engines.base import FIDELITY
 from core.media import Frame
 from core.paste import paste
-from core.reuse import Trail, Turns
+from core.reuse import EACH, Thrift, Trail, Turns
+from core.sharpness import Judge
 from core.shots import Shot, crop
 from core.team import Team, enhance, in_order, prepare
 from core.types import Arrays, FaceTrack, Image
@@ -27,19 +29,19 @@ async def enhance_shots(
     hands: Worker,
     batch: int,
     fidelity: float = FIDELITY,
-    every: int = 1,
+    thrift: Thrift = EACH,
 ) -> AsyncGenerator[Sequence[Frame], None]:
     """Yield the frames of `shots`, faces made clearer, a batch at a time. Those without a face stay the same.
 
-    hands: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`. every: of
-    each face one in so many goes to the engine, and those after it get what it changed (`core.reuse`).
+    hands: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`. thrift:
+    which faces go to the engine; others get what it changed, or stay as they are.
     """
 
     async def clearer(batch: _Batch) -> Sequence[Frame]:
-        return await _clearer(batch, team, hands, fidelity, every)
+        return await _clearer(batch, team, hands, fidelity, thrift.every)
 
     async with (
-        aclosing(_batches(shots, team, batch * every)) as batches,
+        aclosing(_batches(shots, team, hands, batch * thrift.every, thrift)) as batches,
         aclosing(in_order(team, batches, clearer)) as done,
     ):
         async for frames in done:
@@ -48,28 +50,41 @@ async def enhance_shots(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some frames of a shot. prepared: what the engine learnt of each track."""
+    """Some frames of a shot. prepared: what the engine learnt of each track. wanted: of each track, in which
+    frames of the shot its face is to be made clearer, bool (n,)."""
 
     shot: Shot
     numbers: range
     prepared: Sequence[Arrays]
+    wanted: Sequence[NDArray[np.bool_]]
 
 
-async def _batches(shots: AsyncIterator[Shot], team: Team, size: int) -> AsyncGenerator[_Batch, None]:
+async def _batches(
+    shots: AsyncIterator[Shot], team: Team, hands: Worker, size: int, thrift: Thrift
+) -> AsyncGenerator[_Batch, None]:
+    jury: Sequence[_Juror] = ()
     async for shot in shots:
+        wanted: Sequence[NDArray[np.bool_]] = [track.found for track in shot.tracks]
+        if thrift.enough:
+            jury = [_juror(track, jury, thrift.enough) for track in shot.tracks]
+            wanted = [
+                await hands.call(_wanted, shot, track, one.judge)
+                for track, one in zip(shot.tracks, jury, strict=True)
+            ]
+            thrift.left(_all_sharp(shot, wanted))
         prepared = [await team.call(prepare, track, _Crops(shot, track)) for track in shot.tracks]
         for first in range(0, len(shot), size):
-            yield _Batch(shot, range(first, min(first + size, len(shot))), prepared)
+            yield _Batch(shot, range(first, min(first + size, len(shot))), prepared, wanted)
 
 
 async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float, every: int) -> Sequence[Frame]:
     shot, first = batch.shot, batch.numbers.start
     frames = shot.frames[first : batch.numbers.stop]
-    if not any(track.found[batch.numbers].any() for track in shot.tracks):
+    if not any(wanted[batch.numbers].any() for wanted in batch.wanted):
         return frames
     frames = await hands.call(_copies, frames)  # a stage does not write into what it was given
-    for track, learnt in zip(shot.tracks, batch.prepared, strict=True):
-        found = track.found[batch.numbers]
+    for track, learnt, wanted in zip(shot.tracks, batch.prepared, batch.wanted, strict=True):
+        found = wanted[batch.numbers]
         due = [first + k for k in np.flatnonzero(Turns(every).due(found.tolist())).tolist()]
         if not due:
             continue
@@ -79,6 +94,45 @@ async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float, ev
         for number in (first + np.flatnonzero(found)).tolist():  # one a step: a cancel waits for no more
             await hands.call(_put_back, frames[number - first], number, track, trail, clear.get(number))
     return frames
+
+
+@dataclass(frozen=True, slots=True)
+class _Juror:
+    """Looks at one face. last: float64 (3,), its middle in the last frame it was in, its width; in pixels."""
+
+    judge: Judge
+    last: NDArray[np.float64]
+
+
+def _juror(track: FaceTrack, before: Sequence[_Juror], enough: float) -> _Juror:
+    """One for a face; that of the stretch before, if the face was in it."""
+    first, last = np.flatnonzero(track.found)[[0, -1]].tolist()
+    here = _place(track, first)
+    for one in before:
+        if np.hypot(*(one.last - here)[:2]) < 0.5 * here[2]:
+            return _Juror(one.judge, _place(track, last))
+    return _Juror(Judge(enough), _place(track, last))
+
+
+def _place(track: FaceTrack, number: int) -> NDArray[np.float64]:
+    pose = track.poses[number]
+    return np.array([*(track.corners[number] + pose @ (0.5, 0.5, 1)), np.hypot(pose[0, 0], pose[1, 0])])
+
+
+def _wanted(shot: Shot, track: FaceTrack, judge: Judge) -> NDArray[np.bool_]:
+    """In which frames the face is not sharp as it is."""
+    wanted = track.found.copy()
+    for k in np.flatnonzero(track.found).tolist():
+        wanted[k] = not judge.passes(crop(shot.frames[k].planes, track, k), track.poses[k])
+    return wanted
+
+
+def _all_sharp(shot: Shot, wanted: Sequence[NDArray[np.bool_]]) -> int:
+    """Frames with faces, none of them wanted."""
+    if not wanted:
+        return 0
+    found = np.any([track.found for track in shot.tracks], axis=0)
+    return int((found & ~np.any(wanted, axis=0)).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.base import FIDELITY
-from core.reuse import Trail, Turns
+from core.reuse import EACH, Thrift, Trail, Turns
+from core.sharpness import Judge
 from core.team import Team, enhance, in_order
 from core.template import Template
 from core.types import Arrays, FaceTrack, FrameBatch, Image
@@ -21,13 +22,13 @@ async def enhance_stream(
     template: Template,
     prepared: Arrays,
     fidelity: float = FIDELITY,
-    every: int = 1,
+    thrift: Thrift = EACH,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield `batches` with clearer patches; those of frames without a face are left as they are.
 
-    prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`. every: one in
-    so many goes to the engine, and those after it get what it changed (`core.reuse`). However frames are
-    grouped, they come out the same.
+    prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`. thrift: which
+    go to the engine; others get what it changed, or stay as they are. However frames are grouped, they come
+    out the same.
     """
 
     async def clearer(turn: _Turn) -> _Turn:
@@ -41,7 +42,7 @@ async def enhance_stream(
 
     trail = Trail()
     async with (
-        aclosing(_in_turns(batches, every)) as turns,
+        aclosing(_in_turns(batches, template.track, thrift)) as turns,
         aclosing(in_order(team, turns, clearer)) as done,
     ):
         async for turn in done:
@@ -51,24 +52,44 @@ async def enhance_stream(
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A batch; which of its frames are due to be enhanced, bool (n,); and what was made of those."""
+    """A batch. wanted: which of its faces are to be clearer; due: which of those the engine shall see; both
+    bool (n,). made: what it made of the latter."""
 
     batch: FrameBatch
+    wanted: NDArray[np.bool_]
     due: NDArray[np.bool_]
     made: Image | None = None
 
 
-async def _in_turns(batches: AsyncIterator[FrameBatch], every: int) -> AsyncGenerator[_Turn, None]:
-    turns = Turns(every)
+async def _in_turns(
+    batches: AsyncIterator[FrameBatch], track: FaceTrack, thrift: Thrift
+) -> AsyncGenerator[_Turn, None]:
+    turns, judge = Turns(thrift.every), Judge(thrift.enough)
     async for batch in batches:
-        yield _Turn(batch, turns.due(batch.drawn.tolist()))
+        wanted = batch.drawn
+        if thrift.enough:
+            wanted = await asyncio.to_thread(_wanted, batch, track, judge)
+            thrift.left(int((batch.drawn & ~wanted).sum()))
+        yield _Turn(batch, wanted, turns.due(wanted.tolist()))
+
+
+def _wanted(batch: FrameBatch, track: FaceTrack, judge: Judge) -> NDArray[np.bool_]:
+    """Which faces are not sharp as they are."""
+    numbers = batch.numbers.tolist()
+    return np.array(
+        [
+            drawn and not judge.passes(patch, track.poses[number])
+            for drawn, patch, number in zip(batch.drawn.tolist(), batch.patches, numbers, strict=True)
+        ],
+        np.bool_,
+    )
 
 
 def _finished(turn: _Turn, trail: Trail, track: FaceTrack) -> FrameBatch:
     """The batch with all its faces clearer; batches come in order."""
     batch, made = turn.batch, iter(() if turn.made is None else turn.made)
     patches = batch.patches.copy()
-    for k in np.flatnonzero(batch.drawn).tolist():
+    for k in np.flatnonzero(turn.wanted).tolist():
         pose = track.poses[batch.numbers[k]]
         patches[k] = trail.next(batch.patches[k], pose, next(made) if turn.due[k] else None)
     return replace(batch, patches=patches)

@@ -18,7 +18,7 @@ from core.errors import BadInput
 from core.media import AudioSource, Limits, VideoHead, open_audio, open_video
 from core.pipeline import Pipeline
 from core.render import Progress
-from core.reuse import check_every
+from core.reuse import Thrift, check_every
 from core.shots import Shot, find_shots
 from core.studio import Studio
 from core.types import Fragment
@@ -92,8 +92,9 @@ async def enhance_video(
         waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
+        thrift = Thrift(request.every, studio.settings.sharp_enough, progress.left)
         clearer = enhance_shots(
-            shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity, request.every
+            shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity, thrift
         )
         clear = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(clear, head, sound, workers[1])

@@ -23,7 +23,7 @@ from core.errors import BadInput, blaming
 from core.lipsync_stream import lipsync_stream
 from core.media import open_audio
 from core.pipeline import Meter, Pipeline
-from core.reuse import check_every
+from core.reuse import Thrift, check_every
 from core.studio import Staffed, Studio
 from core.template import Report, Template, check_shape
 from core.templates import Templates
@@ -104,7 +104,8 @@ class Progress:
     """How far a render is. Written by `render`, read by anyone on the same loop, before and after it ends.
 
     meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
-    from the share of text spoken before that, 0 while unknown. rate: samples a second of the audio.
+    from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
+    `sharp_enough` has it. rate: samples a second of the audio.
     retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
     """
 
@@ -118,11 +119,16 @@ class Progress:
     total_frames: int = 0
     frames: int = 0
     frames_without_face: int = 0
+    frames_sharp: int = 0
     audio_s: float = 0.0
     retries: Counter[str] = field(default_factory=Counter)
     first_audio_s: float | None = None
     first_frame_s: float | None = None
     total_s: float | None = None
+
+    def left(self, frames: int) -> None:
+        """Note that so many frames are not enhanced, as their faces are sharp."""
+        self.frames_sharp += frames
 
     @property
     def elapsed_s(self) -> float:
@@ -194,7 +200,7 @@ async def render(
                 template,
                 template.prepared[enhance.key],
                 request.fidelity,
-                request.every,
+                Thrift(request.every, studio.settings.sharp_enough, progress.left),
             )
             faces = pipe.stage("enhance", frames, limit=1, count=len)
         encoded = encode_stream(faces, template, encoder, rate=progress.rate, burner=burner)

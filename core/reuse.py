@@ -6,7 +6,7 @@ frame shows. So lips move as they were drawn, and detail moves with them. Where 
 the earlier one (a cut, a hand before the face), nothing is added.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -27,6 +27,27 @@ _LIKE, _UNLIKE = 8.0, 24.0
 the change is taken, from the second on nothing."""
 
 Grey = NDArray[np.uint8]
+
+
+def _unheard(_frames: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thrift:
+    """Which faces are worth enhancing.
+
+    every: of each face one frame in so many; the others follow it. enough: the sharpness (`core.sharpness`)
+    from which a face is left as it is; 0: none is. left: told how many frames were, all their faces sharp.
+    """
+
+    every: int = 1
+    enough: float = 0.0
+    left: Callable[[int], None] = _unheard
+
+
+EACH = Thrift()
+"""Every face goes to the engine."""
 
 
 def check_every(every: int) -> None:

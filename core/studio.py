@@ -73,7 +73,7 @@ class Studio:
         neural = NeuralSettings()
         self.weights = neural.weights() if weights is None else weights
         self._devices = neural.enhance_devices if enhance_devices is None else enhance_devices
-        self._usual = settings or neural
+        self.settings: Settings = settings or neural
         self._told: set[str] = set()
         self._lips_devices = neural.devices
         self._staffed: dict[tuple[str, str], list[Staffed]] = {}  # the next to be given first
@@ -134,7 +134,7 @@ class Studio:
         return choose(kind, self._meant(kind, wanted), self.weights)
 
     def _meant(self, kind: str, wanted: str) -> str:
-        return str(getattr(self._usual, kind, "auto")) if wanted == "auto" else wanted
+        return str(getattr(self.settings, kind, "auto")) if wanted == "auto" else wanted
 
     def _runnable(self, kind: str) -> list[str]:
         return [name for name in ENGINES[kind] if self.can_run(kind, name)]

@@ -59,4 +59,6 @@ def _summary(progress: Progress) -> str:
     text += f", first frame after {(progress.first_frame_s or 0) * 1000:.0f} ms"
     if progress.frames_without_face:
         text += f", {progress.frames_without_face} frames without a face left as they are"
+    if progress.frames_sharp:
+        text += f", {progress.frames_sharp} sharp as they were"
     return f"{text} [{engines}]"

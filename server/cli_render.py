@@ -176,6 +176,8 @@ def _summary(progress: Progress) -> str:
         text += f", template prepared in {prepared:.1f} s"
     if progress.frames_without_face:
         text += f", {progress.frames_without_face} frames without a face left as they are"
+    if progress.frames_sharp:
+        text += f", {progress.frames_sharp} sharp as they were"
     return f"{text} [{engines}]".replace("[", r"\[")
 
 

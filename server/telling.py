@@ -161,6 +161,7 @@ def metrics(progress: Progress) -> Metrics:
         fps=round(progress.frames / total, 1) if total else 0.0,
         frames=progress.frames,
         frames_without_face=progress.frames_without_face,
+        frames_sharp=progress.frames_sharp,
         retries=progress.retries.total(),
     )
 

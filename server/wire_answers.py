@@ -67,6 +67,7 @@ class Metrics(Model):
     fps: float = 0.0
     frames: int = 0
     frames_without_face: int = 0
+    frames_sharp: int = 0
     retries: int = 0
 
 

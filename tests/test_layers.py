@@ -37,7 +37,7 @@ FLOORS = [
     ["core.voices"],
     ["core.team"],
     ["core.studio"],
-    ["core.people", "core.tiles", "core.reuse"],
+    ["core.people", "core.tiles", "core.reuse", "core.sharpness"],
     ["core.template"],
     ["core.templates", "core.mattes"],
     ["core.backgrounds", "core.enlarged"],

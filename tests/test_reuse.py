@@ -14,7 +14,7 @@ from core.engines.builtin.clarity import Clarity
 from core.enhance_stream import enhance_stream
 from core.enhance_video import Enhancement, enhance_video
 from core.errors import BadInput
-from core.reuse import MOST_EVERY, Trail, Turns, check_every
+from core.reuse import MOST_EVERY, Thrift, Trail, Turns, check_every
 from core.studio import Studio
 from core.team import InThread, Team
 from core.template import Template
@@ -119,7 +119,7 @@ def shown(team: Team, size: int, every: int) -> Image:
 
     async def main() -> Image:
         learnt = {"noise": np.array(0, np.float32)}
-        made = enhance_stream(source(), team, template, learnt, every=every)
+        made = enhance_stream(source(), team, template, learnt, thrift=Thrift(every))
         try:
             return np.concatenate([one.patches async for one in made])
         finally:
