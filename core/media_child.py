@@ -22,6 +22,8 @@ from core.errors import BadInput
 from core.media_info import Limits, MediaInfo
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NICE = 10
+"""By how much less of the processor a preparation gets than the videos that are being made and watched."""
 _REMEDY = "export it again, or convert it to MP4 (H.264, AAC)"
 
 
@@ -61,6 +63,8 @@ def probe(order: dict[str, Any], limits: Limits) -> None:
 
 def normalise(order: dict[str, Any], limits: Limits) -> None:
     """Write the file anew as every template is kept, saying now and then how far it is."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     from core.media_normal import write_normal
 
     size: tuple[int, int] | None = None if order["size"] is None else tuple(order["size"])

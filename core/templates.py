@@ -19,7 +19,7 @@ import time
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -179,7 +179,10 @@ class Templates:
         if identity == SAMPLE:
             raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
         self.show(identity)
-        async with self._locks[identity]:
+        async with AsyncExitStack() as locks:
+            for name in sorted(name for name in self._locks if name.partition(" ")[0] == identity):
+                await locks.enter_async_context(self._locks[name])
+            self.show(identity)
             await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)
 
     def _set_aside(self, identity: str) -> Path:
@@ -203,12 +206,15 @@ class Templates:
         """The template, prepared at `fps` and `size` for these engines; prepares it now if it is not yet."""
         if identity == SAMPLE and not (self._folder / SAMPLE).exists():
             await self._draw_sample(report)
+        face, engines = await self._engines(lipsync, enhance)
         info = self.show(identity)
         folder = self._folder / identity
         wanted = _Wanted(info, folder / info.source, folder, fps, size)
-        face, engines = await self._engines(lipsync, enhance)
-        async with self._locks[identity]:
-            slot = (identity, wanted.key(face), "+".join(staffed.key for staffed in engines))
+        key = wanted.key(face)
+        # A lock for each preparation: a job need not wait for one at another rate or size.
+        async with self._locks[f"{identity} {key}"]:
+            self.show(identity)  # it may have been removed meanwhile
+            slot = (identity, key, "+".join(staffed.key for staffed in engines))
             template = self._open.get(slot)
             if template is None:
                 template = await self._prepare(wanted, face, engines, report)
@@ -283,19 +289,21 @@ class Templates:
                     wanted.source, draft, fps=wanted.fps, size=size, report=report
                 )
                 finder = await _finder(wanted, face)
-                await face.worker.call(preparation.find_faces, draft, finder, on_loop(report), cache_bytes)
+                await face.worker.patiently(
+                    preparation.find_faces, draft, finder, _giving_way(face, report), cache_bytes
+                )
                 _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         for staffed in engines:
             if not (done / f"{staffed.key}.npz").exists():
-                await staffed.worker.call(
+                await staffed.worker.patiently(
                     preparation.consult,
                     done,
                     staffed.engine,
                     staffed.kind,
                     staffed.key,
-                    on_loop(report),
+                    _giving_way(staffed, report),
                     cache_bytes,
                 )
         keys = [staffed.key for staffed in engines]
@@ -309,7 +317,7 @@ class Templates:
             self._folder.mkdir(parents=True, exist_ok=True)
             clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
             try:
-                await face.worker.call(_draw_presenter, clip, on_loop(report))
+                await face.worker.patiently(_draw_presenter, clip, _giving_way(face, report))
                 await self.add(clip, SAMPLE, report)
             finally:
                 clip.unlink(missing_ok=True)
@@ -317,6 +325,17 @@ class Templates:
     @staticmethod
     def _read(folder: Path) -> TemplateInfo:
         return TemplateInfo(**json.loads((folder / "template.json").read_text()))
+
+
+def _giving_way(staffed: Staffed, report: Report) -> Report:
+    """`report` for a call on the engine's thread, which lets running jobs in at every report."""
+    told = on_loop(report)
+
+    def tell(step: str, done: int, total: int | None) -> None:
+        told(step, done, total)
+        staffed.worker.give_way()
+
+    return tell
 
 
 def _settle(draft: Path, done: Path) -> None:

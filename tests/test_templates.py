@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -19,6 +20,24 @@ class OtherMouth(LoudMouth):
     """Another lips engine, which notes what it was shown."""
 
     version = "7/b"
+
+
+class Thorough(LoudMouth):
+    """A lips engine that learns a template until somebody else has had the thread."""
+
+    version = "thorough"
+
+    def __init__(self):
+        super().__init__()
+        self.learning, self.drawn = threading.Event(), threading.Event()
+
+    def prepare(self, track, crops, report):
+        self.learning.set()
+        for _ in range(2000):
+            report(1)
+            if self.drawn.wait(0.005):
+                return super().prepare(track, crops, report)
+        raise RuntimeError("nobody was let in")
 
 
 def with_library(folder, work):
@@ -110,6 +129,29 @@ def test_another_engine_learns_the_same_preparation(small_library, tmp_path, mon
     assert with_library(folder, work) == 12
     (new,) = set(files(folder)) - set(before)
     assert new.endswith("lipsync-other-7-b.npz")
+
+
+def test_running_jobs_and_other_preparations_need_not_wait_for_one(small_library, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(small_library, folder)
+    monkeypatch.setitem(
+        ENGINES["lipsync"], "other", EngineSpec("tests.test_templates:Thorough", "for a test")
+    )
+
+    async def work(library, studio):
+        lips = await studio.engine("lipsync", "other")
+        learning = asyncio.create_task(library.open("small", lipsync=lips))
+        await asyncio.to_thread(lips.engine.learning.wait, 10)
+        other = await library.open("small", size=(64, 64))
+        removing = asyncio.create_task(library.remove("small"))
+        await lips.worker.call(lips.engine.drawn.set)
+        assert not learning.done()
+        learnt = (await learning).prepared[lips.key]["count"]
+        await removing
+        return other.width, learnt, library.all()
+
+    assert with_library(folder, work) == (64, 12, [])
+    assert files(folder) == []
 
 
 def test_jobs_that_ask_at_once_wait_for_one_preparation(presenter_clip, tmp_path):
