@@ -1,7 +1,7 @@
 """Make every face of a video clearer: the crops of each track go through the engine and back into the frames.
 
 Faces of one frame are done one after another, each in what the others have become already: in a group their
-crops overlap.
+crops overlap. Where a frame has a clear picture (`Frame.clear`), faces are laid into that one.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -81,19 +81,22 @@ async def _clearer(batch: _Batch, team: Team, hands: Worker, fidelity: float, ev
     shot, first = batch.shot, batch.numbers.start
     frames = shot.frames[first : batch.numbers.stop]
     if not any(wanted[batch.numbers].any() for wanted in batch.wanted):
-        return frames
-    frames = await hands.call(_copies, frames)  # a stage does not write into what it was given
+        return [_clear(frame) for frame in frames]
+    done = await hands.call(_copies, frames)  # a stage does not write into what it was given
     for track, learnt, wanted in zip(shot.tracks, batch.prepared, batch.wanted, strict=True):
         found = wanted[batch.numbers]
         due = [first + k for k in np.flatnonzero(Turns(every).due(found.tolist())).tolist()]
         if not due:
             continue
-        patches = await hands.call(_cut_out, [frames[k - first] for k in due], due, track)
-        made = await team.call(enhance, patches, due, track, learnt, fidelity)
-        clear, trail = dict(zip(due, zip(patches, made, strict=True), strict=True)), Trail()
+        under = await hands.call(_cut_out, [done[k - first] for k in due], due, track)
+        patches, onto = under, None
+        if frames[0].clear is not None:
+            patches, onto = await hands.call(_cut_out, [frames[k - first] for k in due], due, track), under
+        made = await team.call(enhance, patches, due, track, learnt, fidelity, onto)
+        clear, trail = dict(zip(due, zip(under, made, strict=True), strict=True)), Trail()
         for number in (first + np.flatnonzero(found)).tolist():  # one a step: a cancel waits for no more
-            await hands.call(_put_back, frames[number - first], number, track, trail, clear.get(number))
-    return frames
+            await hands.call(_put_back, done[number - first], number, track, trail, clear.get(number))
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,13 @@ class _Crops(Sequence[Image]):
         return list, ([*self],)
 
 
+def _clear(frame: Frame) -> Frame:
+    """The frame, its clear picture in place of the one that came."""
+    return frame if frame.clear is None else replace(frame, planes=frame.clear, clear=None)
+
+
 def _copies(frames: Sequence[Frame]) -> Sequence[Frame]:
-    return [replace(frame, planes=frame.planes.copy()) for frame in frames]
+    return [replace(frame, planes=frame.planes.copy()) for frame in map(_clear, frames)]
 
 
 def _cut_out(frames: Sequence[Frame], numbers: Sequence[int], track: FaceTrack) -> Image:

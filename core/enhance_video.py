@@ -8,23 +8,25 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.encode_video import encode_video
 from core.engines.base import FIDELITY
+from core.enhance_background import UPSCALER, enhance_background
 from core.enhance_shots import enhance_shots
 from core.errors import BadInput
-from core.media import AudioSource, Limits, VideoHead, open_audio, open_video
+from core.media import AudioSource, Limits, VideoHead, check_frame, open_audio, open_video
 from core.pipeline import Pipeline
 from core.render import Progress
 from core.reuse import Thrift, check_every
 from core.shots import Shot, find_shots
 from core.studio import Studio
+from core.tiles import Tiles
 from core.types import Fragment
 from core.worker import Worker
 
-VIDEO_STAGES = ("decode", "faces", "enhance", "encode")
+VIDEO_STAGES = ("decode", "background", "faces", "enhance", "encode")
 """Stages in the order a video meets them; all count frames."""
 
 Sink = Callable[[Fragment], Awaitable[None]]
@@ -43,7 +45,8 @@ class Enhancement:
 
     enhancer, face: engine names or "auto". upscale: 1, or 2 for pictures twice as large. fidelity: 0 the
     clearest faces, 1 those nearest to what they were; `FaceEnhancer.enhance`. every: one face in so many is
-    enhanced, 1 to 8; those after it get what was changed in it (`core.reuse`).
+    enhanced, 1 to 8; those after it get what was changed in it (`core.reuse`). background: make what is
+    around the faces clearer, too (`core.enhance_background`); else it is as it was, or resampled.
     """
 
     source: Path
@@ -52,6 +55,7 @@ class Enhancement:
     upscale: int = 1
     fidelity: float = FIDELITY
     every: int = 1
+    background: bool = False
 
 
 async def enhance_video(
@@ -76,11 +80,14 @@ async def enhance_video(
     check_every(request.every)
     enhance = await studio.engine("enhance", request.enhancer)
     face = await studio.engine("face", request.face)
-    progress.engines = {"enhance": enhance.name, "face": face.name}
+    upscaler = await studio.engine("upscale", UPSCALER) if request.background else None
+    progress.engines = {staffed.kind: staffed.name for staffed in (enhance, face, upscaler) if staffed}
     async with AsyncExitStack() as ends:
-        source = await open_video(request.source, scale=request.upscale, limits=LIMITS)
+        # What makes the background clearer wants the picture as it was, and makes the large one itself.
+        scale = 1 if request.background else request.upscale
+        source = await open_video(request.source, scale=scale, limits=LIMITS)
         ends.push_async_callback(source.close)
-        head = source.head
+        head = _enlarged(request, source.head) if request.background else source.head
         sound = await _sound(request.source, head, ends)
         progress.width, progress.height = head.width, head.height
         progress.fps, progress.total_frames = max(1, round(head.fps)), head.frames or 0
@@ -89,20 +96,30 @@ async def enhance_video(
             ends.push_async_callback(asyncio.to_thread, worker.close)
         watch = _Watch(progress)
         pipe = await ends.enter_async_context(Pipeline(progress.meters))
-        waiting = max(1, _AHEAD // (head.width * head.height * 3 // 2))
+        waiting = max(1, _AHEAD // (source.head.width * source.head.height * 3 // 2))
         frames = pipe.stage("decode", source.frames(), limit=waiting)
+        if upscaler is not None:
+            clear = enhance_background(frames, upscaler, workers[0], request.upscale, watch.tiles)
+            frames = pipe.stage("background", clear, limit=1)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
         thrift = Thrift(request.every, studio.settings.sharp_enough, progress.left)
         clearer = enhance_shots(
             shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity, thrift
         )
-        clear = pipe.stage("enhance", clearer, limit=1, count=len)
-        encoded = encode_video(clear, head, sound, workers[1])
+        done = pipe.stage("enhance", clearer, limit=1, count=len)
+        encoded = encode_video(done, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
             await sink(fragment)
     progress.total_frames = progress.frames
     progress.total_s = time.perf_counter() - progress.started
     return progress
+
+
+def _enlarged(request: Enhancement, head: VideoHead) -> VideoHead:
+    """The head of what is made, from that of what is read. Raises BadInput for what would be too large."""
+    width, height = head.width * request.upscale, head.height * request.upscale
+    check_frame(request.source.name, width, height, LIMITS, enlarged=request.upscale > 1)
+    return replace(head, width=width, height=height)
 
 
 async def _sound(path: Path, head: VideoHead, ends: AsyncExitStack) -> AudioSource | None:
@@ -128,6 +145,10 @@ class _Watch:
             not any(track.found[k] for track in shot.tracks) for k in range(len(shot))
         )
         return len(shot)
+
+    def tiles(self, tiles: Tiles) -> None:
+        """Note what became of the background so far."""
+        self._progress.tiles_made, self._progress.tiles_reused = tiles.made, tiles.reused
 
     def fragment(self, fragment: Fragment) -> int:
         """Note a fragment; worth its frames."""

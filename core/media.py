@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from core.errors import BadInput, Error, StorageFull
 from core.media_alpha import AlphaWriter
 from core.media_clip import ClipWriter, Frames, write_clip
-from core.media_info import CLOCK, Limits, MediaInfo, VideoHead
+from core.media_info import CLOCK, Limits, MediaInfo, VideoHead, check_frame
 from core.planes import Planes, to_bgr, to_i420
 from core.types import Samples
 from core.worker import Worker
@@ -45,6 +45,7 @@ __all__ = [
     "MediaInfo",
     "VideoHead",
     "VideoSource",
+    "check_frame",
     "normalise",
     "open_audio",
     "open_video",
@@ -62,11 +63,18 @@ class Frame:
     """A frame of a foreign video, shown from tick `start` to tick `stop` (of CLOCK).
 
     planes: uint8 (height * 3 // 2, width), I420, BT.709 limited; the reader's own.
+    clear: the same with all of it made clearer, faces apart, if that was asked for; shared between frames.
     """
 
     planes: Planes
     start: int
     stop: int
+    clear: Planes | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes at most."""
+        return self.planes.nbytes + (0 if self.clear is None else self.clear.nbytes)
 
 
 _ROOT = Path(__file__).parents[1]

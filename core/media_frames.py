@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from core.errors import BadInput
 from core.media_clip import packed
-from core.media_info import CLOCK, Limits, VideoHead
+from core.media_info import CLOCK, Limits, VideoHead, check_frame
 from core.media_normal import Fit
 from core.media_open import (
     Faults,
@@ -52,12 +52,7 @@ def read_frames(path: Path, scale: int, limits: Limits) -> tuple[VideoHead, Iter
     if first is None:
         raise malformed(path, "not one frame can be decoded")
     width, height = (side * scale // 2 * 2 for side in shown_size(stream, first))
-    if width * height > limits.frame_pixels:
-        raise BadInput(
-            "too_large_frames",
-            f"{path.name} would be {width}x{height}; frames may have {limits.frame_pixels / 1e6:.1f} million "
-            "pixels (4K)" + ("; do not enlarge it" if scale > 1 else "; scale it down"),
-        )
+    check_frame(path.name, width, height, limits, enlarged=scale > 1)
     rate, seconds = frame_rate(stream), duration(container, stream)
     sound = container.streams.audio
     head = VideoHead(

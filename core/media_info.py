@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from core.errors import BadInput
+
 CLOCK = 90_000
 """Ticks a second in which frames of a video with times of its own are timed: what MPEG counts in; every
 usual rate is whole in it, and the times of any other file are right to 11 microseconds."""
@@ -40,6 +42,16 @@ class Limits:
     frame_pixels: int = 4096 * 2304
     memory_bytes: int = 2 << 30
     cpu_s: int = 3600
+
+
+def check_frame(name: str, width: int, height: int, limits: Limits, *, enlarged: bool) -> None:
+    """Raises BadInput `too_large_frames` if frames of that size are more than we are willing to take."""
+    if width * height > limits.frame_pixels:
+        raise BadInput(
+            "too_large_frames",
+            f"{name} would be {width}x{height}; frames may have {limits.frame_pixels / 1e6:.1f} million "
+            "pixels (4K)" + ("; do not enlarge it" if enlarged else "; scale it down"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Progress:
 
     meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
     from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
-    `sharp_enough` has it. rate: samples a second of the audio.
+    `sharp_enough` has it. tiles_made, tiles_reused: of backgrounds made clearer (`core.tiles`). rate: samples
+    a second of the audio.
     retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
     """
 
@@ -120,6 +121,8 @@ class Progress:
     frames: int = 0
     frames_without_face: int = 0
     frames_sharp: int = 0
+    tiles_made: int = 0
+    tiles_reused: int = 0
     audio_s: float = 0.0
     retries: Counter[str] = field(default_factory=Counter)
     first_audio_s: float | None = None

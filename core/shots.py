@@ -58,7 +58,7 @@ async def find_shots(frames: AsyncIterator[Frame], face: Staffed) -> AsyncGenera
         picture = await face.worker.call(working_picture, frame.planes)
         last = gathered.pictures[-1] if gathered.pictures else gathered.before
         cut = last is not None and await face.worker.call(_is_cut, last, picture)
-        full = len(gathered.frames) >= min(size, max(_FEWEST, min(_MOST, _BYTES // frame.planes.nbytes)))
+        full = len(gathered.frames) >= min(size, max(_FEWEST, min(_MOST, _BYTES // frame.nbytes)))
         if gathered.frames and (cut or full):
             shot, known = await _followed(gathered, known, face)
             yield shot

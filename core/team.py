@@ -212,9 +212,11 @@ def enhance(
     track: FaceTrack,
     prepared: Arrays,
     fidelity: float = FIDELITY,
+    onto: Image | None = None,
 ) -> Image:
     """`FaceEnhancer.enhance`."""
-    clearer: Image = engine.enhance(patches, numbers, track, prepared, fidelity)
+    further = () if onto is None else (onto,)
+    clearer: Image = engine.enhance(patches, numbers, track, prepared, fidelity, *further)
     return clearer
 
 

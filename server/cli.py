@@ -121,7 +121,19 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
         help="0 the clearest faces, 1 the most alike (default: 0.7)",
     )
     _every_option(enhance)
-    enhance.add_argument("--upscale", type=int, default=1, metavar="N", help="2: a picture twice as large")
+    enhance.add_argument(
+        "--upscale",
+        type=int,
+        default=1,
+        metavar="N",
+        help="2: a picture twice as large; what is around the faces is resampled, unless --background",
+    )
+    enhance.add_argument(
+        "--background",
+        action="store_true",
+        help="what is around the faces made clearer, too, by Real-ESRGAN; the size stays unless --upscale 2. "
+        "Wants a GPU, and: lipstream models download realesrgan-x2",
+    )
 
 
 def _add_templates(templates: argparse.ArgumentParser) -> None:

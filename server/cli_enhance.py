@@ -23,6 +23,7 @@ def enhance_command(options: argparse.Namespace) -> int:
         source,
         enhancer=options.engine,
         upscale=options.upscale,
+        background=options.background,
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         every=options.every,
     )
@@ -61,4 +62,6 @@ def _summary(progress: Progress) -> str:
         text += f", {progress.frames_without_face} frames without a face left as they are"
     if progress.frames_sharp:
         text += f", {progress.frames_sharp} sharp as they were"
+    if progress.tiles_made:
+        text += f", {progress.tiles_made} tiles of background made and {progress.tiles_reused} reused"
     return f"{text} [{engines}]"

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+from core.enhance_background import UPSCALER
 from core.enhance_video import LIMITS, VIDEO_STAGES, Enhancement, enhance_video
 from core.errors import BadInput, Error
 from core.media import splice
@@ -38,8 +39,11 @@ class EnhanceWork:
 
     def engines(self, job: JobRow) -> dict[str, str]:
         """The engines that will be used, by kind; without those that cannot run, which the job then says."""
-        chosen = {}
-        for kind, name in (("enhance", _wanted(job).engine), ("face", self._face)):
+        chosen, wanted = {}, _wanted(job)
+        kinds = {"enhance": wanted.engine, "face": self._face} | (
+            {"upscale": UPSCALER} if wanted.background else {}
+        )
+        for kind, name in kinds.items():
             with suppress(BadInput):
                 chosen[kind] = self._studio.choose(kind, name)
         return chosen
@@ -51,7 +55,8 @@ class EnhanceWork:
         source, progress = folder / (order.upload or ""), Progress()
         clip, runs = await self._clips.begin(job.id), await self._store.recent_runs(LOOKED_AT)
         growing = Growing(clip, report, progress, runs, self.engines(job))
-        teller = Teller(report, progress, VIDEO_STAGES)
+        background = _wanted(job).background
+        teller = Teller(report, progress, [s for s in VIDEO_STAGES if background or s != "background"])
         async with self._figures.running(job.id, progress):
             enhancing = enhance_video(self._request(job, source), self._studio, growing.take, progress)
             try:
@@ -69,7 +74,15 @@ class EnhanceWork:
 
     def _request(self, job: JobRow, source: Path) -> Enhancement:
         wanted = _wanted(job)
-        return Enhancement(source, wanted.engine, self._face, wanted.upscale, wanted.fidelity, wanted.every)
+        return Enhancement(
+            source,
+            wanted.engine,
+            self._face,
+            wanted.upscale,
+            wanted.fidelity,
+            wanted.every,
+            wanted.background,
+        )
 
 
 def _wanted(job: JobRow) -> EnhancementRequest:

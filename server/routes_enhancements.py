@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from core.enhance_background import UPSCALER
 from server.accepting import (
     FILE,
     KEY,
@@ -41,6 +42,8 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
             message = "send the video as the part `file` of a form, or its video_url"
             raise Refused(422, "invalid_request", message, "file")
         house.studio.choose("enhance", wanted.engine)
+        if wanted.background:
+            house.studio.choose("upscale", UPSCALER)
         if wanted.video_url is not None:
             form.files["file"] = [await house.fetch(wanted.video_url, "video", param="video_url")]
         video = form.files["file"][0]

@@ -93,7 +93,7 @@ class Teller:
         self._stages = stages
         self._progress = progress
         self._states: dict[str, str] = {}
-        self._last: ProgressEvent | None = None
+        self._last: tuple[ProgressEvent, int] | None = None
 
     async def tick(self) -> None:
         """Tell for ever."""
@@ -115,8 +115,9 @@ class Teller:
                 done = StageFinished(stage=name, elapsed_ms=elapsed, items=meter.done)
                 await self._report.event("stage.finished", done)
         told = describe_progress(self._progress, self._stages)
-        if told != self._last:
-            self._last = told
+        latest = told, self._progress.tiles_made  # a frame may take minutes, which is no standstill
+        if latest != self._last:
+            self._last = latest
             await self._report.progress(told, self._progress.frames)
 
 
@@ -162,6 +163,8 @@ def metrics(progress: Progress) -> Metrics:
         frames=progress.frames,
         frames_without_face=progress.frames_without_face,
         frames_sharp=progress.frames_sharp,
+        tiles_made=progress.tiles_made,
+        tiles_reused=progress.tiles_reused,
         retries=progress.retries.total(),
     )
 

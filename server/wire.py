@@ -231,6 +231,9 @@ class EnhancementRequest(Model):
     ] = FIDELITY
     every: Every = 1
     upscale: Annotated[int, Field(ge=1, le=2, description="2: a picture twice as large")] = 1
+    background: Annotated[
+        bool, Field(description="what is around the faces clearer, too, by Real-ESRGAN; wants a GPU")
+    ] = False
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
 

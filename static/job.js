@@ -14,7 +14,7 @@
  */
 
 /** The stages in the order a job meets them: no kind of job has them all. */
-export const STAGES = ['prepare', 'decode', 'tts', 'faces', 'lipsync', 'enhance', 'encode', 'upload'];
+export const STAGES = ['prepare', 'decode', 'background', 'tts', 'faces', 'lipsync', 'enhance', 'encode', 'upload'];
 
 const OF_SPEECH = ['prepare', 'tts', 'lipsync'];
 const OF_ENHANCEMENT = ['decode', 'faces'];
@@ -97,7 +97,8 @@ export class Job {
    * @param {string} name
    */
   has(name) {
-    if (name === 'upload') return Boolean(this.stages[name]); // not every server stores its results elsewhere
+    // Not every server stores its results elsewhere, not every job makes backgrounds clearer.
+    if (name === 'upload' || name === 'background') return Boolean(this.stages[name]);
     return !(this.object === 'enhancement' ? OF_SPEECH : OF_ENHANCEMENT).includes(name);
   }
 

@@ -26,7 +26,8 @@ def drawn(count: int, size: int) -> tuple[Image, ...]:
 def scene(width: int, height: int, x: int, y: int, size: int) -> Image:
     """The presenter's head, `size` pixels wide, with its top left corner at x, y on a quiet wall."""
     head = drawn(12, 256)[0][:184]
-    head = cv2.resize(head, (size, size * 184 // 256), interpolation=cv2.INTER_AREA)
+    shape = (size, size * 184 // 256)
+    head = np.asarray(cv2.resize(head, shape, interpolation=cv2.INTER_AREA), np.uint8)
     noise = np.random.default_rng(1).normal(120, 4, (height, width, 3))
     picture = cv2.GaussianBlur(noise, (0, 0), 2).astype(np.uint8)
     x0, y0 = max(0, x), max(0, y)

@@ -121,7 +121,7 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["templates", "show", "../small"], "no template"),
         (
             ["render", "Hi.", "--lipsync", "wav2lip"],
-            r"^lipstream: wav2lip cannot run here: weights wav2lip \(436 MB\) missing; "
+            r"^lipstream: wav2lip cannot run here: weights wav2lip \(436 MB, with terms to accept\) missing; "
             r"get it with: lipstream models download wav2lip$",
         ),
         (["templates", "prepare", "nobody"], "no template 'nobody'"),

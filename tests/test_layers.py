@@ -43,7 +43,7 @@ FLOORS = [
     ["core.backgrounds", "core.enlarged"],
     ["core.tts_stream", "core.lipsync_stream", "core.enhance_stream", "core.encode_stream", "core.recording"],
     ["core.shots", "core.encode_video"],
-    ["core.enhance_shots"],
+    ["core.enhance_shots", "core.enhance_background"],
     ["core.render"],
     ["core.enhance_video"],
     ["server.addresses"],

@@ -237,7 +237,7 @@ def _described(missing: str) -> str:
     """What is missing, for people: of weights the size, too."""
     if missing not in CHECKPOINTS:
         return missing
-    return f"weights {missing} ({CHECKPOINTS[missing].megabytes})"
+    return f"weights {missing} ({CHECKPOINTS[missing].megabytes}, with terms to accept)"
 
 
 def load(kind: str, name: str, **options: object) -> Any:

@@ -152,12 +152,15 @@ class FaceEnhancer(Protocol):
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """Clearer patches, uint8 (n, side, side, 3), a new array; `patches` is not to be written.
 
         numbers: the template frames they belong to. Each comes out the same however patches are grouped.
         fidelity: 0 is the clearest face the engine can make, 1 the one that differs least from the given;
             engines that know no such choice ignore it.
+        onto: the same patches, all but the faces made clearer already, not to be written either: what the
+            faces are laid into. None: `patches` themselves.
         """
         ...
 

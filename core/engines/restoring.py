@@ -89,9 +89,10 @@ class RestoringEngine:
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """As `FaceEnhancer.enhance`; patches of frames without a face come back as they are."""
-        out = patches.copy()
+        out = (patches if onto is None else onto).copy()
         at = [k for k, number in enumerate(numbers) if track.found[number]]
         if not at:
             return out

@@ -75,10 +75,12 @@ class Clarity:
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,  # nothing is invented here, so there is nothing to choose
+        onto: Image | None = None,
     ) -> Image:
-        """Clearer patches; those of frames without a face as they are."""
-        noise = float(prepared["noise"])
-        out = patches.copy()
+        """Clearer patches; those of frames without a face as they are. Of what is clearer already only the
+        detail is brought out: whoever made it so took the noise out."""
+        noise = float(prepared["noise"]) if onto is None else 0.0
+        out = (patches if onto is None else onto).copy()
         for k, number in enumerate(numbers):
             area = _area(track.poses[number], track.side) if track.found[number] else None
             if area is not None:
