@@ -13,7 +13,8 @@ for package in ("torchvision", "basicsr", "facexlib"):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
-from core.nets.basicsr import build, facexlib, registry  # noqa: E402  # needs torch
+from core.nets import gfpgan  # noqa: E402  # needs torch
+from core.nets.basicsr import build, build_gfpgan, facexlib, registry  # noqa: E402
 from core.nets.codeformer import Layout  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ socket.socket.connect = socket.getaddrinfo = refuse
 from core.nets.basicsr import facexlib, registry
 assert registry() is registry()
 assert "CodeFormer" in registry()
+assert "GFPGANv1Clean" in registry()
 from basicsr.archs.rrdbnet_arch import RRDBNet
 facexlib()
 from facexlib.utils.face_restoration_helper import FaceRestoreHelper
@@ -39,7 +41,7 @@ def test_a_fresh_process_imports_both_without_warnings_or_the_network():
 @pytest.mark.slow
 def test_our_networks_import_neither():
     code = (
-        "import core.nets.codeformer, core.nets.parsenet, core.nets.rrdbnet, sys;"
+        "import core.nets.codeformer, core.nets.gfpgan, core.nets.parsenet, core.nets.rrdbnet, sys;"
         "assert not {'basicsr', 'facexlib', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([*FRESH, code], check=True, cwd=ROOT, timeout=100)
@@ -57,6 +59,21 @@ def test_codeformer_is_found_in_basicsrs_registry_by_the_arguments_of_the_author
             connect_list=["32", "64", "128", "256"],
         )
     assert net.layout == Layout()
+
+
+@pytest.mark.slow
+def test_gfpgan_is_found_in_basicsrs_registry_by_the_arguments_of_the_authors_script():
+    made = registry().get("GFPGANv1Clean")
+    given = {"num_style_feat": 512, "input_is_latent": True, "different_w": True, "sft_half": True}
+    with torch.device("meta"):
+        net = made(out_size=512, channel_multiplier=2, narrow=1, fix_decoder=False, num_mlp=8, **given)
+    assert net.layout == gfpgan.Layout()
+    small = made(out_size=32, narrow=0.125, **given)
+    with torch.inference_mode():
+        picture = small(torch.zeros(1, 3, 32, 32), return_rgb=False, weight=0.5)[0]
+    assert picture.shape == (1, 3, 32, 32)
+    with pytest.raises(ValueError, match="different_w"):
+        build_gfpgan(512)
 
 
 def test_heads_that_no_checkpoint_has_are_refused():

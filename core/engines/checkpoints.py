@@ -59,6 +59,8 @@ _NETWORKS = [
     ("body.stage1.0.0.weight", "a RetinaFace face detector (MobileNet)"),
     ("body.layer4.2.conv3.weight", "a RetinaFace face detector (ResNet-50)"),
     ("feat_emb.weight", "a CodeFormer"),
+    ("stylegan_decoder.constant_input.weight", "a GFP-GAN"),
+    ("conv_body_first.0.weight", "the GFP-GAN of the paper (v1), not v1.4"),
     ("quantize.embedding.weight", "CodeFormer's VQGAN, a codebook without the transformer"),
     ("encoder.0.conv2d.weight", "the ParseNet face parser"),
     ("body.0.rdb1.conv1.weight", "an RRDBNet (Real-ESRGAN, ESRGAN)"),

@@ -1,6 +1,7 @@
-"""basicsr and facexlib beside a torchvision of today, and CodeFormer where basicsr's users look for networks.
+"""basicsr and facexlib beside a torchvision of today, and CodeFormer and GFP-GAN where basicsr's users look
+for networks.
 
-Nothing here needs them: `core.nets` has CodeFormer, ParseNet, RetinaFace and RRDBNet itself. This is the only
+Nothing here needs them: `core.nets` has these two, ParseNet, RetinaFace and RRDBNet itself. This is the only
 place that imports them, because basicsr 1.4.2 is from 2022 and what it imports has moved:
 
 - `torchvision.transforms.functional_tensor` is gone since torchvision 0.17;
@@ -16,14 +17,19 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from core.nets.codeformer import CodeFormer, Layout
+from torch import Tensor
+
+from core.nets import codeformer
+from core.nets.codeformer import CodeFormer
+from core.nets.gfpgan import Gfpgan, Layout
 
 _MOVED = "torchvision.transforms.functional_tensor"
 _COMPILED = "torchvision._meta_registrations"
 
 
 def registry() -> Any:
-    """basicsr's ARCH_REGISTRY, in which "CodeFormer" is `build` below.
+    """basicsr's ARCH_REGISTRY, in which "CodeFormer" is `build` below, and "GFPGANv1Clean" `build_gfpgan`
+    unless the package gfpgan is installed, which registers its own.
 
     Raises ImportError where basicsr or torchvision is not installed. Downloads nothing.
     """
@@ -34,6 +40,8 @@ def registry() -> Any:
     architectures = importlib.import_module("basicsr.utils.registry").ARCH_REGISTRY
     if "CodeFormer" not in architectures:
         architectures._do_register("CodeFormer", build)
+    if "GFPGANv1Clean" not in architectures and importlib.util.find_spec("gfpgan") is None:
+        architectures._do_register("GFPGANv1Clean", build_gfpgan)
     return architectures
 
 
@@ -56,7 +64,7 @@ def build(
     if n_head * 64 != dim_embd:
         raise ValueError(f"{n_head} heads for {dim_embd} channels; {dim_embd // 64} expected")
     return CodeFormer(
-        Layout(
+        codeformer.Layout(
             tokens=latent_size,
             dim=dim_embd,
             layers=n_layers,
@@ -64,6 +72,32 @@ def build(
             fused=tuple(connect_list),
         )
     )
+
+
+class _Clean(Gfpgan):
+    """Called and answering as the authors' network; the U-Net's pictures, for training, are left out."""
+
+    def forward(self, x: Tensor, **_unused: Any) -> tuple[Tensor, list[Tensor]]:  # type: ignore[override]  # so it is
+        return super().forward(x), []
+
+
+def build_gfpgan(
+    out_size: int,
+    num_style_feat: int = 512,
+    channel_multiplier: int = 1,
+    num_mlp: int = 8,
+    input_is_latent: bool = False,
+    different_w: bool = False,
+    narrow: float = 1,
+    sft_half: bool = False,
+    **unused: Any,  # decoder_load_path and fix_decoder, which matter to training alone
+) -> Gfpgan:
+    """GFP-GAN by the arguments of the authors' GFPGANer. Raises ValueError for kinds never published."""
+    if not (input_is_latent and different_w):
+        raise ValueError("no GFP-GAN was published without input_is_latent=True and different_w=True")
+    full = [512] * 4 + [size * channel_multiplier for size in (256, 128, 64, 32, 16)]  # from 4 pixels on
+    widths = tuple(int(width * narrow) for width in full[: out_size.bit_length() - 2])
+    return _Clean(Layout(widths, num_style_feat, num_mlp, sft_half))
 
 
 def _make_importable() -> None:

@@ -12,11 +12,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.nets.wav2lip import Unit
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+class Leaking(nn.Conv2d):
+    """A convolution, then a leaky ReLU; fast kernels do both in one go."""
+
+    def __init__(self, cin: int, cout: int, size: int, *, padding: int = 0, slope: float) -> None:
+        super().__init__(cin, cout, size, padding=padding)
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.leaky_relu_(super().forward(x), self.slope)
 
 
 def can_pack() -> bool:
@@ -98,14 +110,15 @@ def _replace(parent: nn.Module, sizes: dict[nn.Module, list[int]], dtype: torch.
             whole = unit if unit.relu else nn.Sequential(unit, child.act)
             setattr(parent, name, whole)
         elif isinstance(child, _Convolution) and child in sizes:
-            setattr(parent, name, PackedConvolution(child, sizes[child], dtype))
+            slope = child.slope if isinstance(child, Leaking) else None
+            setattr(parent, name, PackedConvolution(child, sizes[child], dtype, slope=slope))
         else:
             _replace(child, sizes, dtype)
 
 
 class PackedConvolution(nn.Module):
     """A convolution with its weight in oneDNN's own layout; then, if asked, `+ input`, or `+` a second input,
-    and ReLU."""
+    and ReLU, leaky by `slope`."""
 
     def __init__(
         self,
@@ -115,8 +128,10 @@ class PackedConvolution(nn.Module):
         *,
         relu: bool = False,
         residual: bool = False,
+        slope: float | None = None,
     ) -> None:
         super().__init__()
+        self.then = ("relu", []) if relu else ("none", []) if slope is None else ("leaky_relu", [slope])
         self.relu, self.residual = relu, residual
         self.transposed = isinstance(convolution, nn.ConvTranspose2d)
         self.padding = [int(p) for p in convolution.padding]
@@ -137,12 +152,12 @@ class PackedConvolution(nn.Module):
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         if self.residual:
             added = x
-        ops, then = torch.ops.mkldnn, "relu" if self.relu else "none"
+        ops, (then, scalars) = torch.ops.mkldnn, self.then
         shape = (self.stride, self.dilation, self.groups)
         y: Tensor
         if self.transposed:
             y = ops._convolution_transpose_pointwise(
-                x, self.weight, self.bias, self.padding, self.output_padding, *shape, then, [], ""
+                x, self.weight, self.bias, self.padding, self.output_padding, *shape, then, scalars, ""
             )
         elif added is not None:
             unary = "relu" if self.relu else None  # here "none" is not understood
@@ -150,5 +165,5 @@ class PackedConvolution(nn.Module):
                 x, added, self.weight, self.bias, self.padding, *shape, "add", None, unary, [], ""
             )
         else:
-            y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, [], "")
+            y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, scalars, "")
         return y
