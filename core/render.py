@@ -28,7 +28,7 @@ from core.studio import Staffed, Studio
 from core.template import Report, Template, check_shape
 from core.templates import Templates
 from core.text import sentences
-from core.tts_stream import tts_stream
+from core.tts_stream import check_readable, tts_stream
 from core.types import AudioChunk, Cue, Fragment, FrameBatch, Samples, Sentence, frame_count
 from core.worker import Worker
 
@@ -171,8 +171,10 @@ async def render(
     lipsync = await studio.engine("lipsync", request.lipsync)
     enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
     speech = await studio.speech(request.speech, request.voice) if spoken else None
-    if speech is not None and request.voice is not None:
-        _check_voice(speech, request.voice)
+    if speech is not None:
+        if request.voice is not None:
+            _check_voice(speech, request.voice)
+        await asyncio.to_thread(check_readable, spoken, speech.engine, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
     async with AsyncExitStack() as ends:
         # Before the template: a recording that cannot be used is refused at once, not after a preparation.

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.engines.base import SpeechEngine, Style
+from core.engines.base import Proofreads, SpeechEngine, Style
 from core.errors import BadInput, Error
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
 from core.worker import Worker
@@ -51,6 +51,23 @@ def _default_voice(engine: SpeechEngine) -> str:
     return voices[0].name
 
 
+def check_readable(said: Iterable[Sentence], engine: SpeechEngine, voice: str | None) -> None:
+    """Raises BadInput for what the voice cannot read, as far as that can be told before it speaks.
+
+    voice: None is the engine's first. A voice the engine does not have is for the caller to refuse.
+    """
+    known = {known.name: known.languages for known in engine.voices()}
+    languages = known.get(voice, ()) if voice is not None else next(iter(known.values()), ())
+    for sentence in said:
+        if languages and sentence.language not in languages:
+            message = (
+                f"the voice reads {', '.join(languages)}, and {_quoted(sentence)} is {sentence.language}"
+            )
+            raise BadInput("unsupported_language", f"{message}; take another voice", "text")
+        if isinstance(engine, Proofreads):
+            engine.proofread(sentence)
+
+
 async def tts_stream(
     said: Iterable[Sentence], engine: SpeechEngine, worker: Worker, voice: str | None, style: Style
 ) -> AsyncGenerator[AudioChunk, None]:
@@ -68,7 +85,7 @@ async def tts_stream(
         async with aclosing(worker.steps(engine.speak(sentence, name, style))) as pieces:
             async for piece in pieces:
                 if not np.isfinite(piece.samples).all():
-                    raise SpeechFault(f"the voice made a sound that is not a number {_quoted(sentence)}")
+                    raise SpeechFault(f"the voice made a sound that is not a number at {_quoted(sentence)}")
                 peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
                 retried += piece.retried
                 for chunk in _chunks(piece, sentence, start, first, engine.rate):
@@ -112,7 +129,7 @@ def _in_text(word: Word, sentence: Sentence, start: int) -> Word:
 def _check_not_stuck(sentence: Sentence, seconds: float, style: Style) -> None:
     each = _SLOWEST_S.get(sentence.language, _SLOWEST_ELSE_S)
     if seconds * style.speed > _SLOWEST_AT_ALL_S + each * len(sentence.spoken):
-        raise SpeechFault(f"the voice does not end: {seconds:.1f} s and more {_quoted(sentence)}")
+        raise SpeechFault(f"the voice does not end: {seconds:.1f} s and more at {_quoted(sentence)}")
 
 
 def _check_spoken(sentence: Sentence, seconds: float, peak: float, style: Style) -> None:
@@ -120,12 +137,14 @@ def _check_spoken(sentence: Sentence, seconds: float, peak: float, style: Style)
     if not characters:
         return
     if peak < _SILENT:
-        raise SpeechFault(f"the voice stayed silent {_quoted(sentence)}")
+        raise SpeechFault(f"the voice stayed silent at {_quoted(sentence)}")
     fastest = _FASTEST_S.get(sentence.language, _FASTEST_ELSE_S)
     if seconds * style.speed < (characters - _NOT_COUNTED) * fastest:
-        raise SpeechFault(f"the voice took {seconds:.2f} s for {characters} characters {_quoted(sentence)}")
+        raise SpeechFault(
+            f"the voice took {seconds:.2f} s for {characters} characters at {_quoted(sentence)}"
+        )
 
 
 def _quoted(sentence: Sentence) -> str:
     text = sentence.text if len(sentence.text) <= 60 else sentence.text[:57] + "..."
-    return f'at sentence {sentence.index + 1}, "{text}"'
+    return f'sentence {sentence.index + 1}, "{text}"'

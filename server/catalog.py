@@ -18,6 +18,8 @@ from core.studio import Staffed, Studio, has_voice
 from core.template import Template
 from core.templates import SAMPLE, Templates, template_id
 from core.text import sentences
+from core.tts_stream import check_readable
+from core.types import Sentence
 from server.wire import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
 from server.wire_answers import EngineInfo, FaceList, NumberedFace, TemplateInfo
 
@@ -53,6 +55,17 @@ class Catalog:
             message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
             raise BadInput("unknown_voice", message, "voice")
         return speech
+
+    async def sentences(self, text: str, language: str, speech: Staffed, voice: str | None) -> list[Sentence]:
+        """The text as it will be spoken. Raises BadInput for what cannot be read, or not by this voice."""
+        limit = self._templates.settings.text_limit
+
+        def read() -> list[Sentence]:
+            said = sentences(text, language, limit=limit)
+            check_readable(said, speech.engine, voice)
+            return said
+
+        return await asyncio.to_thread(read)  # a book of a text takes a second
 
     def engines(self) -> list[EngineInfo]:
         """Every engine there is, whether it can run here or not."""
@@ -99,9 +112,8 @@ class Catalog:
         await self.check_look(video.template, video.options)
         if video.text is None:
             return
-        await self.speech(video.options.engines.speech, video.voice)
-        limit = self._templates.settings.text_limit
-        await asyncio.to_thread(sentences, video.text, video.language, limit=limit)
+        speech = await self.speech(video.options.engines.speech, video.voice)
+        await self.sentences(video.text, video.language, speech, video.voice)
         if video.options.burn_subtitles:
             await asyncio.to_thread(find_font, video.text, self._templates.settings.subtitle_font)
 

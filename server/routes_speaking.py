@@ -19,7 +19,6 @@ from aiohttp.typedefs import Handler
 
 from core.engines.base import Style
 from core.media_speech import SpeechEncoder
-from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import AudioChunk
 from server.house import House
@@ -65,8 +64,9 @@ async def speak(request: web.Request) -> web.StreamResponse:
     said = await _parameters(request)
     wanted = OldSpeech.model_validate(said)
     chosen = await house.speaker.choose(_reference(house, wanted))
-    limit = house.settings.text_limit
-    spoken = await asyncio.to_thread(sentences, wanted.text, wanted.text_lang or "auto", limit=limit)
+    spoken = await house.catalog.sentences(
+        wanted.text, wanted.text_lang or "auto", chosen.speech, chosen.voice
+    )
     style = Style(speed=wanted.speed_factor, seed=max(0, wanted.seed))
     chunks = tts_stream(spoken, chosen.speech.engine, chosen.speech.worker, chosen.voice, style)
     # Opus knows no 32 kHz.

@@ -9,7 +9,6 @@ from core.engines.base import Style
 from core.engines.chosen import AUTO
 from core.media_speech import TYPES, SpeechEncoder
 from core.templates import SAMPLE
-from core.text import sentences
 from core.tts_stream import tts_stream
 from server.accepting import (
     FILE,
@@ -51,6 +50,9 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
             message = "send either a text, an audio_url, or an audio file (as a form)"
             raise Refused(422, "text_or_audio", message, "text")
+        if video.template_url is not None and "template" in video.model_fields_set:
+            message = "send either a template's id or a template_url, not both"
+            raise Refused(422, "template_or_url", message, "template_url")
         await house.catalog.check(video)
         if video.audio_url is not None:
             form.files["audio"] = [await house.fetch(video.audio_url, "audio", param="audio_url")]
@@ -138,8 +140,7 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     house.take_jobs()
     wanted = await read_json(request, SpeechRequest)
     speech = await house.catalog.speech(wanted.model, wanted.voice)
-    limit = house.settings.text_limit
-    spoken = await asyncio.to_thread(sentences, wanted.input, wanted.language, limit=limit)
+    spoken = await house.catalog.sentences(wanted.input, wanted.language, speech, wanted.voice)
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
     response = web.StreamResponse(headers={"Cache-Control": "no-store"})
     response.content_type = TYPES[wanted.response_format]

@@ -57,6 +57,15 @@ class SpeechEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class Proofreads(Protocol):
+    """What a `SpeechEngine` can do besides, if it can tell what it cannot read without speaking."""
+
+    def proofread(self, sentence: Sentence) -> None:
+        """Raises BadInput for text that none of its voices can read. Takes no time; on any thread."""
+        ...
+
+
 class FaceFinder(Protocol):
     """Finds faces in one picture."""
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from core.engines.base import Style
 from core.engines.builtin.voice.child import ANSWER, ORDER, PHONEME, WORD
-from core.engines.builtin.voice.spelling import spell
+from core.engines.builtin.voice.spelling import check, spell
 from core.errors import BadInput, Error
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
@@ -89,6 +89,10 @@ class EspeakVoice:
     def voices(self) -> Sequence[Voice]:
         """Every voice speaks every language: the same timbre, another mouth."""
         return [Voice(name, tuple(_LANGUAGES), timbre.about) for name, timbre in _VOICES.items()]
+
+    def proofread(self, sentence: Sentence) -> None:
+        """See `Proofreads`: Japanese with kanji, say."""
+        check(sentence)
 
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """See `SpeechEngine.speak`. Pitch reaches about 8 semitones either way; more is taken for that.

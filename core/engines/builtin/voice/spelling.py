@@ -52,7 +52,7 @@ def spell(sentence: Sentence) -> tuple[str, list[int]]:
 
     Raises BadInput `unreadable_text` for a character that eSpeak cannot read in the sentence's language.
     """
-    _check(sentence)
+    check(sentence)
     # Brackets are eSpeak's own; control characters would end the text.
     text = re.sub(r"[\[\]\x00-\x1f\x7f]", " ", sentence.spoken)
     text = _LETTERS.sub(lambda letters: letters[0].replace(" ", "-"), text)
@@ -74,7 +74,8 @@ def _sound(match: re.Match[str]) -> str:
     return "儿" if match["er"] else _PHONEMES[match[0]]
 
 
-def _check(sentence: Sentence) -> None:
+def check(sentence: Sentence) -> None:
+    """Raises BadInput `unreadable_text` like `spell`."""
     found = _UNREADABLE[sentence.language].search(sentence.spoken)
     if found is None:
         return
