@@ -11,28 +11,22 @@ at all. Every refusal is a BadInput: `missing_file`, `empty_file`, `not_media` (
 """
 
 import asyncio
-import json
-import os
-import signal
 import struct
-import sys
 import uuid
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import BadInput, Error, StorageFull
 from core.media_alpha import AlphaWriter
 from core.media_clip import ClipWriter, Frames, write_clip
 from core.media_info import CLOCK, Limits, MediaInfo, VideoHead, check_frame
+from core.media_process import Child, Inflow
 from core.planes import Planes, to_bgr, to_i420
-from core.types import Samples
-from core.worker import Worker
+from core.types import Image, Samples
 
 __all__ = [
     "CLOCK",
@@ -43,6 +37,7 @@ __all__ = [
     "Frames",
     "Limits",
     "MediaInfo",
+    "Show",
     "VideoHead",
     "VideoSource",
     "check_frame",
@@ -77,16 +72,25 @@ class Frame:
         return self.planes.nbytes + (0 if self.clear is None else self.clear.nbytes)
 
 
-_ROOT = Path(__file__).parents[1]
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Who wants to see a clip's frames while they are written.
+
+    side: pixels of the pictures' longer side, at most. to: awaited with each in its turn, uint8 (h, w, 3)
+    BGR; the writing waits for it, and fails with what it raises.
+    """
+
+    side: int
+    to: Callable[[Image], Awaitable[None]]
+
+
 _LIMITS = Limits()
 _PROBE_CPU_S = 20
-# Libraries that take memory per processor would not fit the child's limit on a large machine.
-_CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 async def probe(path: Path, limits: Limits = _LIMITS) -> MediaInfo:
     """What `path` is. Raises BadInput if it cannot be used."""
-    child = await _Child.start(path, replace(limits, cpu_s=_PROBE_CPU_S), do="probe")
+    child = await Child.start(path, replace(limits, cpu_s=_PROBE_CPU_S), do="probe")
     try:
         return MediaInfo(**(await child.line())["info"])
     finally:
@@ -100,6 +104,7 @@ async def normalise(
     fps: int | None,
     size: tuple[int, int] | None,
     report: Callable[[int, int | None], None],
+    show: Show | None = None,
     until_s: float | None = None,
     limits: Limits = _LIMITS,
 ) -> MediaInfo:
@@ -109,28 +114,80 @@ async def normalise(
     size: (width, height), even; the picture is scaled to cover it and cut around the centre. None is its
         own, at most 1920 on the longer side.
     report: called now and then with the frames done and how many there will be, if that is known.
+    show: who wants to see the clip's frames, small, while they are written.
     until_s: seconds after which the rest is left out.
     `destination` appears when it is whole, and replaces what was there.
 
-    Raises BadInput for a source that cannot be used, StorageFull if there is no room.
+    Raises BadInput for a source that cannot be used, StorageFull if there is no room, and what `show` does.
     """
     draft = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
-    target: dict[str, Any] = {
+    order = {
+        "do": "normalise",
         "destination": str(draft.absolute()),
         "fps": fps,
         "size": size,
         "until_s": until_s,
     }
-    child = await _Child.start(source, limits, do="normalise", **target)
     try:
-        while "info" not in (message := await child.line()):
-            report(message["done"], message["total"])
-        await child.end()
+        info = await _normalised(source, order, limits, report, show)
         draft.replace(destination)
     finally:
-        await child.end()
         draft.unlink(missing_ok=True)
-    return MediaInfo(**message["info"])
+    return info
+
+
+async def _normalised(
+    source: Path,
+    order: dict[str, Any],
+    limits: Limits,
+    report: Callable[[int, int | None], None],
+    show: Show | None,
+) -> MediaInfo:
+    """Have a child carry out the order, and read both what it tells and what it shows."""
+    inflow = None if show is None else Inflow()
+    child: Child | None = None
+    try:
+        try:
+            if show is None or inflow is None:
+                child = await Child.start(source, limits, **order)
+            else:
+                child = await Child.start(source, limits, give=inflow.theirs, **order, sight=show.side)
+        finally:
+            if inflow is not None:
+                inflow.given()
+        async with asyncio.TaskGroup() as group:  # where either fails, the other ends
+            if show is not None and inflow is not None:
+                group.create_task(_show(inflow, show.to))
+            while "info" not in (message := await child.line()):
+                report(message["done"], message["total"])
+        return MediaInfo(**message["info"])
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    finally:
+        if child is not None:
+            await child.end()
+        if inflow is not None:
+            await inflow.close()
+
+
+async def _show(inflow: Inflow, to: Callable[[Image], Awaitable[None]]) -> None:
+    """Hand over the pictures that come in; while one is looked at, the next is read."""
+    size = bytearray(8)
+    if not await inflow.fill(memoryview(size)):
+        return
+    width, height = struct.unpack("<II", size)
+
+    async def one() -> Image | None:
+        picture = np.empty((height, width, 3), np.uint8)
+        return picture if await inflow.fill(picture.data.cast("B")) else None
+
+    coming = asyncio.ensure_future(one())
+    try:
+        while (picture := await coming) is not None:
+            coming = asyncio.ensure_future(one())
+            await to(picture)
+    finally:
+        coming.cancel()
 
 
 async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArray[np.uint8]:
@@ -139,7 +196,7 @@ async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArr
     most: pixels of its longer side; what is larger is made smaller. Raises BadInput for what is not a
     picture, is damaged, too large or smaller than 16 x 16.
     """
-    child = await _Child.start(path, limits, do="picture", most=most)
+    child = await Child.start(path, limits, do="picture", most=most)
     try:
         size = await child.line()
         data = await child.block(int.from_bytes(await child.block(4), "little"))
@@ -151,7 +208,7 @@ async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArr
 class AudioSource:
     """Sound that a child process is decoding; `close` ends it, so does leaving `chunks`."""
 
-    def __init__(self, child: "_Child", rate: int) -> None:
+    def __init__(self, child: Child, rate: int) -> None:
         self.rate = rate
         self._child = child
 
@@ -177,7 +234,7 @@ async def open_audio(path: Path, *, rate: int | None = None, limits: Limits = _L
     rate: in Hz; None keeps the file's own, or the next lower one AAC knows (8000 ... 48000).
     Raises BadInput for a file without usable sound.
     """
-    child = await _Child.start(path, limits, do="audio", rate=rate)
+    child = await Child.start(path, limits, do="audio", rate=rate)
     try:
         return AudioSource(child, (await child.line())["rate"])
     except BaseException:
@@ -188,42 +245,26 @@ async def open_audio(path: Path, *, rate: int | None = None, limits: Limits = _L
 class VideoSource:
     """A foreign video that a child process is decoding; `close` ends it."""
 
-    def __init__(self, child: "_Child", head: VideoHead, pipe: BinaryIO) -> None:
+    def __init__(self, child: Child, head: VideoHead, inflow: Inflow) -> None:
         self.head = head
-        self._child, self._pipe = child, pipe
-        self._worker = Worker("decode")
+        self._child, self._inflow = child, inflow
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Its frames; none is decoded far ahead of the reader. Once.
 
         Raises BadInput if the file turns out to be damaged.
         """
-        while (frame := await self._worker.call(self._next)) is not None:
-            yield frame
+        while True:
+            times, planes = bytearray(16), np.empty((self.head.height * 3 // 2, self.head.width), np.uint8)
+            if not await self._inflow.fill(memoryview(times), planes.data.cast("B")):
+                break
+            yield Frame(planes, *struct.unpack("<qq", times))
         await self._child.line()  # said after the last frame; if not, it says why
-
-    def _next(self) -> Frame | None:
-        """The next frame. Blocking: on a thread of its own it takes a tenth of what the loop would need."""
-        times, planes = bytearray(16), np.empty((self.head.height * 3 // 2, self.head.width), np.uint8)
-        if not self._fill(memoryview(times)) or not self._fill(planes.data.cast("B")):
-            return None
-        start, stop = struct.unpack("<qq", times)
-        return Frame(planes, start, stop)
-
-    def _fill(self, room: memoryview) -> bool:
-        """Read until `room` is full; False where the pipe ends first."""
-        while room:
-            read = self._pipe.readinto(room)  # type: ignore[attr-defined]  # it is a raw file
-            if not read:
-                return False
-            room = room[read:]
-        return True
 
     async def close(self) -> None:
         """End the child process. Closing again does nothing."""
-        await self._child.end()  # the thread, if it waits for a frame, sees the pipe's end
-        await asyncio.to_thread(self._worker.close)
-        self._pipe.close()
+        await self._child.end()
+        await self._inflow.close()
 
 
 async def open_video(path: Path, *, scale: int = 1, limits: Limits = _LIMITS) -> VideoSource:
@@ -231,21 +272,20 @@ async def open_video(path: Path, *, scale: int = 1, limits: Limits = _LIMITS) ->
 
     scale: how many times as large frames come, 1 or 2. Raises BadInput for what is not a usable video.
     """
-    ours, theirs = os.pipe()
-    pipe = os.fdopen(ours, "rb", buffering=0)
+    inflow = Inflow()
     try:
         try:
-            child = await _Child.start(path, limits, give=theirs, do="frames", scale=scale, pipe=theirs)
+            child = await Child.start(path, limits, give=inflow.theirs, do="frames", scale=scale)
         finally:
-            os.close(theirs)
+            inflow.given()
         try:
             head = (await child.line())["head"]
-            return VideoSource(child, VideoHead(**head | {"sound": tuple(head["sound"])}), pipe)
+            return VideoSource(child, VideoHead(**head | {"sound": tuple(head["sound"])}), inflow)
         except BaseException:
             await child.end()
             raise
     except BaseException:
-        pipe.close()
+        await inflow.close()
         raise
 
 
@@ -255,85 +295,8 @@ async def splice(picture: Path, source: Path, whole: Path, limits: Limits = _LIM
     Raises StorageFull if there is no room.
     """
     target: dict[str, Any] = {"picture": str(picture.absolute()), "destination": str(whole.absolute())}
-    child = await _Child.start(source, limits, do="splice", **target)
+    child = await Child.start(source, limits, do="splice", **target)
     try:
         await child.line()
     finally:
         await child.end()
-
-
-class _Child:
-    """One run of `core.media_child`."""
-
-    def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018  # asked for
-        self._process, self._name = process, name
-        self._out, self._err = process.stdout, process.stderr
-
-    @classmethod
-    async def start(cls, path: Path, limits: Limits, give: int | None = None, **order: Any) -> "_Child":
-        """give: an open file that it inherits. Raises BadInput if there is nothing at `path` to look at."""
-        _check(path)
-        order |= {"path": str(path.absolute()), "limits": asdict(limits)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "core.media_child",
-            json.dumps(order),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=() if give is None else (give,),
-            cwd=_ROOT,
-            env=os.environ | _CHILD_ENVIRONMENT,
-        )
-        return cls(process, path.name)
-
-    async def line(self) -> dict[str, Any]:
-        """The next line of its answer; raises what it refused with."""
-        line = await self._out.readline()
-        if not line.endswith(b"\n"):
-            raise await self._refusal()
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    async def block(self, length: int) -> bytes:
-        """The next `length` bytes of its answer; raises what it refused with."""
-        try:
-            return await self._out.readexactly(length)
-        except asyncio.IncompleteReadError:
-            raise await self._refusal() from None
-
-    async def end(self) -> None:
-        """Kill it if it runs, and see it gone."""
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-        await self._process.communicate()  # reads both pipes to their end, which closes them
-
-    async def _refusal(self) -> Error:
-        told = (await self._err.read()).decode(errors="replace")
-        code = await self._process.wait()
-        with suppress(ValueError, KeyError, IndexError, TypeError):
-            refusal = json.loads(told.splitlines()[-1])
-            if refusal["error"] == "storage_full":
-                return StorageFull(refusal["message"])
-            return BadInput(refusal["error"], refusal["message"])
-        if code == -signal.SIGXCPU:
-            return BadInput("media_too_long", f"{self._name} takes too long to decode; give a shorter file")
-        if code < 0:
-            return BadInput("malformed_media", f"{self._name} broke the decoder (signal {-code})")
-        return Error(f"the media process failed on {self._name}: {told.strip()[-2000:]}")
-
-
-def _check(path: Path) -> None:
-    """Raises BadInput for what need not be opened to be refused."""
-    try:
-        with path.open("rb") as file:
-            first = file.read(1)
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            "missing_file", f"{path} cannot be read ({getattr(error, 'strerror', error)})"
-        ) from error
-    if not first:
-        raise BadInput("empty_file", f"{path.name} is empty; the copy or upload may have failed")

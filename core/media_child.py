@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -66,17 +67,23 @@ def normalise(order: dict[str, Any], limits: Limits) -> None:
     if hasattr(os, "nice"):
         os.nice(_NICE)
     from core.media_normal import write_normal
+    from core.media_small import Small
 
     size: tuple[int, int] | None = None if order["size"] is None else tuple(order["size"])
-    info: MediaInfo = write_normal(
-        Path(order["path"]),
-        Path(order["destination"]),
-        order["fps"],
-        size,
-        limits,
-        lambda done, total: say(done=done, total=total),
-        order["until_s"],
-    )
+    with ExitStack() as stack:
+        small: Small | None = None
+        if "sight" in order:
+            small = Small(order["sight"], stack.enter_context(os.fdopen(order["pipe"], "wb", buffering=0)))
+        info: MediaInfo = write_normal(
+            Path(order["path"]),
+            Path(order["destination"]),
+            order["fps"],
+            size,
+            limits,
+            lambda done, total: say(done=done, total=total),
+            order["until_s"],
+            small,
+        )
     say(info=asdict(info))
 
 
@@ -102,14 +109,13 @@ def frames(order: dict[str, Any], limits: Limits) -> None:
     Another line of the answer follows the last frame: who has not seen it knows that it was cut off.
     """
     from core.media_frames import read_frames
+    from core.media_small import pour
 
     head, timed = read_frames(Path(order["path"]), order["scale"], limits)
     say(head=asdict(head))
     with os.fdopen(order["pipe"], "wb", buffering=0) as pipe:
         for start, stop, planes in timed:
-            view = memoryview(struct.pack("<qq", start, stop) + planes.tobytes())
-            while view:
-                view = view[pipe.write(view) :]
+            pour(pipe, struct.pack("<qq", start, stop) + planes.tobytes())
         say(done=True)
 
 

@@ -33,6 +33,7 @@ from core.media_open import (
     signature,
     video_stream,
 )
+from core.media_small import Small
 
 Report = Callable[[int, int | None], None]
 Size = tuple[int, int]
@@ -58,13 +59,16 @@ def write_normal(
     limits: Limits,
     report: Report,
     until_s: float | None = None,
+    small: Small | None = None,
 ) -> MediaInfo:
     """Write `source` to `destination` as a clip and say what that is; of a video no more than `until_s`.
+
+    small: is shown every frame of the clip.
 
     Raises BadInput for what cannot be used, OSError if it cannot be written.
     """
     if signature(source) == "picture":
-        return _write_picture(source, destination, fps or PICTURE_FPS, size, limits)
+        return _write_picture(source, destination, fps or PICTURE_FPS, size, limits, small)
     with open_container(source) as container:
         stream = video_stream(container, source, limits)
         stream.thread_type = "AUTO"
@@ -87,6 +91,8 @@ def write_normal(
                 if fitted is None or frame is not shown:
                     shown, fitted = frame, fit(frame)
                 writer.add(fitted)
+                if small is not None:
+                    small.show(fitted)
                 clock.tick(writer.count)
                 if until_s is not None and writer.count >= until_s * fps:
                     break
@@ -99,7 +105,9 @@ def write_normal(
     return MediaInfo("video", fit.width, fit.height, fps, writer.count / fps, writer.count, None)
 
 
-def _write_picture(source: Path, destination: Path, fps: int, size: Size | None, limits: Limits) -> MediaInfo:
+def _write_picture(
+    source: Path, destination: Path, fps: int, size: Size | None, limits: Limits, small: Small | None
+) -> MediaInfo:
     picture = open_picture(source, limits)
     try:
         upright = ImageOps.exif_transpose(picture)
@@ -116,6 +124,8 @@ def _write_picture(source: Path, destination: Path, fps: int, size: Size | None,
     writer = ClipWriter(destination, fit.width, fit.height, fps)
     for _ in range(fps):
         writer.add(fitted)
+        if small is not None:
+            small.show(fitted)
     writer.close()
     return MediaInfo("image", fit.width, fit.height, fps, 1.0, fps, None)
 

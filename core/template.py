@@ -6,7 +6,7 @@ again. Foreign media is decoded by `core.media` in a child process; here only ou
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.engines.chosen import ChosenFace
 from core.errors import BadInput
-from core.media import Frames, normalise, to_bgr
-from core.people import WORKING_SIDE, working_pictures
+from core.media import Frames, Show, normalise, to_bgr
+from core.people import WORKING_SIDE
 from core.types import Arrays, FaceTrack, Image
+from core.worker import Worker
 
 if TYPE_CHECKING:
-    pass
+    from core.engines.builtin.tracking import Tracker
 
-PREPARATION = "1"
+PREPARATION = "2"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
 
 Report = Callable[[str, int, int | None], None]
@@ -43,10 +44,10 @@ def on_loop(report: Report) -> Report:
 class Template:
     """A prepared template, open for jobs. Safe to share between threads and jobs.
 
-    prepared: what each engine learnt of it, by `Staffed.key`.
+    prepared: what each engine learnt of it, by `Staffed.key`; whoever opens it may still add to that.
     """
 
-    def __init__(self, name: str, frames: Frames, track: FaceTrack, prepared: Mapping[str, Arrays]) -> None:
+    def __init__(self, name: str, frames: Frames, track: FaceTrack, prepared: dict[str, Arrays]) -> None:
         self.name = name
         self.track = track
         self.prepared = prepared
@@ -126,43 +127,54 @@ def check_shape(fps: int | None, size: tuple[int, int] | None) -> None:
 
 
 async def prepare_frames(
-    source: Path, folder: Path, *, fps: int | None, size: tuple[int, int] | None, report: Report
+    source: Path,
+    folder: Path,
+    finder: FaceFinder,
+    worker: Worker,
+    *,
+    fps: int | None,
+    size: tuple[int, int] | None,
+    report: Report,
 ) -> None:
-    """Write `source` into `folder` as `video.mp4`: constant frame rate, even size, upright.
+    """Write `source` into `folder` as `video.mp4`: constant frame rate, even size, upright; and beside it
+    where the face is, which is sought in each frame as soon as it is written.
 
-    Raises BadInput for what is not a usable picture or video.
+    worker: the finder's. Raises BadInput for what is not a usable picture or video, or `no_face` if no frame
+    has one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    await normalise(
-        source,
-        folder / "video.mp4",
-        fps=fps,
-        size=size,
-        report=lambda done, total: report("decode", done, total),
-    )
+    frames: int | None = None
+    tracker = await worker.patiently(_tracker, finder)
+
+    def told(done: int, total: int | None) -> None:
+        nonlocal frames
+        frames = total
+        report("decode", done, total)
+
+    async def seen(picture: Image) -> None:
+        await worker.patiently(tracker.look, picture)
+        report("faces", len(tracker.shots), frames)
+
+    video = folder / "video.mp4"
+    info = await normalise(source, video, fps=fps, size=size, report=told, show=Show(WORKING_SIDE, seen))
+    await worker.patiently(_keep_track, tracker, info.width, info.height, folder)
 
 
-def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: int) -> None:
-    """Track the face through `folder`'s video and keep the track beside it. Blocking.
+# Here, and only once called, because it brings scipy, which takes half a second, and jobs on prepared
+# templates need neither.
+def _tracker(finder: FaceFinder) -> "Tracker":
+    from core.engines.builtin.tracking import EVERY, Tracker
 
-    Raises BadInput `no_face` if no frame has one.
-    """
-    # Here, because it brings scipy, which takes half a second, and jobs on prepared templates need neither.
+    return Tracker(finder, EVERY, finder.recognise if isinstance(finder, ChosenFace) else None)
+
+
+def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> None:
+    """Write what was seen of a video of this size into its `folder`. Raises BadInput `no_face`."""
     from core.engines.builtin.trackfit import enlarged
-    from core.engines.builtin.tracking import crop_track, track_faces
+    from core.engines.builtin.tracking import crop_track, tracked
 
-    frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
-    try:
-        scale = min(1.0, WORKING_SIDE / max(frames.width, frames.height))
-        raw = track_faces(
-            working_pictures(frames, range(frames.count)),
-            finder,
-            recognise=finder.recognise if isinstance(finder, ChosenFace) else None,
-            report=lambda done: report("faces", done, frames.count),
-        )
-        track = crop_track(enlarged(raw, 1 / scale), frames.width, frames.height)
-    finally:
-        frames.close()
+    scale = min(1.0, WORKING_SIDE / max(width, height))
+    track = crop_track(enlarged(tracked(tracker), 1 / scale), width, height)
     saved: dict[str, NDArray[np.generic]] = {
         "side": np.array(track.side),
         "corners": track.corners,
@@ -175,17 +187,12 @@ def find_faces(folder: Path, finder: FaceFinder, report: Report, cache_bytes: in
 
 
 def consult(
-    folder: Path, engine: LipsyncEngine | FaceEnhancer, kind: str, key: str, report: Report, cache_bytes: int
-) -> None:
-    """Let an engine learn the prepared template in `folder` and keep what it says as `key`.npz. Blocking."""
-    template = open_prepared(folder, folder.name, [], cache_bytes)
-    try:
-        learnt = engine.prepare(
-            template.track, Crops(template), lambda done: report(kind, done, len(template))
-        )
-    finally:
-        template.close()
-    _save(folder / f"{key}.npz", learnt)
+    template: Template, engine: LipsyncEngine | FaceEnhancer, kind: str, path: Path, report: Report
+) -> Arrays:
+    """Let an engine learn the template; keeps what it says at `path`. Blocking."""
+    learnt = engine.prepare(template.track, Crops(template), lambda done: report(kind, done, len(template)))
+    _save(path, learnt)
+    return learnt
 
 
 def _save(path: Path, arrays: Arrays) -> None:

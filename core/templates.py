@@ -278,36 +278,45 @@ class Templates:
     ) -> Template:
         """Do whatever of the preparation is not done yet, then open it."""
         done = wanted.folder / "prepared" / wanted.key(face)
-        cache_bytes = self.settings.frame_cache_mb << 20
         if not done.exists():
             draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
             size = wanted.size
             if size is None and wanted.info.recipe:  # made here: as large as it was made, however large
                 size = wanted.info.width, wanted.info.height
             try:
-                await preparation.prepare_frames(
-                    wanted.source, draft, fps=wanted.fps, size=size, report=report
-                )
                 finder = await _finder(wanted, face)
-                await face.worker.patiently(
-                    preparation.find_faces, draft, finder, _giving_way(face, report), cache_bytes
+                await preparation.prepare_frames(
+                    wanted.source,
+                    draft,
+                    finder,
+                    face.worker,
+                    fps=wanted.fps,
+                    size=size,
+                    report=report,
                 )
                 _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        for staffed in engines:
-            if not (done / f"{staffed.key}.npz").exists():
-                await staffed.worker.patiently(
-                    preparation.consult,
-                    done,
-                    staffed.engine,
-                    staffed.kind,
-                    staffed.key,
-                    _giving_way(staffed, report),
-                    cache_bytes,
-                )
-        keys = [staffed.key for staffed in engines]
-        return await asyncio.to_thread(preparation.open_prepared, done, wanted.info.id, keys, cache_bytes)
+        known = [staffed.key for staffed in engines if (done / f"{staffed.key}.npz").exists()]
+        cache_bytes = self.settings.frame_cache_mb << 20
+        template = await asyncio.to_thread(
+            preparation.open_prepared, done, wanted.info.id, known, cache_bytes
+        )
+        # Side by side, as most of it is decoding, which serves both, and then the first job.
+        learning = {
+            staffed.key: staffed.worker.patiently(
+                preparation.consult,
+                template,
+                staffed.engine,
+                staffed.kind,
+                done / f"{staffed.key}.npz",
+                _giving_way(staffed, report),
+            )
+            for staffed in engines
+            if staffed.key not in known
+        }
+        template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
+        return template
 
     async def _draw_sample(self, report: Report) -> None:
         face = await self._studio.engine("face", self.settings.face)

@@ -26,9 +26,9 @@ SHARES: Shares = {
     "matte": ("matte", 0.1, 0.45),
     "compose": ("compose", 0.55, 0.15),
     "decode": ("prepare", 0.7, 0.1),
-    "faces": ("prepare", 0.8, 0.1),
-    "lipsync": ("prepare", 0.9, 0.05),
-    "enhance": ("prepare", 0.95, 0.05),
+    "faces": ("prepare", 0.7, 0.2),
+    "lipsync": ("prepare", 0.9, 0.1),
+    "enhance": ("prepare", 0.9, 0.1),
 }
 
 

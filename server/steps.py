@@ -11,7 +11,8 @@ from server.wire_events import Progress, StageFinished, StageStarted
 TICK_S = 0.2
 
 Shares = Mapping[str, tuple[str, float, float]]
-"""The stage of each step, where in the whole it begins, and how much of it it is; about what they cost."""
+"""The stage of each step, where in the whole it begins, and how far it leads; about what they cost. Steps
+of one stage may go on side by side, and count the same frames."""
 
 
 class Steps:
@@ -35,6 +36,8 @@ class Steps:
             if name != stage and known.state == "running":
                 self._stages[name] = known.model_copy(update={"state": "finished"})
         self._started.setdefault(stage, time.perf_counter())
+        before = self._stages.get(stage)
+        done = max(done, before.done if before else 0)
         self._stages[stage] = StageProgress(state="running", done=done, total=total)
         self._overall = max(self._overall, begin + (share * min(1.0, done / total) if total else 0.0))
 

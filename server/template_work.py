@@ -20,17 +20,17 @@ from server.wire_answers import Metrics
 
 SHARES: Shares = {
     "decode": ("prepare", 0.0, 0.4),
-    "faces": ("prepare", 0.4, 0.4),
-    "lipsync": ("prepare", 0.8, 0.1),
-    "enhance": ("prepare", 0.9, 0.1),
+    "faces": ("prepare", 0.0, 0.8),
+    "lipsync": ("prepare", 0.8, 0.2),
+    "enhance": ("prepare", 0.8, 0.2),
 }
 
 ENLARGING: Shares = {
     "enlarge": ("enlarge", 0.0, 0.9),
     "decode": ("prepare", 0.9, 0.04),
-    "faces": ("prepare", 0.94, 0.04),
-    "lipsync": ("prepare", 0.98, 0.01),
-    "enhance": ("prepare", 0.99, 0.01),
+    "faces": ("prepare", 0.9, 0.08),
+    "lipsync": ("prepare", 0.98, 0.02),
+    "enhance": ("prepare", 0.98, 0.02),
 }
 
 

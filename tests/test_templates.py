@@ -154,6 +154,32 @@ def test_running_jobs_and_other_preparations_need_not_wait_for_one(small_library
     assert files(folder) == []
 
 
+def test_faces_are_sought_while_the_clip_is_written(presenter_clip, tmp_path):
+    steps = []
+
+    async def work(library, studio):
+        await library.add(presenter_clip, "p", lambda step, *_: steps.append(step))
+
+    with_library(tmp_path, work)
+    assert steps.count("faces") == 12
+    assert {"decode", "faces"} == set(steps[:-1][: steps.index("lipsync")])
+
+
+def test_what_engines_learn_is_there_for_the_job_that_waited_and_for_the_next(presenter_clip, tmp_path):
+    async def work(library, studio):
+        await library.add(presenter_clip, "p")
+        return (await library.open("p", fps=12)).prepared, (
+            await Templates(library.settings, studio).open("p", fps=12)
+        ).prepared
+
+    first, later = with_library(tmp_path, work)
+    assert len(first) == 2
+    assert first.keys() == later.keys()
+    for key, learnt in first.items():
+        assert learnt.keys() == later[key].keys()
+        assert all(np.array_equal(learnt[name], later[key][name]) for name in learnt)
+
+
 def test_jobs_that_ask_at_once_wait_for_one_preparation(presenter_clip, tmp_path):
     decoded = []
 

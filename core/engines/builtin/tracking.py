@@ -19,7 +19,10 @@ from core.engines.builtin.trackfit import BRIDGE, RawTrack, Run, assembled, crop
 from core.errors import BadInput
 from core.types import Face, Image
 
-__all__ = ["RawTrack", "Tracker", "crop_track", "is_cut", "thumbnail", "track_faces"]
+__all__ = ["EVERY", "RawTrack", "Tracker", "crop_track", "is_cut", "thumbnail", "track_faces", "tracked"]
+
+EVERY = 10
+"""Frames from one search to the next, if nothing else is asked for."""
 
 _SIDE = 960
 """Longest side of the pictures the face is followed in: flow is good to a twentieth of a pixel."""
@@ -42,7 +45,7 @@ def track_faces(
     images: Iterable[Image],
     finder: FaceFinder,
     *,
-    every: int = 10,
+    every: int = EVERY,
     recognise: Recognise | None = None,
     report: Callable[[int], None],
 ) -> RawTrack:
@@ -56,12 +59,15 @@ def track_faces(
     Raises BadInput (no_face) if no frame shows a face.
     """
     tracker = Tracker(finder, every, recognise)
-    count = 0
-    for image in images:
+    for done, image in enumerate(images, 1):
         tracker.look(image)
-        count += 1
-        report(count)
-    runs = tracker.finish()
+        report(done)
+    return tracked(tracker)
+
+
+def tracked(tracker: "Tracker") -> RawTrack:
+    """What a tracker that has seen everything makes of it. Raises BadInput like `track_faces`."""
+    runs, count = tracker.finish(), len(tracker.shots)
     if not count:
         raise BadInput("no_face", "the template has no pictures; give a video or a photo of a person")
     if not runs:
