@@ -43,7 +43,7 @@ def test_every_frame_of_the_clip_is_shown_as_it_is(tmp_path: Path, side: int, fp
 
 
 def test_of_a_picture_every_frame_is_shown_too(tmp_path: Path) -> None:
-    Image.fromarray(corners(160, 120)).save(tmp_path / "a.png")
+    Image.fromarray(corners(160, 120, 0)).save(tmp_path / "a.png")
     pictures, frames = shown(tmp_path / "a.png", 80)
     assert (len(pictures), frames.count) == (25, 25)
     assert all((picture == pictures[0]).all() for picture in pictures)
