@@ -22,6 +22,10 @@ _S_LAB = (
     "CodeFormer's weights are under the S-Lab License 1.0 (github.com/sczhou/CodeFormer): use and "
     "redistribution for non-commercial purposes only; ask the authors before any commercial use."
 )
+_GFPGAN = (
+    "Apache-2.0 (github.com/TencentARC/GFPGAN). It was trained on FFHQ: pictures under Creative Commons "
+    "licences, some of them for non-commercial use; what that means for weights is for you to judge."
+)
 _PARSENET = (
     "The code is MIT (facexlib, PSFRGAN); the weights were trained on CelebAMask-HQ, whose pictures are for "
     "non-commercial research and education."
@@ -140,6 +144,19 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
                 "codeformer-v0.1.0.pth",
             ),
             _S_LAB,
+        ),
+        Checkpoint(
+            "gfpgan",
+            "faces restored, 512 px: v1.4",
+            "GFPGANv1.4.pth",
+            348_632_874,
+            "e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
+            (
+                "https://github.com/TencentARC/GFPGAN/releases/download/v1.3.0/GFPGANv1.4.pth",
+                "https://huggingface.co/datasets/Gourieff/ReActor/resolve/main/models/facerestore_models/"
+                "GFPGANv1.4.pth",
+            ),
+            _GFPGAN,
         ),
         Checkpoint(
             "parsenet",

@@ -143,6 +143,15 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             extra="neural",
             wants_gpu=True,
         ),
+        # Second where both are there: codes that are held keep CodeFormer's faces stiller.
+        "gfpgan": EngineSpec(
+            "core.engines.gfpgan:GfpganEngine",
+            "GFPGAN v1.4: restores the face, twice as fast, wants a GPU; Apache-2.0",
+            packages=("torch",),
+            weights=("gfpgan",),
+            extra="neural",
+            wants_gpu=True,
+        ),
         "builtin": EngineSpec(
             "core.engines.builtin.clarity:Clarity",
             "denoises the face and lifts its detail; does not restore",

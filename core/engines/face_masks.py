@@ -63,6 +63,21 @@ def with_mouth_of(restored: Image, given: Image, share: float) -> Image:
     return made
 
 
+def with_shape_of(restored: Image, given: Image, share: float) -> Image:
+    """`with_mouth_of` for the whole face."""
+    if share <= 0:
+        return restored
+    side = len(restored)
+    few = max(1, side // 4)
+    coarse, wanted = (
+        cv2.resize(picture, (few, few), interpolation=cv2.INTER_AREA).astype(np.float32)
+        for picture in (restored, given)
+    )
+    change = cv2.GaussianBlur((wanted - coarse) * np.float32(share), (0, 0), _SHAPE * few / FACE)
+    whole = restored + cv2.resize(change, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray((whole + 0.5).clip(0, 255).astype(np.uint8))
+
+
 @functools.lru_cache(maxsize=4)
 def _mouth(side: int) -> tuple[int, int, int, int, NDArray[np.float32]]:
     """Left, top, right, bottom of the mouth's region in a face of `side`; its mask, float32 (h, w, 1)."""

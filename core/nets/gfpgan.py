@@ -93,7 +93,9 @@ def weighed(weight: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
     """What inputs that count `weight` (B, cin), and outputs, are multiplied by, (B, channels, 1, 1), so that
     outputs deviate by 1 if inputs do. power: (cin, cout), the squares of each kernel added up."""
     there = (weight.square() @ power + _TINY).rsqrt()
-    return weight[:, :, None, None], there[:, :, None, None]
+    # Most of it goes to the inputs, so that no sum is too large for numbers of 16 bits.
+    size = there.mean(dim=1, keepdim=True)
+    return (weight * size)[:, :, None, None], (there / size)[:, :, None, None]
 
 
 class Styled(nn.Module):
