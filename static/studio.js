@@ -10,6 +10,11 @@ import { Job } from './job.js';
 import { Lanes } from './lanes.js';
 import { Player } from './player.js';
 
+/** Steps whose name is not that of the engine's kind.
+ * @type {Record<string, string>}
+ */
+const LANE_OF = { speech: 'tts', face: 'faces' };
+
 /** @typedef {import('./composer.js').Context} Context */
 
 export class Studio {
@@ -208,7 +213,7 @@ export class Studio {
   #engines(job) {
     const { language } = this;
     const parts = Object.entries(job?.engines ?? {}).map(([kind, name]) => {
-      const lane = `lane.${kind === 'speech' ? 'tts' : kind}`;
+      const lane = `lane.${LANE_OF[kind] ?? kind}`;
       return `${language.knows(lane) ? language.t(lane) : kind} ${name}`;
     });
     setText(byId('engines', HTMLElement), parts.length ? language.t('lanes.engines', { engines: parts.join(' · ') }) : '');

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from core.engines.base import FIDELITY
+from core.engines.builtin.clarity import Clarity
 from core.types import Arrays, FaceTrack, Image
 
 
@@ -34,6 +35,25 @@ class Recorded:
         """Patches, one brighter."""
         self.calls.append((list(numbers), fidelity))
         return np.asarray(patches + np.uint8(1), np.uint8)
+
+
+class Held(Clarity):
+    """The built-in engine, which waits at a stretch's seventeenth frame until it is told to go on."""
+
+    go_on = threading.Event()
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """See `Clarity`."""
+        if 16 in numbers:
+            assert self.go_on.wait(30)
+        return super().enhance(patches, numbers, track, prepared, fidelity)
 
 
 class Slow(Recorded):

@@ -18,6 +18,7 @@ from core.engines.builtin import presenter
 from tests import couples
 from tests.browser import Page, needs_chromium
 from tests.crowds import write_group
+from tests.enhancers import Held
 from tests.faces import sentence
 from tests.recordings import recording
 from tests.viewer import Viewer, in_browser, runner, viewer
@@ -170,14 +171,20 @@ async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(vi
     form = aiohttp.FormData()
     with tempfile.TemporaryDirectory() as folder:
         path = write_group(
-            Path(folder) / "one.mp4", lambda k: [(60, 40)], size=(320, 240), head=130, frames=50
+            Path(folder) / "one.mp4",
+            lambda k: [(60, 40)],
+            size=(320, 240),
+            head=130,
+            frames=80,
         )
         form.add_field("file", path.read_bytes(), filename="one.mp4")
+    form.add_field("request", '{"engine": "held"}')
+    Held.go_on.clear()
     async with viewer.http.post(f"{viewer.url}v1/enhancements", data=form) as response:
         job = (await response.json())["id"]
     page = await viewer.visit(f"#/job/{job}")
-    await page.until(f"{TONE} === 'completed'")
-    await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.duration > 1")
+    await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.currentSrc.startsWith('blob:')")
+    assert (await viewer.ask(f"v1/jobs/{job}"))["status"] == "in_progress"
     shown = "[...document.querySelectorAll('[data-lane]')].filter((row) => !row.hidden)"
     assert await page.evaluate(f"{shown}.map((row) => row.dataset.lane)") == [
         "decode",
@@ -186,6 +193,10 @@ async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(vi
         "encode",
         "play",
     ]
+    Held.go_on.set()
+    await page.until("document.querySelector('#engines').textContent.includes('Faces builtin')")
+    await page.until(f"{TONE} === 'completed'")
+    await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.duration > 1")
     await page.evaluate("location.hash = '#/monitor'")
     await page.until(f"document.querySelector('[data-job=\"{job}\"] a')?.checkVisibility()")
 

@@ -71,6 +71,24 @@ def test_a_follower_sees_a_snapshot_and_then_every_event_once(data_dir):
     run(main())
 
 
+def test_faces_are_enhanced_while_speech_is_still_coming(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.video(LONG)
+            async with it.http.ws_connect(f"/v1/jobs/{job}/events") as socket:
+                async for message in socket:
+                    event = message.json()
+                    stages = event["data"].get("stages", {}) if event["type"] == "job.progress" else {}
+                    if stages and stages["enhance"]["done"] and stages["encode"]["done"]:
+                        break
+            await it.post(f"/v1/jobs/{job}/cancel", 200)
+            return stages
+
+    stages = run(main())
+    assert stages["tts"]["state"] == "running"
+    assert stages["tts"]["done"] > stages["enhance"]["done"] > 0
+
+
 async def read_sse(response):
     """Server-sent events as (id, type, data)."""
     events, fields = [], {}

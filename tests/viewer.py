@@ -164,6 +164,7 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
     """A server, a browser, and engines of every pace to choose."""
+    engines.ENGINES["enhance"]["held"] = engines.EngineSpec("tests.enhancers:Held", "for tests")
     for name, engine in ENGINES.items():
         engines.ENGINES["lipsync"][name] = engines.EngineSpec(f"tests.viewer:{engine.__name__}", "for tests")
     stack = AsyncExitStack()
@@ -178,6 +179,7 @@ def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> 
         yield runner.run(enter())
     finally:
         runner.run(stack.aclose())
+        del engines.ENGINES["enhance"]["held"]
         for name in ENGINES:
             del engines.ENGINES["lipsync"][name]
 
