@@ -11,9 +11,9 @@ from server.fetching import Source
 from server.folder import ServerFolder
 from server.results import oss_objects, own_results
 from server.settings import ServerSettings
-from server.storage import LocalStorage, key_of, link_secret
+from server.storage import LocalStorage, link_secret
 from server.store import Store
-from server.store_rows import JobRow, OutputRow
+from server.store_rows import JobRow, OutputRow, key_of
 from server.wire_answers import Job, Link
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 A job is on the record's list of uploads from the commit that completes it, so a restart goes on where the
 last server stopped. An attempt that failed for a reason that may pass is made again, later and later, for up
-to RETRY_FOR_S; one that only people can mend ends the upload. The files stay on this disk either way.
+to RETRY_FOR_S; one that only people can mend ends the upload. The files stay on this disk either way. What
+somebody deletes here is deleted there too: noted in the commit that forgets the job, tried until it is gone.
 """
 
 import asyncio
@@ -16,9 +17,9 @@ from contextlib import suppress
 from core.errors import Error
 from server.describe import Published, describe_outputs
 from server.folder import ServerFolder
-from server.storage import Storage, StorageError, in_thread, key_of
+from server.storage import Storage, StorageError, in_thread
 from server.store import Store
-from server.store_rows import JobRow, UnknownJob
+from server.store_rows import JobRow, UnknownJob, key_of
 from server.wire import Model
 from server.wire_answers import JobError
 from server.wire_events import Published as PublishedEvent
@@ -55,15 +56,23 @@ class Publisher:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = threading.Event()
+        self._discarded = asyncio.Event()
 
     async def start(self) -> None:
         """Go on with what an earlier server left."""
+        self._keep(asyncio.create_task(self._tidy(), name="tidy the storage"))
         for job_id in await self._store.publications.waiting():
             self.publish(job_id)
 
     def publish(self, job_id: str) -> None:
         """Upload the files of a job that the record has on its list."""
-        task = asyncio.create_task(self._see_to(job_id), name=f"upload {job_id}")
+        self._keep(asyncio.create_task(self._see_to(job_id), name=f"upload {job_id}"))
+
+    def tidy(self) -> None:
+        """Delete what the record says is to be deleted in the storage: a job was."""
+        self._discarded.set()
+
+    def _keep(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -141,6 +150,42 @@ class Publisher:
         with suppress(Error, sqlite3.Error):
             data = event.model_dump_json(exclude_none=True)
             await self._store.publications.log(job_id, type, data, attempt)
+
+    async def _tidy(self) -> None:
+        """Delete files of deleted jobs, now and whenever there are more, for ever."""
+        hopeless: set[str] = set()  # until the next start, when people may have mended it
+        pause = FIRST_PAUSE_S
+        while True:
+            self._discarded.clear()
+            if await self._delete_discarded(hopeless):
+                pause = FIRST_PAUSE_S
+                await self._discarded.wait()
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._discarded.wait()
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+    async def _delete_discarded(self, hopeless: set[str]) -> bool:
+        """Try each once; whether all that can be done is done."""
+        done = True
+        try:
+            for key in await self._store.publications.discarded(self._storage.place):
+                if key in hopeless:
+                    continue
+                try:
+                    async with self._slots:
+                        await in_thread(lambda k=key: self._storage.delete(k))  # type: ignore[misc]  # bound now
+                    await self._store.publications.forget(key)
+                except StorageError as error:
+                    log.warning("%s is still in the storage: %s", key, error)
+                    done = done and not error.retryable
+                    if not error.retryable:
+                        hopeless.add(key)
+        except Exception:  # the record's, or whatever the SDK makes of an odd answer
+            log.exception("the storage could not be tidied")
+            return False
+        return done
 
     async def _done(self, job: JobRow) -> None:
         place = self._storage.place

@@ -5,7 +5,8 @@ from aiohttp import web
 from server.problems import Refused
 from server.route import ID, NAME, Route, respond
 from server.routes_jobs import house_of, number, output_file, output_of
-from server.storage import LINKS, key_of
+from server.storage import LINKS
+from server.store_rows import key_of
 from server.wire_answers import Link
 
 LONGEST_S = 7 * 86_400

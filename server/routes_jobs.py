@@ -67,10 +67,30 @@ async def cancel_job(request: web.Request) -> web.Response:
 
 
 async def delete_job(request: web.Request) -> web.Response:
-    """Forget a job that has ended, and its files."""
-    job_id = request.match_info["job_id"]
-    await house_of(request).runner.delete(job_id)
+    """Forget a job that has ended, and its files, here and in the object storage."""
+    house, job_id = house_of(request), request.match_info["job_id"]
+    await house.runner.delete(job_id)
+    if house.publisher is not None:
+        house.publisher.tidy()
     return respond(Deleted(id=job_id))
+
+
+async def publish_job(request: web.Request) -> web.Response:
+    """Upload a completed job's files to the object storage; 200 if they are there, or on their way."""
+    house, job_id = house_of(request), request.match_info["job_id"]
+    job = await house.store.get(job_id)
+    if house.publisher is None:
+        message = "this server has no object storage; see the settings that begin with oss_"
+        raise Refused(409, "no_storage", message)
+    if job.status != "completed" or not job.outputs:
+        message = (
+            f"job {job_id} is {job.status}" if job.status != "completed" else f"job {job_id} made no files"
+        )
+        raise Refused(409, "nothing_to_publish", f"{message}: there is nothing to upload")
+    begun = await house.store.publications.begin_again(job_id)
+    if begun:
+        house.publisher.publish(job_id)
+    return respond(house.files.describe(await house.store.get(job_id)), 202 if begun else 200)
 
 
 async def job_events(request: web.Request) -> web.StreamResponse:
@@ -176,6 +196,14 @@ ROUTES = [
     ),
     Route("GET", f"/v1/jobs/{ID}", get_job, "A job", {200: Job}, refuses=(404,)),
     Route("POST", f"/v1/jobs/{ID}/cancel", cancel_job, "Cancel a job", {200: Job}, refuses=(404,)),
+    Route(
+        "POST",
+        f"/v1/jobs/{ID}/publish",
+        publish_job,
+        "Upload a completed job's files to the object storage, if that has failed or was never tried",
+        {202: Job, 200: Job},
+        refuses=(404, 409),
+    ),
     Route(
         "DELETE",
         f"/v1/jobs/{ID}",

@@ -1,7 +1,7 @@
 """Where finished files are given out from: this server's own disk, or an object storage.
 
-A file's key is made of its job and its content (`key_of`), so putting one twice makes one object, and two
-attempts never disagree. A `Storage` blocks: it is called on threads, never on the event loop.
+A file's key is made of its job and its content (`key_of` of the record), so putting one twice makes one
+object, and two attempts never disagree. A `Storage` blocks: it is called on threads, never on the event loop.
 """
 
 import asyncio
@@ -21,7 +21,6 @@ from urllib.parse import urlencode
 from core.errors import BadInput, Error
 from server.fetched import link
 from server.problems import Refused
-from server.store_rows import OutputRow
 
 T = TypeVar("T")
 
@@ -57,14 +56,13 @@ class Storage(Protocol):
         """Write what is kept under `key`. Raises BadInput if there is none, or more than `limit` bytes."""
         ...
 
+    def delete(self, key: str) -> None:
+        """Keep it no longer. One that is not there is as good as deleted."""
+        ...
+
     def url(self, key: str, seconds: float) -> str:
         """Where anybody gets it, for so long at least."""
         ...
-
-
-def key_of(job_id: str, output: OutputRow) -> str:
-    """The key of a job's file: by job and content."""
-    return f"{job_id}/{output.sha256[:32]}/{output.name}"
 
 
 class LocalStorage:
@@ -99,6 +97,13 @@ class LocalStorage:
         if not path.is_file() or path.stat().st_size > limit:
             raise BadInput("unknown_output", f"there is no {key!r} of at most {limit} bytes", "url")
         link(path, into)
+
+    def delete(self, key: str) -> None:
+        """Remove the file."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError("storage_failed", f"{key}: {error.strerror}", retryable=True) from error
 
     def url(self, key: str, seconds: float) -> str:
         """A link that works for so long, for whoever has it."""

@@ -36,7 +36,10 @@ _REASONS = {
     ),
     "InvalidAccessKeyId": ("oss_credentials", "there is no such access key: check oss_access_key_id"),
     "SecurityTokenExpired": ("oss_credentials", "the access key has expired"),
-    "AccessDenied": ("oss_denied", "the access key may not do this: it needs PutObject and GetObject here"),
+    "AccessDenied": (
+        "oss_denied",
+        "the access key may not do this: it needs PutObject, GetObject and DeleteObject here",
+    ),
     "NoSuchBucket": ("oss_no_bucket", "there is no such bucket at this endpoint: check oss_bucket"),
     "RequestTimeTooSkewed": ("oss_clock", "this machine's clock is wrong by more than 15 minutes"),
 }
@@ -109,6 +112,13 @@ class OssStorage:
                         raise BadInput("url_too_large", f"{name[:80]} is over {limit >> 20} MB")
         except exceptions.NotFound as error:
             raise BadInput("unknown_object", f"the storage has no {name[:80]!r}") from error
+        except (exceptions.OssError, requests.RequestException) as error:
+            raise failure(error) from error
+
+    def delete(self, key: str) -> None:
+        """Delete the object; OSS says the same of one that is not there. Raises StorageError."""
+        try:
+            self._bucket.delete_object(self._settings.oss_prefix + key)
         except (exceptions.OssError, requests.RequestException) as error:
             raise failure(error) from error
 

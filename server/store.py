@@ -17,7 +17,7 @@ from pathlib import Path
 from core.errors import BadInput, Error
 from core.worker import Worker
 from server import store_rows as rows
-from server.store_publications import Publications, add_event, begin_publication
+from server.store_publications import Publications, add_event, begin_publication, discard
 from server.store_rows import SCHEMA, SCHEMA_VERSION, Event, JobRow, OutputRow, get_job
 from server.store_writer import Ballast, Writer
 
@@ -248,7 +248,7 @@ class Store:
         return await self._writer.submit(change, sync=True, vital=True)
 
     async def delete(self, job_id: str) -> None:
-        """Forget a job that has ended; then its files are the caller's to remove.
+        """Forget a job that has ended; then its files are the caller's to remove, also in the object storage.
 
         Raises JobRunning, UnknownJob.
         """
@@ -259,6 +259,7 @@ class Store:
                 raise JobRunning(f"job {job_id} has not ended; cancel it first")
             if not job.closed:
                 raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
+            discard(db, job)
             _forget(db, job_id)
 
         await self._writer.submit(change)

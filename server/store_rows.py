@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import Error
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = f"""
 create table if not exists jobs(
@@ -46,6 +46,9 @@ create table if not exists publications(
   place text not null default '',             -- the storage that has the files
   error text
 ) without rowid;
+create table if not exists discarded(         -- what is still to be deleted in a storage
+  key text primary key, place text not null
+) without rowid;
 pragma user_version={SCHEMA_VERSION};
 """
 
@@ -67,6 +70,11 @@ class OutputRow:
     bytes: int
     sha256: str
     path: str
+
+
+def key_of(job_id: str, output: OutputRow) -> str:
+    """What a storage keeps a job's file under: by job and content."""
+    return f"{job_id}/{output.sha256[:32]}/{output.name}"
 
 
 @dataclass(frozen=True, slots=True)

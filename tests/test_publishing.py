@@ -19,7 +19,7 @@ from server.viewing import published
 from server.wire import Order
 from server.wire_events import Completed
 from tests.browser import needs_chromium, open_browser
-from tests.serving import data_dir, library, run, served
+from tests.serving import SLOW, data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -196,6 +196,85 @@ def test_retrying_ends_when_its_time_is_over(data_dir, endpoint, monkeypatch):
             assert [event["attempt"] for event in failed] == list(range(1, len(failed) + 1))
             assert ["retry_in_s" in event for event in failed] == [True] * (len(failed) - 1) + [False]
             assert {event["error"]["code"] for event in failed} == {"oss_unreachable"}
+
+    run(main())
+
+
+async def until(condition):
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not come to that")
+
+
+def test_an_upload_that_failed_or_never_was_is_begun_again_by_hand(data_dir, endpoint):
+    storage, url = endpoint
+
+    async def main():
+        async with served(data_dir) as it:
+            never = await it.video()
+            await it.ended(never)
+            refused = await it.post(f"/v1/jobs/{never}/publish", 409)
+            assert refused["error"]["code"] == "no_storage"
+        wrong = settings_for(url, oss_access_key_secret="wrong")  # noqa: S106  # it opens nothing
+        async with served(data_dir, **wrong) as it:
+            failed = await it.video()
+            before = await log_of(it, failed)
+        async with served(data_dir, **settings_for(url)) as it:
+            for job in (never, failed):
+                begun = await it.post(f"/v1/jobs/{job}/publish", 202)
+                assert begun["publication"]["state"] == "uploading"
+                events = await log_of(it, job)
+                assert events[-1].type == "job.published"
+                assert (await it.get(f"/v1/jobs/{job}"))["publication"]["error"] is None
+                again = await it.post(f"/v1/jobs/{job}/publish", 200)
+                assert again["last_seq"] == events[-1].seq
+            assert [event.seq for event in before] == [event.seq for event in events[: len(before)]]
+            assert json.loads(events[len(before) - 1].data)["retry_in_s"] > 0
+            await it.post("/v1/jobs/none/publish", 404)
+            waiting = await it.video(**SLOW)
+            refused = await it.post(f"/v1/jobs/{waiting}/publish", 409)
+            assert refused["error"]["code"] == "nothing_to_publish"
+        assert len(storage.objects) == 6
+
+    run(main())
+
+
+def test_deleting_a_job_deletes_its_objects_whatever_the_storage_does_meanwhile(data_dir, endpoint):
+    storage, url = endpoint
+
+    async def main():
+        async with served(data_dir, **settings_for(url)) as it:
+            kept, gone, later = [await it.video() for _ in range(3)]
+            for job in (kept, gone, later):
+                await log_of(it, job)
+            assert len(storage.objects) == 9
+            storage.faults.extend([503, "reset", None, "lost"])
+            await it.http.delete(f"/v1/jobs/{gone}")
+            await until(lambda: len(storage.objects) == 6)
+            storage.down = True
+            await it.http.delete(f"/v1/jobs/{later}")
+        async with served(data_dir, **settings_for(url)) as it:  # it has not forgotten
+            storage.down = False
+            await until(lambda: len(storage.objects) == 3)
+            assert all(f"/{kept}/" in name for name in storage.objects)
+            assert (await it.get(f"/v1/jobs/{kept}"))["publication"]["state"] == "published"
+
+    run(main())
+
+
+def test_what_goes_for_its_age_stays_in_the_object_storage(data_dir, endpoint, monkeypatch):
+    monkeypatch.setattr("server.runner.SWEEP_S", 0.02)
+    storage, url = endpoint
+
+    async def main():
+        async with served(data_dir, keep_days=0, **settings_for(url)) as it:
+            job = await it.video()
+            while (await it.http.get(f"/v1/jobs/{job}")).status != 404:  # noqa: ASYNC110  # bounded by the test
+                await asyncio.sleep(0.02)
+        assert len(storage.objects) == 3
+        assert storage.seen["DELETE"] == 0
 
     run(main())
 

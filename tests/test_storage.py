@@ -15,9 +15,9 @@ from core.errors import BadInput
 from server.cli import main as cli
 from server.problems import Refused
 from server.settings import ServerSettings, region_of
-from server.storage import LocalStorage, StorageError, in_thread, key_of, link_secret
+from server.storage import LocalStorage, StorageError, in_thread, link_secret
 from server.storage_oss import OssStorage, checksum
-from server.store_rows import OutputRow
+from server.store_rows import OutputRow, key_of
 from tests.serving import run
 
 KEY = "video_1/" + "ab" * 16 + "/video.mp4"
