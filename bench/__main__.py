@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import pkgutil
 import sys
 
@@ -20,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(names())}")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--device", help="what networks run on, as the setting: cpu, cuda, cuda:1 ...")
     options = parser.parse_args(arguments)
+    if options.device:
+        os.environ["LIPSTREAM_DEVICE"] = options.device
     unknown = sorted(set(options.names) - set(names()))
     if unknown:
         print(f"bench: no bench {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr)

@@ -9,17 +9,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench import Figure
+from bench import Figure, _speech_device
 from bench._plain_speech import PlainDecoder, generated
+from core.engines.devices import device_of, dtype_of
 from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.sampling import Sampling
 from core.engines.gpt_sovits.vocoder import Vocoder
+from core.engines.neural import NeuralSettings
 from core.nets.gpt_sovits.sovits import RATE, Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
 from core.nets.gpt_sovits.weights import fold_weight_norm
@@ -34,12 +37,27 @@ _CHARACTERS, _TOKENS_PER_CHARACTER = 100, 6  # Chinese, four characters a second
 
 
 def figures() -> Iterator[Figure]:
-    """See the module."""
+    """See the module. On a GPU (`--device cuda`) instead what it does with v2ProPlus."""
+    device = device_of(NeuralSettings().device)
+    if device.type == "cuda":
+        yield from on_device(device)
+        return
     with torch.inference_mode():
         yield from _tokens()
         with _one_core():
             yield from _sound()
         yield from _whole()
+
+
+def on_device(device: torch.device, rows: int = 16, tokens: int = 250) -> Iterator[Figure]:
+    """v2ProPlus on `device`: one sentence of 10 s, and 16."""
+    packing = "int8" if device.type == "cpu" else None
+    keys = _weights("v2_t2s_keys.json", "t2s")
+    talker = Text2Semantic.from_checkpoint(keys, _config(), packing).to(device)
+    singer = Synthesizer.from_checkpoint(_weights("v2ProPlus_sovits_keys.json"), {}).to(device)
+    singer.dec.to(dtype_of("auto", device))
+    requests = [_request(Sampling(), seed, tokens) for seed in range(rows)]
+    yield from _speech_device.figures(talker, singer, requests)
 
 
 @contextmanager
@@ -109,7 +127,8 @@ def _tokens() -> Iterator[Figure]:
     position = exact.ar_audio_position.rows(length)[_PROMPT]
 
     def step(net: Text2Semantic, rows: int) -> Callable[[], object]:
-        return lambda: net.step([5] * rows, [_PROMPT] * rows, [length] * rows, caches[net])
+        token, place, filled = (torch.full((rows,), n) for n in (5, _PROMPT, length))
+        return partial(net.step, token, place, filled, caches[net], length + 1)
 
     ways = {
         "plain": lambda: plain.step(5, position),
@@ -154,7 +173,8 @@ def _effect(exact: Text2Semantic, fast: Text2Semantic) -> Iterator[Figure]:
         cache = net.cache(1, _PHONES + _PROMPT + 60)
         logits = [net.prefill(wanted.phones, wanted.bert, torch.tensor(wanted.prompt), cache, 0)]
         for k, token in enumerate(row.tokens):
-            logits.append(net.step([token], [_PROMPT + k], [_PHONES + _PROMPT + k], cache)[0])
+            last, place, length = (torch.tensor([n]) for n in (token, _PROMPT + k, _PHONES + _PROMPT + k))
+            logits.append(net.step(last, place, length, cache, _PHONES + _PROMPT + k + 1)[0])
         lines.append(torch.stack(logits))
     off = (lines[1] - lines[0]).square().mean().sqrt() / lines[0].std()
     same = (lines[0].argmax(1) == lines[1].argmax(1)).float().mean()

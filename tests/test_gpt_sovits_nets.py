@@ -95,8 +95,9 @@ def test_rows_of_different_length_do_not_see_each_other():
         net.prefill(text, bert, prompt, together, row)
         single = net.cache(1, 40)
         net.prefill(text, bert, prompt, single, 0)
-        alone.append(net.step([7], [6], [lengths[row]], single)[0])
-    got = net.step([7] * 3, [6] * 3, lengths, together)
+        numbers = (torch.tensor([n]) for n in (7, 6, lengths[row]))
+        alone.append(net.step(*numbers, single, lengths[row] + 1)[0])
+    got = net.step(*torch.tensor([[7] * 3, [6] * 3, lengths]), together, 32)
     torch.testing.assert_close(got, torch.stack(alone), atol=1e-5, rtol=0)
 
 

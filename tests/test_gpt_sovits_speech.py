@@ -9,8 +9,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from core.engines.gpt_sovits.decoder import EARLIEST_END, Decoder, Request
+from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.sampling import Sampling, draw
+from core.engines.gpt_sovits.step import EARLIEST_END
 from core.engines.gpt_sovits.utterance import TRIES, Pace, utter
 from core.engines.gpt_sovits.vocoder import AHEAD, LATER, Vocoder, length, stops
 from core.errors import Error
@@ -107,11 +108,12 @@ def test_a_sentence_ends_by_itself_but_not_among_its_first_tokens(ending):
 
 
 def test_drawing_never_leaves_the_likeliest_few():
-    logits = torch.randn(200, generator=torch.Generator().manual_seed(1))
-    best = set(logits.topk(5).indices.tolist())
-    generator = torch.Generator().manual_seed(2)
-    drawn = {draw(logits, Sampling(top_k=5), generator) for _ in range(300)}
-    assert drawn == best
+    logits = torch.randn(200, generator=torch.Generator().manual_seed(1)).expand(300, -1)
+    noise = torch.empty(300, 200).exponential_(generator=torch.Generator().manual_seed(2))
+    few, all_of_it = torch.full((300,), 5), torch.ones(300)
+    assert set(draw(logits, noise, few, all_of_it, all_of_it).tolist()) == set(
+        logits[0].topk(5).indices.tolist()
+    )
 
 
 def test_not_a_number_fails_its_own_sentence_and_no_other(talker):

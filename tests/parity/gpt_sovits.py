@@ -175,7 +175,8 @@ def _teacher(nets: Nets, name: str, case: Case) -> Iterator[Check]:
     cache = net.cache(1, places + len(case["forced_tokens"]))
     logits = [net.prefill(phones, tensor(case, "bert")[0], prompt, cache, 0)]
     for k, token in enumerate(case["forced_tokens"].tolist()):
-        logits.append(net.step([token], [len(prompt) + k], [places + k], cache)[0])
+        last, place, length = (torch.tensor([n]) for n in (token, len(prompt) + k, places + k))
+        logits.append(net.step(last, place, length, cache, places + k + 1)[0])
     yield close("logits", torch.stack(logits)[tensor(case, "steps")], case["logits"], 1e-4)
 
 
@@ -204,13 +205,13 @@ def _batch(nets: Nets, name: str, case: Case) -> Iterator[Check]:
 
 def _sampling(nets: Nets, name: str, case: Case) -> Iterator[Check]:
     for k in range(sum(key.startswith("logits_") for key in case)):
-        top_k, top_p, temperature, penalty = case[f"params_{k}"].tolist()
-        logits = tensor(case, f"logits_{k}")[0]
-        seen = torch.zeros(len(logits), dtype=torch.bool)
-        seen[tensor(case, f"previous_{k}")[0]] = True
+        top_k, top_p, temperature, penalty = tensor(case, f"params_{k}").float()[:, None]
+        logits = tensor(case, f"logits_{k}")[:1]
+        seen = torch.zeros(logits.shape, dtype=torch.bool)
+        seen[0, tensor(case, f"previous_{k}")[0]] = True
         logits = penalised(logits, seen, penalty)
-        yield close(f"penalised_logits_{k}", logits, case[f"penalised_logits_{k}"][0], 1e-6)
-        got = probabilities(logits, Sampling(int(top_k), top_p, temperature))
+        yield close(f"penalised_logits_{k}", logits[0], case[f"penalised_logits_{k}"][0], 1e-6)
+        got = probabilities(logits, top_k.long(), top_p, temperature)[0]
         wanted = case[f"probs_{k}"][0]
         yield close(f"probs_{k}", got, wanted, 1e-6)
         yield exact(f"support_{k}", got > 0, wanted > 0)

@@ -36,7 +36,12 @@ class Pair:
     sovits: Synthesizer
     symbols: Version
     key: str
-    bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the two take now, the decoder's cache included."""
+        sound: list[int] = [tensor.nbytes for tensor in self.sovits.state_dict().values()]
+        return self.decoder.bytes + sum(sound)
 
 
 class Models:
@@ -64,6 +69,7 @@ class Models:
         packing = None
         if self.device.type == "cpu":
             packing = "int8" if self.settings.precision == "fast" else "float32"
+        quick = torch.float32 if self.device.type == "mps" else dtype_of("auto", self.device)
         try:
             talker = Text2Semantic.from_checkpoint(first.weights, first.config, packing).to(self.device)
             singer = Synthesizer.from_checkpoint(second.weights, second.config).to(self.device)
@@ -71,11 +77,12 @@ class Models:
             raise BadInput(
                 "weights_wrong", f"{t2s} or {sovits} does not have the parts its kind has: {error}"
             ) from error
-        if self.settings.precision != "float32" and dtype_of("auto", self.device) is torch.bfloat16:
-            singer.dec.to(torch.bfloat16)
+        if self.settings.precision != "float32":
+            singer.dec.to(quick)
+        if self.settings.precision == "fast" and packing is None:
+            talker.to(quick)
         symbols: Version = "v1" if second.version == "v1" else "v2"
-        held = talker.bytes() + sum(tensor.nbytes for tensor in singer.state_dict().values())
-        return Pair(Decoder(talker, self.settings.rows), singer, symbols, _identity(sovits), held)
+        return Pair(Decoder(talker, self.settings.rows), singer, symbols, _identity(sovits))
 
     @cached_property
     def hubert(self) -> nn.Module:

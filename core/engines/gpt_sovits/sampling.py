@@ -1,6 +1,7 @@
 """Draw the next semantic token: repetition penalty, top-p, temperature, top-k, in this order.
 
 The order and its details are those of GPT-SoVITS (AR/models/utils.py): how voices sound depends on them.
+Rows are drawn together and each as it wants to be; nothing branches on a value, so a GPU can record it.
 """
 
 from dataclasses import dataclass
@@ -19,31 +20,34 @@ class Sampling:
     repetition_penalty: float = 1.35
 
 
-def penalised(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """`logits` (n,) with those of tokens that were `seen`, bool (n,), made less likely."""
-    if penalty == 1.0:
-        return logits
+def penalised(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
+    """`logits` (rows, n) with those of tokens that were `seen`, bool (rows, n), made less likely.
+
+    penalty: (rows,), `Sampling.repetition_penalty` of each.
+    """
+    penalty = penalty[:, None]
     return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
-    """float32 (n,) that sum to 1, of penalised logits float32 (n,)."""
-    if sampling.top_p < 1.0:
-        order = logits.sort(descending=True)
-        # The token that crosses the threshold goes too; only the likeliest always stays.
-        out = order.values.softmax(-1).cumsum(-1) > sampling.top_p
-        out[0] = False
-        logits = logits.masked_fill(torch.zeros_like(out).scatter(0, order.indices, out), -torch.inf)
-    logits = logits / max(sampling.temperature, 1e-5)
-    if sampling.top_k < len(logits):
-        least = logits.topk(sampling.top_k).values[-1]
-        logits = logits.masked_fill(logits < least, -torch.inf)
-    return logits.softmax(-1)
+def probabilities(logits: Tensor, top_k: Tensor, top_p: Tensor, temperature: Tensor) -> Tensor:
+    """float32 (rows, n), each row summing to 1, of penalised logits float32 (rows, n).
+
+    top_k int64, top_p and temperature float32, (rows,): those of `Sampling`, a row each.
+    """
+    order = logits.sort(descending=True)
+    # The token that crosses the threshold goes too; only the likeliest always stays.
+    out = (order.values.softmax(-1).cumsum(-1) > top_p[:, None]) & (top_p < 1)[:, None]
+    out[:, 0] = False
+    least = order.values.masked_fill(out, -torch.inf).gather(1, top_k.clamp_max(logits.shape[1])[:, None] - 1)
+    logits = logits.masked_fill(torch.zeros_like(out).scatter(1, order.indices, out), -torch.inf)
+    kept = logits.masked_fill(logits < least, -torch.inf)
+    return (kept / temperature.clamp_min(1e-5)[:, None]).softmax(-1)
 
 
-def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """A token, of penalised logits float32 (n,) on the CPU."""
-    if sampling.top_k == 1:
-        return int(logits.argmax())
-    chances = probabilities(logits, sampling)
-    return int((chances / torch.empty_like(chances).exponential_(generator=generator)).argmax())
+def draw(logits: Tensor, noise: Tensor, top_k: Tensor, top_p: Tensor, temperature: Tensor) -> Tensor:
+    """A token a row, int64 (rows,), of penalised logits float32 (rows, n).
+
+    noise: float32 (rows, n), of the exponential distribution. The rest as in `probabilities`.
+    """
+    drawn = (probabilities(logits, top_k, top_p, temperature) / noise).argmax(-1)
+    return torch.where(top_k == 1, logits.argmax(-1), drawn)

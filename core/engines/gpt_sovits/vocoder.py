@@ -113,10 +113,10 @@ class Vocoder:
         """Sound of the next settled latents."""
         if latents.shape[2] == 0 and not last:
             return np.zeros(0, np.float32)
-        samples = self._stream.push(latents.to(self._voice.device), last)
-        if not bool(torch.isfinite(samples).all()):
+        samples: Samples = self._stream.push(latents.to(self._voice.device), last).cpu().numpy()
+        if not np.isfinite(samples).all():
             raise Error("the SoVITS network gave numbers that are not finite: a damaged checkpoint?")
-        return samples.cpu().numpy()
+        return samples
 
     def _window(self, stop: int, ends: bool) -> Tensor:
         """Latents of the tokens from the last window's to `stop`, less those it only looks ahead at."""

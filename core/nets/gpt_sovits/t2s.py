@@ -2,12 +2,13 @@
 
 Post-norm decoder over [text ; audio]: text rows see all text, audio rows see all text and the audio before
 them. Knows nothing of sampling or of requests: a caller prefills rows of a `Cache` and steps them together.
-Key names are those of the published `.ckpt` without their `model.` prefix.
+A step is a function of tensors alone, so that a GPU can record it. Key names are those of the published
+`.ckpt` without their `model.` prefix.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,10 +78,20 @@ class Cache:
             for k, old in enumerate(tensors):
                 tensors[k] = functional.pad(old, grow)
 
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return 2 * len(self.keys) * self.keys[0].nbytes
+
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` positions of row `source` over row `target`."""
         for tensor in (*self.keys, *self.values):
             tensor[target, :, :length] = tensor[source, :, :length]
+
+    def wipe(self, row: int) -> None:
+        """Forget a row that may hold what is not a number."""
+        for tensor in (*self.keys, *self.values):
+            tensor[row] = 0
 
 
 class SelfAttention(nn.Module):
@@ -129,13 +140,14 @@ class Position(nn.Module):
         self._table: Tensor | None = None
 
     def rows(self, stop: int) -> Tensor:
-        """float32 (at least stop, width), already times alpha."""
+        """(at least stop, width) in alpha's type, already times alpha."""
         if self._table is None or len(self._table) < stop:
             size = max(1024, 2 * stop)
             place = torch.arange(size, dtype=torch.float32, device=self.alpha.device)[:, None]
             pace = torch.arange(0, self.width, 2, dtype=torch.float32, device=self.alpha.device)
             angle = place * torch.exp(pace * -(math.log(10_000.0) / self.width))
-            self._table = self.alpha * torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+            table = self.alpha * torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+            self._table = table.to(self.alpha.dtype)
         return self._table
 
 
@@ -225,7 +237,7 @@ class Text2Semantic(nn.Module):
         prompt: int64 (P,), the reference's semantic tokens, may be empty.
         The row then holds T + P positions. If P is 0 the logits are those after the text.
         """
-        text = self.ar_text_embedding(phones) + self.bert_proj(bert.T)
+        text = self.ar_text_embedding(phones) + self.bert_proj(bert.T.to(self.bert_proj.weight.dtype))
         text = text + self.ar_text_position.rows(len(phones))[: len(phones)]
         audio = self.ar_audio_embedding(prompt)
         audio = audio + self.ar_audio_position.rows(len(prompt))[: len(prompt)]
@@ -243,34 +255,36 @@ class Text2Semantic(nn.Module):
         return y
 
     @torch.inference_mode()
-    def step(
-        self, tokens: Sequence[int], places: Sequence[int], lengths: Sequence[int], cache: Cache
-    ) -> Tensor:
+    def step(self, tokens: Tensor, places: Tensor, lengths: Tensor, cache: Cache, stop: int) -> Tensor:
         """Append one token to each of the first len(tokens) rows; return the next logits, (rows, tokens).
 
-        places[b]: the token's number among the row's audio tokens, the prompt's included.
-        lengths[b]: positions that row b already holds. The cache must have room for one more in each.
+        tokens: int64 (rows,). places: int64 (rows,), the token's number among the row's audio tokens, the
+        prompt's included. lengths: int64 (rows,), positions that a row already holds, each below `stop`.
+        All are on the net's device. Nothing but the shapes depends on `rows` and `stop`, and no shape on a
+        value: what was recorded of one call holds for any other with the same two.
         """
         rows = len(tokens)
-        device = self.device
-        position = self.ar_audio_position.rows(max(places) + 1)
-        x = self.ar_audio_embedding(torch.tensor(tokens, device=device))
-        x = (x + position[torch.tensor(places, device=device)])[:, None]  # (rows, 1, width)
-        stop = max(lengths) + 1
-        which = torch.arange(rows, device=device) if rows > 1 else 0
-        ends = torch.tensor(lengths, device=device) if rows > 1 else lengths[0]
-        seen = None
-        if min(lengths) + 1 < stop:
-            reach = torch.tensor(lengths, device=device)[:, None, None, None]
-            seen = torch.arange(stop, device=device) <= reach  # (rows, 1, 1, stop)
+        position = self.ar_audio_position.rows(cache.slots)
+        x = (self.ar_audio_embedding(tokens) + position[places])[:, None]  # (rows, 1, width)
+        which = torch.arange(rows, device=x.device)
+        seen = torch.arange(stop, device=x.device) <= lengths[:, None]
+        hidden = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, -torch.inf)
+        hidden = hidden[:, None, None]  # (rows, 1, 1, stop)
         for k, layer in enumerate(self.layers):
             query, key, value = layer.project(x)
             keys, values = cache.keys[k], cache.values[k]
-            keys[which, :, ends] = key[:, :, 0]
-            values[which, :, ends] = value[:, :, 0]
-            mixed = functional.scaled_dot_product_attention(
-                query, keys[:rows, :, :stop], values[:rows, :, :stop], attn_mask=seen
-            )
-            x = layer.finish(x, mixed)
+            keys[which, :, lengths] = key[:, :, 0]
+            values[which, :, lengths] = value[:, :, 0]
+            x = layer.finish(x, _mixed(query, keys[:rows, :, :stop], values[:rows, :, :stop], hidden))
         y: Tensor = self.ar_predict_layer(x[:, 0])
         return y
+
+
+def _mixed(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
+    """Attention of one query a row, (B, H, 1, D). hidden: (B, 1, 1, S), 0 where a row may look, else -inf."""
+    if query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, keys, values, attn_mask=hidden)
+    # A CPU's fused kernel is made for many queries; for one the two products take two thirds of its time.
+    scores = (query * query.shape[3] ** -0.5) @ keys.mT + hidden
+    mixed: Tensor = scores.softmax(-1) @ values
+    return mixed
