@@ -25,10 +25,26 @@ _CHUNK = 1 << 20
 _HUB = "https://huggingface.co"
 
 
-def installed(folder: Path, own: Mapping[str, Path] | None = None) -> frozenset[str]:
-    """Names of the checkpoints that lie in `folder` in full length, and of the user's `own` files."""
+class Installed(frozenset[str]):
+    """Names of checkpoints that can be loaded. astray: the user's own files that are not where he said."""
+
+    astray: Mapping[str, Path]
+
+    def __new__(cls, names: Iterable[str], astray: Mapping[str, Path]) -> "Installed":
+        made = super().__new__(cls, names)
+        made.astray = astray
+        return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (frozenset(self), dict(self.astray)))
+
+
+def installed(folder: Path, own: Mapping[str, Path] | None = None) -> Installed:
+    """Names of the checkpoints that lie in `folder` in full length, or are the user's `own` files."""
+    own = own or {}
     there = {c.name for c in CHECKPOINTS.values() if _length(folder / c.file) == c.size}
-    return frozenset(there | {name for name, path in (own or {}).items() if path.is_file()})
+    astray = {name: path for name, path in own.items() if not path.is_file()}
+    return Installed((there | own.keys()) - astray.keys(), astray)
 
 
 def locate(name: str, folder: Path, own: Mapping[str, Path] | None = None) -> Path:

@@ -111,7 +111,12 @@ async def set_weights(request: web.Request) -> web.Response:
     if not names:
         raise Refused(400, "invalid_request", "send weights_path", "weights_path")
     if not house.speaker.refers:
-        return _done(name for name in _WEIGHTS if name in said)
+        raise Refused(
+            400,
+            "no_cloned_voices",
+            "no engine that speaks with GPT-SoVITS models can run here; lipstream engines says what it lacks",
+            "weights_path",
+        )
     for part, name in names.items():
         house.speaker.use_model(PurePath(name.replace("\\", "/")).name, part)
     return _done(())
@@ -162,7 +167,6 @@ def _reference(house: House, wanted: OldSpeech) -> Reference | None:
     )
 
 
-_WEIGHTS = ("weights_path", "gpt_model_path", "sovits_weights_path", "sovits_model_path")
 _REFERENCE = (
     *("ref_audio_path", "refer_wav_path", "prompt_text", "prompt_lang", "prompt_language"),
     *("aux_ref_audio_paths", "inp_refs"),

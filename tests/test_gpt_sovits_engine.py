@@ -17,7 +17,7 @@ from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.base import Style
 from core.engines.gpt_sovits.engine import PAUSE_S, GptSovits
-from core.engines.gpt_sovits.settings import PARTS, GptSovitsSettings
+from core.engines.gpt_sovits.settings import GptSovitsSettings, parts
 from core.engines.gpt_sovits.utterance import TRIES, Pace
 from core.engines.gpt_sovits.voices import add_voice
 from core.engines.neural import NeuralSettings
@@ -218,7 +218,7 @@ def test_a_net_of_another_layout_is_refused_with_what_does_not_fit(settings, tmp
 def test_the_engine_is_in_the_table_and_speaks_with_an_installations_own_files(
     settings, tmp_path, monkeypatch
 ):
-    own = {PARTS[part]: str(getattr(settings, part)) for part in PARTS}
+    own = {name: str(getattr(settings, part)) for part, name in parts().items()}
     own["gpt-sovits-speaker"] = own["chinese-hubert"]  # not needed by v2, but it must be there
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(own))
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
@@ -236,7 +236,7 @@ def test_the_engine_is_in_the_table_and_speaks_with_an_installations_own_files(
 
 def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
     """The whole product: text to fragments, spoken by networks from real checkpoint files."""
-    own = {PARTS[part]: str(getattr(settings, part)) for part in PARTS}
+    own = {name: str(getattr(settings, part)) for part, name in parts().items()}
     own["gpt-sovits-speaker"] = own["chinese-hubert"]
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(own))
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
@@ -244,7 +244,7 @@ def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
     add_voice(tmp_path / "voices", "anna", recording(), text="The dog ran.", language="en")
 
     async def run():
-        spec = replace(ENGINES["speech"]["gpt-sovits"], weights=())
+        spec = replace(ENGINES["speech"]["gpt-sovits"], sets=())
         monkeypatch.setitem(ENGINES["speech"], "gpt-sovits", spec)
         items = []
 

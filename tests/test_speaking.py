@@ -113,10 +113,10 @@ def test_what_means_nothing_is_named_in_a_header(data_dir):
                 '299 lipstream "no meaning here: top_k, batch_size, ref_audio_path, prompt_text"'
             )
             response, data = await sound(
-                it, "GET", "/set_gpt_weights", params={"weights_path": "x.ckpt", "a\r\nb": "c"}
+                it, "GET", "/change_refer", params={"prompt_text": "x", "a\r\nb": "c"}
             )
             assert json.loads(data) == {"message": "success"}
-            assert "weights_path" in response.headers["Warning"]
+            assert "reference" in response.headers["Warning"]
 
     run(main())
 
@@ -134,6 +134,13 @@ def test_what_means_nothing_is_named_in_a_header(data_dir):
         ("/change_refer", {}, 400, "send refer_wav_path"),
         ("/change_refer", {"refer_wav_path": "/etc/passwd"}, 400, "media_paths"),
         ("/set_gpt_weights", {}, 400, "weights_path"),
+        ("/set_gpt_weights", {"weights_path": "x.ckpt"}, 400, "no engine that speaks with GPT"),
+        (
+            "/set_sovits_weights",
+            {"weights_path": "x.pth"},
+            400,
+            "no engine that speaks with GPT",
+        ),
         ("/control", {"command": "exit"}, 403, "setting `control`"),
     ],
 )

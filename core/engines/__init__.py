@@ -6,13 +6,14 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable
-from core.weights_table import CHECKPOINTS
+from core.weights import Installed
+from core.weights_table import CHECKPOINTS, SETS
 
 # Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep: beside
 # an encoder that keeps the cores busy, spinning made a network forty times slower. But not at once: waking
@@ -28,6 +29,7 @@ class EngineSpec:
     target: "module:Class", imported on first use. about: one line for people.
     packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
     packages. A setting that is set counts among the weights that are there.
+    sets: of `core.weights_table.SETS`, the best first: one of them must be whole.
     bring: how to get what `lipstream models` does not know, for people.
     wants_gpu: without a GPU it is so slow that "auto" passes it over.
     """
@@ -36,6 +38,7 @@ class EngineSpec:
     about: str
     packages: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
     extra: str = ""
     settings: tuple[str, ...] = ()
     bring: str = ""
@@ -44,7 +47,7 @@ class EngineSpec:
     def missing(self, weights: Container[str] = ()) -> list[str]:
         """Names of packages and weights this machine lacks."""
         lacking = [p for p in self.packages if importlib.util.find_spec(p) is None]
-        lacking += [w for w in self.weights if w not in weights]
+        lacking += self._lacking(weights)
         return lacking + [f"the setting {s}" for s in self.settings if s not in weights]
 
     def remedy(self, weights: Container[str] = ()) -> str:
@@ -52,12 +55,24 @@ class EngineSpec:
         steps = []
         if any(importlib.util.find_spec(p) is None for p in self.packages):
             steps.append(f"pip install 'lipstream[{self.extra}]'")
-        if lacking := [w for w in self.weights if w not in weights]:
-            steps.append(self.bring or f"lipstream models download {' '.join(lacking)}")
+        lacking, wrong = self._lacking(weights), _astray(weights)
+        if get := [w for w in lacking if w not in wrong]:
+            steps.append(self.bring or f"lipstream models download {' '.join(get)}")
         for setting in self.settings:
             if setting not in weights:
                 steps.append(self.bring or f"export LIPSTREAM_{setting.upper()}=...")
-        return f"get it with: {' && '.join(steps)}" if steps else ""
+        advice = [f"get it with: {' && '.join(steps)}"] if steps else []
+        if places := [str(wrong[w]) for w in lacking if w in wrong]:
+            advice.insert(0, f"there is no file {', '.join(places)}: correct own_weights")
+        return "; ".join(advice)
+
+    def _lacking(self, weights: Container[str]) -> list[str]:
+        """Weights that are not there; if no set is whole, those of the one of which most is there."""
+        sets = [SETS[name] for name in self.sets]
+        wanted = list(self.weights)
+        if not any(all(w in weights for w in one) for one in sets):
+            wanted += max(sets, key=lambda one: sum(w in weights for w in one), default=())
+        return [w for w in wanted if w not in weights]
 
 
 # By kind, in order of preference; the last of each kind needs nothing.
@@ -67,14 +82,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             "core.engines.gpt_sovits.engine:GptSovits",
             "GPT-SoVITS: your own cloned voices, natural, streaming",
             packages=("torch", "transformers"),
-            weights=(
-                "gpt-sovits-t2s",
-                "gpt-sovits-v2proplus",
-                "gpt-sovits-speaker",
-                "chinese-hubert",
-                "chinese-roberta",
-                "chinese-roberta-tokens",
-            ),
+            sets=("voice-v2proplus", "voice-v2pro", "voice-v2", "voice-v1"),
             extra="neural",
         ),
         "gpt-sovits-http": EngineSpec(
@@ -232,7 +240,8 @@ def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
             "unknown_engine", f"there is no {kind} engine {wanted!r}; there are: auto, {known}", kind
         )
     if missing := specs[wanted].missing(weights):
-        raise EngineUnavailable(wanted, [_described(m) for m in missing], specs[wanted].remedy(weights))
+        told = [_described(m, _astray(weights)) for m in missing]
+        raise EngineUnavailable(wanted, told, specs[wanted].remedy(weights))
     return wanted
 
 
@@ -242,8 +251,14 @@ def has_gpu() -> bool:
     return apple or Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
 
 
-def _described(missing: str) -> str:
-    """What is missing, for people: of weights the size, too."""
+def _astray(weights: Container[str]) -> Mapping[str, Path]:
+    return weights.astray if isinstance(weights, Installed) else {}
+
+
+def _described(missing: str, astray: Mapping[str, Path]) -> str:
+    """What is missing, for people: of weights the size, too, or where they were said to be."""
+    if missing in astray:
+        return f"weights {missing} (own_weights: {astray[missing]})"
     if missing not in CHECKPOINTS:
         return missing
     return f"weights {missing} ({CHECKPOINTS[missing].megabytes}, with terms to accept)"

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.config import Settings
-from core.weights import installed
+from core.weights import Installed, installed
 
 
 class NeuralSettings(Settings):
@@ -56,8 +56,9 @@ class NeuralSettings(Settings):
         """Where downloaded checkpoints lie."""
         return self.data_dir / "weights"
 
-    def weights(self) -> frozenset[str]:
+    def weights(self) -> Installed:
         """Names of the checkpoints that can be loaded, and of settings that an engine needs and that are set,
         as `core.engines.choose` wants them."""
         there = installed(self.weights_dir, self.own_weights)
-        return there | {name for name in ("gpt_sovits_url", "diffusion_model") if getattr(self, name)}
+        named = {name for name in ("gpt_sovits_url", "diffusion_model") if getattr(self, name)}
+        return Installed(there | named, there.astray)

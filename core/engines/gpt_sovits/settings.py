@@ -1,5 +1,6 @@
 """Where the GPT-SoVITS voice finds its files, and how it computes."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,16 +9,28 @@ from pydantic import Field
 
 from core.engines.neural import NeuralSettings
 from core.weights import known
+from core.weights_table import SETS
 
-PARTS = {
+_LISTENING = {
     "hubert": "chinese-hubert",
     "bert": "chinese-roberta",
     "tokens": "chinese-roberta-tokens",
     "speaker": "gpt-sovits-speaker",
-    "t2s": "gpt-sovits-t2s",
-    "sovits": "gpt-sovits-v2proplus",
 }
-"""Files this engine reads, and their names in `core.weights.CHECKPOINTS`."""
+_PAIRS = {
+    "voice-v2proplus": ("gpt-sovits-t2s", "gpt-sovits-v2proplus"),
+    "voice-v2pro": ("gpt-sovits-t2s", "gpt-sovits-v2pro"),
+    "voice-v2": ("gpt-sovits-t2s-v2", "gpt-sovits-v2"),
+    "voice-v1": ("gpt-sovits-t2s-v1", "gpt-sovits-v1"),
+}
+"""The model pair of each set of weights, the best first."""
+
+
+def parts(there: Container[str] = ()) -> dict[str, str]:
+    """Files this engine reads, their names in `core.weights_table`; the best pair whose set is there."""
+    whole = (name for name in _PAIRS if all(weights in there for weights in SETS[name]))
+    t2s, sovits = _PAIRS[next(whole, next(iter(_PAIRS)))]
+    return {**_LISTENING, "t2s": t2s, "sovits": sovits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +104,9 @@ def installed_settings() -> GptSovitsSettings:
     if shared.precision in ("auto", "float32"):
         precision = "auto" if shared.precision == "auto" else "float32"
     g2pw = shared.weights_dir / "G2PWModel"
+    places = {part: _place(shared, name) for part, name in parts(shared.weights()).items()}
     return GptSovitsSettings(
-        hubert=_place(shared, "hubert"),
-        bert=_place(shared, "bert"),
-        tokens=_place(shared, "tokens"),
-        speaker=_place(shared, "speaker"),
-        t2s=_place(shared, "t2s"),
-        sovits=_place(shared, "sovits"),
+        **places,
         voices=shared.voices_dir,
         g2pw=shared.g2pw or (g2pw if g2pw.is_dir() else None),
         precision=precision,
@@ -107,7 +116,6 @@ def installed_settings() -> GptSovitsSettings:
     )
 
 
-def _place(shared: NeuralSettings, part: str) -> Path:
+def _place(shared: NeuralSettings, name: str) -> Path:
     """Where a file is or would be; whoever reads it says so if it is not."""
-    name = PARTS[part]
     return shared.own_weights.get(name) or shared.weights_dir / known(name).file
