@@ -1,7 +1,10 @@
 """Enhancers with a script, for tests of the stages in front of them."""
 
+import os
 import threading
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -53,6 +56,25 @@ class Held(Clarity):
         """See `Clarity`."""
         if 16 in numbers:
             assert self.go_on.wait(30)
+        return super().enhance(patches, numbers, track, prepared, fidelity)
+
+
+class HeldByFile(Clarity):
+    """The same, in another process: it waits until there is a file where the environment's `GO_ON` says."""
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """See `Clarity`."""
+        ends = time.monotonic() + 60
+        while 16 in numbers and not Path(os.environ["GO_ON"]).exists():
+            assert time.monotonic() < ends
+            time.sleep(0.01)
         return super().enhance(patches, numbers, track, prepared, fidelity)
 
 

@@ -1,6 +1,7 @@
 """The server as a process: stopped in good order, killed, and started again on what it left."""
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -10,8 +11,11 @@ import textwrap
 from contextlib import asynccontextmanager
 
 import aiohttp
+import av
+import psutil
 import pytest
 
+from tests.crowds import write_group
 from tests.serving import data_dir, library, run
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -22,6 +26,7 @@ MAIN = """
     from core.engines import ENGINES, EngineSpec
     for name, target in (("choir", "Choir"), ("slow", "SlowChoir")):
         ENGINES["speech"][name] = EngineSpec(f"tests.serving:{target}", "for tests")
+    ENGINES["enhance"]["held"] = EngineSpec("tests.enhancers:HeldByFile", "for tests")
     from server.app import run
     from server.settings import ServerSettings
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
@@ -131,6 +136,42 @@ def test_a_job_outlives_three_kills_and_its_follower_misses_nothing(data_dir):
         assert (types.count("job.started"), types.count("job.completed")) == (4, 1)
 
     run(main(), 110)
+
+
+@pytest.mark.slow
+def test_an_enhancement_outlives_a_kill_and_is_made_again_whole(data_dir, tmp_path, monkeypatch):
+    video = write_group(
+        tmp_path / "one.mp4", lambda k: [(60, 40)], size=(320, 240), head=130, frames=60, sound=True
+    )
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go on"))
+
+    async def main():
+        form, seen = aiohttp.FormData(), []
+        form.add_field("file", video.read_bytes(), filename="one.mp4")
+        form.add_field("request", '{"engine": "held", "every": 2}')
+        async with running(data_dir) as it:
+            async with it.http.post("/v1/enhancements", data=form) as response:
+                job = (await response.json())["id"]
+            follower = asyncio.create_task(follow(it.url, job, seen, []))
+            await asyncio.wait_for(grown(seen, 4), 30)
+            children = psutil.Process(it.process.pid).children(recursive=True)
+            assert children  # what reads the video
+            assert await it.end(signal.SIGKILL) == -signal.SIGKILL
+        _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+        assert not left
+        (tmp_path / "go on").touch()
+        async with running(data_dir, int(it.url.rpartition(":")[2])) as it:
+            await asyncio.wait_for(follower, 30)
+            async with it.http.get(f"/v1/jobs/{job}/stream") as response:
+                return await it.job(job), seen, await response.read()
+
+    done, seen, growing = run(main(), 90)
+    assert (done["status"], done["attempt"]) == ("completed", 2)
+    assert done["metrics"]["frames"] == 60
+    assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
+    assert [m["type"] for m in seen].count("job.started") == 2
+    with av.open(io.BytesIO(growing)) as file:
+        assert sum(1 for _ in file.decode(video=0)) == 60
 
 
 @pytest.mark.slow
