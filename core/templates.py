@@ -11,6 +11,7 @@ A file that is used once is prepared in a folder `.once-...` beside them, which 
 import asyncio
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -150,12 +151,15 @@ class Templates:
                 self._kept[identity] = state
             return self._read(folder)
 
-    async def trim(self, beginning: str, most: int) -> None:
-        """Remove templates whose id has this beginning, but for the `most` that were kept last."""
-        found = sorted(self._folder.glob(f"{beginning}*/"), key=lambda path: path.stat().st_mtime)
-        for path in found[: max(0, len(found) - most)]:
-            with suppress(BadInput):  # somebody else removed it
-                await self.remove(path.name)
+    async def trim(self, beginning: str, most: int, unused_s: float = math.inf) -> None:
+        """Remove templates whose id has this beginning, but for the `most` used last, and of those what
+        has not been used for so many seconds."""
+        oldest = time.time() - unused_s
+        found = sorted((path.stat().st_mtime, path) for path in self._folder.glob(f"{beginning}*/"))
+        for place, (used, path) in enumerate(reversed(found)):
+            if place >= most or used < oldest:
+                with suppress(BadInput):  # somebody else removed it
+                    await self.remove(path.name)
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
@@ -214,6 +218,8 @@ class Templates:
         # A lock for each preparation: a job need not wait for one at another rate or size.
         async with self._locks[f"{identity} {key}"]:
             self.show(identity)  # it may have been removed meanwhile
+            with suppress(OSError):  # another's
+                os.utime(folder)  # it is used: see `trim`
             slot = (identity, key, "+".join(staffed.key for staffed in engines))
             template = self._open.get(slot)
             if template is None:

@@ -14,6 +14,7 @@ from server.problems import Refused
 from server.route import respond
 from server.store import Accepted, NewJob
 from server.uploads import Upload
+from server.video_work import BY_URL
 from server.viewing import opened_clip, stream
 from server.wire import Order
 
@@ -109,7 +110,7 @@ def asked_to_stream(request: web.Request) -> bool:
 
 def fetched_id(upload: Upload) -> str:
     """The id of a template that came by URL: by content, so that it is prepared once."""
-    return f"url_{upload.sha256[:20]}"
+    return f"{BY_URL}{upload.sha256[:20]}"
 
 
 def short(text: str) -> str:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -33,7 +34,7 @@ from server.stream.progress import Progress
 from server.stream.sockets import Lines
 from server.template_work import TemplateWork
 from server.uploads import Upload
-from server.video_work import VideoWork
+from server.video_work import BY_URL, KEPT_BY_URL, VideoWork
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, studio: Studio) -> 
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
         publish=publisher.publish if publisher else None,
+        tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     lines = Lines(settings.lines)
     catalog = Catalog(studio, templates, folder.root / "thumbnails")

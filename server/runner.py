@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -119,8 +119,12 @@ class Runner:
         keep_s: float,
         keep_bytes: int,
         publish: Callable[[str], None] | None = None,
+        tidy: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """publish: is told of completed jobs whose files are to be uploaded; None: nothing is."""
+        """publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
+
+        tidy: awaited now and then; removes what else is too old.
+        """
         self._store = store
         self._hub = hub
         self._clips = clips
@@ -130,6 +134,7 @@ class Runner:
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
         self._publish = publish
+        self._tidy = tidy
         self._running: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -304,6 +309,8 @@ class Runner:
             try:
                 await self._forget(await self._store.expire(self._keep_s, self._keep_bytes))
                 await asyncio.to_thread(self._store.ballast.fill)
+                if self._tidy is not None:
+                    await self._tidy()
             except (Error, OSError, sqlite3.Error):
                 log.exception("could not tidy up; trying again in %d s", SWEEP_S)
 

@@ -105,6 +105,9 @@ class ServerSettings(Settings):
     keep_gb: float = Field(default=20, gt=0)
     """Room for the files of ended jobs; the oldest go first."""
 
+    keep_template_days: float = Field(default=7, ge=0)
+    """Days that a template which came by URL with a video is kept after its last use."""
+
     ballast_mb: int = Field(default=16, ge=0)
     """Room on the disk that is given up when it is full, so that failures can still be recorded."""
 

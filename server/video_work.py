@@ -36,6 +36,9 @@ from server.wire_events import (
     SubtitleCue,
 )
 
+BY_URL = "url_"
+"""How the ids of templates begin that came by URL."""
+
 KEPT_BY_URL = 16
 """Templates that came by URL and are kept prepared; the one not used for longest goes first."""
 
@@ -126,7 +129,7 @@ class VideoWork:
                 )
             if order.template_sha256 is not None:  # it came with the job, and has done its work
                 await asyncio.to_thread(source.unlink, missing_ok=True)
-                await self._templates.trim(request.template.partition("_")[0] + "_", KEPT_BY_URL)
+                await self._templates.trim(BY_URL, KEPT_BY_URL)
         await render(request, self._studio, self._templates, sink, progress)
 
 

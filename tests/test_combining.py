@@ -1,6 +1,7 @@
 """The combining service of old: one request, one answer when the video is done."""
 
 import asyncio
+import json
 import os
 import shutil
 import time
@@ -251,6 +252,31 @@ def test_the_templates_of_urls_used_longest_ago_go(data_dir, presenter_clip, tmp
             await templates.keep(presenter_clip, "url_0", "x", sha256=digest)  # used again
             await templates.trim("url_", 2)
             assert [info.id for info in templates.all()] == ["sample", "url_0", "url_2"]
+
+    run(main())
+
+
+def test_templates_of_urls_that_nobody_uses_go_in_time(data_dir, monkeypatch):
+    monkeypatch.setattr("server.runner.SWEEP_S", 0.02)
+    days = 86_400
+    for name in ("url_old", "url_used", "mine"):
+        folder = data_dir / "templates" / name
+        shutil.copytree(data_dir / "templates/sample", folder)
+        told = json.loads((folder / "template.json").read_text())
+        (folder / "template.json").write_text(json.dumps(told | {"id": name}))
+        os.utime(folder, (time.time() - 3 * days,) * 2)
+
+    async def main():
+        async with served(data_dir, keep_template_days=4) as it:
+            await it.ended(await it.video(template="url_used"))
+            assert len(await asyncio.to_thread(it.house.catalog._templates.all)) == 4
+        async with served(data_dir, keep_template_days=2) as it:
+            for _ in range(400):
+                left = [one["id"] for one in (await it.get("/v1/templates"))["data"]]
+                if "url_old" not in left:
+                    break
+                await asyncio.sleep(0.02)
+            assert left == ["sample", "mine", "url_used"]
 
     run(main())
 
