@@ -17,8 +17,8 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
-from av.video.frame import VideoFrame
 
+from core.media_planes import wrapped
 from core.planes import Planes
 from core.types import Fragment, Samples
 
@@ -130,7 +130,7 @@ class LiveEncoder:
 
         lasting: ticks of the clock until the next one.
         """
-        frame = VideoFrame.from_numpy_buffer(planes, "yuv420p")
+        frame = wrapped(planes)
         frame.pts, frame.time_base = self._shown, Fraction(1, self._clock)
         (packet,) = self._video.encode(frame)  # one in, one out: that is what zerolatency means
         tick = self._ticks // self._clock

@@ -16,6 +16,7 @@ import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
 from core.errors import BadInput
+from core.media_planes import wrapped
 from core.planes import Planes, split, to_i420
 from core.types import Image
 
@@ -55,7 +56,7 @@ class ClipWriter:
 
     def add_planes(self, planes: Planes) -> None:
         """Append a frame given as planes of the clip's size (`core.planes`)."""
-        self.add(VideoFrame.from_numpy_buffer(planes, "yuv420p"))
+        self.add(wrapped(planes))
 
     def close(self, *, finish: bool = True) -> None:
         """Make the file whole; with `finish` False, only let go of it."""

@@ -4,12 +4,14 @@ import io
 import struct
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 from core.fmp4 import AUDIO_TRACK, VIDEO_TRACK, LiveEncoder, codec_names, with_lengths
+from core.media import write_clip
 from core.planes import to_i420
 from core.types import Fragment, frame_count, frame_start
 from tests.boxes import boxes, find, samples
@@ -125,6 +127,23 @@ def test_colours_come_back_as_they_went_in() -> None:
             assert (frame.colorspace, frame.color_range) == (1, 1)
             shown = frame.reformat(format="bgr24", src_colorspace="ITU709").to_ndarray()[SIZE // 2, SIZE // 2]
             assert np.abs(shown.astype(int) - colour).max() <= 4
+
+
+@pytest.mark.parametrize("size", [(480, 270), (322, 242), (480, 272)])
+def test_colours_are_where_they_belong_whatever_the_height(size: tuple[int, int], tmp_path: Path) -> None:
+    width, height = size
+    picture = np.full((height, width, 3), (200, 60, 60), np.uint8)
+    picture[height // 2 // 2 * 2 :] = 60, 60, 200
+    encoder = LiveEncoder(width, height, 25, None, crf=4)
+    made = encoder.video(to_i420(picture))
+    encoder.close()
+    write_clip(tmp_path / "clip.mp4", [picture], 25)
+    for data in (encoder.init.data + made.data, (tmp_path / "clip.mp4").read_bytes()):
+        with av.open(io.BytesIO(data)) as file:
+            (frame,) = file.decode(video=0)
+        assert (frame.width, frame.height) == size
+        shown = frame.reformat(format="bgr24", src_colorspace="ITU709").to_ndarray().astype(int)
+        assert np.abs(shown - picture).mean() < 2
 
 
 def test_a_large_frame_leaves_whole_though_it_is_coded_in_slices() -> None:

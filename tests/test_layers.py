@@ -21,6 +21,7 @@ FLOORS = [
         "core.pipeline",
         "core.worker",
     ],
+    ["core.media_planes"],
     [
         "core.weights",
         "core.batching",
