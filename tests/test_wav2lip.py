@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from core.engines.neural import NeuralSettings  # noqa: E402  # needs torch
 from core.engines.wav2lip import Drawing, Wav2LipEngine, with_gan  # noqa: E402
-from core.engines.wav2lip_face import PADDING, colour_shift, cut_out, put_back, region, to_crop  # noqa: E402
+from core.engines.wav2lip_face import PADDING, colour_shift, cut_out, put_back, region, region_of, to_crop  # noqa: E402
 from core.engines.wav2lip_gpu import Retoucher  # noqa: E402
 from core.engines.wav2lip_mel import RATE  # noqa: E402
 from core.engines.wav2lip_rest import is_talking  # noqa: E402
@@ -262,11 +262,59 @@ def test_a_face_cut_out_and_put_back_unchanged_stays_what_it_was():
     assert np.abs(colour_shift(face, face.astype(np.float32))).max() == 0
     again = crop.copy()
     lower = face[48:].astype(np.float32)
-    put_back(again, lower, face, matrix)
+    put_back(again, lower, face, matrix, region(96))
     inside = cut_out(again, matrix, 96).astype(int) - face
     assert np.abs(inside).mean() < 1
-    put_back(untouched := crop.copy(), lower, face, matrix, weight=0.0)
+    put_back(untouched := crop.copy(), lower, face, matrix, 0 * region(96))
     assert np.array_equal(untouched, crop)
+
+
+def turned_head(yaw: float, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Five landmarks (5, 2) of a head turned by `yaw` to the viewer's right, and its ends (2,) at the mouth.
+
+    A head in space, in distances between the eyes, seen from afar: it ends where an ellipse of points does.
+    """
+    points = np.array([[-0.5, 0.41], [0.5, 0.41], [0, 0], [-0.41, 0.38], [0.41, 0.38]])  # across, behind
+    around = np.linspace(0, 2 * np.pi, 721)
+    head = np.column_stack([0.91 * np.cos(around), 1.27 + np.sin(around)])
+    across = [part[:, 0] * np.cos(yaw) - part[:, 1] * np.sin(yaw) for part in (points, head)]
+    shift = 0.5 - (across[0][0] + across[0][1]) / 2 * 0.375  # the eyes stay in the middle of the face
+    x, ends = (0.375 * part + shift for part in across)
+    marks = np.column_stack([x, [0.39, 0.39, 0.62, 0.78, 0.78]])
+    return marks @ pose[:, :2].T + pose[:, 2], np.array([ends.min(), ends.max()])
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.3])
+@pytest.mark.parametrize("yaw", [-0.9, -0.5, -0.2, 0.0, 0.2, 0.5, 0.9])
+def test_the_region_ends_where_a_turned_head_does(yaw, roll):
+    pose = track(1, roll).poses[0]
+    matrix = to_crop(pose, BOX, 96)
+    marks, ends = turned_head(yaw, pose)
+    mask = region_of(marks, matrix, 96)
+    assert mask.shape == (96, 96)
+    assert 0 <= mask.min() <= mask.max() <= 1
+    across = (np.flatnonzero(mask.max(axis=0) > 0.02) + 0.5) / 96 * (BOX[2] - BOX[0]) + BOX[0]
+    slack = 0.15 if abs(yaw) > 0.6 else 0.02  # a tenth of the picture is always taken to either side
+    assert ends[0] - slack < across.min()
+    assert across.max() < ends[1] + slack
+    near = (mask[:, :48], region(96)[:, :48]) if yaw > 0 else (mask[:, 48:], region(96)[:, 48:])
+    assert np.abs(near[0] - near[1]).max() < 0.1
+    mirrored = region_of(*mirror(marks, matrix), 96)
+    assert np.abs(mirrored[:, ::-1] - mask).max() < 1e-3
+
+
+def mirror(marks, matrix):
+    """The same face in a looking glass: landmarks, and where its picture is."""
+    x = np.linalg.inv(matrix[:, :2]) @ (marks - matrix[:, 2]).T
+    there = np.stack([95 - x[0], x[1]])[:, [1, 0, 2, 4, 3]]
+    return (matrix[:, :2] @ there).T + matrix[:, 2], matrix
+
+
+def test_without_landmarks_or_in_profile_the_region_is_the_usual():
+    matrix = to_crop(track(1).poses[0], BOX, 96)
+    assert region_of(None, matrix, 96) is region(96)
+    marks, _ = turned_head(1.5, track(1).poses[0])
+    assert region_of(marks, matrix, 96) is region(96)
 
 
 class Boxes:
@@ -343,13 +391,14 @@ def test_the_keys_tell_which_variant_a_checkpoint_is():
         layout_of({"conv.weight": (3, 3)})
 
 
-@pytest.mark.parametrize("face", [60.0, 110.0, 180.0])
-def test_the_gpus_way_gives_the_cpus_pictures(tmp_path, face):
+@pytest.mark.parametrize(("face", "yaw"), [(60.0, 0.0), (110.0, 0.5), (180.0, 0.0)])
+def test_the_gpus_way_gives_the_cpus_pictures(tmp_path, face, yaw):
     # The same operations on another device; here it is the CPU, where they can be compared anywhere.
     usual = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
     other = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
     other._gpu = Retoucher(other._net, other.side, torch.device("cpu"))
     where = track(12, roll=0.1, face=face)
+    where = replace(where, landmarks=np.stack([turned_head(yaw, pose)[0] for pose in where.poses]))
     samples = np.concatenate([sound(0.3), np.zeros(RATE, np.float32)])
     wanted, crops = draw(usual, range(12), samples, IDLE, where=where)
     got, _ = draw(other, range(12), samples, IDLE, where=where)

@@ -25,7 +25,7 @@ from core.engines.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
 from core.engines.retinaface import RetinaFaceFinder
 from core.engines.s3fd import S3fdFinder
-from core.engines.wav2lip_face import PADDING, Matrix, cut_out, put_back, to_crop
+from core.engines.wav2lip_face import PADDING, Matrix, cut_out, put_back, region_of, to_crop
 from core.engines.wav2lip_gpu import Retoucher
 from core.engines.wav2lip_mel import (
     BANDS,
@@ -168,7 +168,7 @@ class Wav2LipEngine:
         made = self._net(*(torch.from_numpy(array) for array in both)).cpu().numpy()
         for picture, face, drawn in zip(pictures, faces, made, strict=True):
             lower = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
-            put_back(picture.crop, lower, face, picture.matrix, picture.weight)
+            put_back(picture.crop, lower, face, picture.matrix, picture.mask)
 
     def _redraw_there(self, gpu: Retoucher, pictures: Sequence["_Picture"]) -> None:
         """The same on the GPU, for the crops of each size together."""
@@ -179,7 +179,7 @@ class Wav2LipEngine:
                 np.stack([pictures[k].crop for k in alike]),
                 [pictures[k].matrix for k in alike],
                 _windows([pictures[k] for k in alike]),
-                np.array([pictures[k].weight for k in alike], np.float32),
+                np.stack([pictures[k].mask for k in alike]),
             )
             for k, crop in zip(alike, made, strict=True):
                 pictures[k].crop[:] = crop
@@ -206,7 +206,9 @@ class Wav2LipEngine:
             matrix = to_crop(drawing.track.poses[number], drawing.prepared["box"], self.side)  # type: ignore[arg-type]  # a box, as `prepare` made it
             at = starts[k] - starts[0]
             window = columns[:, at : at + COLUMNS]
-            pictures.append(_Picture(output[k], window, matrix, float(weights[k])))
+            marks = None if drawing.track.landmarks is None else drawing.track.landmarks[number]
+            mask = region_of(marks, matrix, self.side) * np.float32(weights[k])
+            pictures.append(_Picture(output[k], window, matrix, mask))
         return pictures
 
     def _boxes_on(self, crop: Image, pose: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -231,12 +233,15 @@ class Wav2LipEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """One picture to draw. crop: as in the template, to be drawn into. matrix: where the face is in it."""
+    """One picture to draw. crop: as in the template, to be drawn into. matrix: where the face is in it.
+
+    mask: how much of each pixel of the network's picture is taken.
+    """
 
     crop: Image
     window: NDArray[np.float32]
     matrix: Matrix
-    weight: float
+    mask: NDArray[np.float32]
 
 
 def _windows(pictures: Sequence[_Picture]) -> NDArray[np.float32]:

@@ -23,6 +23,9 @@ Matrix = NDArray[np.float64]
 # Middle and half axes of the mouth's region, in shares of the network's picture; the power of its rounded
 # box; how much of its radius is a soft edge. In the mean face the mouth is at 0.72, the chin at 0.94.
 _MIDDLE, _AXES, _POWER, _EDGE = (0.5, 0.72), (0.42, 0.3), 2.5, 0.3
+_HALF, _DEPTH, _BEHIND, _NOSE = 0.91, 1.0, 1.27, 0.41
+"""Where a head ends at the height of the mouth, in distances between the eyes: an ellipse so wide and deep to
+either side of its middle, which is so far behind the tip of the nose; and how far that is before the eyes."""
 _TOP = (0.51, 0.62)
 """Above the first, nothing is changed; from the second on, everything in the region is."""
 _OFF = 48.0
@@ -64,15 +67,14 @@ def cut_out(crop: Image, matrix: Matrix, side: int) -> Image:
 
 
 def put_back(
-    crop: Image, drawn: NDArray[np.float32], face: Image, matrix: Matrix, weight: float = 1.0
+    crop: Image, drawn: NDArray[np.float32], face: Image, matrix: Matrix, mask: NDArray[np.float32]
 ) -> None:
     """Lay the mouth of `drawn` over `crop`, in place.
 
     drawn: what the network made of the lower half of `face`, float32 (side / 2, side, 3), 0..255.
-    weight: 1 is the drawn mouth, 0 the template's own.
+    mask: how much of each pixel of the whole is taken, float32 (side, side), 0..1, nothing outside `region`.
     """
     side = len(face)
-    mask = region(side)
     whole = face.astype(np.float32)
     whole[side // 2 :] = drawn
     drawn = whole + colour_shift(face, whole)
@@ -86,7 +88,7 @@ def put_back(
     size = (right - left, bottom - top)
     # Linear, not cubic: between mouth and teeth cubic would ring.
     above = cv2.warpAffine(drawn, local, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(mask, local, size, flags=cv2.INTER_LINEAR)[..., None] * np.float32(weight)
+    alpha = cv2.warpAffine(mask, local, size, flags=cv2.INTER_LINEAR)[..., None]
     below = crop[top:bottom, left:right].astype(np.float32)
     below += alpha * (above - below)
     crop[top:bottom, left:right] = (below + 0.5).clip(0, 255).astype(np.uint8)
@@ -105,6 +107,39 @@ def region(side: int) -> NDArray[np.float32]:
     soft: NDArray[np.float32] = mask.astype(np.float32)
     soft.setflags(write=False)
     return soft
+
+
+def region_of(landmarks: NDArray[np.floating] | None, matrix: Matrix, side: int) -> NDArray[np.float32]:
+    """The `region` for this face, narrower where the head, turned aside, ends within it.
+
+    landmarks: (5, 2) in crop pixels, or None where nobody knows them: then it is taken for a face seen from
+    the front.
+    """
+    if landmarks is None:
+        return region(side)
+    x = ((landmarks - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2])[0] + 0.5) / side
+    left, right, nose = (float(value) for value in x[:3])
+    if right - left < 0.05:  # a profile at least: nothing to go by
+        return region(side)
+    yaw = float(np.arctan(((nose - (left + right) / 2) / (right - left)) / _NOSE))
+    eyes = (right - left) / np.cos(yaw)
+    half, off = np.hypot(_HALF * np.cos(yaw), _DEPTH * np.sin(yaw)), _BEHIND * np.sin(yaw)
+    ends = _MIDDLE[0] - (nose - eyes * (half + off)), nose + eyes * (half - off) - _MIDDLE[0]
+    return _narrowed(region(side), *(float(np.clip(end, 0.1, _AXES[0])) for end in ends))
+
+
+def _narrowed(mask: NDArray[np.float32], left: float, right: float) -> NDArray[np.float32]:
+    """`mask` reaching only so far to the left and right of its middle."""
+    if left == right == _AXES[0]:
+        return mask
+    side = len(mask)
+    off = (np.arange(side) + 0.5) / side - _MIDDLE[0]
+    at = _MIDDLE[0] + off * _AXES[0] / np.where(off < 0, left, right)
+    at = (at * side - 0.5).clip(0, side - 1)  # there the mask is 0
+    low = np.minimum(at.astype(int), side - 2)
+    share = (at - low).astype(np.float32)
+    narrow: NDArray[np.float32] = mask[:, low] * (1 - share) + mask[:, low + 1] * share
+    return narrow
 
 
 def colour_shift(face: Image, drawn: NDArray[np.float32]) -> NDArray[np.float32]:

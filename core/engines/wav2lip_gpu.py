@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from core.engines.wav2lip_face import Matrix, outside, region, shift_scale
+from core.engines.wav2lip_face import Matrix, outside, shift_scale
 from core.types import Image
 
 
@@ -22,7 +22,6 @@ class Retoucher:
     def __init__(self, net: Callable[[Tensor, Tensor], Tensor], side: int, device: torch.device) -> None:
         """net: windows and faces on `device` to their lower halves there: `core.nets.wav2lip.LowerHalf`."""
         self._net, self._side, self.device = net, side, device
-        self._mask = torch.from_numpy(region(side).copy()).to(device)[None, None]
         self._outside = torch.from_numpy(outside(side).copy()).to(device)[None, None]
 
     def redraw(
@@ -30,14 +29,14 @@ class Retoucher:
         crops: Image,
         matrices: list[Matrix],
         windows: NDArray[np.float32],
-        weights: NDArray[np.float32],
+        masks: NDArray[np.float32],
     ) -> Image:
         """Return the crops, uint8 (n, h, w, 3), with their mouths redrawn.
 
-        matrices: `wav2lip_face.to_crop` of each. windows: (n, 1, 80, 16). weights: (n,), 0..1.
+        matrices: `wav2lip_face.to_crop` of each. windows: (n, 1, 80, 16). masks: of `wav2lip_face.put_back`.
         """
         with torch.inference_mode():
-            made: Image = self._redrawn(crops, matrices, windows, weights).cpu().numpy()
+            made: Image = self._redrawn(crops, matrices, windows, masks).cpu().numpy()
         return made
 
     def _redrawn(
@@ -45,7 +44,7 @@ class Retoucher:
         crops: Image,
         matrices: list[Matrix],
         windows: NDArray[np.float32],
-        weights: NDArray[np.float32],
+        masks: NDArray[np.float32],
     ) -> Tensor:
         there = self._sent(crops).permute(0, 3, 1, 2).float()
         size = (crops.shape[1], crops.shape[2])
@@ -54,8 +53,7 @@ class Retoucher:
         faces = faces.round()
         made = torch.cat([faces[:, :, : self._side // 2], lower], dim=2)
         made = made + self._shift(faces, made)
-        drawn, mask = self._laid(made, matrices, size)
-        alpha = mask * self._sent(weights)[:, None, None, None]
+        drawn, alpha = self._laid(made, self._sent(masks)[:, None], matrices, size)
         whole = (there + alpha * (drawn - there) + 0.5).clamp(0, 255).to(torch.uint8)
         return whole.permute(0, 2, 3, 1).contiguous()
 
@@ -78,16 +76,17 @@ class Retoucher:
         )
         return functional.avg_pool2d(sampled, fine) if fine > 1 else sampled
 
-    def _laid(self, made: Tensor, matrices: list[Matrix], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Drawn faces and the mask where they belong in crops of `size`."""
+    def _laid(
+        self, made: Tensor, masks: Tensor, matrices: list[Matrix], size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Drawn faces and masks where they belong in crops of `size`."""
         back = []
         for matrix in matrices:
             turn = np.linalg.inv(matrix[:, :2])
             back.append(np.column_stack([turn, -turn @ matrix[:, 2]]))
         grid = self._grid(back, size[0], size[1], self._side, self._side)
         drawn = functional.grid_sample(made, grid, padding_mode="border", align_corners=False)
-        mask = self._mask.expand(len(made), -1, -1, -1)
-        return drawn, functional.grid_sample(mask, grid, padding_mode="zeros", align_corners=False)
+        return drawn, functional.grid_sample(masks, grid, padding_mode="zeros", align_corners=False)
 
     def _grid(
         self, matrices: list[Matrix], height: int, width: int, source_height: int, source_width: int
