@@ -23,9 +23,12 @@ Matrix = NDArray[np.float64]
 # Middle and half axes of the mouth's region, in shares of the network's picture; the power of its rounded
 # box; how much of its radius is a soft edge. In the mean face the mouth is at 0.72, the chin at 0.94.
 _MIDDLE, _AXES, _POWER, _EDGE = (0.5, 0.72), (0.42, 0.3), 2.5, 0.3
-_HALF, _DEPTH, _BEHIND, _NOSE = 0.91, 1.0, 1.27, 0.41
+_HALF, _DEPTH, _BEHIND = 0.91, 1.0, 1.27
 """Where a head ends at the height of the mouth, in distances between the eyes: an ellipse so wide and deep to
-either side of its middle, which is so far behind the tip of the nose; and how far that is before the eyes."""
+either side of its middle, which is so far behind the tip of the nose."""
+_NOSE = (0.41, 0.46)
+"""How far the tip of the nose is before the eyes, in their distance; and before the mouth's corners, in
+theirs."""
 _TOP = (0.51, 0.62)
 """Above the first, nothing is changed; from the second on, everything in the region is."""
 _OFF = 48.0
@@ -118,11 +121,11 @@ def region_of(landmarks: NDArray[np.floating] | None, matrix: Matrix, side: int)
     if landmarks is None:
         return region(side)
     x = ((landmarks - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2])[0] + 0.5) / side
-    left, right, nose = (float(value) for value in x[:3])
-    if right - left < 0.05:  # a profile at least: nothing to go by
+    nose, apart, middle = float(x[2]), x[[1, 4]] - x[[0, 3]], (x[[0, 3]] + x[[1, 4]]) / 2
+    if apart.min() < 0.05:  # a profile at least: nothing to go by
         return region(side)
-    yaw = float(np.arctan(((nose - (left + right) / 2) / (right - left)) / _NOSE))
-    eyes = (right - left) / np.cos(yaw)
+    yaw = float(np.arctan(np.mean((nose - middle) / apart / _NOSE)))
+    eyes = float(apart[0]) / np.cos(yaw)
     half, off = np.hypot(_HALF * np.cos(yaw), _DEPTH * np.sin(yaw)), _BEHIND * np.sin(yaw)
     ends = _MIDDLE[0] - (nose - eyes * (half + off)), nose + eyes * (half - off) - _MIDDLE[0]
     return _narrowed(region(side), *(float(np.clip(end, 0.1, _AXES[0])) for end in ends))
