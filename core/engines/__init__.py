@@ -1,6 +1,7 @@
 """Which engines exist, what each needs, and which one a job gets."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, EngineUnavailable
+from core.errors import BadInput, EngineUnavailable, Error
 from core.weights import Installed
 from core.weights_table import CHECKPOINTS, SETS
 
@@ -247,8 +248,18 @@ def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
 
 def has_gpu() -> bool:
     """Whether there is a GPU for networks, as far as that can be told without loading torch."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or _torch().endswith("+cpu"):
+        return False
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     return apple or Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _torch() -> str:
+    """The version of torch that is installed; with "+cpu" it has no code for GPUs."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _astray(weights: Container[str]) -> Mapping[str, Path]:
@@ -275,4 +286,13 @@ def load(kind: str, name: str, **options: object) -> Any:
 def load_target(target: str, **options: object) -> Any:
     """A new instance of the engine at "module:Class"."""
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)(**options)
+    make = getattr(importlib.import_module(module), attribute)
+    try:
+        return make(**options)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        raise Error(
+            f"the device has not enough free memory for {attribute}; close what else uses it, or set "
+            "LIPSTREAM_DEVICE to cpu or another device"
+        ) from error

@@ -11,13 +11,11 @@ from core.errors import BadInput
 def device_of(wanted: str) -> torch.device:
     """The device that `wanted` (as in `NeuralSettings.device`) names; the first of several.
 
+    On CUDA devices float32 is float32 from then on: torch's own choice for convolutions is TensorFloat-32.
     Raises BadInput `unknown_device` if this machine has no such device.
     """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there[:0] = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+    there = devices()
+    torch.backends.cudnn.allow_tf32 = False
     wanted = wanted.partition(",")[0].strip()
     if wanted == "auto":
         return torch.device(there[0])
@@ -29,6 +27,16 @@ def device_of(wanted: str) -> torch.device:
             "device",
         )
     return torch.device(name)
+
+
+def devices() -> list[str]:
+    """The names of this machine's devices, the best one first."""
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there[:0] = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+    return there
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:

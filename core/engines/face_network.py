@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.engines.memory import ran_out, release
 from core.errors import Error
 from core.types import Image
 
@@ -58,16 +59,18 @@ class FaceNetwork(ABC):
         while start < count:
             try:
                 made.append(work(slice(start, start + self.batch)))
-            except torch.OutOfMemoryError as error:
+                start += self.batch
+                continue
+            except RuntimeError as error:
+                if not ran_out(error):
+                    raise
                 if self.batch == 1:
                     raise Error(
                         f"{self.device} has not enough free memory to restore one face; close what else "
                         "uses it, or set LIPSTREAM_DEVICE to cpu or another device"
                     ) from error
-                self.batch //= 2
-                torch.cuda.empty_cache()
-                continue
-            start += self.batch
+            self.batch //= 2
+            release()
         return made
 
 
@@ -78,7 +81,15 @@ def as_input(faces: Image, device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 def as_pictures(made: Tensor) -> Image:
-    """What such a network returns, (n, 3, S, S) RGB in -1..1 or about, as uint8 (n, S, S, 3) BGR."""
+    """What such a network returns, (n, 3, S, S) RGB in -1..1 or about, as uint8 (n, S, S, 3) BGR.
+
+    Raises Error if it is no numbers: float16, which some devices count in, ends at 65504.
+    """
+    if not bool(torch.isfinite(made).all()):
+        raise Error(
+            "the network gave numbers that are not finite: a damaged checkpoint, or too large ones for "
+            "float16; try LIPSTREAM_PRECISION=float32"
+        )
     levels = (made.float().clamp(-1, 1) + 1) * 127.5
     bgr = levels.round().to(torch.uint8).permute(0, 2, 3, 1).flip(3)
     return np.ascontiguousarray(bgr.cpu().numpy())

@@ -118,10 +118,9 @@ def recorded(
     return unrecorded
 
 
-def release_memory() -> None:
-    """Give memory that nothing uses back to CUDA devices, where others may want it."""
-    with _ALONE:
-        torch.cuda.empty_cache()
+def recording_alone() -> Lock:
+    """To be held while doing what must not happen during a recording on any thread."""
+    return _ALONE
 
 
 def _pinned(x: Tensor) -> Tensor:

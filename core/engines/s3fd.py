@@ -41,6 +41,8 @@ class S3fdFinder:
             )
         self.device = device or device_of(settings.device)
         self.dtype = dtype or dtype_of(settings.precision, self.device)
+        if dtype is None and self.dtype == torch.float16:
+            self.dtype = torch.float32  # squares of VGG's features are beyond float16
         # On the CPU, packing for a picture's size starts from exact weights.
         self._packs = self.device.type == "cpu" and self.dtype != torch.float32 and can_pack()
         self._net = laid_out(net, self.device, torch.float32 if self._packs else self.dtype)

@@ -7,8 +7,8 @@ checkpoint brings stays in place.
 
 import json
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import torch
 
 from core.engines.base import Painting, PaintOrder
 from core.engines.devices import device_of, dtype_of
+from core.engines.memory import enough_memory
 from core.engines.neural import NeuralSettings
-from core.errors import BadInput, Error, Stopped
+from core.errors import BadInput, Stopped
 from core.nets.diffusion import AutoPipelineForText2Image, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 _STEPS, _GUIDANCE = 28, 7.0
@@ -132,21 +133,9 @@ def is_xl(path: Path) -> bool:
         return any(name.startswith("conditioner.embedders.1.") for name in json.loads(file.read(length)))
 
 
-@contextmanager
-def _memory(what: str) -> Iterator[None]:
-    """Say what did not fit where memory runs out."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise Error(_short_of(what)) from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):  # what torch says of the processor's own
-            raise
-        raise Error(_short_of(what)) from error
-
-
-def _short_of(what: str) -> str:
-    return (
-        f"there is not enough memory for {what}; set LIPSTREAM_DEVICE=cpu or LIPSTREAM_PRECISION=bfloat16, "
-        "use a smaller checkpoint, or give a picture instead of a prompt"
+def _memory(what: str) -> AbstractContextManager[None]:
+    return enough_memory(
+        what,
+        "set LIPSTREAM_DEVICE=cpu or LIPSTREAM_PRECISION=bfloat16, use a smaller checkpoint, or give a "
+        "picture instead of a prompt",
     )

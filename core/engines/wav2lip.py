@@ -85,7 +85,7 @@ class Wav2LipEngine:
         if net is None:
             path = locate(weights, settings.weights_dir, settings.own_weights)
             net = load_net(path, "a Wav2Lip generator", lambda shapes: Wav2Lip(layout_of(shapes)))
-            finder = finder or _installed_finder(settings)
+            finder = finder or _installed_finder(settings, device_of(settings.device))
         self.side = net.layout.side
         self.offset = settings.wav2lip_offset
         self._finder = finder
@@ -253,8 +253,8 @@ def with_gan(settings: NeuralSettings | None = None) -> Wav2LipEngine:
     return Wav2LipEngine("wav2lip-gan", settings=settings)
 
 
-def _installed_finder(settings: NeuralSettings) -> BoxFinder | None:
+def _installed_finder(settings: NeuralSettings, device: torch.device) -> BoxFinder | None:
     there = settings.weights()
     if "retinaface" in there:
-        return RetinaFaceFinder()
-    return S3fdFinder() if "s3fd" in there else None
+        return RetinaFaceFinder(device=device)
+    return S3fdFinder(device=device) if "s3fd" in there else None
