@@ -119,6 +119,25 @@ CHINESE = """
 含税价¥1,299.00。 | 含税价一千二百九十九元.
 海拔8848.86米。 | 海拔八千八百四十八点八六米.
 面积960万平方公里。 | 面积九百六十万平方公里.
+本店营业时间9:00—21:00。 | 本店营业时间九点至二十一点.
+二○二四年五月。 | 二零二四年五月.
+净利润-3.2亿元。 | 净利润负三点二亿元.
+同比-12.5%。 | 同比负百分之十二点五.
++86是中国区号。 | 加八六是中国区号.
+内存16GB，硬盘1TB。 | 内存十六吉字节,硬盘一太字节.
+1024次列车晚点20分钟。 | 幺零二四次列车晚点二十分钟.
+他于2024-02-29离开。 | 他于二零二四年二月二十九日离开.
+汇率是1美元兑7.24元人民币。 | 汇率是一美元兑七点二四元人民币.
+他跑了42.195公里，用时2小时15分。 | 他跑了四十二点一九五公里,用时两小时十五分.
+温度从-10℃升到15℃。 | 温度从零下十度升到十五度.
+人数在100～200之间。 | 人数在一百到二百之间.
+距离约3.8×10^5公里。 | 距离约三点八乘十的五次方公里.
+买一送一，原价￥299，现价￥149。 | 买一送一,原价二百九十九元,现价一百四十九元.
+车牌尾号是8866。 | 车牌尾号是八八六六.
+公元前221年，秦统一六国。 | 公元前二百二十一年,秦统一六国.
+90后和00后。 | 九零后和零零后.
+周一至周五9:00-18:00。 | 周一至周五九点至十八点.
+三年级2班有45名学生。 | 三年级二班有四十五名学生.
 """
 
 ENGLISH = """
@@ -193,7 +212,7 @@ E.g. this one. | For example this one.
 That is, i.e. this. | That is, that is this.
 No. 5 is alive. | number five is alive.
 J. K. Rowling wrote it. | J K Rowling wrote it.
-The U.S. Army. | The U S. Army.
+The U.S. Army. | The U S Army.
 NASA and the CEO of IBM. | Nasa and the C E O of I B M.
 The UN, the EU and UNESCO. | The U N, the E U and Unesco.
 OpenAI's iPhone app. | Open A I's i Phone app.
@@ -234,6 +253,36 @@ It rose from $1.2M to $3M. | It rose from one point two million dollars to three
 She is 5 years and 6 months old. | She is five years and six months old.
 Use 1/3 cup and 2 tbsp. | Use one third cup and two tablespoons.
 About 1 in 10 people. | About one in ten people.
+The meeting is on Jan. 3rd, 2025. | The meeting is on January third, twenty twenty-five.
+It opened in Nov. 2019. | It opened in November twenty nineteen.
+See you Fri. at 5. | See you Friday at five.
+He sat. Then he left. | He sat. Then he left.
+It costs £3.99 per kg. | It costs three pounds and ninety-nine pence per kilogram.
+Drive 25 mi. north. | Drive twenty-five miles north.
+Wait 5 min. longer. | Wait five minutes longer.
+He is 5 ft 10 in. tall. | He is five feet ten inches tall.
+Apt. 4B is upstairs. | Apartment four B is upstairs.
+Approx. 50 km away. | Approximately fifty kilometers away.
+Add 3 1/2 cups. | Add three and a half cups.
+It took 2 3/4 hours. | It took two and three fourths hours.
+In the 2010s. | In the twenty tens.
+The U.S.A. and the U.K. agreed. | The U S A and the U K agreed.
+She moved to the U.K. | She moved to the U K.
+WWII ended in 1945. | World War two ended in nineteen forty-five.
+It is a 50/50 chance. | It is a fifty fifty chance.
+After 9/11 it changed. | After nine eleven it changed.
+Lt. Col. Brown called. | Lieutenant Colonel Brown called.
+Tel. 020 7946 0958. | Telephone zero two zero, seven nine four six, zero nine five eight.
+It cost ₽100. | It cost one hundred rubles.
+Let x^2 be 4. | Let x squared be four.
+It is 7 * 6. | It is seven times six.
+The GDP is $25 trillion. | The G D P is twenty-five trillion dollars.
+He owes me $1. | He owes me one dollar.
+Windows 11 came later. | Windows eleven came later.
+Email me at john_doe99@gmail.com. | Email me at john underscore doe nine nine at gmail dot com.
+King Charles III spoke. | King Charles the third spoke.
+10-20% of users. | ten to twenty percent of users.
+It was -40°F. | It was minus forty degrees Fahrenheit.
 """
 
 

@@ -120,10 +120,10 @@ def year(digits: str) -> str:
 def decade(digits: str) -> str:
     """A decade, given by its first year of two or four digits.
 
-    >>> [decade(n) for n in ("1990", "80", "2000")]
-    ['nineteen nineties', 'eighties', 'two thousands']
+    >>> [decade(n) for n in ("1990", "80", "2000", "2010")]
+    ['nineteen nineties', 'eighties', 'two thousands', 'twenty tens']
     """
     if digits.endswith("00"):
         return (cardinal(digits) if digits[1:3] == "00" else year(digits)) + "s"
-    rest = _below_hundred(int(digits[-2:]))[:-1] + "ies"
+    rest = "tens" if digits[-2:] == "10" else _below_hundred(int(digits[-2:]))[:-1] + "ies"
     return rest if len(digits) == 2 else f"{_below_hundred(int(digits[:2]))} {rest}"

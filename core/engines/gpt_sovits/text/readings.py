@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from core.engines.gpt_sovits.text import chinese_normal, english_normal
+from core.engines.gpt_sovits.text.abbreviations import ENGLISH as ABBREVIATIONS
 from core.engines.gpt_sovits.text.numerals import (
     chinese_cardinal,
     chinese_digits,
@@ -58,7 +59,14 @@ def _as_reference(match: re.Match[str]) -> str:
     return chinese_normal.spoken_sentences(match[0])
 
 
+_RING = re.compile(r"(?<=[〇零一二三四五六七八九])○|○(?=[〇零一二三四五六七八九])")
+_BYTES = {"KB": "千字节", "MB": "兆字节", "GB": "吉字节", "TB": "太字节"}
 _CHINESE_MARKS: tuple[Rule, ...] = (
+    (re.compile(r"(?<=\d)\s?[—–]+\s?(?=\d)"), lambda match: "-"),
+    (re.compile(r"(?<=\d)\s?([KMGT]B)(?![A-Za-z/])"), lambda match: _BYTES[match[1]]),
+    (re.compile(r"\d{2,4}(?=次(?:列车|航班|动车|高铁|快车))"), _chinese_code),
+    (re.compile(r"(?<=利润|收益|涨幅|增速|增长|同比|环比|余额|差额)-(?=\d)"), lambda match: "负"),
+    (re.compile(r"\+(\d{2,3})(?=是|的|开头|区号)"), lambda match: "加" + chinese_digits(match[1])),
     (re.compile(r"[—《》“”]|(?<!\d)[()](?!\d)"), lambda match: ""),
     (re.compile(r"·"), lambda match: "，"),
     (re.compile(r"~(?![\d\-])"), lambda match: "…"),
@@ -112,7 +120,8 @@ def _apply(rules: tuple[Rule, ...], text: str) -> str:
 
 def chinese(text: str) -> str:
     """Chinese text with its numbers and signs in words."""
-    text = _apply(_CHINESE_MARKS, fold(text.translate(chinese_normal.LETTERS)).text)
+    text = _RING.sub("零", text.translate(chinese_normal.LETTERS))  # a sign to `fold`, which drops it
+    text = _apply(_CHINESE_MARKS, fold(text).text)
     return _words(_apply(_PLAIN_CHINESE, text), "zh")
 
 
@@ -193,7 +202,7 @@ _ENGLISH_MARKS = str.maketrans({";": ",", ":": ",", "…": "."})
 
 def english(text: str) -> str:
     """English text with its numbers, signs and abbreviations in words; spelled acronyms have spaces."""
-    spoken = _words(_apply(_PLAIN_ENGLISH, fold(text).text), "en")
+    spoken = _words(_apply((*ABBREVIATIONS, *_PLAIN_ENGLISH), fold(text).text), "en")
     spoken = _CAPITALS_READ_AS_A_WORD.sub(lambda match: match[0].capitalize(), spoken)
     spoken = _CAPITAL_AFTER_APOSTROPHE.sub(lambda match: match[0].lower(), spoken)
     spoken = _BRITISH_UNIT.sub("er", spoken)
