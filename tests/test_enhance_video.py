@@ -179,6 +179,67 @@ def test_4k_and_odd_sizes_come_out_in_their_size(tmp_path: Path) -> None:
     assert refused.value.code == "too_large_frames"
 
 
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """PSNR in dB."""
+    return float(10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b) ** 2))))
+
+
+@pytest.mark.parametrize("size", [(321, 243), (320, 242), (322, 241)])
+def test_odd_sizes_lose_a_line_and_keep_colours_in_their_place(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = write_group(
+        tmp_path / "odd.mp4", still, size=size, head=130, frames=9, pixels="yuv444p", options={"crf": "4"}
+    )
+    data, progress = enhanced(path)
+    assert progress.frames_without_face == 0
+    width, height = (side // 2 * 2 for side in size)
+    for before, after in zip(
+        decoded(path.read_bytes(), tmp_path / "before.mp4"),
+        decoded(data, tmp_path / "after.mp4"),
+        strict=True,
+    ):
+        assert after.shape == (height, width, 3)
+        assert likeness(after, before[:height, :width]) > 34
+
+
+QUIET = {"x265-params": "log-level=none"}
+
+
+def test_ten_bits_come_out_as_eight(tmp_path: Path) -> None:
+    path = write_group(
+        tmp_path / "deep.mkv", still, size=(320, 240), head=130, frames=9,
+        codec="libx265", pixels="yuv420p10le", options=QUIET | {"crf": "8"},
+    )  # fmt: skip
+    data, progress = enhanced(path)
+    assert progress.frames_without_face == 0
+    assert likeness(decoded(data, tmp_path / "out.mp4")[4], group(320, 240, 130, still(4))) > 32
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert file.streams.video[0].pix_fmt == "yuv420p"
+
+
+def test_faces_in_high_dynamic_range_are_found_and_look_as_they_did(tmp_path: Path) -> None:
+    picture = group(320, 240, 130, still(0))
+    light = 203 * (picture[:, :, ::-1] / 255) ** 2.4  # white of 203 cd/m2, as in ITU-R BT.2408
+    y = (light / 10_000) ** 0.1593017578125  # SMPTE ST 2084
+    signal = ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
+    path = tmp_path / "hdr.mkv"
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream("libx265", rate=25, options=QUIET | {"crf": "8"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p10le"
+        tags = {"colorspace": 9, "color_primaries": 1, "color_trc": 16, "color_range": 1}
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for _ in range(9):
+            frame = av.VideoFrame.from_ndarray((signal * 65_535).astype(np.uint16), format="rgb48le")
+            yuv: Any = frame.reformat(format="yuv420p10le", dst_colorspace="BT2020", dst_color_range=1)
+            for name, value in tags.items():
+                setattr(yuv, name, value)
+            file.mux(stream.encode(yuv))
+        file.mux(stream.encode(None))
+    data, progress = enhanced(path)
+    assert progress.frames_without_face == 0
+    assert likeness(decoded(data, tmp_path / "out.mp4")[4], picture) > 22
+
+
 def test_twice_as_large(tmp_path: Path) -> None:
     path = write_group(tmp_path / "one.mp4", still, size=(322, 242), head=130, frames=9)
     data, progress = enhanced(path, upscale=2)
@@ -327,7 +388,17 @@ def test_it_streams_to_standard_output(tmp_path: Path) -> None:
         assert len(file.streams.audio) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--upscale", "3"], ["--every", "0"], ["--engine", "nothing"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--upscale", "3"],
+        ["--every", "0"],
+        ["--engine", "nothing"],
+        ["--fidelity", "1.5"],
+        ["--fidelity", "-0.1"],
+        ["--fidelity", "nan"],
+    ],
+)
 def test_a_users_mistake_is_a_line_and_leaves_nothing(
     tmp_path: Path, capsys: Any, arguments: Sequence[str]
 ) -> None:
