@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -67,9 +68,21 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     yield _opencv()
     yield _encoder()
     yield _voice()
+    yield from _devices()
     server: ServerSettings = settings_of(ServerSettings)
     if server.uploads:
         yield _storage(server)
+
+
+def _devices() -> Iterator[tuple[str, str | None]]:
+    """What networks can run on."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    from core.engines.device_check import checked  # brings torch
+
+    settings = NeuralSettings()
+    for device in checked((*settings.devices, *settings.enhance_devices), settings.precision):
+        yield f"device {device.name}: {device.about}", device.problem
 
 
 def _storage(settings: ServerSettings) -> tuple[str, str | None]:

@@ -299,7 +299,7 @@ def _cuda(world: World) -> dict[str, Any]:
         return Stream(world, world.number(device), len(world.clocks) - 1)
 
     @contextmanager
-    def stream(wanted: Stream) -> Iterator[None]:
+    def streaming(wanted: Stream) -> Iterator[None]:
         before, index = world.current(wanted.index), world.index()
         world.streams()[wanted.index], world.thread.index = wanted, wanted.index
         try:
@@ -332,11 +332,11 @@ def _cuda(world: World) -> dict[str, Any]:
 
     @contextmanager
     def graph(
-        made: Graph, pool: Any = None, stream_: Stream | None = None, capture_error_mode: str = "global"
+        made: Graph, pool: Any = None, stream: Stream | None = None, capture_error_mode: str = "global"
     ) -> Iterator[None]:
         synchronize()
         empty_cache()
-        with stream(stream_ or new_stream()):
+        with streaming(stream or new_stream()):
             made.begin(capture_error_mode, pool)
             try:
                 yield
@@ -358,8 +358,9 @@ def _cuda(world: World) -> dict[str, Any]:
         "Stream": new_stream,
         "Event": lambda **_: Event(world),
         "current_stream": lambda wanted=None: world.current(world.number(wanted)),
-        "stream": stream,
+        "stream": streaming,
         "CUDAGraph": lambda: Graph(world),
         "graph": graph,
+        "graph_pool_handle": object,
         "is_current_stream_capturing": world.is_recording,
     }

@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from core.engines.graphs import recording_alone
+
 Key = tuple[int, int]
 Work = Callable[[], None]
 
@@ -93,7 +95,7 @@ def cuda_graphs(device: torch.device) -> Graphs:
 
     def record(work: Work, rehearse: Work) -> Recorded:
         graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.device(device):
+        with torch.inference_mode(), torch.cuda.device(device), recording_alone():
             stream.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(stream):
                 for _ in range(2):  # kernels are loaded and work space is allocated at first use
