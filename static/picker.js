@@ -58,15 +58,27 @@ export class Picker {
     if (!this.templates.some((template) => template.id === id)) return;
     this.chosen = id;
     const input = this.root.querySelector(`input[value="${CSS.escape(id)}"]`);
-    if (input instanceof HTMLInputElement) input.checked = true;
+    if (input instanceof HTMLInputElement) {
+      input.checked = true;
+      this.#reveal(input);
+    }
     this.#calm();
     this.onchange(this.template);
+  }
+
+  /** Scroll the strip, and nothing else, to a card outside of it. @param {HTMLElement} input */
+  #reveal(input) {
+    const card = input.getBoundingClientRect();
+    const strip = this.root.getBoundingClientRect();
+    if (card.top < strip.top) this.root.scrollTop += card.top - strip.top;
+    else if (card.bottom > strip.bottom) this.root.scrollTop += card.bottom - strip.bottom;
   }
 
   /** Write everything anew, in the present language. */
   draw() {
     const cards = this.templates.map((template) => this.#card(template));
-    this.root.replaceChildren(...cards, this.#adder());
+    // First, where it is seen however many there are.
+    this.root.replaceChildren(this.#adder(), ...cards);
     this.#calm();
     this.#write();
   }

@@ -262,6 +262,44 @@ async def test_a_picture_becomes_a_presenter_and_one_without_a_face_is_explained
     await page.until("!document.querySelector('input[value=a-face]')")
 
 
+@in_browser
+async def test_many_presenters_leave_the_speak_button_in_view_and_the_chosen_one_too(viewer: Viewer) -> None:
+    page, names = viewer.page, [f"copy-{k}" for k in range(9)]
+    face = cv2.imencode(".png", next(iter(presenter.frames(1, 25, 128))))[1].tobytes()
+    try:
+        for name in names:
+            form = aiohttp.FormData({"name": name})
+            form.add_field("file", face, filename="face.png")
+            async with viewer.http.post(viewer.url + "v1/templates", data=form) as response:
+                assert response.status == 202
+        for width, height in ((1280, 720), (390, 844)):
+            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            await page.call("Emulation.setDeviceMetricsOverride", **size)
+            while len((await viewer.ask("v1/templates"))["data"]) < 10:  # noqa: ASYNC110  # bounded by the test
+                await asyncio.sleep(0.05)
+            await viewer.visit()
+            await page.until("document.querySelectorAll('.person input[type=radio]').length === 10")
+            assert await page.evaluate(within("document.querySelector('#speak')", "document.documentElement"))
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            card = "document.querySelector('input[value=copy-8]')"
+            strip = "document.querySelector('#picker')"
+            assert not await page.evaluate(within(card, strip))
+            await page.click("input[value=copy-8]")
+            await page.until(f"{card}.checked && {within(card, strip)}")
+    finally:
+        await page.call("Emulation.clearDeviceMetricsOverride")
+        for name in names:
+            await viewer.http.delete(viewer.url + f"v1/templates/{name}")
+
+
+def within(one: str, other: str) -> str:
+    """JavaScript: an element is seen whole within another, and within the window."""
+    return f"""(() => {{
+      const [a, b] = [{one}.getBoundingClientRect(), {other}.getBoundingClientRect()];
+      return a.top >= b.top - 1 && a.bottom <= Math.min(b.bottom, innerHeight) + 1;
+    }})()"""
+
+
 async def add_presenter(page: Page, name: str, image: np.ndarray) -> None:
     data = list(cv2.imencode(".png", image)[1].tobytes())
     await page.evaluate(f"""(() => {{
