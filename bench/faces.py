@@ -1,4 +1,4 @@
-"""CodeFormer in the stream: how much faster than the authors' flow, how exact, how still.
+"""CodeFormer and GFPGAN in the stream: how much faster than the authors' flow, how exact, how still.
 
 The weights are the recipe's (tests/fixtures/codeformer), not the published ones; that changes no time. The
 plain way is what the authors' script does with a frame: RetinaFace-R50, network, ParseNet, paste; float32.
@@ -31,8 +31,10 @@ from core.engines.devices import device_of
 from core.engines.face_masks import square, with_mouth_of
 from core.engines.face_network import as_input
 from core.engines.ffhq import alignments, cut, lay
+from core.engines.gfpgan import GfpganNetwork
 from core.engines.neural import NeuralSettings
 from core.engines.restorer import Restorer
+from core.nets import gfpgan as gfpgan_net
 from core.nets.codeformer import CodeFormer, Layout
 from core.nets.parsenet import ParseNet
 from core.nets.retinaface import RetinaFace
@@ -43,6 +45,7 @@ from core.reuse import Trail
 from core.types import FaceTrack, Image
 from tests.codeformers import small_net
 from tests.faces import tracked
+from tests.parity import gfpgan
 from tests.parity.codeformer import net_of
 
 _FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "codeformer"
@@ -63,7 +66,9 @@ def figures() -> Iterator[Figure]:
     yield from _laying_back()
     yield from _carried()
     yield from _stillness(plain, fast, face)
-    del net, plain, engine, fast
+    del net, plain
+    yield from _gfpgan(fast, face)
+    del engine, fast
     yield from _pipeline()
 
 
@@ -88,6 +93,30 @@ def _network(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]
     yield Figure("codeformer, likeness to float32 (codes held)", likeness, "dB", 38)
     changed = float((fast.codes(face[None]) != same).mean())
     yield Figure("codeformer, codes that differ from float32's", 100 * changed, "%", higher=False)
+
+
+def _gfpgan(codeformer: Restorer, face: Image) -> Iterator[Figure]:
+    """GFPGAN's network against itself in plain float32 and against CodeFormer's as it runs here."""
+    plain, _ = gfpgan.net_of(_FIXTURES.parent / "gfpgan", gfpgan_net.Layout())
+    fast = GfpganNetwork(copy.deepcopy(plain), codeformer.device, codeformer.dtype)
+    plain.to(fast.device)
+    x = as_input(face[None], fast.device, torch.float32).contiguous()
+    held, none = codeformer.codes(face[None]), fast.codes(face[None])
+
+    def ours() -> Image:
+        return fast.restore(face[None], none, 0.5)
+
+    def theirs() -> Image:
+        with torch.inference_mode():
+            return _levels(plain(x))
+
+    mine, baseline, ratio = side_by_side(ours, theirs, _ROUNDS)
+    kind = f"{str(fast.dtype).removeprefix('torch.')}, {fast.device}"
+    yield Figure(f"gfpgan net ({kind})", mine, "s/face", higher=False, baseline=baseline)
+    yield Figure("gfpgan net, times plain float32", ratio, "x", 3.5 if fast.device == _CPU else None)
+    _, _, ratio = side_by_side(ours, lambda: codeformer.restore(face[None], held, 0.5), _ROUNDS)
+    yield Figure("gfpgan net, times codeformer's", ratio, "x")
+    yield Figure("gfpgan, likeness to float32", _psnr(ours()[0], theirs()), "dB", 38)
 
 
 def _path(plain: CodeFormer, engine: CodeFormerEngine, device: torch.device) -> Iterator[Figure]:

@@ -1,8 +1,8 @@
 """GFP-GAN, against numbers of the authors' own network (the package gfpgan 1.3.8, "clean", noise not random).
 
 keys.json        the full network's parameters
-overrides.json   [pattern of keys, "mul" or "add", number] on the recipe's weights: styles that are about 1,
-                 as StyleGAN2 begins, and pictures in about -1..1
+overrides.json   [pattern of keys, "mul" or "add", number] on the recipe's weights: styles and scales of
+                 about 1, as training begins with, and pictures in about -1..1
 gfpgan_*.npz     widths, half: the layout; pixels (n, s, s, 3), enlarged by repeating; of the result
                  out_sample ([3::8, 3::8]), crop (the middle), corner, mean and std a channel
 """
@@ -36,7 +36,7 @@ def checks(folder: Path) -> Iterator[Check]:
         with torch.inference_mode():
             made = net(net_input(arrays, layout.side))
         for name, value in described(made).items():
-            yield close(f"{path.stem}: {name}", value, arrays[name], 1e-4)
+            yield close(f"{path.stem}: {name}", value, arrays[name], 1e-5)
 
 
 def net_of(folder: Path, layout: Layout) -> tuple[Gfpgan, int]:
