@@ -29,16 +29,9 @@ def checked(wanted: Sequence[str], precision: str) -> list[Checked]:
         except BadInput as error:
             found.append(Checked(name, "named in the settings", error.message))
     if not torch.cuda.is_available() and Path("/dev/nvidiactl").exists():
-        reason = (
-            "has no code for it" if torch.version.cuda is None else "cannot use it: is its driver too old?"
-        )
-        found.append(
-            Checked(
-                "cuda",
-                f"there is an NVIDIA GPU, but torch {torch.__version__} {reason} (see pytorch.org/get-started)",
-                None,
-            )
-        )
+        lacks = "has no code for it" if torch.version.cuda is None else "cannot use it (an old driver?)"
+        told = f"there is an NVIDIA GPU, but torch {torch.__version__} {lacks}; see pytorch.org/get-started"
+        found.append(Checked("cuda", told, None))
     return found
 
 
