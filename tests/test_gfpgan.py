@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from core.config import Settings  # noqa: E402  # needs torch
 from core.engines import ENGINES, choose, load  # noqa: E402
+from core.engines.devices import device_of  # noqa: E402
 from core.engines.face_masks import with_shape_of  # noqa: E402
 from core.engines.face_network import as_input, as_pictures  # noqa: E402
 from core.engines.gfpgan import GfpganEngine, GfpganNetwork  # noqa: E402
@@ -23,6 +24,7 @@ from core.templates import Templates  # noqa: E402
 from core.types import Fragment  # noqa: E402
 from tests.codeformers import small_net  # noqa: E402
 from tests.faces import tracked  # noqa: E402
+from tests.fake_cuda import fake_device  # noqa: E402
 from tests.gfpgans import SMALL, small_gfpgan  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -95,6 +97,20 @@ def test_on_a_device_it_is_the_network(precision):
     network = GfpganNetwork(small_gfpgan(), CPU, precision)
     made = network.restore(given, network.codes(given), 0.3)
     assert np.abs(made - wanted).max() <= (1 if precision == torch.float32 else 12)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("cuda", "bfloat16"), ("cuda", "float16"), ("mps", "float16")])
+def test_a_gpu_gets_the_maps_in_few_bits_the_styles_in_float32_and_keeps_its_rules(kind, dtype):
+    given = faces(3)
+    wanted = GfpganNetwork(small_gfpgan(), CPU, torch.float32).restore(given, np.zeros((3, 0), np.int16), 0)
+    with fake_device(kind):
+        network = GfpganNetwork(small_gfpgan(), device_of(kind), getattr(torch, dtype))
+        network.batch = 2
+        made = network.restore(given, network.codes(given), 0.3)
+        linear = network._net.final_linear.weight
+        assert (linear.device.type, linear.dtype) == (kind, torch.float32)
+        assert network._net.final_conv.weight.dtype == getattr(torch, dtype)
+    assert np.abs(made.astype(int) - wanted).max() <= 12
 
 
 def blurred(picture):
