@@ -11,6 +11,7 @@ from core.engines.restorer import MARGIN, Restorer, settled  # noqa: E402
 from core.errors import Error  # noqa: E402
 from core.nets import parsenet  # noqa: E402
 from tests.codeformers import SMALL, small_net  # noqa: E402
+from tests.fake_cuda import fake_device  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -74,11 +75,56 @@ def test_no_memory_for_a_single_face_is_an_error_that_says_what_to_do():
         hungry(0).restore(faces(1), np.zeros((1, SMALL.tokens), np.int16), 0.5)
 
 
+def test_recorded_it_runs_in_two_sizes_and_the_fidelity_may_change(monkeypatch):
+    """What a CUDA device repeats, run on the CPU: only inputs of recorded shapes; memory runs out, too."""
+    sizes = []
+
+    def record(run, example, device, dtype=None, *, beside=None):
+        assert (device, dtype) == (CPU, torch.float32)
+        assert (beside is None) == (not sizes)
+        if len(example[0]) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(example[0]))
+
+        @torch.inference_mode()
+        def repeat(*inputs):
+            assert [(x.shape, x.dtype) for x in inputs] == [(x.shape, x.dtype) for x in example]
+            return run(*inputs)
+
+        return repeat
+
+    monkeypatch.setattr("core.engines.restorer.recorded", record)
+    given, restorer = faces(7), Restorer(small_net(), CPU, torch.float32)
+    codes = restorer.codes(given)
+    restorer.batch, restorer._records = 8, True
+    for fidelity in (0.3, 0.9, 0.0):
+        made = restorer.restore(given, codes, fidelity)
+        assert np.abs(made.astype(int) - plain(given, codes, fidelity)).max() <= 1
+        assert np.array_equal(restorer.restore(given[:1], codes[:1], fidelity), made[:1])
+    assert restorer.batch == 4
+    assert sizes == [4, 1, 4, 1]
+
+
+def test_on_a_cuda_device_one_launch_draws_what_the_network_does():
+    given = faces(3)
+    codes = Restorer(small_net(), CPU, torch.float32).codes(given)
+    wanted = {fidelity: plain(given, codes, fidelity).astype(int) for fidelity in (0.3, 0.9, 0.0)}
+    with fake_device() as world:
+        restorer = Restorer(small_net(), torch.device("cuda:0"), torch.float32)
+        assert np.array_equal(restorer.codes(given), codes)
+        for fidelity, picture in wanted.items():
+            for count in (1, 3):
+                replays = world.calls["replay"]
+                made = restorer.restore(given[:count], codes[:count], fidelity)
+                assert world.calls["replay"] == replays + 1
+                assert np.abs(made - picture[:count]).max() <= 1
+
+
 def test_a_code_is_held_until_another_is_clearly_likelier():
     logits = torch.tensor([[[0.0, 2.0, 2.0 + 0.9 * MARGIN], [0.0, 2.0, 2.0 + 1.1 * MARGIN]]])
     assert settled(logits, None).tolist() == [[2, 2]]
-    assert settled(logits, np.array([[1, 1]], np.int16)).tolist() == [[1, 2]]
-    assert settled(logits, np.array([[0, 0]], np.int16)).tolist() == [[2, 2]]
+    assert settled(logits, torch.tensor([[1, 1]])).tolist() == [[1, 2]]
+    assert settled(logits, torch.tensor([[0, 0]])).tolist() == [[2, 2]]
 
 
 def test_noise_on_a_still_face_shows_a_third_or_less_of_what_the_reference_makes_of_it():

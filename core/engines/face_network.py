@@ -76,20 +76,34 @@ class FaceNetwork(ABC):
 
 def as_input(faces: Image, device: torch.device, dtype: torch.dtype) -> Tensor:
     """uint8 (n, S, S, 3) BGR as networks take faces: (n, 3, S, S) RGB in -1..1, channels last."""
-    rgb = torch.from_numpy(np.ascontiguousarray(faces[:, :, :, ::-1])).to(device).permute(0, 3, 1, 2)
-    return (rgb.float() / 127.5 - 1).to(dtype, memory_format=torch.channels_last)
+    return as_numbers(torch.from_numpy(np.ascontiguousarray(faces)).to(device), dtype)
 
 
 def as_pictures(made: Tensor) -> Image:
     """What such a network returns, (n, 3, S, S) RGB in -1..1 or about, as uint8 (n, S, S, 3) BGR.
 
-    Raises Error if it is no numbers: float16, which some devices count in, ends at 65504.
+    Raises Error as `refuse_unless` does.
     """
-    if not bool(torch.isfinite(made).all()):
+    refuse_unless(torch.isfinite(made).all())
+    return np.asarray(as_levels(made).cpu().numpy())
+
+
+def refuse_unless(finite: Tensor) -> None:
+    """Raise Error if what a network gave is not finite: float16, ends at 65504."""
+    if not bool(finite):
         raise Error(
             "the network gave numbers that are not finite: a damaged checkpoint, or too large ones for "
             "float16; try LIPSTREAM_PRECISION=float32"
         )
+
+
+def as_numbers(faces: Tensor, dtype: torch.dtype) -> Tensor:
+    """`as_input` for what is on the device already."""
+    rgb = faces.flip(3).permute(0, 3, 1, 2)
+    return (rgb.float() / 127.5 - 1).to(dtype, memory_format=torch.channels_last)
+
+
+def as_levels(made: Tensor) -> Tensor:
+    """`as_pictures`, still on the device and not looked at."""
     levels = (made.float().clamp(-1, 1) + 1) * 127.5
-    bgr = levels.round().to(torch.uint8).permute(0, 2, 3, 1).flip(3)
-    return np.ascontiguousarray(bgr.cpu().numpy())
+    return levels.round().to(torch.uint8).permute(0, 2, 3, 1).flip(3)

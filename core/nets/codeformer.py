@@ -212,9 +212,11 @@ class Fuse(nn.Module):
             for _ in range(2)
         )
 
-    def forward(self, seen: Tensor, drawn: Tensor, fidelity: float) -> Tensor:
+    def forward(self, seen: Tensor, drawn: Tensor, fidelity: float | Tensor) -> Tensor:
         both = self.encode_enc(torch.cat((seen, drawn), dim=1))
         change = torch.addcmul(self.shift(both), drawn, self.scale(both))
+        if isinstance(fidelity, Tensor):
+            return torch.addcmul(drawn, change, fidelity.to(drawn.dtype))
         return torch.add(drawn, change, alpha=fidelity)
 
 
@@ -287,14 +289,23 @@ class CodeFormer(nn.Module):
         return logits.permute(1, 0, 2)
 
     def draw(
-        self, codes: Tensor, features: Tensor, seen: Mapping[str, Tensor], w: float, adain: bool = True
+        self,
+        codes: Tensor,
+        features: Tensor,
+        seen: Mapping[str, Tensor],
+        w: float | Tensor,
+        adain: bool = True,
     ) -> Tensor:
-        """The picture of `codes` (B, T), bent towards what the encoder has `seen` unless w is 0."""
+        """The picture of `codes` (B, T), bent towards what the encoder has `seen` unless w is 0.
+
+        w: as in `forward`, or a tensor (), never taken for 0, where what is recorded runs with several.
+        """
         drawn = self.quantize.embedding(codes).transpose(1, 2).reshape(features.shape)
         if adain:
             drawn = with_statistics_of(features, drawn)
         x = drawn.to(self.generator.blocks[0].bias.dtype)
-        fuse_after = {_FUSED[size][1]: size for size in self.layout.fused} if w > 0 else {}
+        fusing = isinstance(w, Tensor) or w > 0
+        fuse_after = {_FUSED[size][1]: size for size in self.layout.fused} if fusing else {}
         for number, block in enumerate(self.generator.blocks):
             x = block(x)
             if number in fuse_after:

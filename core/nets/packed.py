@@ -137,7 +137,7 @@ class PackedConvolution(nn.Module):
         self.padding = [int(p) for p in convolution.padding]
         self.output_padding = [int(p) for p in convolution.output_padding]
         self.stride, self.dilation = list(convolution.stride), list(convolution.dilation)
-        self.groups = convolution.groups
+        self.groups, self.channels = convolution.groups, convolution.out_channels
         self.bias = None if convolution.bias is None else convolution.bias.detach().to(dtype)
         weight = convolution.weight.detach().to(dtype)
         ops, shape = torch.ops.mkldnn, (self.stride, self.dilation, self.groups, size)
@@ -166,4 +166,11 @@ class PackedConvolution(nn.Module):
             )
         else:
             y = ops._convolution_pointwise(x, self.weight, self.bias, self.padding, *shape, then, scalars, "")
+        return y
+
+    def onto(self, there: Tensor, x: Tensor) -> Tensor:
+        """`there` itself, with what the convolution makes of `x` added; not for transposed ones."""
+        shape = (self.stride, self.dilation, self.groups)
+        add = torch.ops.mkldnn._convolution_pointwise_.binary
+        y: Tensor = add(there, x, self.weight, self.bias, self.padding, *shape, "add", None, None, [], "")
         return y
