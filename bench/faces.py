@@ -7,10 +7,7 @@ plain way is what the authors' script does with a frame: RetinaFace-R50, network
 import asyncio
 import copy
 import itertools
-import json
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench import Figure
 from bench._scene import rendered, scene
+from bench._small_codeformer import downloaded
 from bench.lips import side_by_side
 from core.engines import codeformer_reference as reference
 from core.engines.builtin.pose import LANDMARKS, placed
@@ -35,7 +33,7 @@ from core.engines.gfpgan import GfpganNetwork
 from core.engines.neural import NeuralSettings
 from core.engines.restorer import Restorer
 from core.nets import gfpgan as gfpgan_net
-from core.nets.codeformer import CodeFormer, Layout
+from core.nets.codeformer import CodeFormer
 from core.nets.parsenet import ParseNet
 from core.nets.retinaface import RetinaFace
 from core.paste import paste
@@ -43,7 +41,6 @@ from core.planes import to_bgr, to_i420
 from core.render import Request
 from core.reuse import Trail
 from core.types import FaceTrack, Image
-from tests.codeformers import small_net
 from tests.faces import tracked
 from tests.parity import gfpgan
 from tests.parity.codeformer import net_of
@@ -224,14 +221,8 @@ def _stillness(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figur
 
 def _pipeline() -> Iterator[Figure]:
     """A second of speech with a CodeFormer of half the channels as the enhancer."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "codeformer.pth"
-        torch.save({"params_ema": small_net(Layout(width=32)).state_dict()}, path)
-        os.environ["LIPSTREAM_OWN_WEIGHTS"] = json.dumps({"codeformer": str(path)})
-        try:
-            yield Figure("pipeline with codeformer, efficiency", asyncio.run(_efficiency()), "", 0.95)
-        finally:
-            del os.environ["LIPSTREAM_OWN_WEIGHTS"]
+    with downloaded():
+        yield Figure("pipeline with codeformer, efficiency", asyncio.run(_efficiency()), "", 0.95)
 
 
 async def _efficiency() -> float:

@@ -215,7 +215,9 @@ async def _in_thread(kind: str, name: str, device: str | None = None) -> Staffed
 
 async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> Staffed:
     """The engine in a process a device; those on the processor share its cores."""
-    shares = max(1, (os.cpu_count() or 1) // max(1, devices.count("cpu")))
+    # A container may allow fewer than there are.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shares = max(1, cores // max(1, devices.count("cpu")))
     target = ENGINES[kind][name].target
     team = Processes([Post(target, device, shares if device == "cpu" else 0) for device in devices])
     try:

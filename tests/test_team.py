@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -199,6 +200,26 @@ def test_a_slow_source_does_not_hold_finished_work_back() -> None:
         return pipe.meters["work"]
 
     assert asyncio.run(asyncio.wait_for(main(), 5)).state == "finished"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_on_the_processor_share_its_cores(count: int) -> None:
+    pytest.importorskip("torch")
+
+    async def work() -> tuple[int, int]:
+        async with Studio([], enhance_devices=["cpu"] * count) as studio:
+            return await (await studio.engine("enhance", "builtin")).team.call(threads)
+
+    cores = len(psutil.Process().cpu_affinity())
+    each = max(1, cores // count)
+    assert asyncio.run(asyncio.wait_for(work(), 60)) == (each, each)
+
+
+def threads(_engine: Any) -> tuple[int, int]:
+    """On how many networks and OpenCV compute here."""
+    import torch
+
+    return torch.get_num_threads(), cv2.getNumThreads()
 
 
 def enhanced(path: Path, devices: Sequence[str], kill_at: int | None = None) -> tuple[bytes, int]:

@@ -92,7 +92,7 @@ class Restorer(FaceNetwork):
         return self._recorded[key]
 
     def _drawn(self, faces: Tensor, held: Tensor, fidelity: float | Tensor) -> _Made:
-        """What is made of faces, both uint8 (n, S, S, 3) BGR, and whether it is finite. held: int64 (n, T)."""
+        """What is made of faces, both uint8 (n, S, S, 3) BGR; whether it is finite. held: int64 (n, T)."""
         features, seen = self._net.encoder(as_numbers(faces, self.dtype))
         features = features.float()
         codes = settled(self._net.predict(features), held)
