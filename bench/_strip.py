@@ -25,12 +25,12 @@ from torch import nn
 from core.enhance_video import Enhancement, enhance_video
 from core.media import open_video, write_clip
 from core.nets.codeformer import Layout as FaceLayout
-from core.nets.rrdbnet import Layout, RRDBNet
 from core.planes import whole_bgr
 from core.studio import Studio
 from core.types import Fragment, Image
 from tests.codeformers import small_net
 from tests.crowds import group
+from tests.upscalers import passing_on
 
 _SIZE = (480, 270)
 _WINDOW = slice(24, 344), slice(220, 620)
@@ -105,7 +105,7 @@ def _made_up(folder: Path) -> Iterator[None]:
     with torch.no_grad():
         [*_, last] = (part for part in restoring.generator.modules() if isinstance(part, nn.Conv2d))
         last.weight.mul_(0.06)  # greys rather than glaring colours
-    nets: dict[str, nn.Module] = {"codeformer": restoring, "realesrgan-x2": _passing_on()}
+    nets: dict[str, nn.Module] = {"codeformer": restoring, "realesrgan-x2": passing_on()}
     before: dict[str, Any] = dict(os.environ)
     paths = {}
     for name, net in nets.items():
@@ -118,23 +118,6 @@ def _made_up(folder: Path) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _passing_on() -> RRDBNet:
-    """A Real-ESRGAN that passes the picture on, softly: the mean of each 2x2 pixels, smoothed."""
-    net = RRDBNet(Layout(width=8, blocks=1, growth=4)).eval()
-    soft = torch.tensor([1.0, 2.0, 1.0])
-    kernel = soft[:, None] * soft[None] / 16
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.zero_()
-        for colour in range(3):
-            net.conv_first.weight[colour, 4 * colour : 4 * colour + 4, 1, 1] = 0.25
-            for convolution in (net.conv_up1, net.conv_up2):
-                convolution.weight[colour, colour] = kernel
-            for convolution in (net.conv_hr, net.conv_last):
-                convolution.weight[colour, colour, 1, 1] = 1
-    return net
 
 
 if __name__ == "__main__":
