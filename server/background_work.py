@@ -68,12 +68,13 @@ class BackgroundWork:
             report=steps.note,
             preview=first.show,
         )
-        await alongside(making, steps.tell())
+        made = await alongside(making, steps.tell())
         await steps.look(over=True)
         if order.upload:
             await asyncio.to_thread((place / order.upload).unlink, missing_ok=True)
         outputs = await asyncio.to_thread(_outputs, place / PREVIEW, self._folder.root)
-        return Done(outputs, Metrics(total_ms=round((time.perf_counter() - began) * 1000)))
+        figures = Metrics(total_ms=round((time.perf_counter() - began) * 1000))
+        return Done(outputs, figures, made.engines)
 
 
 def _background(order: Order, place: Path) -> Background:

@@ -46,10 +46,14 @@ SWEEP_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What finished work has to show: files in the job's folder, and figures."""
+    """What finished work has to show: files in the job's folder, and figures.
+
+    engines: by kind, those that could not be told when it began.
+    """
 
     outputs: Sequence[OutputRow]
     metrics: Metrics | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)
 
 
 class Report:
@@ -272,7 +276,12 @@ class Runner:
         outputs = [describe_output(job.id, output) for output in done.outputs]
         size = await asyncio.to_thread(self._folder.size, job.id)
         publish = self._publish if outputs else None
-        completed = Completed(outputs=outputs, metrics=done.metrics, publishing=publish is not None)
+        completed = Completed(
+            outputs=outputs,
+            metrics=done.metrics,
+            engines=dict(done.engines),
+            publishing=publish is not None,
+        )
         with suppress(JobOver):
             await self._store.finish(
                 job.id,
@@ -280,6 +289,7 @@ class Runner:
                 completed.model_dump_json(),
                 metrics=done.metrics.model_dump_json() if done.metrics else None,
                 outputs=done.outputs,
+                engines=done.engines,
                 size=size,
                 publish=publish is not None,
             )

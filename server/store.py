@@ -9,7 +9,7 @@ once. The design (WAL, one writer, savepoints, publication after the commit) fol
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,12 +183,13 @@ class Store:
         error: str | None = None,
         metrics: str | None = None,
         outputs: Iterable[OutputRow] = (),
+        engines: Mapping[str, str] | None = None,
         size: int = 0,
         publish: bool = False,
     ) -> JobRow:
         """End a job with its event `job.{status}`; on return that survives the loss of power.
 
-        outputs: files, already whole and on the disk. size: bytes that the job's folder holds.
+        outputs: files, already whole and on the disk. engines: by kind, besides those it began with. size: bytes that the job's folder holds.
         publish: they are to be uploaded too; what becomes of that follows in the log.
         A queued job may be ended too. Raises JobOver if it had ended, UnknownJob if it is gone.
         """
@@ -197,8 +198,8 @@ class Store:
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow:
             _end(db, log, job_id, status, data)
             db.execute(
-                "update jobs set error = ?, metrics = ?, bytes = ? where id = ?",
-                (error, metrics, size, job_id),
+                "update jobs set error = ?, metrics = ?, bytes = ?, began = json_patch(began, ?) where id = ?",
+                (error, metrics, size, _json(engines=dict(engines or {})), job_id),
             )
             db.executemany("insert or replace into outputs values(?, ?, ?, ?, ?, ?, ?)", made)
             if publish:

@@ -89,10 +89,11 @@ class PreviewFrame(Model):
 
 
 class Completed(Model):
-    """publishing: the files are uploaded next, and the log goes on."""
+    """publishing: the files are uploaded next, and the log goes on. engines: those that were chosen on the way."""
 
     outputs: list[Output]
     metrics: Metrics | None = None
+    engines: dict[str, str] = Field(default_factory=dict)
     publishing: bool = False
 
 
