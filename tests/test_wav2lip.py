@@ -18,6 +18,7 @@ from core.engines.wav2lip_gpu import Retoucher  # noqa: E402
 from core.engines.wav2lip_mel import RATE  # noqa: E402
 from core.engines.wav2lip_rest import is_talking  # noqa: E402
 from core.errors import BadInput  # noqa: E402
+from core.nets.packed import can_pack  # noqa: E402
 from core.nets.wav2lip import Layout, Wav2Lip, layout_of  # noqa: E402
 from core.types import FaceTrack, Speech, frame_count  # noqa: E402
 
@@ -389,6 +390,17 @@ def test_the_keys_tell_which_variant_a_checkpoint_is():
             assert made.shape == (2, 3, layout.side, layout.side)
     with pytest.raises(ValueError, match="0 face encoder blocks; 7"):
         layout_of({"conv.weight": (3, 3)})
+
+
+@pytest.mark.skipif(not can_pack(), reason="this torch lacks oneDNN")
+def test_on_a_cpu_nothing_is_compiled_that_would_be_no_faster(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.compile", lambda *_, **__: pytest.fail("compiled"))
+    usual = Wav2LipEngine(net=Echo(), settings=settings(tmp_path))
+    asked = Wav2LipEngine(net=Echo(), settings=settings(tmp_path, compile=True))
+    pictures = [draw(engine, range(4), sound(1), IDLE)[0] for engine in (usual, asked)]
+    assert np.array_equal(*pictures)
+    for engine in usual, asked:
+        engine.close()
 
 
 @pytest.mark.parametrize(("face", "yaw"), [(60.0, 0.0), (110.0, 0.5), (180.0, 0.0)])

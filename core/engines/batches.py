@@ -23,6 +23,12 @@ than 16 is no faster per picture, on CPU or GPU."""
 Run = Callable[..., Tensor]
 
 
+def worth_compiling(device: torch.device) -> bool:
+    """Whether the compiler could make a network faster there: on a CPU it finds the kernels that `packed` calls
+    without it, takes a minute for that, and is some per cent slower in the end."""
+    return device.type != "cpu" or not can_pack()
+
+
 class Batches:
     """A network, ready for calls; on the CPU, uncompiled, from several threads at once.
 

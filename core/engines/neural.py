@@ -24,8 +24,8 @@ class NeuralSettings(Settings):
     """What networks count in. auto is the fastest that the device does in hardware; float32 is exact."""
 
     compile: bool = False
-    """Compile networks with torch.compile. The first start takes a minute and needs a C++ compiler; later
-    ones find the result in `data_dir`/compiled."""
+    """Compile networks with torch.compile where that can make them faster, which is not on a CPU. The first
+    start takes a minute and needs a C++ compiler; later ones find the result in `data_dir`/compiled."""
 
     own_weights: dict[str, Path] = Field(default_factory=dict)
     """The user's own checkpoints by the name of the published one they stand in for, as JSON:

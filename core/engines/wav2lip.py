@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.engines.base import Drawing
-from core.engines.batches import Batches
+from core.engines.batches import Batches, worth_compiling
 from core.engines.boxes import MEAN, Boxes
 from core.engines.checkpoints import load_net
 from core.engines.crew import Crew, Item, Made
@@ -91,7 +91,8 @@ class Wav2LipEngine:
         self._finder = finder
         device = device_of(settings.device)
         example = (torch.zeros(1, 1, BANDS, COLUMNS), torch.zeros(1, 6, self.side, self.side))
-        compiled: Path | None = settings.data_dir / "compiled" if settings.compile else None
+        compile_it = settings.compile and worth_compiling(device)
+        compiled: Path | None = settings.data_dir / "compiled" if compile_it else None
         # Nothing is ever taken from the upper half.
         self._net = Batches(LowerHalf(net), example, device, dtype_of(settings.precision, device), compiled)
         self._gpu = Retoucher(self._net, self.side, device) if device.type == "cuda" else None
