@@ -1,5 +1,7 @@
 """Steps of fixed sizes, recorded and played again: as on a GPU, and what can be known of it without one."""
 
+import copy
+
 import pytest
 
 pytest.importorskip("torch")
@@ -14,36 +16,23 @@ from core.engines.gpt_sovits.player import Graphs
 from core.engines.gpt_sovits.sampling import Sampling
 from core.engines.gpt_sovits.step import Rows, step
 from core.nets.gpt_sovits.t2s import Text2Semantic, sizes_of
+from tests.fake_cuda import fake_device
 from tests.gpt_sovits_models import T2S_CONFIG, t2s_weights
 
 GREEDY = Sampling(top_k=1)
 MIXED = [GREEDY, Sampling(), Sampling(top_p=0.8, temperature=0.7), Sampling(top_k=3, repetition_penalty=1.0)]
 
 
-class Replay:
-    """The operations that `work` did, on the very tensors it did them on; no Python of ours runs again."""
-
-    def __init__(self, work):
-        self._graph = make_fx(lambda: work())()
-
-    def replay(self):
-        self._graph()
-
-
 class Recorder:
-    """Makes them, and counts what was tried and recorded. Where a GPU would only note, this works."""
+    """Records operations on the very tensors they are done on; to repeat them no Python of ours runs."""
 
-    def __init__(self, changed):
-        self.recorded, self._changed = 0, changed
+    def __init__(self):
+        self.recorded = 0
 
-    def __call__(self, work, rehearse):
+    def __call__(self, work, beside):
         self.recorded += 1
-        rehearse()
-        before = [tensor.clone() for tensor in self._changed()]
-        made = Replay(work)
-        for tensor, kept in zip(self._changed(), before, strict=True):
-            tensor.copy_(kept)
-        return made
+        work()
+        return make_fx(lambda: work())()
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +58,8 @@ def alone(net, wanted):
 
 def recording(net, rows=4):
     """A decoder that works as on a GPU, and what records for it."""
-    recorder = Recorder(lambda: decoder._rows.tensors())
-    decoder = Decoder(net, rows, Graphs(recorder))
-    return decoder, recorder
+    recorder = Recorder()
+    return Decoder(net, rows, Graphs(recorder)), recorder
 
 
 @pytest.mark.slow
@@ -130,35 +118,47 @@ def test_a_cache_that_grows_makes_recordings_anew(net):
 
 def test_recordings_are_bounded_and_the_one_not_used_for_longest_goes():
     made = []
-    graphs = Graphs(lambda work, rehearse: made.append(1) or Again(work), most=2)
+    graphs = Graphs(lambda work, beside: made.append(beside) or work, most=2)
     for key in ((1, 1), (2, 1), (1, 1), (4, 1), (1, 1), (2, 1)):
-        graphs.run(key, lambda: None, [])
-    assert len(made) == 4
+        graphs.run(key, lambda: None, Rows.empty(1, 4, torch.device("cpu")))
+    assert [beside is None for beside in made] == [True, False, False, False]
     assert set(graphs._kept) == {(1, 1), (2, 1)}
 
 
-class Again:
-    """What was "recorded" by keeping it."""
-
-    def __init__(self, work):
-        self.replay = work
-
-
-def test_a_rehearsal_leaves_everything_as_it_was(net):
-    rows, cache = Rows.empty(2, net.sizes.tokens, net.device), net.cache(2, 32)
-    rows.seat(0, torch.tensor([3, 4]), 7, 0, GREEDY)
+def test_what_is_tried_before_it_is_recorded_takes_no_sentence_further(net):
+    rows, cache = Rows.empty(2, net.sizes.tokens, net.device), net.cache(2, 16)
+    rows.seat(0, torch.tensor([3, 4]), 15, 0, GREEDY)  # there is room for one more position, not for two
     before = [tensor.clone() for tensor in rows.tensors()]
-    seen = []
+    with rows.still():
+        for _ in range(3):
+            step(net, cache, rows, 16)
+    assert all(torch.equal(*pair) for pair in zip(before, rows.tensors(), strict=True))
+    step(net, cache, rows, 16)
+    assert rows.length.tolist() == [16, 0]
 
-    def record(work, rehearse):
-        rehearse()
-        seen.extend(torch.equal(*pair) for pair in zip(before, rows.tensors(), strict=True))
-        return Again(work)
 
-    Graphs(record).run((2, 16), lambda: step(net, cache, rows, 16), rows.tensors())
-    assert len(seen) == len(before)
-    assert all(seen)
-    assert not torch.equal(before[0], rows.token)  # played, it went on
+@pytest.mark.slow
+def test_on_a_gpu_that_is_not_there_sentences_come_out_as_on_the_cpu(net):
+    """Its streams, its pinned memory and its recordings are watched: who has not waited for what is found."""
+    wanted = [request(k, 9 + 4 * k, 5 + k, 20 + 6 * k, MIXED[k % 4]) for k in range(4)]
+    single = [alone(net, one) for one in wanted]
+    with fake_device() as world:
+        there = copy.deepcopy(net).to("cuda:0")
+        decoder, rows = Decoder(there, 4), []
+        for number in range(60):
+            if number % 5 == 0 and len(rows) < len(wanted):
+                rows.append(decoder.join(wanted[len(rows)]))
+            if number == 17:
+                decoder.leave(rows[1])
+            decoder.step()
+        assert world.calls["replay"] > 40
+        assert world.calls["event"] <= 2 * world.calls["replay"] + len(
+            rows
+        )  # one of ours a step, one of a graph
+        assert world.modes == {"thread_local"}
+    for k, row in enumerate(rows):
+        assert row.tokens == single[k][: len(row.tokens)]
+        assert row.done or k == 1
 
 
 @pytest.mark.slow

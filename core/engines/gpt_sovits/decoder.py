@@ -9,7 +9,6 @@ On a GPU steps are recorded (`player`), and the next one is begun before the cal
 one's tokens: the GPU counts while the CPU does other things.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -95,7 +94,8 @@ class Decoder:
         self._player = player or (cuda_graphs(net.device) if self._fixed else Plain())
         self._rows = Rows.empty(_power(rows), net.sizes.tokens, net.device)
         self._cache: Cache = net.cache(*((_power(rows), _FIXED_SLOTS) if self._fixed else (1, _SLOTS)))
-        self._noise, self._drawn, self._event = _shared(self._rows)
+        self._noise, self._drawn = _shared(self._rows)
+        self._under_way: torch.cuda.Event | None = None  # that the copy of what was drawn is over
 
     @property
     def active(self) -> int:
@@ -141,7 +141,7 @@ class Decoder:
 
     def _begin(self) -> None:
         """Have the device make the next token of every row."""
-        self._event()  # of a step that nobody looked at: it may still read the noise
+        self._wait()  # for a step that nobody looked at: it may still read the noise
         rows = self._begun = list(self._active)
         longest = max(row.length for row in rows) + 1
         count, grain = (_power(len(rows)), _FIXED_GRAIN) if self._fixed else (len(rows), _GRAIN)
@@ -150,18 +150,24 @@ class Decoder:
         fill(self._noise, [row.noise for row in rows], self._net.sizes.end)
         self._rows.noise[:count].copy_(self._noise[:count], non_blocking=True)
         work = partial(step, self._net, self._cache, self._rows[slice(count)], stop)
-        self._player.run((count, stop), work, self._rows.tensors())
+        self._player.run((count, stop), work, self._rows)
         self._fetch()
 
     def _fetch(self) -> None:
         """Have what was drawn copied to the CPU."""
         self._drawn.copy_(self._rows.drawn, non_blocking=True)
-        self._event = _mark(self._net.device)
+        self._under_way = _mark(self._net.device)
+
+    def _wait(self) -> None:
+        """Until what was drawn is on the CPU."""
+        if self._under_way is not None:
+            self._under_way.synchronize()
+            self._under_way = None
 
     def _finish(self) -> None:
         """Look at the tokens of the step that was begun."""
         rows, self._begun = self._begun or [], None
-        self._event()
+        self._wait()
         for row in rows:  # all of them first: who leaves moves another, whose length must be right
             row.length += 1
         for row, drawn in zip(rows, self._drawn.tolist(), strict=False):
@@ -177,7 +183,7 @@ class Decoder:
             request.phones.to(device), request.bert.to(device), prompt, self._cache, place
         )
         self._rows.seat(place, prompt, row.length, request.kept, request.sampling)
-        self._event()
+        self._wait()
         fill(self._noise[place:], [row.noise], self._net.sizes.end)
         self._rows.noise[place].copy_(self._noise[place])
         settle(logits[None], self._rows[slice(place, place + 1)], self._net.sizes.end)
@@ -208,18 +214,16 @@ def _power(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def _shared(rows: Rows) -> tuple[Tensor, Tensor, Callable[[], None]]:
-    """Noise and drawn tokens on the CPU, where a GPU can reach them; and a wait for nothing."""
-    noise, drawn = (torch.zeros(x.shape, dtype=x.dtype) for x in (rows.noise, rows.drawn))
-    if rows.drawn.device.type == "cuda":
-        noise, drawn = noise.pin_memory(), drawn.pin_memory()
-    return noise.fill_(1), drawn, lambda: None
+def _shared(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Noise and drawn tokens on the CPU, where a GPU can reach them."""
+    noise, drawn = (torch.ones(x.shape, dtype=x.dtype) for x in (rows.noise, rows.drawn))
+    return (noise.pin_memory(), drawn.pin_memory()) if rows.drawn.device.type == "cuda" else (noise, drawn)
 
 
-def _mark(device: torch.device) -> Callable[[], None]:
-    """A wait for all that `device` has been given so far."""
+def _mark(device: torch.device) -> torch.cuda.Event | None:
+    """An event after all that `device` has been given so far; None where nothing is given ahead."""
     if device.type != "cuda":
-        return lambda: None
+        return None
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # as torch has it
     event.record(torch.cuda.current_stream(device))
-    return event.synchronize
+    return event

@@ -5,26 +5,29 @@ recorded with, so there is one for each number of rows and reach of the cache, m
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
-from core.engines.graphs import recording_alone
+from core.engines.gpt_sovits.step import Rows
+from core.engines.graphs import recorded
 
 Key = tuple[int, int]
 Work = Callable[[], None]
+Record = Callable[[Work, Work | None], Work]
+"""Makes a recording of its first argument, in the memory of another one if there is one. It may try the work
+any number of times before."""
 
 MOST_GRAPHS = 48
 """Graphs kept; beyond it the one not used for longest goes. They share the memory of one."""
 
 
 class Player(Protocol):
-    """Runs `work`, which depends on nothing but `key` and tensors that stay where they are."""
+    """Runs `work`, a step of `rows`, which depends on nothing but `key` and tensors that stay in place."""
 
-    def run(self, key: Key, work: Work, changed: Sequence[Tensor]) -> None:
-        """Do the work. changed: the tensors it writes that the next step reads."""
+    def run(self, key: Key, work: Work, rows: Rows) -> None:
+        """Do the work."""
         ...
 
     def forget(self) -> None:
@@ -32,18 +35,10 @@ class Player(Protocol):
         ...
 
 
-class Recorded(Protocol):
-    """Work that was recorded."""
-
-    def replay(self) -> None:
-        """Do it again, on the same tensors."""
-        ...
-
-
 class Plain:
     """A `Player` that runs work as it comes."""
 
-    def run(self, key: Key, work: Work, changed: Sequence[Tensor]) -> None:
+    def run(self, key: Key, work: Work, rows: Rows) -> None:
         """See `Player`."""
         work()
 
@@ -52,58 +47,28 @@ class Plain:
 
 
 class Graphs:
-    """A `Player` that records the work of each key once.
+    """A `Player` that records the work of each key once."""
 
-    record: makes a recording of its first argument; the second does the same and leaves everything as it
-    was, for whoever must try before it records.
-    """
-
-    def __init__(self, record: Callable[[Work, Work], Recorded], most: int = MOST_GRAPHS) -> None:
+    def __init__(self, record: Record, most: int = MOST_GRAPHS) -> None:
         self._record, self._most = record, most
-        self._kept: OrderedDict[Key, Recorded] = OrderedDict()
+        self._kept: OrderedDict[Key, Work] = OrderedDict()
 
-    def run(self, key: Key, work: Work, changed: Sequence[Tensor]) -> None:
+    def run(self, key: Key, work: Work, rows: Rows) -> None:
         """See `Player`."""
         if key not in self._kept:
-            self._kept[key] = self._record(work, _harmless(work, changed))
+            beside = next(iter(self._kept.values()), None)
+            with rows.still():
+                self._kept[key] = self._record(work, beside)
         self._kept.move_to_end(key)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
-        self._kept[key].replay()
+        self._kept[key]()
 
     def forget(self) -> None:
         """See `Player`."""
         self._kept.clear()
 
 
-def _harmless(work: Work, changed: Sequence[Tensor]) -> Work:
-    """`work`, after which `changed` are what they were."""
-
-    def rehearse() -> None:
-        before = [tensor.clone() for tensor in changed]
-        work()
-        for tensor, kept in zip(changed, before, strict=True):
-            tensor.copy_(kept)
-
-    return rehearse
-
-
 def cuda_graphs(device: torch.device) -> Graphs:
-    """CUDA graphs on `device`, played on whatever stream is current."""
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # as torch has it
-    pool = torch.cuda.graph_pool_handle()
-
-    def record(work: Work, rehearse: Work) -> Recorded:
-        graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.device(device), recording_alone():
-            stream.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(stream):
-                for _ in range(2):  # kernels are loaded and work space is allocated at first use
-                    rehearse()
-            # "thread_local": engines of other threads go on using the GPU meanwhile.
-            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                work()
-            torch.cuda.current_stream(device).wait_stream(stream)
-        return graph
-
-    return Graphs(record)
+    """CUDA graphs on `device`."""
+    return Graphs(lambda work, beside: recorded(work, (), device, beside=beside))

@@ -5,7 +5,8 @@ value in them: a step is recorded once and played again and again (`player`). No
 but the tokens drawn, which the caller copies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -63,6 +64,17 @@ class Rows:
     def __getitem__(self, which: slice) -> "Rows":
         """Some rows, not copied."""
         return Rows(*(tensor[which] for tensor in self.tensors()))
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """While open, steps take no sentence further; afterwards everything is as it was before."""
+        before = [tensor.clone() for tensor in self.tensors()]
+        self.going.zero_()
+        try:
+            yield
+        finally:
+            for tensor, kept in zip(self.tensors(), before, strict=True):
+                tensor.copy_(kept)
 
     def seat(self, row: int, prompt: Tensor, length: int, made: int, sampling: Sampling) -> None:
         """Let a prefilled sentence have `row`. prompt: int64 (P,), its audio tokens so far."""

@@ -141,14 +141,15 @@ class Position(nn.Module):
 
     def rows(self, stop: int) -> Tensor:
         """(at least stop, width) in alpha's type, already times alpha."""
-        if self._table is None or len(self._table) < stop:
+        made, like = self._table, (self.alpha.device, self.alpha.dtype)
+        if made is None or len(made) < stop or (made.device, made.dtype) != like:
             size = max(1024, 2 * stop)
             place = torch.arange(size, dtype=torch.float32, device=self.alpha.device)[:, None]
             pace = torch.arange(0, self.width, 2, dtype=torch.float32, device=self.alpha.device)
             angle = place * torch.exp(pace * -(math.log(10_000.0) / self.width))
             table = self.alpha * torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
-            self._table = table.to(self.alpha.dtype)
-        return self._table
+            made = self._table = table.to(self.alpha.dtype)
+        return made
 
 
 class Vocabulary(nn.Module):
@@ -265,7 +266,7 @@ class Text2Semantic(nn.Module):
         """
         rows = len(tokens)
         position = self.ar_audio_position.rows(cache.slots)
-        x = (self.ar_audio_embedding(tokens) + position[places])[:, None]  # (rows, 1, width)
+        x = (self.ar_audio_embedding(tokens) + position.index_select(0, places))[:, None]  # (rows, 1, width)
         which = torch.arange(rows, device=x.device)
         seen = torch.arange(stop, device=x.device) <= lengths[:, None]
         hidden = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, -torch.inf)
