@@ -24,7 +24,7 @@ Run = Callable[..., Tensor]
 
 
 def worth_compiling(device: torch.device) -> bool:
-    """Whether the compiler could make a network faster there: on a CPU it finds the kernels that `packed` calls
+    """Whether the compiler could make a network faster there: a CPU gets the kernels that `packed` calls
     without it, takes a minute for that, and is some per cent slower in the end."""
     return device.type != "cpu" or not can_pack()
 
