@@ -7,11 +7,11 @@ crops overlap. Where a frame has a clear picture (`Frame.clear`), faces are laid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.crops import Crops
 from core.engines.base import FIDELITY
 from core.media import Frame
 from core.paste import paste
@@ -138,27 +138,11 @@ def _all_sharp(shot: Shot, wanted: Sequence[NDArray[np.bool_]]) -> int:
     return int((found & ~np.any(wanted, axis=0)).sum())
 
 
-@dataclass(frozen=True, slots=True)
-class _Crops(Sequence[Image]):
-    """The crops of a track, cut out on access; to another process they travel as pictures."""
+class _Crops(Crops):
+    """The crops of a track; to another process they travel as pictures, not with their whole frames."""
 
-    shot: Shot
-    track: FaceTrack
-
-    def __len__(self) -> int:
-        return len(self.shot)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Image]: ...
-    def __getitem__(self, index: int | slice) -> Image | list[Image]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        number = index % len(self)
-        return crop(self.shot.frames[number].planes, self.track, number)
+    def __init__(self, shot: Shot, track: FaceTrack) -> None:
+        super().__init__(len(shot), lambda number: crop(shot.frames[number].planes, track, number))
 
     def __reduce__(self) -> tuple[object, ...]:
         return list, ([*self],)

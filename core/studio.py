@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -132,6 +132,18 @@ class Studio:
     def choose(self, kind: str, wanted: str = "auto") -> str:
         """The name of the engine that `wanted` means here; see `core.engines.choose`."""
         return choose(kind, self._meant(kind, wanted), self.weights)
+
+    def choose_all(self, wanted: Mapping[str, str], voice: str | None = None) -> dict[str, str]:
+        """The names of the engines that `wanted` means, by kind; without those that cannot run here.
+
+        voice: who shall speak, as in `choose_speech`.
+        """
+        chosen = {}
+        for kind, name in wanted.items():
+            with suppress(BadInput):  # told by whoever then asks for it
+                speech = kind == "speech"
+                chosen[kind] = self.choose_speech(name, voice) if speech else self.choose(kind, name)
+        return chosen
 
     def _meant(self, kind: str, wanted: str) -> str:
         return str(getattr(self.settings, kind, "auto")) if wanted == "auto" else wanted

@@ -8,11 +8,12 @@ import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.crops import Crops
 from core.engines.base import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.engines.chosen import ChosenFace
 from core.errors import BadInput
@@ -96,27 +97,6 @@ class Template:
         self._frames.close()
 
 
-class Crops(Sequence[Image]):
-    """The face crops of a template, decoded on access."""
-
-    def __init__(self, template: Template) -> None:
-        self._template = template
-
-    def __len__(self) -> int:
-        return len(self._template)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Image]: ...
-    def __getitem__(self, index: int | slice) -> Image | list[Image]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self._template.crop(index % len(self))
-
-
 def check_shape(fps: int | None, size: tuple[int, int] | None) -> None:
     """Raises BadInput `out_of_range` for a rate or size no video is made at."""
     if fps is not None and not 1 <= fps <= 60:
@@ -190,7 +170,8 @@ def consult(
     template: Template, engine: LipsyncEngine | FaceEnhancer, kind: str, path: Path, report: Report
 ) -> Arrays:
     """Let an engine learn the template; keeps what it says at `path`. Blocking."""
-    learnt = engine.prepare(template.track, Crops(template), lambda done: report(kind, done, len(template)))
+    crops = Crops(len(template), template.crop)
+    learnt = engine.prepare(template.track, crops, lambda done: report(kind, done, len(crops)))
     _save(path, learnt)
     return learnt
 

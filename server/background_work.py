@@ -3,11 +3,9 @@
 import asyncio
 import hashlib
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from core.backgrounds import Background, Backgrounds
-from core.errors import BadInput
 from core.scene import to_jpeg
 from core.studio import Studio
 from core.types import Image
@@ -47,11 +45,7 @@ class BackgroundWork:
         kinds = {"paint": wanted.engine} if wanted.prompt is not None else {}
         if wanted.matte != "auto":
             kinds["matte"] = wanted.matte
-        chosen = {}
-        for kind, name in kinds.items():
-            with suppress(BadInput):  # which the job then says
-                chosen[kind] = self._studio.choose(kind, name)
-        return chosen
+        return self._studio.choose_all(kinds)
 
     async def run(self, job: JobRow, report: Report) -> Done:
         """Make it. After a restart it is there already, whole, or not at all."""

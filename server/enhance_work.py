@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.enhance_background import UPSCALER
 from core.enhance_video import LIMITS, VIDEO_STAGES, Enhancement, enhance_video
-from core.errors import BadInput, Error
+from core.errors import Error
 from core.media import splice
 from core.render import Progress
 from core.studio import Studio
@@ -39,14 +39,9 @@ class EnhanceWork:
 
     def engines(self, job: JobRow) -> dict[str, str]:
         """The engines that will be used, by kind; without those that cannot run, which the job then says."""
-        chosen, wanted = {}, _wanted(job)
-        kinds = {"enhance": wanted.engine, "face": self._face} | (
-            {"upscale": UPSCALER} if wanted.background else {}
-        )
-        for kind, name in kinds.items():
-            with suppress(BadInput):
-                chosen[kind] = self._studio.choose(kind, name)
-        return chosen
+        wanted = _wanted(job)
+        background = {"upscale": UPSCALER} if wanted.background else {}
+        return self._studio.choose_all({"enhance": wanted.engine, "face": self._face} | background)
 
     async def run(self, job: JobRow, report: Report) -> Done:
         """Make the job's `video.mp4` of what was uploaded."""

@@ -4,11 +4,10 @@ one that is there for other engines, another rate or another size; or make one o
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Literal
 
 from core.enlarged import enlarge
-from core.errors import BadInput, blaming
+from core.errors import blaming
 from core.studio import Studio
 from core.templates import Templates
 from server.folder import ServerFolder
@@ -51,11 +50,7 @@ class TemplateWork:
         elif order.prepare is not None:
             options = order.prepare.options
             wanted = {kind: getattr(options.engines, kind) for kind in prepared_for(options)}
-        chosen: dict[str, str] = {}
-        for kind, name in wanted.items():
-            with suppress(BadInput):  # which the job then says
-                chosen[kind] = self._studio.choose(kind, name)
-        return chosen
+        return self._studio.choose_all(wanted)
 
     async def run(self, job: JobRow, report: Report) -> Done:
         """Prepare. After a restart it is there already, whole, or not at all."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.captions import srt, vtt
 from core.engines.base import Style
 from core.engines.chosen import AUTO
-from core.errors import BadInput, Error, blaming
+from core.errors import Error, blaming
 from core.pipeline import Meter
 from core.recording import remux
 from core.render import STAGES, Item, Progress, Request, Segment, Sink, render
@@ -72,16 +72,7 @@ class VideoWork:
             del wanted["speech"]
         if not request.enhance:
             del wanted["enhance"]
-        chosen = {}
-        for kind, name in wanted.items():
-            try:
-                if kind == "speech":
-                    chosen[kind] = self._studio.choose_speech(name, request.voice)
-                else:
-                    chosen[kind] = self._studio.choose(kind, name)
-            except BadInput:
-                continue
-        return chosen
+        return self._studio.choose_all(wanted, request.voice)
 
     async def run(self, job: JobRow, report: Report) -> Done:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""

@@ -16,6 +16,7 @@ FLOORS = [
         "core.config",
         "core.audio",
         "core.planes",
+        "core.crops",
         "core.text",
         "core.captions",
         "core.pipeline",
