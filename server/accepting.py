@@ -3,7 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from server.house import House
 from server.problems import Refused
 from server.route import respond
 from server.store import Accepted, NewJob
-from server.uploads import Upload
+from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
 from server.video_work import BY_URL
 from server.viewing import opened_clip, stream
 from server.wire import Order
@@ -36,6 +37,27 @@ KEY: Mapping[str, Any] = {
 FILE: Mapping[str, Any] = {"type": "string", "format": "binary"}
 STREAM: Mapping[str, Any] = {"type": "boolean", "default": False, "description": "the same as in the body"}
 """Schemas of a form's file, and of the query's `stream`."""
+
+
+@asynccontextmanager
+async def asked_for(
+    request: web.Request, house: House, model: type[ModelT], *files: str
+) -> AsyncGenerator[tuple[ModelT, Form], None]:
+    """What the body asks for, as JSON, or as a form with that JSON as its part `request`, and with `files`.
+
+    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do.
+    """
+    form = Form()
+    try:
+        if is_json(request):
+            wanted = await read_json(request, model)
+        else:
+            limit, parts = house.settings.upload_mb << 20, dict.fromkeys(files, 1)
+            form = await read_form(request, house.folder, texts={"request"}, files=parts, limit=limit)
+            wanted = model.model_validate_json(form.text("request") or "{}")
+        yield wanted, form
+    finally:
+        form.discard()
 
 
 async def accept(
@@ -66,6 +88,13 @@ def _move_in(house: House, job_id: str, uploads: Mapping[str, Upload]) -> None:
     place.mkdir(parents=True)
     for name, upload in uploads.items():
         upload.path.rename(place / name)
+
+
+async def answered(
+    request: web.Request, house: House, accepted: Accepted, *, streamed: bool
+) -> web.StreamResponse:
+    """Answer with the video itself, if it is to be `streamed`; else with the job."""
+    return await stream_new(request, house, accepted) if streamed else accepted_job(accepted)
 
 
 async def stream_new(request: web.Request, house: House, accepted: Accepted) -> web.StreamResponse:

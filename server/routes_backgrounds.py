@@ -9,12 +9,12 @@ from aiohttp import web
 from core.errors import BadInput
 from core.media import read_picture
 from core.templates import SAMPLE, template_id
-from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
+from server.accepting import FILE, KEY, UPLOAD, accept, accepted_job, asked_for, idempotency_key, short
 from server.background_work import PREVIEW
 from server.problems import Refused
 from server.route import ID, TEMPLATE, Route
 from server.routes_jobs import house_of
-from server.uploads import Form, Upload, is_json, read_form, read_json
+from server.uploads import Upload, is_json
 from server.wire import BackgroundRequest, Order
 from server.wire_answers import Job
 
@@ -26,18 +26,11 @@ async def create_background(request: web.Request) -> web.StreamResponse:
     base = request.match_info["template"]
     if base != SAMPLE and all(info.id != base for info in await house.catalog.templates()):
         raise Refused(404, "unknown_template", f"there is no template {base!r}", "template")
-    form = Form()
-    try:
-        if is_json(request):
-            wanted = await read_json(request, BackgroundRequest)
-            if wanted.url is not None:
-                form.files["image"] = [await house.fetch(wanted.url, "image", param="url")]
-        else:
-            limit = house.settings.upload_mb << 20
-            form = await read_form(request, house.folder, texts={"request"}, files={"image": 1}, limit=limit)
-            wanted = BackgroundRequest.model_validate_json(form.text("request") or "{}")
-            if wanted.url is not None:
+    async with asked_for(request, house, BackgroundRequest, "image") as (wanted, form):
+        if wanted.url is not None:
+            if not is_json(request):
                 raise Refused(422, "prompt_or_image", "a form brings the picture itself, no url", "url")
+            form.files["image"] = [await house.fetch(wanted.url, "image", param="url")]
         image = form.file("image")
         if (wanted.prompt is None) == (image is None):
             raise Refused(422, "prompt_or_image", "give either a prompt or a picture", "prompt")
@@ -47,8 +40,6 @@ async def create_background(request: web.Request) -> web.StreamResponse:
         order = _order(base, wanted, image)
         uploads = {UPLOAD: image} if image else {}
         accepted = await asyncio.shield(accept(house, "background", order, uploads, key))
-    finally:
-        form.discard()
     return accepted_job(accepted)
 
 

@@ -11,16 +11,15 @@ from server.accepting import (
     STREAM,
     UPLOAD,
     accept,
-    accepted_job,
+    answered,
+    asked_for,
     asked_to_stream,
     idempotency_key,
     short,
-    stream_new,
 )
 from server.problems import Refused
 from server.route import Route
 from server.routes_jobs import house_of
-from server.uploads import Form, is_json, read_form, read_json
 from server.wire import EnhancementRequest, Order
 from server.wire_answers import Job
 
@@ -30,14 +29,7 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
     house, key = house_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
     house.take_jobs()
-    form = Form()
-    try:
-        if is_json(request):
-            wanted = await read_json(request, EnhancementRequest)
-        else:
-            limit = house.settings.upload_mb << 20
-            form = await read_form(request, house.folder, texts={"request"}, files={"file": 1}, limit=limit)
-            wanted = EnhancementRequest.model_validate_json(form.text("request") or "{}")
+    async with asked_for(request, house, EnhancementRequest, "file") as (wanted, form):
         if (form.file("file") is None) == (wanted.video_url is None):
             message = "send the video as the part `file` of a form, or its video_url"
             raise Refused(422, "invalid_request", message, "file")
@@ -50,11 +42,7 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
         order = Order(title=short(video.name), template=None, enhancement=wanted, upload=UPLOAD)
         # Shielded: a client that leaves now may find half a job otherwise.
         accepted = await asyncio.shield(accept(house, "enhancement", order, {UPLOAD: video}, key))
-    finally:
-        form.discard()
-    if wanted.stream or to_be_streamed:
-        return await stream_new(request, house, accepted)
-    return accepted_job(accepted)
+    return await answered(request, house, accepted, streamed=wanted.stream or to_be_streamed)
 
 
 ROUTES = [

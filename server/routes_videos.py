@@ -18,18 +18,18 @@ from server.accepting import (
     TEMPLATE,
     UPLOAD,
     accept,
-    accepted_job,
+    answered,
+    asked_for,
     asked_to_stream,
     fetched_id,
     idempotency_key,
     short,
-    stream_new,
 )
 from server.problems import Refused
 from server.route import Route, respond
 from server.routes_jobs import house_of
 from server.stream.sockets import Gone, send
-from server.uploads import Form, Upload, is_json, read_form, read_json
+from server.uploads import Form, Upload, read_json
 from server.wire import LipsyncRequest, Order, SpeechRequest, VideoRequest
 from server.wire_answers import EngineList, Job
 
@@ -39,14 +39,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
     house, key = house_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
     house.take_jobs()
-    form = Form()
-    try:
-        if is_json(request):
-            video = await read_json(request, VideoRequest)
-        else:
-            limit = house.settings.upload_mb << 20
-            form = await read_form(request, house.folder, texts={"request"}, files={"audio": 1}, limit=limit)
-            video = VideoRequest.model_validate_json(form.text("request") or "{}")
+    async with asked_for(request, house, VideoRequest, "audio") as (video, form):
         if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
             message = "send either a text, an audio_url, or an audio file (as a form)"
             raise Refused(422, "text_or_audio", message, "text")
@@ -62,11 +55,7 @@ async def create_video(request: web.Request) -> web.StreamResponse:
         order, files = _video_order(video, form)
         # Shielded: a client that leaves now may find half a job otherwise.
         accepted = await asyncio.shield(accept(house, "video", order, files, key))
-    finally:
-        form.discard()
-    if video.stream or to_be_streamed:
-        return await stream_new(request, house, accepted)
-    return accepted_job(accepted)
+    return await answered(request, house, accepted, streamed=video.stream or to_be_streamed)
 
 
 def _video_order(video: VideoRequest, form: Form) -> tuple[Order, dict[str, Upload]]:
@@ -89,15 +78,7 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
     house, key = house_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
     house.take_jobs()
-    form = Form()
-    try:
-        if is_json(request):
-            wanted = await read_json(request, LipsyncRequest)
-        else:
-            limit = house.settings.upload_mb << 20
-            parts = {"audio": 1, "video": 1}
-            form = await read_form(request, house.folder, texts={"request"}, files=parts, limit=limit)
-            wanted = LipsyncRequest.model_validate_json(form.text("request") or "{}")
+    async with asked_for(request, house, LipsyncRequest, "audio", "video") as (wanted, form):
         _check_lipsync(wanted, form)
         await house.catalog.check_look(wanted.template, wanted.options)
         if wanted.audio_url is not None:
@@ -114,11 +95,7 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
         )
         files = {UPLOAD: audio} | ({SCENE: scene} if scene else {})
         accepted = await asyncio.shield(accept(house, "video", order, files, key))
-    finally:
-        form.discard()
-    if wanted.stream or to_be_streamed:
-        return await stream_new(request, house, accepted)
-    return accepted_job(accepted)
+    return await answered(request, house, accepted, streamed=wanted.stream or to_be_streamed)
 
 
 def _check_lipsync(wanted: LipsyncRequest, form: Form) -> None:
