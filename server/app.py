@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from core.errors import BadInput
 
@@ -59,6 +60,7 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
     """
     from server.house import HOUSE
 
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     app = build(settings)
     # A handler is cancelled when its client leaves: what it does is for that client.
     runner = web.AppRunner(
@@ -79,6 +81,11 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
         return app[HOUSE].restart
     finally:
         await runner.cleanup()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a record is more than that somebody sent what is no HTTP, and was told so with 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _listen(runner: web.AppRunner, settings: "ServerSettings") -> None:

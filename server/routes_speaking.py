@@ -144,7 +144,11 @@ async def _parameters(request: web.Request) -> dict[str, Any]:
     if request.method == "POST" and request.can_read_body:
         try:
             body = await request.json()
-        except ValueError as error:
+        except (
+            ValueError,
+            LookupError,
+            RecursionError,
+        ) as error:  # a charset nobody knows, brackets without end
             raise Refused(400, "malformed_json", f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise Refused(400, "malformed_json", "the body is not a JSON object")

@@ -189,7 +189,8 @@ class Store:
     ) -> JobRow:
         """End a job with its event `job.{status}`; on return that survives the loss of power.
 
-        outputs: files, already whole and on the disk. engines: by kind, besides those it began with. size: bytes that the job's folder holds.
+        outputs: files, already whole and on the disk. engines: by kind, besides those it began with.
+        size: bytes that the job's folder holds.
         publish: they are to be uploaded too; what becomes of that follows in the log.
         A queued job may be ended too. Raises JobOver if it had ended, UnknownJob if it is gone.
         """
@@ -198,7 +199,8 @@ class Store:
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow:
             _end(db, log, job_id, status, data)
             db.execute(
-                "update jobs set error = ?, metrics = ?, bytes = ?, began = json_patch(began, ?) where id = ?",
+                "update jobs set error = ?, metrics = ?, bytes = ?, began = json_patch(began, ?)"
+                " where id = ?",
                 (error, metrics, size, _json(engines=dict(engines or {})), job_id),
             )
             db.executemany("insert or replace into outputs values(?, ?, ?, ?, ?, ?, ?)", made)

@@ -89,7 +89,7 @@ class PreviewFrame(Model):
 
 
 class Completed(Model):
-    """publishing: the files are uploaded next, and the log goes on. engines: those that were chosen on the way."""
+    """engines: those chosen on the way. publishing: files are uploaded next, and the log goes on."""
 
     outputs: list[Output]
     metrics: Metrics | None = None

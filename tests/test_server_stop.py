@@ -206,3 +206,22 @@ def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
         assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
 
     run(main(), 110)
+
+
+def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data_dir, capfd):
+    async def main():
+        async with running(data_dir) as it:
+            host, _, port = it.url.removeprefix("http://").partition(":")
+            for sent in (
+                b"GET / HTTP/1.1\r\nA\0: b\r\n\r\n",
+                b"\x16\x03\x01\r\n\r\n",
+                b"GET /" + b"a" * 9999,
+            ):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                writer.write(sent)
+                assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"400"
+                writer.close()
+                await writer.wait_closed()
+
+    run(main())
+    assert "Traceback" not in capfd.readouterr().err

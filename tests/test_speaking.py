@@ -155,6 +155,21 @@ def test_what_cannot_be_is_told_as_they_tell_it(data_dir, path, said, status, wo
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("body", "charset"), [(b"{", "utf-8"), (b"[" * 5000, "utf-8"), (b"{}", "klingon"), (b'"\xff"', "utf-8")]
+)
+def test_a_body_that_is_no_json_is_the_clients_mistake(data_dir, body, charset):
+    async def main():
+        async with served(data_dir) as it:
+            head = {"Content-Type": f"application/json; charset={charset}"}
+            for path in ("/", "/tts", "/change_refer", "/set_model", "/control"):
+                async with it.http.post(path, data=body, headers=head) as response:
+                    status = 403 if path == "/control" else 400
+                    assert (response.status, (await response.json())["code"]) == (status, status)
+
+    run(main())
+
+
 def test_pages_of_other_sites_set_nothing(data_dir):
     async def main():
         async with served(data_dir, control=True) as it:
