@@ -95,7 +95,7 @@ def answer(refused: Refused, **more: object) -> web.Response:
 
 
 def refusal(error: Exception) -> Refused:
-    """What to tell the client about `error`; 500 without details if it is not the client's business."""
+    """What to tell the client about `error`; 500 without details if nobody foresaw it."""
     match error:
         case Refused():
             return error
@@ -119,6 +119,8 @@ def refusal(error: Exception) -> Refused:
             return refusal(cause)
         case ValidationError():
             return _invalid(error)
+        case Error():  # raised on purpose, so it says what went wrong, as a job's error does
+            return Refused(500, "internal", str(error))
     return Refused(500, "internal", "the server failed at this; its log says why, under the request_id")
 
 
