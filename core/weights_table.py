@@ -172,7 +172,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         ),
         Checkpoint(
             "realesrgan-x2",
-            "templates twice as large",
+            "templates twice as large, backgrounds clearer",
             "RealESRGAN_x2plus.pth",
             67_061_725,
             "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
