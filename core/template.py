@@ -42,6 +42,17 @@ def on_loop(report: Report) -> Report:
     return told
 
 
+def giving_way(worker: Worker, report: Report) -> Report:
+    """`report` for a call on the worker's thread, which lets running jobs in at every report."""
+    told = on_loop(report)
+
+    def tell(step: str, done: int, total: int | None) -> None:
+        told(step, done, total)
+        worker.give_way()
+
+    return tell
+
+
 class Template:
     """A prepared template, open for jobs. Safe to share between threads and jobs.
 

@@ -34,7 +34,7 @@ from core.errors import BadInput
 from core.media import write_clip
 from core.people import look
 from core.studio import Staffed, Studio
-from core.template import Report, Template, on_loop
+from core.template import Report, Template, giving_way
 from core.template_info import TemplateInfo, checked_name, describe, template_id
 from core.types import Image
 
@@ -316,7 +316,7 @@ class Templates:
                 staffed.engine,
                 staffed.kind,
                 done / f"{staffed.key}.npz",
-                _giving_way(staffed, report),
+                giving_way(staffed.worker, report),
             )
             for staffed in engines
             if staffed.key not in known
@@ -332,7 +332,7 @@ class Templates:
             self._folder.mkdir(parents=True, exist_ok=True)
             clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
             try:
-                await face.worker.patiently(_draw_presenter, clip, _giving_way(face, report))
+                await face.worker.patiently(_draw_presenter, clip, giving_way(face.worker, report))
                 await self.add(clip, SAMPLE, report)
             finally:
                 clip.unlink(missing_ok=True)
@@ -340,17 +340,6 @@ class Templates:
     @staticmethod
     def _read(folder: Path) -> TemplateInfo:
         return TemplateInfo(**json.loads((folder / "template.json").read_text()))
-
-
-def _giving_way(staffed: Staffed, report: Report) -> Report:
-    """`report` for a call on the engine's thread, which lets running jobs in at every report."""
-    told = on_loop(report)
-
-    def tell(step: str, done: int, total: int | None) -> None:
-        told(step, done, total)
-        staffed.worker.give_way()
-
-    return tell
 
 
 def _settle(draft: Path, done: Path) -> None:
