@@ -202,6 +202,7 @@ def test_a_slow_source_does_not_hold_finished_work_back() -> None:
     assert asyncio.run(asyncio.wait_for(main(), 5)).state == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_processes_on_the_processor_share_its_cores(count: int) -> None:
     pytest.importorskip("torch")
