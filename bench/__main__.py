@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(names())}")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--device", help="what networks run on, as the setting: cpu, cuda, cuda:1 ...")
+    parser.add_argument("--table", action="store_true", help="rows for docs/performance.md")
     options = parser.parse_args(arguments)
     if options.device:
         os.environ["LIPSTREAM_DEVICE"] = options.device
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         for figure in module.figures():
             missed += figure.reached is False
-            print(_json(figure) if options.json else _line(figure), flush=True)
+            show = _json if options.json else _row if options.table else _line
+            print(show(figure), flush=True)
     return 1 if missed else 0
 
 
@@ -47,6 +49,10 @@ def _json(figure: Figure) -> str:
     if figure.baseline is not None:
         made |= {"baseline": round(figure.baseline, 4), "ratio": round(figure.ratio or 0, 3)}
     return json.dumps(made)
+
+
+def _row(figure: Figure) -> str:
+    return f"| {figure.name} | {figure.value:.4g} {figure.unit} |"
 
 
 def _line(figure: Figure) -> str:

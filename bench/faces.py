@@ -67,6 +67,10 @@ def figures() -> Iterator[Figure]:
     yield from _gfpgan(fast, face)
     del engine, fast
     yield from _pipeline()
+    if device.type != "cpu":
+        from bench import gpu  # it imports much that this does not need
+
+        yield from gpu.faces_figures(settings)
 
 
 def _network(plain: CodeFormer, fast: Restorer, face: Image) -> Iterator[Figure]:

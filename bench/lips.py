@@ -32,6 +32,10 @@ def figures() -> Iterator[Figure]:
     device = device_of(settings.device)
     yield from _network(settings, device)
     yield from _engine(settings)
+    if device.type != "cpu":
+        from bench import gpu  # it imports this
+
+        yield from gpu.lips_figures(settings)
 
 
 def _network(settings: NeuralSettings, device: torch.device) -> Iterator[Figure]:

@@ -179,11 +179,8 @@ class Mode(TorchDispatchMode):
         near = [x for x in flat if isinstance(x, torch.Tensor) and not isinstance(x, Remote)]
         if func in _INDEXED and args[0].device.type == self.world.kind:
             near = [x for x in near if not any(x is index for index in args[1])]  # allowed, by a copy
-            masks = [
-                x for x in args[1] if x is not None and (x.dtype == torch.bool or x.device.type == "cpu")
-            ]
-            if masks and self.world.is_recording():
-                raise RuntimeError("CUDA error: operation not permitted when stream is capturing (index)")
+            if any(x is not None and (x.dtype == torch.bool or x.device.type == "cpu") for x in args[1]):
+                self._wait(args[0], func)
         if len(devices) > 1 or (remotes and any(x.dim() for x in near)):
             found = sorted({str(x.device) for x in (*remotes, *near)})
             raise RuntimeError(
@@ -192,9 +189,12 @@ class Mode(TorchDispatchMode):
             )
         if near and self.world.is_recording():
             raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing ({func})")
-        if any(tag in func.tags for tag in _WAITS) or func is ATEN._local_scalar_dense.default:
-            stream = self.world.current(next(iter(devices)).index)
-            self.world.wait(self.world.clocks[stream.number], str(func))
+        waits = func not in _INDEXED and any(tag in func.tags for tag in _WAITS)
+        if waits or func is ATEN._local_scalar_dense.default:
+            self._wait(remotes[0], func)
+
+    def _wait(self, x: Remote, func: Any) -> None:
+        self.world.wait(self.world.clocks[self.world.current(x.device.index).number], str(func))
 
     def _computed(self, func: Any, args: Any, kwargs: Any, target: torch.device) -> Any:
         plain_args, plain = tree_map(_inner, (args, kwargs))
@@ -235,9 +235,12 @@ class Mode(TorchDispatchMode):
         return out
 
     def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        recording = self.world.recording if self.world.is_recording() else None
+        if recording is None:
+            return func(*args, **kwargs)
+        recording.keep([x for k, x in enumerate(args) if _is_written(func, k)])
         made = func(*args, **kwargs)
-        if self.world.is_recording() and self.world.recording is not None:
-            self.world.recording.add(func, args, kwargs, made)
+        recording.add(func, args, kwargs, made)
         return made
 
 

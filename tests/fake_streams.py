@@ -174,8 +174,9 @@ class Graph:
     def __init__(self, world: World) -> None:
         self.world = world
         self.steps: list[tuple[Any, Any, Any, Any]] = []
-        self.thread = 0
+        self.thread = self.index = 0
         self.used: list[Memory] = []
+        self.kept: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def pool(self) -> int:
         return id(self)
@@ -183,8 +184,12 @@ class Graph:
     def begin(self, mode: str, _pool: object) -> None:
         """Record what this thread does from now on."""
         self.world.modes.add(mode)
-        self.thread = threading.get_ident()
+        self.thread, self.index = threading.get_ident(), self.world.index()
         self.world.recording = self
+
+    def keep(self, written: list[torch.Tensor]) -> None:
+        """A step is about to write there, which it would not if it were only recorded."""
+        self.kept += [(x, x.clone()) for x in written]
 
     def add(self, func: Any, args: Any, kwargs: Any, made: Any) -> None:
         self.steps.append((func, args, kwargs, made))
@@ -198,17 +203,22 @@ class Graph:
 
     def end(self) -> None:
         self.world.recording = None
+        with torch.inference_mode():
+            for x, before in reversed(self.kept):
+                x.copy_(before)
+        self.kept.clear()
         for _, args, kwargs, made in self.steps:  # nothing has run: there is rubbish where results will be
             for x, _ in self._fresh(args, kwargs, made):
                 x.fill_(float("nan") if x.is_floating_point() else 0)
 
     def replay(self) -> None:
         self.world.calls["replay"] += 1
-        self.world.launch(self.world.current(), [], self.used)
-        for func, args, kwargs, made in self.steps:
-            again = func(*args, **kwargs)
-            for x, y in self._fresh(args, kwargs, made, again):
-                x.copy_(y)
+        self.world.launch(self.world.current(self.index), [], self.used)
+        with torch.inference_mode():  # a driver does not ask
+            for func, args, kwargs, made in self.steps:
+                again = func(*args, **kwargs)
+                for x, y in self._fresh(args, kwargs, made, again):
+                    x.copy_(y)
 
     def _fresh(self, args: Any, kwargs: Any, made: Any, again: Any = None) -> Iterator[tuple[Any, Any]]:
         """Results that are in memory of their own, and what they are now."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from core.engines.memory import ran_out, release
 from core.errors import Error
+from core.nets.packed import layout_on
 from core.types import Image
 
 Codes = NDArray[np.int16]
@@ -100,7 +101,7 @@ def refuse_unless(finite: Tensor) -> None:
 def as_numbers(faces: Tensor, dtype: torch.dtype) -> Tensor:
     """`as_input` for what is on the device already."""
     rgb = faces.flip(3).permute(0, 3, 1, 2)
-    return (rgb.float() / 127.5 - 1).to(dtype, memory_format=torch.channels_last)
+    return (rgb.float() / 127.5 - 1).to(dtype, memory_format=layout_on(faces.device))
 
 
 def as_levels(made: Tensor) -> Tensor:

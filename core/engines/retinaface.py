@@ -15,7 +15,7 @@ from core.engines.boxes import Boxes, faces, suppressed
 from core.engines.checkpoints import load_net
 from core.engines.devices import device_of
 from core.engines.neural import NeuralSettings
-from core.nets.packed import folded, laid_out
+from core.nets.packed import folded, laid_out, layout_on
 from core.nets.retinaface import RetinaFace, is_mobile
 from core.types import Face, Image
 from core.weights import locate
@@ -69,7 +69,7 @@ class RetinaFaceFinder:
         """Boxes and landmarks, surest first; `image` at its full size."""
         x = torch.from_numpy((image.astype(np.float32) - _MEAN).transpose(2, 0, 1)[None])
         with torch.inference_mode():
-            made = self._net(x.to(self.device, memory_format=torch.channels_last))
+            made = self._net(x.to(self.device, memory_format=layout_on(self.device)))
         score, shift, points = (t[0].float().cpu().numpy() for t in made)
         sure = np.nonzero(score > _SURE)[0]
         prior = priors(image.shape[0], image.shape[1])[sure]

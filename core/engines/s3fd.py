@@ -10,7 +10,7 @@ from core.engines.boxes import Boxes, faces, suppressed
 from core.engines.checkpoints import load_net
 from core.engines.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
-from core.nets.packed import can_pack, laid_out, packed
+from core.nets.packed import can_pack, laid_out, layout_on, packed
 from core.nets.s3fd import S3FD, STRIDES
 from core.types import Face, Image
 from core.weights import locate
@@ -61,7 +61,7 @@ class S3fdFinder:
 
     def maps(self, picture: NDArray[np.float32]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Per level the scores (1, 2, h, w) and corrections (1, 4, h, w) of a `network_input`."""
-        x = torch.from_numpy(picture).to(self.device, self.dtype, memory_format=torch.channels_last)
+        x = torch.from_numpy(picture).to(self.device, self.dtype, memory_format=layout_on(self.device))
         with torch.inference_mode():
             return [(a.float().cpu().numpy(), b.float().cpu().numpy()) for a, b in self._for(x)(x)]
 

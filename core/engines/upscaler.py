@@ -6,7 +6,7 @@ import torch
 from core.engines.checkpoints import Shapes, load_net
 from core.engines.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
-from core.nets.packed import can_pack, laid_out, packed
+from core.nets.packed import can_pack, laid_out, layout_on, packed
 from core.nets.rrdbnet import RRDBNet, layout_of
 from core.types import Image
 from core.weights import locate
@@ -46,7 +46,7 @@ class RealEsrgan:
     def enlarge(self, image: Image) -> Image:
         """uint8 (h, w, 3), sides even -> (2 h, 2 w, 3)."""
         rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).to(self._device)
-        x = (rgb.permute(2, 0, 1)[None].float() / 255).to(self._dtype, memory_format=torch.channels_last)
+        x = (rgb.permute(2, 0, 1)[None].float() / 255).to(self._dtype, memory_format=layout_on(self._device))
         with torch.inference_mode():
             made = (self._net(x)[0].float().clamp(0, 1) * 255).round().to(torch.uint8)
         return np.asarray(made.permute(1, 2, 0).flip(2).cpu().numpy(), np.uint8)

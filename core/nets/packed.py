@@ -54,14 +54,17 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 def laid_out(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """`net` itself, moved and cast, its weights channels last as convolutions like them on CPU and CUDA."""
+    """`net` itself, moved and cast, its weights laid out as convolutions like them there."""
     net.to(device, dtype)
-    if device.type == "mps":
-        return net
     for parameter in net.parameters():
         if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            parameter.data = parameter.data.contiguous(memory_format=layout_on(device))
     return net
+
+
+def layout_on(device: torch.device) -> torch.memory_format:
+    """How pictures lie for convolutions there: channels last, but on MPS, which knows no use for it."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def packed(
