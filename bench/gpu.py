@@ -94,7 +94,7 @@ def faces_figures(settings: NeuralSettings) -> Iterator[Figure]:
         yield Figure(
             f"codeformer, faces in, faces out, {restorer.batch} a call ({on})", batch / took, "faces/s"
         )
-    with _weights(Layout(width=layout.width)):
+    with _weights(layout):
         request = Request(enhancer="codeformer")
         yield from asyncio.run(_renders("codeformer", request, ("sample", "720p"), device, on))
 
