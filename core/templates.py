@@ -19,7 +19,7 @@ import tempfile
 import time
 import uuid
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -44,6 +44,8 @@ SAMPLE = "sample"
 """The drawn presenter, made on first use: nobody's likeness, no download."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_DRAFT_S = 86_400
+"""How long a draft may lie untouched before it is nobody's."""
 
 
 def _nothing(_step: str, _done: int, _total: int | None) -> None:
@@ -108,9 +110,8 @@ class Templates:
         try:
             await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
             (draft / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
-            face, lipsync, enhance = await self._default_engines()
-            wanted = _Wanted(info, draft / info.source, draft, None, None)
-            await self._prepare(wanted, face, [lipsync, enhance], report)
+            face, engines = await self._engines(None, None)
+            await self._prepare(_Wanted(info, draft / info.source, draft, None, None), face, engines, report)
             if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)
@@ -153,8 +154,10 @@ class Templates:
 
     async def trim(self, beginning: str, most: int, unused_s: float = math.inf) -> None:
         """Remove templates whose id has this beginning, but for the `most` used last, and of those what
-        has not been used for so many seconds."""
+        has not been used for so many seconds; and drafts of processes that were killed, after a day."""
         oldest = time.time() - unused_s
+        drafts = [*self._folder.glob(".*"), *self._folder.glob("*/prepared/.*")]
+        await asyncio.to_thread(_sweep, drafts, time.time() - _DRAFT_S)
         found = sorted((path.stat().st_mtime, path) for path in self._folder.glob(f"{beginning}*/"))
         for place, (used, path) in enumerate(reversed(found)):
             if place >= most or used < oldest:
@@ -268,16 +271,11 @@ class Templates:
         self, lipsync: Staffed | None, enhance: Staffed | None
     ) -> tuple[Staffed, list[Staffed]]:
         """The face finder, and the engines that shall learn a template: those given, else the defaults."""
-        face, *defaults = await self._default_engines()
-        return face, [staffed or usual for staffed, usual in zip((lipsync, enhance), defaults, strict=True)]
-
-    async def _default_engines(self) -> tuple[Staffed, Staffed, Staffed]:
-        settings = self.settings
-        return (
-            await self._studio.engine("face", settings.face),
-            await self._studio.engine("lipsync", settings.lipsync),
-            await self._studio.engine("enhance", settings.enhance),
-        )
+        settings, engine = self.settings, self._studio.engine
+        return await engine("face", settings.face), [
+            lipsync or await engine("lipsync", settings.lipsync),
+            enhance or await engine("enhance", settings.enhance),
+        ]
 
     async def _prepare(
         self, wanted: "_Wanted", face: Staffed, engines: list[Staffed], report: Report
@@ -340,6 +338,13 @@ class Templates:
     @staticmethod
     def _read(folder: Path) -> TemplateInfo:
         return TemplateInfo(**json.loads((folder / "template.json").read_text()))
+
+
+def _sweep(drafts: Iterable[Path], oldest: float) -> None:
+    for draft in drafts:
+        with suppress(OSError):  # its owner was quicker
+            if draft.stat().st_mtime < oldest:
+                shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
 
 def _settle(draft: Path, done: Path) -> None:

@@ -304,7 +304,10 @@ class Store:
         return await self._reader.call(rows.list_jobs, self._read, status, after, limit)
 
     async def read(self, job_id: str, after: int, limit: int = 100) -> Sequence[Event]:
-        """Events past number `after` of a job's log, in order; empty if there are none yet."""
+        """Events past number `after` of a job's log, in order; empty if there are none yet.
+
+        Raises UnknownJob.
+        """
         return await self._reader.call(rows.read_events, self._read, job_id, after, limit)
 
     async def newest(self, job_id: str, type: str) -> Event | None:

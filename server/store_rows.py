@@ -190,12 +190,14 @@ def job_ids(db: sqlite3.Connection) -> set[str]:
 
 
 def read_events(db: sqlite3.Connection, job_id: str, after: int, limit: int) -> list[Event]:
-    """At most `limit` events past number `after`, in order."""
+    """At most `limit` events past number `after`, in order. Raises UnknownJob."""
     rows = db.execute(
         "select job, seq, ts, type, data from events where job = ? and seq > ? order by seq limit ?",
         (job_id, after, limit),
-    )
-    return [Event(*row) for row in rows.fetchall()]
+    ).fetchall()
+    if not rows and db.execute("select 1 from jobs where id = ?", (job_id,)).fetchone() is None:
+        raise UnknownJob(f"there is no job {job_id!r}")
+    return [Event(*row) for row in rows]
 
 
 def newest_event(db: sqlite3.Connection, job_id: str, type: str) -> Event | None:

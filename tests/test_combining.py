@@ -256,6 +256,21 @@ def test_the_templates_of_urls_used_longest_ago_go(data_dir, presenter_clip, tmp
     run(main())
 
 
+def test_drafts_of_killed_processes_go_after_a_day_and_those_in_the_making_stay(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            drafts = [f"{folder}.{age}" for folder in ("", "sample/prepared/") for age in ("old", "young")]
+            for draft in drafts:
+                (data_dir / "templates" / draft).mkdir(parents=True)
+                if draft.endswith("old"):
+                    os.utime(data_dir / "templates" / draft, (0, 0))
+            await it.house.catalog._templates.trim("url_", 2)
+            left = [draft for draft in drafts if (data_dir / "templates" / draft).exists()]
+            assert left == [".young", "sample/prepared/.young"]
+
+    run(main())
+
+
 def test_templates_of_urls_that_nobody_uses_go_in_time(data_dir, monkeypatch):
     monkeypatch.setattr("server.runner.SWEEP_S", 0.02)
     days = 86_400

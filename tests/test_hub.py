@@ -4,7 +4,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.store_rows import Event
+from server.store_rows import Event, UnknownJob
 from server.stream.hub import CHUNK, TAIL, Hub
 
 
@@ -24,7 +24,9 @@ class Record:
 
     async def read(self, job_id, after, limit):
         self.reads += 1
-        found = self.logs.get(job_id, [])[after : after + limit]
+        if job_id not in self.logs:
+            raise UnknownJob(job_id)
+        found = self.logs[job_id][after : after + limit]
         await asyncio.sleep(0)
         return found
 
@@ -214,6 +216,16 @@ def test_nobody_waits_for_a_deleted_job():
         await asyncio.sleep(0.01)
         record.hub.forget("a")
         assert await watching == [1]
+        assert len(record.hub) == 0
+
+    run(main())
+
+
+def test_nobody_waits_for_a_job_deleted_before_it_was_followed():
+    async def main():
+        record = Record()
+        record.hub.forget("a")
+        assert await collect(record, "a") == []
         assert len(record.hub) == 0
 
     run(main())

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, KeysView, Sequence
 from typing import Protocol
 
-from server.store_rows import Event
+from server.store_rows import Event, UnknownJob
 
 TAIL = 256
 """Events of a running job kept at hand: most of a minute."""
@@ -24,7 +24,7 @@ class Log(Protocol):
     """Where old events are read: `server.store.Store`."""
 
     async def read(self, job_id: str, after: int, limit: int) -> Sequence[Event]:
-        """Events past number `after`, in order."""
+        """Events past number `after`, in order. Raises UnknownJob."""
         ...
 
 
@@ -185,6 +185,10 @@ class Watcher:
         if events is None:
             try:
                 events = await self._log.read(job_id, after, CHUNK)
+            except UnknownJob:  # deleted, perhaps before it was followed, and then `forget` did not reach us
+                self.leave(job_id)
+                self.rouse()
+                return []
             except BaseException:
                 if job_id in self._cursors:
                     self._pending[job_id] = None
