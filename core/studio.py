@@ -73,6 +73,7 @@ class Studio:
         neural = NeuralSettings()
         self.weights = neural.weights() if weights is None else weights
         self._devices = neural.enhance_devices if enhance_devices is None else enhance_devices
+        self._device = neural.device
         self.settings: Settings = settings or neural
         self._told: set[str] = set()
         self._lips_devices = neural.devices
@@ -131,7 +132,7 @@ class Studio:
 
     def choose(self, kind: str, wanted: str = "auto") -> str:
         """The name of the engine that `wanted` means here; see `core.engines.choose`."""
-        return choose(kind, self._meant(kind, wanted), self.weights)
+        return choose(kind, self._meant(kind, wanted), self.weights, self._device)
 
     def choose_all(self, wanted: Mapping[str, str], voice: str | None = None) -> dict[str, str]:
         """The names of the engines that `wanted` means, by kind; without those that cannot run here.

@@ -25,10 +25,11 @@ from server.storage import StorageError
 def engines_command(_options: argparse.Namespace) -> int:
     """One line an engine: whether it can run; and the commands that get what they lack."""
     table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
-    weights, remedies = NeuralSettings().weights(), {}
+    settings = NeuralSettings()
+    weights, remedies = settings.weights(), {}
     for kind, specs in ENGINES.items():
         # Which of those is best depends on the template.
-        best = "" if kind == "matte" else choose(kind, "auto", weights)
+        best = "" if kind == "matte" else choose(kind, "auto", weights, settings.device)
         for name, spec in specs.items():
             missing = spec.missing(weights)
             state = "[green]yes[/]" if not missing else "[yellow]no[/]"

@@ -181,6 +181,8 @@ def test_without_weights_it_is_not_chosen_and_says_how_to_get_them(tmp_path, mon
     assert choose("enhance", "auto", ()) == "builtin"
     monkeypatch.setattr("core.engines.has_gpu", lambda: True)
     assert choose("enhance", "auto", {"codeformer"}) == "codeformer"
+    assert choose("enhance", "auto", {"codeformer"}, "cuda:0") == "codeformer"
+    assert choose("enhance", "auto", {"codeformer"}, "cpu") == "builtin"
     monkeypatch.setattr("core.engines.has_gpu", lambda: False)
     assert choose("enhance", "auto", {"codeformer"}) == "builtin"
     assert choose("enhance", "codeformer", {"codeformer"}) == "codeformer"

@@ -222,16 +222,16 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
 }
 
 
-def choose(kind: str, wanted: str, weights: Container[str] = ()) -> str:
+def choose(kind: str, wanted: str, weights: Container[str] = (), device: str = "auto") -> str:
     """The name of the engine to use for `kind` of work.
 
-    "auto" takes the first that can run, and fast enough to be of use. A name is taken at its word: if that
-    engine cannot run, this raises EngineUnavailable and nothing else is tried. An unknown name is BadInput
-    `unknown_engine`.
+    "auto" takes the first that can run, and fast enough to be of use on `device`, as in the settings. A name
+    is taken at its word: if that engine cannot run, this raises EngineUnavailable and nothing else is tried.
+    An unknown name is BadInput `unknown_engine`.
     """
     specs = ENGINES[kind]
     if wanted == "auto":
-        gpu = has_gpu()
+        gpu = device != "cpu" and has_gpu()
         return next(
             name for name, spec in specs.items() if not spec.missing(weights) and (gpu or not spec.wants_gpu)
         )
