@@ -154,8 +154,8 @@ def test_an_enhancement_outlives_a_kill_and_is_made_again_whole(data_dir, tmp_pa
                 job = (await response.json())["id"]
             follower = asyncio.create_task(follow(it.url, job, seen, []))
             await asyncio.wait_for(grown(seen, 4), 30)
+            # What reads the video, if it is not through with it.
             children = psutil.Process(it.process.pid).children(recursive=True)
-            assert children  # what reads the video
             assert await it.end(signal.SIGKILL) == -signal.SIGKILL
         _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
         assert not left
