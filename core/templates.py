@@ -184,7 +184,7 @@ class Templates:
         Raises BadInput `unknown_template`, `sample_template`.
         """
         if identity == SAMPLE:
-            raise BadInput("sample_template", f"{SAMPLE} cannot be removed: it is drawn anew", "template")
+            raise BadInput("sample_template", f"{SAMPLE} is always there; it cannot be removed", "template")
         self.show(identity)
         async with AsyncExitStack() as locks:
             for name in sorted(name for name in self._locks if name.partition(" ")[0] == identity):

@@ -82,7 +82,11 @@ def parser() -> argparse.ArgumentParser:
     _voice_options(say)
 
     _add_enhance(commands.add_parser("enhance", help="make the faces of any video clearer"))
-    _add_templates(commands.add_parser("templates", help="add, prepare, list, show, remove templates"))
+    _add_templates(
+        commands.add_parser(
+            "templates", help="add, list, prepare, enlarge, remove templates; other backgrounds"
+        )
+    )
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")
@@ -104,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_enhance(enhance: argparse.ArgumentParser) -> None:
     enhance.set_defaults(run="server.cli_enhance:enhance_command")
-    enhance.add_argument("video", metavar="FILE")
+    enhance.add_argument("video", metavar="FILE", help="a video file")
     enhance.add_argument(
         "-o",
         "--output",
@@ -113,7 +117,9 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
         help="default: enhanced.mp4; it keeps every sound track as it is. - streams to standard output, with "
         "the first in mono",
     )
-    enhance.add_argument("--engine", default="auto", metavar="ENGINE", help="clarity engine (default: auto)")
+    enhance.add_argument(
+        "--engine", default="auto", metavar="ENGINE", help="one of `lipstream engines` (default: auto)"
+    )
     enhance.add_argument(
         "--fidelity",
         type=float,

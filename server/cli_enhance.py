@@ -9,6 +9,7 @@ from rich.live import Live
 
 from core.engines.base import FIDELITY
 from core.enhance_video import LIMITS, Enhancement, Sink, enhance_video
+from core.errors import BadInput
 from core.media import splice
 from core.recording import Recording
 from core.render import Progress
@@ -19,6 +20,12 @@ from server.cli_render import bars, interruptible, to_stdout
 def enhance_command(options: argparse.Namespace) -> int:
     """`lipstream enhance`."""
     source = Path(options.video)
+    if "://" in options.video:
+        message = f"{options.video} is an address; download the video first and give the file"
+        raise BadInput("not_a_file", message, "video")
+    if Path(options.output).exists() and source.exists() and source.samefile(options.output):
+        message = f"{options.output} is the video itself; give another -o, so that nothing of it is lost"
+        raise BadInput("output_is_input", message, "output")
     request = Enhancement(
         source,
         enhancer=options.engine,

@@ -41,6 +41,9 @@ def render_command(options: argparse.Namespace) -> int:
     if video is None and options.face != AUTO:
         message = "--face goes with a file; a template's face is chosen by `lipstream templates add --face`"
         raise BadInput("face_of_template", message, "face")
+    if not options.enhance and (options.enhancer != "auto" or options.every != 1):
+        message = "--enhancer and --every are of no use with --no-enhance; leave one or the other out"
+        raise BadInput("nothing_to_enhance", message, "enhance")
     request = Request(
         template="" if video else options.template,
         video=video,

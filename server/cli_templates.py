@@ -37,6 +37,8 @@ async def _run(options: argparse.Namespace) -> int:
             with preparation_bars() as bars:
                 info = await library.add(source, name, bars.report, face=options.face)
             console.print(info.id)
+            if info.id != info.name:
+                Console(stderr=True).print(f"use it as --template {info.id}", highlight=False)
         elif options.action == "faces":
             output = _picture_name(options.output)
             people = await look(Path(options.file), await studio.engine("face", library.settings.face))

@@ -76,7 +76,9 @@ def _unsupported(request: web.Request, expected: str) -> Refused:
 
 
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
-    """The body as `model`. Raises Refused: 413, 415; ValidationError."""
+    """The body as `model`; no body is an empty one. Raises Refused: 413, 415; ValidationError."""
+    if not request.can_read_body and request.content_type != _JSON:
+        return model.model_validate({})
     if request.content_type != _JSON:
         raise _unsupported(request, _JSON)
     return model.model_validate_json(await request.read())

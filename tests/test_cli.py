@@ -134,6 +134,11 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["render", "Hi.", "--template", "nowhere.mp4"], "nowhere.mp4 cannot be read"),
         (["render", "Hi.", "--template", "."], "cannot be read .Is a directory"),
         (["render", "Hi.", "--face", "2"], "--face goes with a file"),
+        (["render", "Hi.", "--no-enhance", "--enhancer", "builtin"], "of no use with --no-enhance"),
+        (["render", "Hi.", "--no-enhance", "--every", "2"], "of no use with --no-enhance"),
+        (["enhance", "other.mp4", "-o", "./other.mp4"], "other.mp4 is the video itself; give another -o"),
+        (["enhance", "https://127.0.0.1/x.mp4"], "https://127.0.0.1/x.mp4 is an address; download"),
+        (["templates", "remove", "sample"], "sample is always there"),
         (["say", "🙂🙂"], "no words"),
         (["models", "download", "nothing"], "no weights 'nothing'"),
         (

@@ -359,6 +359,7 @@ def test_enlarging_that_cannot_be_is_refused_and_a_cancelled_one_leaves_nothing(
                 if code == "engine_unavailable":
                     assert "lipstream models download realesrgan-x2" in refused["message"]
             await it.post("/v1/templates/nobody/enlarge", 404, {})
+            await it.post("/v1/templates/nobody/enlarge", 404)  # nothing must be said
             assert (await it.get("/v1/jobs"))["data"] == []
             job = await it.post("/v1/templates/sample/enlarge", 202, {"engine": "builtin"})
             async for event in it.house.hub.watch(it.house.store, job["id"]):
