@@ -143,7 +143,7 @@ export class Job {
     this.title = state.title ?? '';
     this.template = state.template ?? '';
     this.createdAt = state.created_at ?? 0;
-    this.startedAt = state.started_at ?? 0;
+    this.startedAt = state.started_at ?? this.startedAt;
     this.progress = state.progress ?? 0;
     this.request = state.request ?? this.request;
     this.engines = state.engines ?? {};
@@ -191,6 +191,7 @@ export class Job {
   /** @param {{overall: number, stages: Record<string, Stage>}} data */
   #advance(data) {
     if (this.over) return;
+    this.status = 'in_progress'; // what was loaded may have been asked for before it started, and come after
     this.progress = data.overall;
     Object.assign(this.stages, data.stages);
   }

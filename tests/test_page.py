@@ -205,8 +205,8 @@ async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(vi
 async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> None:
     page = await viewer.visit("#/monitor")
     row = "document.querySelector('[data-job=\"{}\"]')?.dataset.status"
-    long = (await viewer.ask("v1/videos", {"text": LONG}))["id"]
-    await page.until(f"{row.format(long)} === 'in_progress'")
+    long = (await viewer.ask("v1/videos", {"text": LONG * 4}))["id"]
+    await page.until(f"{row.format(long)} === 'in_progress'", timeout_s=50)
     short = (await viewer.ask("v1/videos", {"text": SHORT}))["id"]
     await page.until(f"{row.format(short)} === 'completed'")
     first = await page.evaluate("document.querySelector('.job').dataset.job")
