@@ -1,15 +1,11 @@
 """Wav2Lip with weights that mean nothing: it draws noise, in the time that the real ones take."""
 
-import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import torch
 
+from bench._own_weights import own_weights
 from core.nets.wav2lip import Wav2Lip
 
 
@@ -26,17 +22,6 @@ def random_net() -> Wav2Lip:
     return net
 
 
-@contextmanager
-def random_weights() -> Iterator[None]:
+def random_weights() -> AbstractContextManager[None]:
     """While open, a file of such weights is what the engine `wav2lip` loads."""
-    with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as folder:
-        path = Path(folder) / "random.pth"
-        torch.save({"state_dict": random_net().state_dict()}, path)
-        before = os.environ.get("LIPSTREAM_OWN_WEIGHTS")
-        os.environ["LIPSTREAM_OWN_WEIGHTS"] = json.dumps({"wav2lip": str(path)})
-        try:
-            yield
-        finally:
-            del os.environ["LIPSTREAM_OWN_WEIGHTS"]
-            if before is not None:
-                os.environ["LIPSTREAM_OWN_WEIGHTS"] = before
+    return own_weights("wav2lip", {"state_dict": random_net().state_dict()})

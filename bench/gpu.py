@@ -5,20 +5,17 @@ which runs the same code on networks of fewer channels.
 """
 
 import asyncio
-import json
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from bench import Figure, lips
+from bench._own_weights import own_weights
 from bench._random_lips import random_net, random_weights
 from bench._scene import SENTENCE, rendered, scene, speech_text
 from core.engines.batches import Batches
@@ -141,17 +138,6 @@ def _rounds(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 9
 
 
-@contextmanager
-def _weights(layout: Layout) -> Iterator[None]:
+def _weights(layout: Layout) -> AbstractContextManager[None]:
     """While open, a file of a random CodeFormer is what the engine loads."""
-    with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as folder:
-        path = Path(folder) / "codeformer.pth"
-        torch.save({"params_ema": small_net(layout).state_dict()}, path)
-        before = os.environ.get("LIPSTREAM_OWN_WEIGHTS")
-        os.environ["LIPSTREAM_OWN_WEIGHTS"] = json.dumps({"codeformer": str(path)})
-        try:
-            yield
-        finally:
-            del os.environ["LIPSTREAM_OWN_WEIGHTS"]
-            if before is not None:
-                os.environ["LIPSTREAM_OWN_WEIGHTS"] = before
+    return own_weights("codeformer", {"params_ema": small_net(layout).state_dict()})
