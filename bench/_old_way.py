@@ -8,21 +8,21 @@ from typing import TypeVar
 
 from bench._scene import scene
 from core.encode_stream import encode_stream
-from core.engines.base import Style
 from core.enhance_stream import enhance_stream
 from core.lipsync_stream import lipsync_stream
-from core.recording import Recording
+from core.media.recording import Recording
+from core.protocols import Style
+from core.runtime.worker import Worker
 from core.text import sentences
 from core.tts_stream import tts_stream
-from core.worker import Worker
 
 T = TypeVar("T")
 
 
 async def file_first_ms(text: str) -> float:
     """Milliseconds until the file is there: the same engines, one after another, on a warm template."""
-    async with scene() as (studio, templates):
-        speech, lips, clarity = [await studio.engine(kind) for kind in ("speech", "lipsync", "enhance")]
+    async with scene() as (pool, templates):
+        speech, lips, clarity = [await pool.engine(kind) for kind in ("speech", "lipsync", "enhance")]
         template = await templates.open("sample")
         encoder = Worker("encode")
         began = time.perf_counter()

@@ -12,10 +12,11 @@ import numpy as np
 
 from core.config import Settings
 from core.engines.builtin import presenter
-from core.media import write_clip
-from core.render import Item, Progress, Request, render
-from core.studio import Studio
-from core.templates import Templates
+from core.media.clip import write_clip
+from core.progress import Progress
+from core.render import Item, Request, render
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
 from core.types import Fragment, Image
 
 SENTENCE = "The first picture is on screen in a jiff"
@@ -37,17 +38,17 @@ def speech_text(seconds: float) -> str:
 
 
 @asynccontextmanager
-async def scene(*names: str) -> AsyncIterator[tuple[Studio, Templates]]:
+async def scene(*names: str) -> AsyncIterator[tuple[EnginePool, Templates]]:
     """A fresh library with the drawn presenter as `sample` and, if asked for, in "720p" and "1080p"."""
     with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as folder:
-        async with Studio() as studio:
-            templates = Templates(Settings(data_dir=Path(folder)), studio)
+        async with EnginePool() as pool:
+            templates = Templates(Settings(data_dir=Path(folder)), pool)
             await templates.open("sample")
             for name in names:
                 clip = Path(folder) / f"{name}.mp4"
                 await asyncio.to_thread(write_clip, clip, _wide(*WIDE[name]), 25)
                 await templates.add(clip, name)
-            yield studio, templates
+            yield pool, templates
 
 
 def _wide(width: int, height: int) -> Iterator[Image]:
@@ -58,7 +59,7 @@ def _wide(width: int, height: int) -> Iterator[Image]:
 
 
 async def rendered(
-    request: Request, studio: Studio, templates: Templates, note: Callable[[Fragment], None] | None = None
+    request: Request, pool: EnginePool, templates: Templates, note: Callable[[Fragment], None] | None = None
 ) -> Progress:
     """Render to nowhere."""
 
@@ -66,7 +67,7 @@ async def rendered(
         if note is not None and isinstance(item, Fragment):
             note(item)
 
-    return await render(request, studio, templates, sink)
+    return await render(request, pool, templates, sink)
 
 
 def peak_mb() -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from core.nets.codeformer import Layout
-from tests.codeformers import small_net
+from tests.support.codeformers import small_net
 
 
 @contextmanager

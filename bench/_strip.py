@@ -22,15 +22,16 @@ import torch
 from PIL import Image as Pictures
 from torch import nn
 
-from core.enhance_video import Enhancement, enhance_video
-from core.media import open_video, write_clip
+from core.enhancement.video import Enhancement, enhance_video
+from core.media.clip import write_clip
+from core.media.foreign import open_video
+from core.media.planes import whole_bgr
 from core.nets.codeformer import Layout as FaceLayout
-from core.planes import whole_bgr
-from core.studio import Studio
+from core.serving.engine_pool import EnginePool
 from core.types import Fragment, Image
-from tests.codeformers import small_net
-from tests.crowds import group
-from tests.upscalers import passing_on
+from tests.support.codeformers import small_net
+from tests.support.crowds import group
+from tests.support.upscalers import passing_on
 
 _SIZE = (480, 270)
 _WINDOW = slice(24, 344), slice(220, 620)
@@ -85,9 +86,9 @@ async def _enhanced(clip: Path, engine: str, *, background: bool) -> Image:
         async def sink(fragment: Fragment) -> None:
             file.write(fragment.data)
 
-        async with Studio() as studio:
+        async with EnginePool() as pool:
             wanted = Enhancement(clip, engine, upscale=2, background=background)
-            progress = await enhance_video(wanted, studio, sink)
+            progress = await enhance_video(wanted, pool, sink)
     print(f"{engine}: {progress.frames_without_face} frames without a face, {progress.tiles_made} tiles made")
     source = await open_video(made)
     try:

@@ -14,16 +14,16 @@ import numpy as np
 
 from bench import Figure
 from bench._scene import WIDE
-from core.engines.base import PaintOrder
 from core.engines.builtin import presenter
 from core.engines.builtin.backdrop import DrawnBackdrop
 from core.engines.neural import NeuralSettings
 from core.engines.upscaler import RealEsrgan
+from core.enhancement.tiles import Tiles
+from core.media.planes import Planes, split, to_i420
 from core.nets.rrdbnet import Layout
-from core.planes import Planes, split, to_i420
-from core.tiles import Tiles
+from core.protocols import PaintOrder
 from core.types import Image
-from tests.upscalers import passing_on
+from tests.support.upscalers import passing_on
 
 _FRAMES, _PLAIN = 50, 5
 """Frames of the clip, and how many of them are made the plain way, too."""

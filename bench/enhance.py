@@ -15,14 +15,14 @@ import numpy as np
 from bench import Figure
 from bench._scene import WIDE
 from core.engines import ENGINES
-from core.engines.base import FaceEnhancer
 from core.engines.builtin import presenter
-from core.enhance_video import Enhancement, enhance_video
-from core.media import write_clip
-from core.pipeline import side_by_side
-from core.render import Progress
-from core.studio import Studio
-from core.team import Post, Processes, prepare
+from core.enhancement.video import Enhancement, enhance_video
+from core.media.clip import write_clip
+from core.progress import Progress
+from core.protocols import FaceEnhancer
+from core.runtime.pipeline import side_by_side
+from core.serving.engine_pool import EnginePool
+from core.serving.processes import Processes, ProcessSpec, prepare
 from core.types import Arrays, FaceTrack, Fragment, Image
 
 _SECONDS = 8
@@ -64,16 +64,16 @@ async def _enhanced(clip: Path, devices: Sequence[str]) -> Progress:
     async def sink(_fragment: Fragment) -> None:
         pass
 
-    async with Studio([], enhance_devices=devices) as studio:
+    async with EnginePool([], enhance_devices=devices) as pool:
         for kind in ("enhance", "face"):
-            await studio.engine(kind)
+            await pool.engine(kind)
         progress = Progress(started=time.perf_counter())
-        return await enhance_video(Enhancement(clip), studio, sink, progress)
+        return await enhance_video(Enhancement(clip), pool, sink, progress)
 
 
 async def _called(posts: int) -> float:
     """Batches a second through an engine in so many processes, a core each."""
-    team = Processes([Post(ENGINES["enhance"]["builtin"].target, "cpu", 1)] * posts)
+    team = Processes([ProcessSpec(ENGINES["enhance"]["builtin"].target, "cpu", 1)] * posts)
     noise = np.random.default_rng(0).normal(128, 12, (8, 512, 512, 3)).clip(0, 255).astype(np.uint8)
     pose = np.array([[300.0, 0, 106], [0, 300, 90]])
     track = FaceTrack(512, np.zeros((8, 2), np.int32), np.repeat(pose[None], 8, 0), np.ones(8, np.bool_))

@@ -22,28 +22,28 @@ from bench import Figure
 from bench._scene import rendered, scene
 from bench._small_codeformer import downloaded
 from bench.lips import side_by_side
-from core.engines import codeformer_reference as reference
-from core.engines.builtin.pose import LANDMARKS, placed
-from core.engines.codeformer import CodeFormerEngine
-from core.engines.devices import device_of
-from core.engines.face_masks import square, with_mouth_of
-from core.engines.face_network import as_input
-from core.engines.ffhq import alignments, cut, lay
-from core.engines.gfpgan import GfpganNetwork
+from core.engines.compute.devices import device_of
+from core.engines.face.network import as_input
 from core.engines.neural import NeuralSettings
-from core.engines.restorer import Restorer
+from core.engines.restoration.codeformer import CodeFormerEngine
+from core.engines.restoration.ffhq import alignments, cut, lay
+from core.engines.restoration.gfpgan import GfpganNetwork
+from core.engines.restoration.masks import square, with_mouth_of
+from core.engines.restoration.network import Restorer
+from core.enhancement.every_nth import CarryOver
+from core.media.paste import paste
+from core.media.planes import to_bgr, to_i420
 from core.nets import gfpgan as gfpgan_net
 from core.nets.codeformer import CodeFormer
 from core.nets.parsenet import ParseNet
 from core.nets.retinaface import RetinaFace
-from core.paste import paste
-from core.planes import to_bgr, to_i420
 from core.render import Request
-from core.reuse import Trail
+from core.tracking.pose import LANDMARKS, placed
 from core.types import FaceTrack, Image
-from tests.faces import tracked
+from tests.parity import codeformer_reference as reference
 from tests.parity import gfpgan
 from tests.parity.codeformer import net_of
+from tests.support.faces import tracked
 
 _FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "codeformer"
 _ROUNDS = 3
@@ -194,9 +194,10 @@ def _carried() -> Iterator[Figure]:
         return _psnr(np.stack(shown)[:, area, area], np.stack(sharp)[:, area, area])
 
     def shown(every: int) -> list[Image]:
-        trail = Trail()
+        carried = CarryOver()
         return [
-            trail.next(face, track.poses[k], None if k % every else sharp[k]) for k, face in enumerate(given)
+            carried.next(face, track.poses[k], None if k % every else sharp[k])
+            for k, face in enumerate(given)
         ]
 
     for every in (2, 4, 8):
@@ -230,9 +231,9 @@ def _pipeline() -> Iterator[Figure]:
 
 
 async def _efficiency() -> float:
-    async with scene() as (studio, templates):
+    async with scene() as (pool, templates):
         request = Request(text="The first picture is on screen.", enhancer="codeformer")
-        return (await rendered(request, studio, templates)).efficiency
+        return (await rendered(request, pool, templates)).efficiency
 
 
 def _cpu_ms(work: Callable[[], object]) -> float:

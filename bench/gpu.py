@@ -18,15 +18,15 @@ from bench import Figure, lips
 from bench._own_weights import own_weights
 from bench._random_lips import random_net, random_weights
 from bench._scene import SENTENCE, rendered, scene, speech_text
-from core.engines.batches import Batches
-from core.engines.devices import device_of, dtype_of
+from core.engines.compute.batches import Batches
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
-from core.engines.restorer import Restorer
-from core.engines.wav2lip import Wav2LipEngine
+from core.engines.restoration.network import Restorer
+from core.engines.wav2lip.engine import Wav2LipEngine
 from core.nets.codeformer import Layout
 from core.nets.wav2lip import LowerHalf
 from core.render import Request
-from tests.codeformers import small_net
+from tests.support.codeformers import small_net
 
 
 def figures() -> Iterator[Figure]:
@@ -102,12 +102,12 @@ async def _renders(
     """First frame and speed with templates at 512x512 ("sample") and larger, all prepared already."""
     made = []
     long_text = SENTENCE if device.type == "cpu" else speech_text(34)
-    async with scene(*(name for name in names if name != "sample")) as (studio, templates):
+    async with scene(*(name for name in names if name != "sample")) as (pool, templates):
         for name in names:
             short = replace(request, text=SENTENCE, template=name)
-            await rendered(short, studio, templates)  # loads, prepares
+            await rendered(short, pool, templates)  # loads, prepares
             firsts = [
-                (await rendered(short, studio, templates)).first_frame_s or 0 for _ in range(_rounds(device))
+                (await rendered(short, pool, templates)).first_frame_s or 0 for _ in range(_rounds(device))
             ]
             size = "512x512" if name == "sample" else name
             made.append(
@@ -116,7 +116,7 @@ async def _renders(
                 )
             )
             long = replace(request, text=long_text, template=name)
-            runs = [await rendered(long, studio, templates) for _ in range(1 if short == long else 3)]
+            runs = [await rendered(long, pool, templates) for _ in range(1 if short == long else 3)]
             speed = statistics.median(run.frames / run.fps / run.elapsed_s for run in runs)
             made.append(Figure(f"{what} {size}, end to end ({on})", speed, "x real time"))
     return made

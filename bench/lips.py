@@ -12,12 +12,12 @@ import torch
 
 from bench import Figure
 from bench._random_lips import random_net
-from core.engines.base import Drawing
-from core.engines.batches import Batches
-from core.engines.devices import device_of, dtype_of
+from core.engines.compute.batches import Batches
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
-from core.engines.wav2lip import Wav2LipEngine
+from core.engines.wav2lip.engine import Wav2LipEngine
 from core.nets.wav2lip import LowerHalf
+from core.protocols import Drawing
 from core.types import FaceTrack, Speech
 
 _SIDE = 300

@@ -16,10 +16,10 @@ from bench._random_lips import random_weights
 from bench._scene import peak_mb, rendered, speech_text
 from core.config import Settings
 from core.engines.builtin import presenter
-from core.media import write_clip
+from core.media.clip import write_clip
 from core.render import Request
-from core.studio import Studio
-from core.templates import Templates
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
 from core.types import Image
 
 _FPS = 10
@@ -50,11 +50,11 @@ async def _render(what: str, minutes: int) -> None:
         seconds = 60 * minutes if what == "template" else 10
         write_clip(clip, _person(seconds * _FPS), _FPS)
         text = speech_text(60 * minutes if what == "speech" else 30)
-        async with Studio() as studio:
-            templates = Templates(Settings(data_dir=Path(folder), lipsync="wav2lip"), studio)
+        async with EnginePool() as pool:
+            templates = Templates(Settings(data_dir=Path(folder), lipsync="wav2lip"), pool)
             await templates.add(clip, "person")
             request = Request(template="person", text=text, lipsync="wav2lip", enhance=False)
-            await rendered(request, studio, templates)
+            await rendered(request, pool, templates)
 
 
 def _person(count: int) -> Iterator[Image]:

@@ -32,13 +32,13 @@ def figures() -> Iterator[Figure]:
 async def _render() -> list[Figure]:
     """Built-in voice, 512x512: half a minute of speech, and the first fragment of a short one."""
     compiled = NeuralSettings().compile
-    async with scene() as (studio, templates):
+    async with scene() as (pool, templates):
         request = Request(text=speech_text(34), lipsync="wav2lip", enhance=False)
         short = replace(request, text=SENTENCE)
-        await rendered(short, studio, templates)  # warm
-        firsts = [(await rendered(short, studio, templates)).first_frame_s or 0 for _ in range(9)]
+        await rendered(short, pool, templates)  # warm
+        firsts = [(await rendered(short, pool, templates)).first_frame_s or 0 for _ in range(9)]
         runs = sorted(
-            [await rendered(request, studio, templates) for _ in range(3)], key=lambda run: run.elapsed_s
+            [await rendered(request, pool, templates) for _ in range(3)], key=lambda run: run.elapsed_s
         )
     run, how = runs[1], ", compiled" if compiled else ""
     speed = run.frames / run.fps / run.elapsed_s
@@ -57,8 +57,8 @@ async def _render() -> list[Figure]:
 async def _two_jobs() -> list[Figure]:
     """Frames a second of one job at one picture a call, and of two at once: at one picture a call each, and
     at as many as in a render. In turn, so that a busy machine slows all."""
-    async with scene() as (studio, templates):
-        lips = await studio.engine("lipsync", "wav2lip")
+    async with scene() as (pool, templates):
+        lips = await pool.engine("lipsync", "wav2lip")
         template = await templates.open("sample", lipsync=lips)
 
         async def job(first: int, batch: int) -> None:

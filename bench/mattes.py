@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from bench import Figure
 from bench._scene import rendered, scene, speech_text
-from core import scene as scene_
-from core.backgrounds import Background, Backgrounds, compose
 from core.engines import load
-from core.mattes import make_mattes
-from core.media import Frames, write_clip
+from core.media.clip import Frames, write_clip
 from core.render import Request
-from core.template import Template
+from core.templates import scene as scene_
+from core.templates.background import Background, Backgrounds, compose
+from core.templates.mattes import make_mattes
+from core.templates.template import Template
 from core.types import FaceTrack
-from tests.mattes import WALLS, before, face, known
+from tests.support.mattes import WALLS, before, face, known
 
 _SIZE, _COUNT = 512, 6
 _ERROR = {"key": 0.02, "flat": 0.02, "grabcut": 0.06}
@@ -48,16 +48,16 @@ def figures() -> Iterator[Figure]:
 
 
 def _engine(name: str) -> Iterator[Figure]:
-    matter, truth = load("matte", name), known(_COUNT, _SIZE)[1][..., 0]
+    matting, truth = load("matte", name), known(_COUNT, _SIZE)[1][..., 0]
     errors, seconds, restless = {}, [], []
     for wall, draw in WALLS[name].items():
         clip = before(draw(_SIZE), _COUNT, _SIZE)
         began = time.process_time()
-        mattes = list(matter.mattes(clip, [face(_SIZE)] * _COUNT))
+        mattes = list(matting.mattes(clip, [face(_SIZE)] * _COUNT))
         seconds.append((time.process_time() - began) / _COUNT)
         errors[wall] = float(np.abs(np.stack(mattes) / 255 - truth).mean())
         still = before(draw(_SIZE), 3, _SIZE, still=True)
-        restless.append(_change(list(matter.mattes(still, [face(_SIZE)] * 3))))
+        restless.append(_change(list(matting.mattes(still, [face(_SIZE)] * 3))))
     worst = max(errors, key=lambda wall: errors[wall])
     yield Figure(
         f"{name}: error of alpha, mean of six walls", statistics.mean(errors.values()), "of 1", higher=False
@@ -77,8 +77,8 @@ def _change(mattes: list[NDArray[np.uint8]]) -> float:
 
 async def _jobs() -> list[Figure]:
     """Frames a second on the sample and on the same person before another background, in turn."""
-    async with scene() as (studio, templates):
-        backgrounds = Backgrounds(studio, templates)
+    async with scene() as (pool, templates):
+        backgrounds = Backgrounds(pool, templates)
         began = time.perf_counter()
         made = await backgrounds.make("sample", Background(prompt="晚霞下的海边"), report=_nobody)
         first = time.perf_counter() - began
@@ -88,7 +88,7 @@ async def _jobs() -> list[Figure]:
         text, speeds = speech_text(17), {"sample": [0.0], made.info.id: [0.0]}
         for _ in range(4):
             for name, seen in speeds.items():
-                progress = await rendered(Request(template=name, text=text), studio, templates)
+                progress = await rendered(Request(template=name, text=text), pool, templates)
                 seen.append(progress.frames / progress.elapsed_s)
         plain, other = (statistics.median(seen[2:]) for seen in speeds.values())
     return [

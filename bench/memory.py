@@ -27,8 +27,8 @@ def _measured(minutes: int) -> float:
 
 
 async def _render(minutes: int) -> None:
-    async with scene() as (studio, templates):
-        await rendered(Request(text=speech_text(60 * minutes)), studio, templates)
+    async with scene() as (pool, templates):
+        await rendered(Request(text=speech_text(60 * minutes)), pool, templates)
 
 
 if __name__ == "__main__":

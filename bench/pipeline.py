@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from bench import Figure
-from core.pipeline import Pipeline
+from core.runtime.pipeline import Pipeline
 
 _ITEMS, _SLEEP_S, _STAGES = 50, 0.02, 3
 

@@ -18,16 +18,16 @@ from bench import Figure
 from bench._random_lips import random_weights
 from core.config import Settings
 from core.engines import ENGINES, EngineSpec
-from core.engines.base import FaceFinder
 from core.engines.builtin import presenter
 from core.engines.builtin.face import HaarFinder
-from core.engines.retinaface import RetinaFaceFinder
-from core.engines.s3fd import S3fdFinder
-from core.media import write_clip
+from core.engines.face.retinaface import RetinaFaceFinder
+from core.engines.face.s3fd import S3fdFinder
+from core.media.clip import write_clip
 from core.nets.retinaface import RetinaFace
 from core.nets.s3fd import S3FD
-from core.studio import Studio
-from core.templates import Templates
+from core.protocols import FaceFinder
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
 from core.types import Face, Image
 
 _WIDTH, _HEIGHT, _FPS, _SECONDS = 1280, 720, 25, 10
@@ -50,15 +50,15 @@ async def _prepared(finder: str, clip: Path, folder: Path) -> tuple[float, float
     """Seconds to add `clip` to a library, median of three, and to open it in another."""
     settings = Settings(data_dir=folder, face=finder, lipsync="wav2lip", enhance="builtin")
     took, opened = [], []
-    async with Studio() as studio:
+    async with EnginePool() as pool:
         for name in "warm", "one", "two", "three":
             for kind, engine in ("face", finder), ("lipsync", "wav2lip"), ("enhance", "builtin"):
-                await studio.engine(kind, engine)
+                await pool.engine(kind, engine)
             started = time.perf_counter()
-            await Templates(settings, studio).add(clip, name)
+            await Templates(settings, pool).add(clip, name)
             took.append(time.perf_counter() - started)
             started = time.perf_counter()
-            await Templates(settings, studio).open(name)
+            await Templates(settings, pool).open(name)
             opened.append(time.perf_counter() - started)
     return statistics.median(took[1:]), statistics.median(opened[1:])
 

@@ -16,9 +16,9 @@ import numpy as np
 from bench import Figure
 from bench._small_codeformer import downloaded
 from core.engines import ENGINES
-from core.engines.base import FaceEnhancer
-from core.pipeline import side_by_side
-from core.team import Post, Processes, prepare
+from core.protocols import FaceEnhancer
+from core.runtime.pipeline import side_by_side
+from core.serving.processes import Processes, ProcessSpec, prepare
 from core.types import Arrays, FaceTrack, Image
 
 _FACES = 4
@@ -54,7 +54,11 @@ def figures() -> Iterator[Figure]:
 async def _measured(half: int) -> list[tuple[_Round, ...]]:
     """Each of the three ways, round by round."""
     target = ENGINES["enhance"]["codeformer"].target
-    ways = ([Post(target, "cpu", half)], [Post(target, "cpu", half)] * 2, [Post(target, "cpu", 2 * half)])
+    ways = (
+        [ProcessSpec(target, "cpu", half)],
+        [ProcessSpec(target, "cpu", half)] * 2,
+        [ProcessSpec(target, "cpu", 2 * half)],
+    )
     async with AsyncExitStack() as stack:
         teams = []
         for posts in ways:

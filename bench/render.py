@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from bench import Figure
 from bench._scene import SENTENCE, WIDE, rendered, scene, speech_text
-from core.render import Progress, Request
-from core.studio import Studio
-from core.templates import Templates
+from core.progress import Progress
+from core.render import Request
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
 from core.types import Fragment
 
 _REPEATS = 5
@@ -21,19 +22,19 @@ def figures() -> Iterator[Figure]:
 
 
 async def _all() -> list[Figure]:
-    async with scene(*WIDE) as (studio, templates):
-        made = await _first(studio, templates)
+    async with scene(*WIDE) as (pool, templates):
+        made = await _first(pool, templates)
         for name, clarity, target in (
             ("sample", False, 200),
             ("sample", True, 130),
             ("720p", True, 80),
             ("1080p", True, 40),
         ):
-            made += await _throughput(studio, templates, name, clarity, target)
+            made += await _throughput(pool, templates, name, clarity, target)
         return made
 
 
-async def _first(studio: Studio, templates: Templates) -> list[Figure]:
+async def _first(pool: EnginePool, templates: Templates) -> list[Figure]:
     """Milliseconds from the call to the first fragment of picture and of sound; beside it, when a service
     that makes the whole file first could show its first frame."""
     firsts: dict[str, list[float]] = {"video": [], "audio": [], "whole": []}
@@ -44,7 +45,7 @@ async def _first(studio: Studio, templates: Templates) -> list[Figure]:
         def note(fragment: Fragment, seen: dict[str, float] = seen, started: float = started) -> None:
             seen.setdefault(fragment.kind, 1000 * (time.perf_counter() - started))
 
-        await rendered(Request(text=SENTENCE), studio, templates, note)
+        await rendered(Request(text=SENTENCE), pool, templates, note)
         seen["whole"] = 1000 * (time.perf_counter() - started)
         for kind, times in firsts.items():
             times.append(seen[kind])
@@ -56,12 +57,12 @@ async def _first(studio: Studio, templates: Templates) -> list[Figure]:
 
 
 async def _throughput(
-    studio: Studio, templates: Templates, name: str, clarity: bool, target: float
+    pool: EnginePool, templates: Templates, name: str, clarity: bool, target: float
 ) -> list[Figure]:
     """Frames a second end to end on a 60-second text, against the same stages one after another."""
     request = Request(template=name, text=speech_text(60), enhance=clarity)
-    await rendered(Request(template=name, text=SENTENCE, enhance=clarity), studio, templates)
-    runs = [await rendered(request, studio, templates) for _ in range(3)]
+    await rendered(Request(template=name, text=SENTENCE, enhance=clarity), pool, templates)
+    runs = [await rendered(request, pool, templates) for _ in range(3)]
     label = f"{'512x512' if name == 'sample' else name}{' with clarity' if clarity else ''}"
     middle = sorted(runs, key=_rate)[1]
     in_turn = middle.frames / sum(m.busy_s for n, m in middle.meters.items() if n != "prepare")

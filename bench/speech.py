@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bench import Figure, _speech_device
 from bench._plain_speech import PlainDecoder, generated
-from core.engines.devices import device_of, dtype_of
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.sampling import Sampling
 from core.engines.gpt_sovits.vocoder import Vocoder
@@ -28,7 +28,7 @@ from core.nets.gpt_sovits.t2s import Text2Semantic
 from core.nets.gpt_sovits.weights import fold_weight_norm
 from core.types import Samples
 from tests.fixtures import recipe
-from tests.spectra import log_mel_distance
+from tests.support.spectra import log_mel_distance
 
 _FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "gpt_sovits"
 _PHONES, _PROMPT = 80, 125  # a reference of 5 s and a sentence

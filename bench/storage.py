@@ -19,11 +19,11 @@ from pathlib import Path
 import aiohttp
 
 from bench import Figure
-from bench._oss import Fault, Oss, oss, settings_for
 from bench.server import serving
 from server.settings import ServerSettings
-from server.storage import in_thread
-from server.storage_oss import OssStorage
+from server.storage.local import in_thread
+from server.storage.oss import OssStorage
+from tests.support.oss import Fault, Oss, oss, settings_for
 
 FILES = 3
 """What a job makes: a video and two files of captions."""
@@ -100,7 +100,7 @@ async def _refused(settings: dict[str, str]) -> Figure:
 
 async def _lag_of_a_large_file() -> Figure:
     """How late a loop is while 100 MB leave its process; the storage is another's."""
-    command = [sys.executable, "-m", "bench._oss"]
+    command = [sys.executable, "-m", "tests.support.oss"]
     with (
         subprocess.Popen(  # noqa: ASYNC220  # a bench waits for nothing else
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -8,14 +8,14 @@ from contextlib import aclosing
 
 import numpy as np
 
-from core.burning import Burner
+from core.captions.burn_in import Burner
 from core.errors import BadInput
-from core.fmp4 import LiveEncoder
-from core.paste import paste
-from core.planes import Planes
-from core.template import Template
+from core.media.fmp4 import LiveEncoder
+from core.media.paste import paste
+from core.media.planes import Planes
+from core.runtime.worker import Worker
+from core.templates.template import Template
 from core.types import Fragment, FrameBatch, frame_start
-from core.worker import Worker
 
 
 async def encode_stream(

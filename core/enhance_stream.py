@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import FIDELITY
-from core.reuse import EACH, Thrift, Trail, Turns
-from core.sharpness import Judge
-from core.team import Team, enhance, in_order
-from core.template import Template
+from core.enhancement.every_nth import EACH, CarryOver, EnhancePolicy, EveryNth
+from core.enhancement.sharpness import SharpnessGate
+from core.protocols import FIDELITY
+from core.serving.processes import EngineCalls, enhance, in_order
+from core.templates.template import Template
 from core.types import Arrays, FaceTrack, FrameBatch, Image
 
 
 async def enhance_stream(
     batches: AsyncIterator[FrameBatch],
-    team: Team,
+    team: EngineCalls,
     template: Template,
     prepared: Arrays,
     fidelity: float = FIDELITY,
-    thrift: Thrift = EACH,
+    policy: EnhancePolicy = EACH,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield `batches` with clearer patches; those of frames without a face are left as they are.
 
-    prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`. thrift: which
+    prepared: what the engine learnt of the template. fidelity: as in `FaceEnhancer.enhance`. policy: which
     go to the engine; others get what it changed, or stay as they are. However frames are grouped, they come
     out the same.
     """
@@ -40,14 +40,14 @@ async def enhance_stream(
         made = await team.call(enhance, patches, numbers, template.track, prepared, fidelity)
         return replace(turn, made=made)
 
-    trail = Trail()
+    carried = CarryOver()
     async with (
-        aclosing(_in_turns(batches, template.track, thrift)) as turns,
+        aclosing(_in_turns(batches, template.track, policy)) as turns,
         aclosing(in_order(team, turns, clearer)) as done,
     ):
         async for turn in done:
             # Not on the engine's thread: meanwhile it works for other jobs.
-            yield await asyncio.to_thread(_finished, turn, trail, template.track)
+            yield await asyncio.to_thread(_finished, turn, carried, template.track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +62,34 @@ class _Turn:
 
 
 async def _in_turns(
-    batches: AsyncIterator[FrameBatch], track: FaceTrack, thrift: Thrift
+    batches: AsyncIterator[FrameBatch], track: FaceTrack, policy: EnhancePolicy
 ) -> AsyncGenerator[_Turn, None]:
-    turns, judge = Turns(thrift.every), Judge(thrift.enough)
+    turns, gate = EveryNth(policy.every), SharpnessGate(policy.enough)
     async for batch in batches:
         wanted = batch.drawn
-        if thrift.enough:
-            wanted = await asyncio.to_thread(_wanted, batch, track, judge)
-            thrift.left(int((batch.drawn & ~wanted).sum()))
+        if policy.enough:
+            wanted = await asyncio.to_thread(_wanted, batch, track, gate)
+            policy.left(int((batch.drawn & ~wanted).sum()))
         yield _Turn(batch, wanted, turns.due(wanted.tolist()))
 
 
-def _wanted(batch: FrameBatch, track: FaceTrack, judge: Judge) -> NDArray[np.bool_]:
+def _wanted(batch: FrameBatch, track: FaceTrack, gate: SharpnessGate) -> NDArray[np.bool_]:
     """Which faces are not sharp as they are."""
     numbers = batch.numbers.tolist()
     return np.array(
         [
-            drawn and not judge.passes(patch, track.poses[number])
+            drawn and not gate.passes(patch, track.poses[number])
             for drawn, patch, number in zip(batch.drawn.tolist(), batch.patches, numbers, strict=True)
         ],
         np.bool_,
     )
 
 
-def _finished(turn: _Turn, trail: Trail, track: FaceTrack) -> FrameBatch:
+def _finished(turn: _Turn, carried: CarryOver, track: FaceTrack) -> FrameBatch:
     """The batch with all its faces clearer; batches come in order."""
     batch, made = turn.batch, iter(() if turn.made is None else turn.made)
     patches = batch.patches.copy()
     for k in np.flatnonzero(turn.wanted).tolist():
         pose = track.poses[batch.numbers[k]]
-        patches[k] = trail.next(batch.patches[k], pose, next(made) if turn.due[k] else None)
+        patches[k] = carried.next(batch.patches[k], pose, next(made) if turn.due[k] else None)
     return replace(batch, patches=patches)

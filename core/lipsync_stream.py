@@ -11,9 +11,10 @@ from functools import partial
 
 import numpy as np
 
-from core.batching import Batcher
-from core.engines.base import Drawing, LipsyncEngine
-from core.template import Template
+from core.protocols import Drawing, LipsyncEngine
+from core.runtime.batching import Batcher
+from core.runtime.worker import Worker
+from core.templates.template import Template
 from core.types import (
     Arrays,
     AudioChunk,
@@ -25,7 +26,6 @@ from core.types import (
     frame_count,
     frame_start,
 )
-from core.worker import Worker
 
 
 class _Heard:

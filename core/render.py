@@ -5,32 +5,33 @@ The one place where stages, engines and a template meet.
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from core.burning import Burner, find_font, held_for_captions
-from core.captions import Captions
+from core.captions.burn_in import Burner, find_font, held_for_captions
+from core.captions.cues import Captions
 from core.config import Settings
 from core.encode_stream import encode_stream
-from core.engines.base import FIDELITY, Style
-from core.engines.chosen import AUTO
 from core.enhance_stream import enhance_stream
+from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.errors import BadInput, blaming
+from core.faces.choice import AUTO
 from core.lipsync_stream import lipsync_stream
-from core.media import open_audio
-from core.pipeline import Meter, Pipeline
-from core.reuse import Thrift, check_every
-from core.studio import Staffed, Studio
-from core.template import Report, Template, check_shape
-from core.templates import Templates
+from core.media.foreign import open_audio
+from core.progress import Progress
+from core.protocols import FIDELITY, Style
+from core.runtime.pipeline import Meter, Pipeline
+from core.runtime.worker import Worker
+from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.templates.library import Templates
+from core.templates.template import Report, Template, check_shape
 from core.text import sentences
 from core.tts_stream import check_readable, tts_stream
 from core.types import AudioChunk, Cue, Fragment, FrameBatch, Samples, Sentence, frame_count
-from core.worker import Worker
 
 BATCH = 8
 """Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
@@ -50,9 +51,9 @@ class Request:
     video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
-    every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it (`core.reuse`).
-    burn_subtitles: draw the captions into the picture. fps, size: of the video; None is the template's own.
-    voice: None is the engine's first.
+    every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it
+    (`core.enhancement.every_nth`). burn_subtitles: draw the captions into the picture. fps, size: of the
+    video; None is the template's own. voice: None is the engine's first.
     """
 
     template: str = "sample"
@@ -79,8 +80,8 @@ class _Opening(TypedDict):
 
     fps: int | None
     size: tuple[int, int] | None
-    lipsync: Staffed
-    enhance: Staffed | None
+    lipsync: LoadedEngine
+    enhance: LoadedEngine | None
     report: Report
 
 
@@ -99,60 +100,8 @@ Sink = Callable[[Item], Awaitable[None]]
 """Receives what is made, in order; it is awaited, so a slow sink holds the whole job back."""
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a render is. Written by `render`, read by anyone on the same loop, before and after it ends.
-
-    meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
-    from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
-    `sharp_enough` has it. tiles_made, tiles_reused: of backgrounds made clearer (`core.tiles`). rate: samples
-    a second of the audio.
-    retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
-    """
-
-    started: float = field(default_factory=time.perf_counter)
-    meters: dict[str, Meter] = field(default_factory=dict)
-    engines: dict[str, str] = field(default_factory=dict)
-    fps: int = 0
-    width: int = 0
-    height: int = 0
-    rate: int = 0
-    total_frames: int = 0
-    frames: int = 0
-    frames_without_face: int = 0
-    frames_sharp: int = 0
-    tiles_made: int = 0
-    tiles_reused: int = 0
-    audio_s: float = 0.0
-    retries: Counter[str] = field(default_factory=Counter)
-    first_audio_s: float | None = None
-    first_frame_s: float | None = None
-    total_s: float | None = None
-
-    def left(self, frames: int) -> None:
-        """Note that so many frames are not enhanced, as their faces are sharp."""
-        self.frames_sharp += frames
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the call; fixed once the render has ended."""
-        return self.total_s if self.total_s is not None else time.perf_counter() - self.started
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of work per second of video made so far; below 1 is faster than real time."""
-        return self.elapsed_s * self.fps / self.frames if self.frames else 0.0
-
-    @property
-    def efficiency(self) -> float:
-        """Busy time of the busiest stage over wall time, preparation apart; 1: nothing else cost anything."""
-        stages = [meter for name, meter in self.meters.items() if name != "prepare"]
-        wall = self.elapsed_s - (self.meters["prepare"].elapsed_s if "prepare" in self.meters else 0.0)
-        return max(meter.busy_s for meter in stages) / wall if stages and wall else 0.0
-
-
 async def render(
-    request: Request, studio: Studio, templates: Templates, sink: Sink, progress: Progress | None = None
+    request: Request, pool: EnginePool, templates: Templates, sink: Sink, progress: Progress | None = None
 ) -> Progress:
     """Make the video of `request`, handing every piece to `sink` as soon as it exists.
 
@@ -168,9 +117,9 @@ async def render(
     watch = _Watch(progress, characters=len(request.text or ""))
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
-    lipsync = await studio.engine("lipsync", request.lipsync)
-    enhance = await studio.engine("enhance", request.enhancer) if request.enhance else None
-    speech = await studio.speech(request.speech, request.voice) if spoken else None
+    lipsync = await pool.engine("lipsync", request.lipsync)
+    enhance = await pool.engine("enhance", request.enhancer) if request.enhance else None
+    speech = await pool.speech(request.speech, request.voice) if spoken else None
     if speech is not None:
         if request.voice is not None:
             _check_voice(speech, request.voice)
@@ -205,7 +154,7 @@ async def render(
                 template,
                 template.prepared[enhance.key],
                 request.fidelity,
-                Thrift(request.every, studio.settings.sharp_enough, progress.left),
+                EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left),
             )
             faces = pipe.stage("enhance", frames, limit=1, count=len)
         encoded = encode_stream(faces, template, encoder, rate=progress.rate, burner=burner)
@@ -223,7 +172,7 @@ async def _font(request: Request, settings: Settings) -> Path:
 
 
 async def _speech(
-    request: Request, spoken: list[Sentence], speech: Staffed | None, ends: AsyncExitStack
+    request: Request, spoken: list[Sentence], speech: LoadedEngine | None, ends: AsyncExitStack
 ) -> tuple[int, AsyncGenerator[AudioChunk, None]]:
     """Sample rate and stage of the job's speech: spoken by an engine, or read from the file it brings."""
     if speech is not None:
@@ -277,7 +226,7 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
     return [] if request.text is None else sentences(request.text, request.language, limit=limit)
 
 
-def _check_voice(speech: Staffed, voice: str) -> None:
+def _check_voice(speech: LoadedEngine, voice: str) -> None:
     known = [v.name for v in speech.engine.voices()]
     if voice not in known:
         message = f"the {speech.name} engine has no voice {voice[:80]!r}; it has: {', '.join(known)}"
@@ -287,8 +236,8 @@ def _check_voice(speech: Staffed, voice: str) -> None:
 async def _template(
     request: Request,
     templates: Templates,
-    lipsync: Staffed,
-    enhance: Staffed | None,
+    lipsync: LoadedEngine,
+    enhance: LoadedEngine | None,
     progress: Progress,
     ends: AsyncExitStack,
 ) -> Template:

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.engines.base import Proofreads, SpeechEngine, Style
 from core.errors import BadInput, Error
+from core.protocols import Proofreads, SpeechEngine, Style
+from core.runtime.worker import Worker
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
-from core.worker import Worker
 
 CHUNK_MS = 200
 """Longest chunk; an engine may give shorter pieces."""

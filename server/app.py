@@ -29,24 +29,24 @@ GRACE_S = 10.0
 
 def build(settings: "ServerSettings") -> web.Application:
     """The application; it opens its folder and loads its engines when it starts."""
-    from server.guard import guard, harden
-    from server.house import HOUSE, open_house
-    from server.problems import problems
+    from server.api.guard import guard, harden
+    from server.errors import problems
     from server.routes import add_routes
+    from server.state import STATE, open_state
     from server.uploads import JSON_LIMIT
 
-    async def house(app: web.Application) -> AsyncGenerator[None, None]:
-        async with open_house(settings) as opened:
-            app[HOUSE] = opened
+    async def state(app: web.Application) -> AsyncGenerator[None, None]:
+        async with open_state(settings) as opened:
+            app[STATE] = opened
             yield
 
     async def stop(app: web.Application) -> None:
-        await app[HOUSE].stop()
+        await app[STATE].stop()
 
     check = guard(settings.known_hosts, settings.origins)
     app = web.Application(middlewares=[problems, check], client_max_size=JSON_LIMIT)
     app.on_response_prepare.append(harden)
-    app.cleanup_ctx.append(house)
+    app.cleanup_ctx.append(state)
     app.on_shutdown.append(stop)
     add_routes(app, settings.only)
     return app
@@ -58,7 +58,7 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
     ready: called with the server's address once it listens.
     Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there.
     """
-    from server.house import HOUSE
+    from server.state import STATE
 
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     app = build(settings)
@@ -77,8 +77,8 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
             ready(site_address(runner))
         await _told_to_stop()
         # First this, while it still listens: whoever asks is told that it stops, and where jobs are.
-        await app[HOUSE].stop()
-        return app[HOUSE].restart
+        await app[STATE].stop()
+        return app[STATE].restart
     finally:
         await runner.cleanup()
 

@@ -14,8 +14,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
-from core.config_old import OLD_NAMES
-from core.config_sources import Place, nearest, places
+from core.config import OLD_NAMES, Place, nearest, places
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput

@@ -1,7 +1,7 @@
 """The server's folder on disk: who may use it, where things lie, what may go.
 
     lock            held by the one server that runs here
-    jobs.db         the record (`server.store`); beside it SQLite's own files and the ballast
+    jobs.db         the record (`server.store.store`); beside it SQLite's own files and the ballast
     jobs/<id>/      what one job was given and made
     incoming/       uploads not yet whole; emptied at every start
 
@@ -77,3 +77,13 @@ class ServerFolder:
     def size(self, job_id: str) -> int:
         """Bytes in a job's folder. Blocking."""
         return sum(path.stat().st_size for path in self.job(job_id).rglob("*") if path.is_file())
+
+
+def link(source: Path, target: Path) -> None:
+    """Give the file a second name, or copy it to another disk. Raises OSError."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

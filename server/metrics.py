@@ -8,8 +8,8 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from core.render import Progress
-from server.wire import Status
+from core.progress import Progress
+from server.schemas.requests import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -68,14 +68,14 @@ class Figures:
             if progress.first_frame_s is not None:
                 self._first.observe(progress.first_frame_s)
 
-    def text(self, jobs: dict[str, int], uploads: dict[str, int], viewers: int, lines: int) -> bytes:
+    def text(self, jobs: dict[str, int], uploads: dict[str, int], viewers: int, connections: int) -> bytes:
         """Everything, as Prometheus reads it."""
         for state in ("uploading", "published", "failed"):
             self._uploads.labels(state).set(uploads.get(state, 0))
         for status in get_args(Status):
             self._jobs.labels(status).set(jobs.get(status, 0))
         self._viewers.set(viewers)
-        self._lines.set(lines)
+        self._lines.set(connections)
         self._queue.clear()
         for job_id, progress in self._progress.items():
             self._add(job_id)

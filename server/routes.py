@@ -9,27 +9,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-import static
-from server import (
-    routes_backgrounds,
-    routes_combining,
-    routes_enhancements,
-    routes_files,
-    routes_jobs,
-    routes_sharpening,
-    routes_speaking,
-    routes_syncing,
-    routes_templates,
-    routes_videos,
-    routes_voices,
-)
-from server.house import HOUSE
+from server.api import backgrounds, enhancements, files, jobs, templates, videos, voices
+from server.api.openapi import STYLE, describe_api, page
+from server.api.route import Route
+from server.compat import combining, enhance, lipsync, speech
 from server.metrics import CONTENT_TYPE
-from server.openapi import STYLE, describe_api, page
-from server.route import Route
 from server.settings import Service
+from server.state import STATE
 
-_PAGE = Path(next(iter(static.__path__)))
+_PAGE = Path(__file__).parents[1] / "static"
 _STYLE = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
@@ -47,17 +35,17 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests should be sent here: not before engines are loaded, not once it stops."""
-    house = request.app[HOUSE]
-    if house.ready:
+    state = request.app[STATE]
+    if state.ready:
         return web.Response(text="ready\n")
-    return web.Response(status=503, text="stopping\n" if house.stopping else "starting\n")
+    return web.Response(status=503, text="stopping\n" if state.stopping else "starting\n")
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Figures for Prometheus."""
-    house = request.app[HOUSE]
-    jobs, uploads = await house.store.counts(), await house.store.publications.counts()
-    text = house.figures.text(jobs, uploads, house.clips.viewers, len(house.lines))
+    state = request.app[STATE]
+    jobs, uploads = await state.store.counts(), await state.store.publications.counts()
+    text = state.figures.text(jobs, uploads, state.clips.viewers, len(state.connections))
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -81,50 +69,44 @@ async def index(request: web.Request) -> web.FileResponse:
     return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-ROUTES = [
-    *routes_videos.ROUTES,
-    *routes_enhancements.ROUTES,
-    *routes_voices.ROUTES,
-    *routes_templates.ROUTES,
-    *routes_backgrounds.ROUTES,
-    *routes_jobs.ROUTES,
-    *routes_files.ROUTES,
-    *routes_combining.ROUTES,
-    *routes_syncing.ROUTES,
-    *routes_speaking.ROUTES,
-    *routes_sharpening.ROUTES,
-    Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
-    Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
-    Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
-    Route("GET", "/openapi.json", openapi, "This description", {200: "application/json"}),
-    Route("GET", "/docs", docs, "This description, for people", {200: "text/html"}),
-]
-
-
-SERVICES: Mapping[Service, Sequence[Route]] = {
-    "video": routes_combining.ROUTES,
-    "speech": routes_speaking.ROUTES,
-    "lipsync": routes_syncing.ROUTES,
-    "enhance": routes_sharpening.ROUTES,
+GROUPS: Mapping[str, Sequence[Route]] = {
+    "api": [
+        *videos.ROUTES,
+        *enhancements.ROUTES,
+        *voices.ROUTES,
+        *templates.ROUTES,
+        *backgrounds.ROUTES,
+    ],
+    "jobs": [*jobs.ROUTES, *files.ROUTES],
+    "video": combining.ROUTES,
+    "lipsync": lipsync.ROUTES,
+    "speech": speech.ROUTES,
+    "enhance": enhance.ROUTES,
+    "server": [
+        Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
+        Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
+        Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
+        Route("GET", "/openapi.json", openapi, "This description", {200: "application/json"}),
+        Route("GET", "/docs", docs, "This description, for people", {200: "text/html"}),
+    ],
 }
-"""What each of the older services answered to."""
+"""Routes by what they are for; those of an older service are called like the service."""
+
+ROUTES = [route for group in GROUPS.values() for route in group]
 
 
 async def index_or_speech(request: web.Request) -> web.StreamResponse:
     """The web page; a query with a text asks for speech."""
-    return await routes_speaking.root(request) if "text" in request.query else await index(request)
+    return await speech.root(request) if "text" in request.query else await index(request)
 
 
 def add_routes(app: web.Application, only: Service | None = None) -> None:
     """Everything the server answers to. only: one service, and what tells of its jobs and of the server."""
-    others = {id(route) for name, routes in SERVICES.items() if name != only for route in routes}
-    modules = (routes_videos, routes_enhancements, routes_voices, routes_templates, routes_backgrounds)
-    api = {id(route) for module in modules for route in module.ROUTES}
-    for route in ROUTES:
-        if only is None or id(route) not in others | api:
+    for group in GROUPS if only is None else ("jobs", only, "server"):
+        for route in GROUPS[group]:
             route.add_to(app.router)
     if only is None:
         app.router.add_get("/", index_or_speech)
         app.router.add_static("/static", _PAGE, append_version=False)
     elif only == "speech":
-        app.router.add_get("/", routes_speaking.root)
+        app.router.add_get("/", speech.root)

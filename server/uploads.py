@@ -13,8 +13,8 @@ from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
 from core.errors import StorageFull
+from server.errors import Refused
 from server.folder import ServerFolder
-from server.problems import Refused
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -7,9 +7,9 @@ import pytest
 
 from core.config import Settings
 from core.engines.builtin import presenter
-from core.media import write_clip
-from core.studio import Studio
-from core.templates import Templates
+from core.media.clip import write_clip
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +26,8 @@ def small_library(presenter_clip: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("library")
 
     async def add() -> None:
-        async with Studio() as studio:
-            await Templates(Settings(data_dir=folder), studio).add(presenter_clip, "small")
+        async with EnginePool() as pool:
+            await Templates(Settings(data_dir=folder), pool).add(presenter_clip, "small")
 
     asyncio.run(add())
     return folder

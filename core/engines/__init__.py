@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable, Error
-from core.weights import Installed
-from core.weights_table import CHECKPOINTS, SETS
+from core.weights.files import Installed
+from core.weights.table import CHECKPOINTS, SETS
 
 # Read by OpenMP when torch is first loaded, hence here. Threads that wait for one another must sleep: beside
 # an encoder that keeps the cores busy, spinning made a network forty times slower. But not at once: waking
@@ -30,7 +30,7 @@ class EngineSpec:
     target: "module:Class", imported on first use. about: one line for people.
     packages, weights, settings: what it cannot do without, by name; `extra` is the pip extra that brings the
     packages. A setting that is set counts among the weights that are there.
-    sets: of `core.weights_table.SETS`, the best first: one of them must be whole.
+    sets: of `core.weights.table.SETS`, the best first: one of them must be whole.
     bring: how to get what `lipstream models` does not know, for people.
     wants_gpu: without a GPU it is so slow that "auto" passes it over.
     """
@@ -87,7 +87,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             extra="neural",
         ),
         "gpt-sovits-http": EngineSpec(
-            "core.engines.gpt_sovits_http:GptSovitsHttp",
+            "core.engines.gpt_sovits.http:GptSovitsHttp",
             "a GPT-SoVITS server that runs elsewhere, api.py or api_v2.py; streaming",
             settings=("gpt_sovits_url",),
         ),
@@ -98,21 +98,21 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
     },
     "face": {
         "retinaface": EngineSpec(
-            "core.engines.retinaface:RetinaFaceFinder",
+            "core.engines.face.retinaface:RetinaFaceFinder",
             "RetinaFace, MobileNet: landmarks, turned and small faces, 30 ms a picture",
             packages=("torch",),
             weights=("retinaface",),
             extra="neural",
         ),
         "s3fd": EngineSpec(
-            "core.engines.s3fd:S3fdFinder",
+            "core.engines.face.s3fd:S3fdFinder",
             "S3FD, the finder Wav2Lip was made with",
             packages=("torch",),
             weights=("s3fd",),
             extra="neural",
         ),
         "retinaface-resnet50": EngineSpec(
-            "core.engines.retinaface:thorough",
+            "core.engines.face.retinaface:thorough",
             "RetinaFace, ResNet-50: landmarks, hard cases, slow without a GPU",
             packages=("torch",),
             weights=("retinaface-resnet50",),
@@ -125,14 +125,14 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
     },
     "lipsync": {
         "wav2lip-gan": EngineSpec(
-            "core.engines.wav2lip:with_gan",
+            "core.engines.wav2lip.engine:with_gan",
             "Wav2Lip trained against a critic: the better picture; not for commercial use",
             packages=("torch",),
             weights=("wav2lip-gan",),
             extra="neural",
         ),
         "wav2lip": EngineSpec(
-            "core.engines.wav2lip:Wav2LipEngine",
+            "core.engines.wav2lip.engine:Wav2LipEngine",
             "Wav2Lip: the most accurate lips; not for commercial use",
             packages=("torch",),
             weights=("wav2lip",),
@@ -145,7 +145,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
     },
     "enhance": {
         "codeformer": EngineSpec(
-            "core.engines.codeformer:CodeFormerEngine",
+            "core.engines.restoration.codeformer:CodeFormerEngine",
             "CodeFormer: restores the face, wants a GPU; not for commercial use",
             packages=("torch",),
             weights=("codeformer",),
@@ -154,7 +154,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
         # Second where both are there: codes that are held keep CodeFormer's faces stiller.
         "gfpgan": EngineSpec(
-            "core.engines.gfpgan:GfpganEngine",
+            "core.engines.restoration.gfpgan:GfpganEngine",
             "GFPGAN v1.4: restores the face, twice as fast, wants a GPU; Apache-2.0",
             packages=("torch",),
             weights=("gfpgan",),
@@ -166,7 +166,7 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             "denoises the face and lifts its detail; does not restore",
         ),
     },
-    # Which of the last three is right depends on the template: `core.backgrounds` measures it.
+    # Which of the last three is right depends on the template: `core.templates.background` measures it.
     "upscale": {
         "realesrgan-x2": EngineSpec(
             "core.engines.upscaler:RealEsrgan",
@@ -276,7 +276,7 @@ def _described(missing: str, astray: Mapping[str, Path]) -> str:
 
 
 def load(kind: str, name: str, **options: object) -> Any:
-    """A new instance of the engine `name` of `kind`: what `core.engines.base` calls by that role.
+    """A new instance of the engine `name` of `kind`: what `core.protocols` calls by that role.
 
     options: what its class takes; engines with a network take `settings`.
     """

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.config import Settings
-from core.weights import Installed, installed
+from core.weights.files import Installed, installed
 
 
 class NeuralSettings(Settings):

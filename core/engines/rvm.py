@@ -13,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.engines.base import Matte
-from core.engines.devices import device_of
+from core.engines.compute.devices import device_of
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput
+from core.protocols import Matte
 from core.types import Image
-from core.weights import locate
+from core.weights.files import locate
 
 _SEES = 512
 """Pixels of the longer side of what the network looks at as a whole; edges it takes from the full picture."""
 
 
 class RobustVideoMatter:
-    """`core.engines.base.Matter` by a network."""
+    """`core.protocols.Matting` by a network."""
 
     version = "1"
 
@@ -36,7 +36,7 @@ class RobustVideoMatter:
         self._net = _load(locate("rvm", settings.weights_dir, settings.own_weights), self._device)
 
     def mattes(self, pictures: Iterable[Image], faces: Sequence[NDArray[np.float32]]) -> Iterator[Matte]:
-        """See `Matter`. Takes any clip; the faces are not looked at."""
+        """See `Matting`. Takes any clip; the faces are not looked at."""
         memory: list[Tensor | None] = [None] * 4
         for picture, _ in zip(pictures, faces, strict=False):
             ratio = min(1.0, _SEES / max(picture.shape[:2]))

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.engines.base import Painting, PaintOrder
-from core.engines.devices import device_of, dtype_of
-from core.engines.memory import enough_memory
+from core.engines.compute.devices import device_of, dtype_of
+from core.engines.compute.memory import enough_memory
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, Stopped
 from core.nets.diffusion import AutoPipelineForText2Image, StableDiffusionPipeline, StableDiffusionXLPipeline
+from core.protocols import Painting, PaintOrder
 
 _STEPS, _GUIDANCE = 28, 7.0
 _TURBO_STEPS, _TURBO_GUIDANCE = 4, 0.0
@@ -34,7 +34,7 @@ _MOST_OBLONG = 2.0
 
 
 class StableDiffusion:
-    """`core.engines.base.Painter` by the checkpoint that the setting `diffusion_model` names."""
+    """`core.protocols.Painter` by the checkpoint that the setting `diffusion_model` names."""
 
     def __init__(self, settings: NeuralSettings | None = None) -> None:
         """Raises BadInput `weights_missing` or `malformed_weights` for a checkpoint that cannot be loaded."""

@@ -1,15 +1,17 @@
-"""Make pictures twice as large with Real-ESRGAN (Wang et al., 2021), piece by piece (`core.tiles`)."""
+"""Make pictures twice as large with Real-ESRGAN (Wang et al., 2021), piece by piece
+(`core.enhancement.tiles`).
+"""
 
 import numpy as np
 import torch
 
-from core.engines.checkpoints import Shapes, load_net
-from core.engines.devices import device_of, dtype_of
+from core.engines.compute.checkpoints import Shapes, load_net
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.neural import NeuralSettings
 from core.nets.packed import can_pack, laid_out, layout_on, packed
 from core.nets.rrdbnet import RRDBNet, layout_of
 from core.types import Image
-from core.weights import locate
+from core.weights.files import locate
 
 SCALE = 2
 _TILE, _MARGIN = 192, 32

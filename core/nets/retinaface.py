@@ -2,7 +2,7 @@
 
 Parameter names are those of github.com/biubug6/Pytorch_Retinaface (MIT), which facexlib (MIT) and CodeFormer
 carry on: `detection_mobilenet0.25_Final.pth` and `detection_Resnet50_Final.pth`. What its numbers mean,
-`core.engines.retinaface` knows. Letters in shapes: B batch, P priors.
+`core.engines.face.retinaface` knows. Letters in shapes: B batch, P priors.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """S3FD face detector (Zhang et al., ICCV 2017, https://arxiv.org/abs/1708.05237): the network alone.
 
 Parameter names are those of `s3fd-619a316812.pth`, as used by github.com/1adrianb/face-alignment (BSD-3)
-and Wav2Lip. What its maps mean, `core.engines.s3fd` knows.
+and Wav2Lip. What its maps mean, `core.engines.face.s3fd` knows.
 
 Letters in shapes: B batch, H and W the picture's height and width.
 """

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, KeysView, Sequence
 from typing import Protocol
 
-from server.store_rows import Event, UnknownJob
+from server.store.rows import Event, UnknownJob
 
 TAIL = 256
 """Events of a running job kept at hand: most of a minute."""
@@ -21,7 +21,7 @@ CHUNK = 100
 
 
 class Log(Protocol):
-    """Where old events are read: `server.store.Store`."""
+    """Where old events are read: `server.store.store.Store`."""
 
     async def read(self, job_id: str, after: int, limit: int) -> Sequence[Event]:
         """Events past number `after`, in order. Raises UnknownJob."""

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.errors import StorageFull
-from core.worker import Worker
+from core.runtime.worker import Worker
 
 TAIL = 1 << 20
 """Bytes kept in memory."""

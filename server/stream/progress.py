@@ -14,15 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 import core
 from core.errors import Error
-from server.describe import envelope
-from server.problems import Refused, refusal
-from server.store import Store
-from server.store_rows import JobRow
-from server.stream.hub import Hub, Watcher
-from server.stream.sockets import HEARTBEAT_S, Gone, Lines, either, messages, send
-from server.wire import Model
-from server.wire_answers import Job
-from server.wire_events import (
+from server.errors import Refused, refusal
+from server.schemas.describe import envelope
+from server.schemas.events import (
     CancelJob,
     ClientMessage,
     Ping,
@@ -34,6 +28,12 @@ from server.wire_events import (
     Subscribe,
     Unsubscribe,
 )
+from server.schemas.requests import Model
+from server.schemas.responses import Job
+from server.store.rows import JobRow
+from server.store.store import Store
+from server.stream.hub import Hub, Watcher
+from server.stream.sockets import HEARTBEAT_S, ClientGone, Connections, either, messages, send
 
 MESSAGE_LIMIT = 16 << 10
 """Bytes of one message from a client."""
@@ -51,10 +51,12 @@ Describe = Callable[[JobRow], Job]
 class Progress:
     """The three ways to watch. cancel: what a client's `job.cancel` does. describe: shows a job."""
 
-    def __init__(self, store: Store, hub: Hub, lines: Lines, cancel: Cancel, describe: Describe) -> None:
+    def __init__(
+        self, store: Store, hub: Hub, connections: Connections, cancel: Cancel, describe: Describe
+    ) -> None:
         self.store = store
         self.hub = hub
-        self.lines = lines
+        self.connections = connections
         self.cancel = cancel
         self.describe = describe
         self.messages: TypeAdapter[Subscribe | Unsubscribe | CancelJob | Ping] = TypeAdapter(ClientMessage)
@@ -73,16 +75,16 @@ class Progress:
         job = await self.store.get(job_id)
         if job.closed and after == job.last_seq:
             return web.Response(status=204)
-        if self.lines.full:
+        if self.connections.full:
             raise Refused(
                 503, "too_many_sockets", "too many clients watch; try later", None, {"Retry-After": "5"}
             )
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
-        async with self.lines.response(request):
+        async with self.connections.response(request):
             await response.prepare(request)
-            with suppress(Gone):
+            with suppress(ClientGone):
                 async for text in self._server_sent(job, after):
                     await send(request, response.write(text.encode()))
         return response
@@ -105,8 +107,8 @@ class Progress:
                     yield f"id: {event.seq}\nevent: {event.type}\ndata: {envelope(event)}\n\n"
 
     async def _converse(self, request: web.Request, one: tuple[str, int] | None) -> web.WebSocketResponse:
-        with suppress(Gone):
-            async with self.lines.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
+        with suppress(ClientGone):
+            async with self.connections.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
                 with self.hub.watcher(self.store) as watcher:
                     conversation = _Conversation(self, request, ws, watcher)
                     await conversation.run(one)

@@ -24,11 +24,11 @@ UNSENT = 64 << 10
 TCP_NOTSENT_LOWAT = 25  # Linux; Python's socket module names it from 3.12 on
 
 
-class Gone(ConnectionError):
+class ClientGone(ConnectionError):
     """The client has left, or takes nothing any more."""
 
 
-class Lines:
+class Connections:
     """The open lines of one server, `limit` at most."""
 
     def __init__(self, limit: int) -> None:
@@ -61,7 +61,7 @@ class Lines:
         if self.full:
             code = WSCloseCode.SERVICE_RESTART if self._closed else WSCloseCode.TRY_AGAIN_LATER
             await ws.close(code=code, message=b"too many sockets, or the server stops")
-            raise Gone("too many sockets")
+            raise ClientGone("too many sockets")
         self._sockets.add(ws)
         try:
             yield ws
@@ -109,9 +109,9 @@ async def send(request: web.Request, sending: Awaitable[None]) -> None:
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()
-        raise Gone("the client takes nothing") from None
+        raise ClientGone("the client takes nothing") from None
     except ConnectionError as error:
-        raise Gone("the client has left") from error
+        raise ClientGone("the client has left") from error
 
 
 async def either(*conversations: Coroutine[Any, Any, None]) -> None:

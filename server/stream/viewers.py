@@ -10,7 +10,7 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, web
 
 from server.stream.media import STOPPED, Clip
-from server.stream.sockets import Gone, Lines, either, messages, send
+from server.stream.sockets import ClientGone, Connections, either, messages, send
 
 MESSAGE_LIMIT = 1024
 """Bytes of a message from a viewer, who has nothing to say."""
@@ -20,14 +20,14 @@ Introduce = Callable[[], Awaitable[str]]
 
 
 async def view_on_socket(
-    request: web.Request, lines: Lines, clip: Clip, introduce: Introduce, *, live: bool
+    request: web.Request, connections: Connections, clip: Clip, introduce: Introduce, *, live: bool
 ) -> web.WebSocketResponse:
     """Send what `introduce` returns as text, once there is a clip; then the init segment, then fragments.
 
     live: begin at the newest key frame instead of the first. Closed with 1000, or 1012 if the server stops.
     """
-    with suppress(Gone):
-        async with lines.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
+    with suppress(ClientGone):
+        async with connections.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
             await either(_ignore_all(ws), _show(request, ws, clip, introduce, live=live))
     return ws
 
@@ -63,15 +63,15 @@ async def first_media(clip: Clip) -> bool:
 
 
 async def view_on_http(
-    request: web.Request, lines: Lines, clip: Clip, headers: dict[str, str]
+    request: web.Request, connections: Connections, clip: Clip, headers: dict[str, str]
 ) -> web.StreamResponse:
     """The clip from its beginning to its end; broken off, so that nobody takes it for whole, if that is not
     completion. The caller has seen to it that there is something to send."""
     response = web.StreamResponse(headers={"Cache-Control": "no-store"} | headers)
     response.content_type = "video/mp4"
-    async with lines.response(request):
+    async with connections.response(request):
         await response.prepare(request)
-        with suppress(Gone):
+        with suppress(ClientGone):
             offset = 0
             while (data := await clip.read(offset)) is not None:
                 await send(request, response.write(data))

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.support import FIXTURES
+
 
 @dataclass(frozen=True)
 class Check:
@@ -49,7 +51,7 @@ def exact(name: str, got: Any, wanted: Any) -> Check:
 def recipe_for(folder: Path) -> Any:
     """The module that makes stand-in weights: the one that came with the folder, else ours."""
     beside = folder.parent / "recipe.py"
-    path = beside if beside.is_file() else Path(__file__).parents[1] / "fixtures" / "recipe.py"
+    path = beside if beside.is_file() else FIXTURES / "recipe.py"
     spec = importlib.util.spec_from_file_location("recipe", path)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(path)

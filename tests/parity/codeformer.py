@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import torch
 
-from core.engines import codeformer_reference as reference
+from core.engines.restoration import ffhq
 from core.nets.codeformer import CodeFormer, layout_of
 from tests.parity import Check, close, exact, keys_of, recipe_for
+from tests.parity import codeformer_reference as reference
 
 
 def fits(folder: Path) -> bool:
@@ -132,13 +133,13 @@ def _finely_aligned(image: Any, matrix: Any) -> Any:
     here and there, newer ones wherever a pixel lies.
     """
     back = cv2.invertAffineTransform(matrix).astype(np.float32)
-    x, y = np.meshgrid(*[np.arange(reference.SIDE, dtype=np.float32)] * 2)
+    x, y = np.meshgrid(*[np.arange(ffhq.SIDE, dtype=np.float32)] * 2)
     across = back[0, 0] * x + back[0, 1] * y + back[0, 2]
     down = back[1, 0] * x + back[1, 1] * y + back[1, 2]
     left, top = np.floor(across).astype(int), np.floor(down).astype(int)
     right, low = (across - left)[:, :, None], (down - top)[:, :, None]
     framed = np.pad(image, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
-    framed[[0, -1]] = framed[:, [0, -1]] = reference.BORDER
+    framed[[0, -1]] = framed[:, [0, -1]] = ffhq.BORDER
 
     def at(rows: Any, columns: Any) -> Any:
         height, width = image.shape[:2]

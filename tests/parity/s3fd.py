@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.engines.s3fd import S3fdFinder, candidates, network_input, rectangle
+from core.engines.face.s3fd import S3fdFinder, candidates, network_input, rectangle
 from core.nets.s3fd import S3FD
 from tests.parity import Check, close, exact, keys_of, recipe_for
 

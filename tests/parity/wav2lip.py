@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.engines.wav2lip_mel import mel, window_starts
-from core.engines.wav2lip_reference import generator_input, lipsync, smoothed
+from core.engines.wav2lip.engine import generator_input
+from core.engines.wav2lip.mel import mel, window_starts
 from core.nets.wav2lip import Wav2Lip, layout_of
 from tests.parity import Check, close, exact, keys_of, recipe_for
+from tests.parity.wav2lip_reference import lipsync, smoothed
 
 
 def fits(folder: Path) -> bool:

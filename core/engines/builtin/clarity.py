@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import FIDELITY
-from core.engines.builtin.pose import Matrix, chained, placed
+from core.protocols import FIDELITY
+from core.tracking.pose import Matrix, chained, placed
 from core.types import Arrays, FaceTrack, Image
 
 Plane = NDArray[np.float32]

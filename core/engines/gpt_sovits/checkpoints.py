@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from core.engines.checkpoints import format_of
+from core.engines.compute.checkpoints import format_of
 from core.errors import BadInput
 
 _VERSIONS = {b"00": "v1", b"01": "v2", b"02": "v3", b"03": "v3 LoRA", b"04": "v4 LoRA", b"05": "v2Pro"}

@@ -10,8 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from core.audio import Resampler
-from core.engines.base import Style
 from core.engines.gpt_sovits.decoder import Request
 from core.engines.gpt_sovits.models import Models
 from core.engines.gpt_sovits.reading import Reading, join, read
@@ -22,7 +20,9 @@ from core.engines.gpt_sovits.text.symbols import Version
 from core.engines.gpt_sovits.utterance import Pace, utter
 from core.engines.gpt_sovits.vocoder import Vocoder
 from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, find_voice, list_voices
+from core.media.resample import Resampler
 from core.nets.gpt_sovits.sovits import RATE
+from core.protocols import Style
 from core.types import Sentence, Spoken, Voice
 
 PAUSE_S = 0.3

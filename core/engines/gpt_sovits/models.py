@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from core.engines.checkpoints import load_tensors
-from core.engines.devices import device_of, dtype_of
+from core.engines.compute.checkpoints import load_tensors
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.gpt_sovits.checkpoints import check_pair, read_sovits, read_t2s
 from core.engines.gpt_sovits.decoder import Decoder
 from core.engines.gpt_sovits.settings import GptSovitsSettings

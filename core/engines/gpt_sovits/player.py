@@ -10,8 +10,8 @@ from typing import Protocol
 
 import torch
 
+from core.engines.compute.graphs import recorded
 from core.engines.gpt_sovits.step import Rows
-from core.engines.graphs import recorded
 
 Key = tuple[int, int]
 Work = Callable[[], None]

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from core.engines.neural import NeuralSettings
-from core.weights import known
-from core.weights_table import SETS
+from core.weights.files import known
+from core.weights.table import SETS
 
 _LISTENING = {
     "hubert": "chinese-hubert",
@@ -27,7 +27,7 @@ _PAIRS = {
 
 
 def parts(there: Container[str] = ()) -> dict[str, str]:
-    """Files this engine reads, their names in `core.weights_table`; the best pair whose set is there."""
+    """Files this engine reads, their names in `core.weights.table`; the best pair whose set is there."""
     whole = (name for name in _PAIRS if all(weights in there for weights in SETS[name]))
     t2s, sovits = _PAIRS[next(whole, next(iter(_PAIRS)))]
     return {**_LISTENING, "t2s": t2s, "sovits": sovits}

@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.engines.base import Painting, PaintOrder
 from core.engines.builtin.backdrop.scenes import SCENES
 from core.engines.builtin.backdrop.words import idea
 from core.errors import Stopped
+from core.protocols import Painting, PaintOrder
 
 _MOST = 2048
 """Pixels of the longer side, at most: backdrops are soft and stand enlarging."""
 
 
 class DrawnBackdrop:
-    """`core.engines.base.Painter` without weights. `negative`, `steps` and `guidance` mean nothing to it."""
+    """`core.protocols.Painter` without weights. `negative`, `steps` and `guidance` mean nothing to it."""
 
     version = "1"
 

@@ -34,7 +34,7 @@ _SPINES: Sequence[Colour] = ((112, 46, 42), (44, 62, 84), (60, 84, 62), (146, 11
                              (76, 54, 72), (158, 84, 50), (52, 52, 56))  # fmt: skip
 
 
-def studio(width: int, height: int, idea: Idea, random: Generator) -> Paint:
+def pool(width: int, height: int, idea: Idea, random: Generator) -> Paint:
     """A seamless backdrop, lit by one lamp from the side."""
     base = _bgr(idea.colours[0] if idea.colours else (112, 124, 138))
     second = _bgr(idea.colours[1]) if len(idea.colours) > 1 else base * np.float32(0.62)
@@ -171,7 +171,7 @@ def _water(sky: Paint, x: Plane, y: Plane, sun_x: float, sun: Paint, random: Gen
 
 
 SCENES: Mapping[str, Scene] = {
-    "studio": studio,
+    "studio": pool,
     "bokeh": bokeh,
     "paper": paper,
     "window": window,

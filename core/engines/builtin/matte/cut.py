@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import Matte
 from core.engines.builtin.matte.backdrop import Box, Plane, rim, shrunk, surface, to_lab
 from core.engines.builtin.matte.edge import refined
 from core.engines.builtin.matte.shape import filled, one_piece, seeds
+from core.protocols import Matte
 from core.types import Image
 
 _SIDE = 256
@@ -46,13 +46,13 @@ class _Held:
 
 
 class CutMatter:
-    """`core.engines.base.Matter` for any background."""
+    """`core.protocols.Matting` for any background."""
 
     version = "1"
     plain = False
 
     def mattes(self, pictures: Iterable[Image], faces: Sequence[Box]) -> Iterator[Matte]:
-        """See `Matter`. Takes any clip."""
+        """See `Matting`. Takes any clip."""
         held: _Held | None = None
         for picture, face in zip(pictures, faces, strict=False):
             small, scale = shrunk(picture, _SIDE)

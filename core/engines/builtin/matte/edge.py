@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import Matte
 from core.engines.builtin.matte.backdrop import Plane, shrunk
+from core.protocols import Matte
 from core.types import Image
 
 _SIDE = 640

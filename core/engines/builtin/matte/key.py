@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import Matte
 from core.engines.builtin.matte.backdrop import Box, Mask, Plane, measure
 from core.engines.builtin.matte.shape import attached
 from core.errors import BadInput
+from core.protocols import Matte
 from core.types import Image
 
 _PERSON, _WALL = 0.18, 0.82
@@ -34,12 +34,12 @@ _OFF_HUE = 1.2
 
 
 class KeyMatter:
-    """`core.engines.base.Matter` for key colours."""
+    """`core.protocols.Matting` for key colours."""
 
     version = "1"
 
     def mattes(self, pictures: Iterable[Image], faces: Sequence[Box]) -> Iterator[Matte]:
-        """See `Matter`. Raises BadInput `no_key_colour` if the first picture's edge has none."""
+        """See `Matting`. Raises BadInput `no_key_colour` if the first picture's edge has none."""
         key: Plane | None = None
         for picture, face in zip(pictures, faces, strict=False):
             if key is None:

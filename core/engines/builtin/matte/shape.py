@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.base import Matte
 from core.engines.builtin.matte.backdrop import Box
+from core.protocols import Matte
 
 _SPECK = 0.004
 """A hole smaller than this share of the picture is a fault of the mask, not a gap one sees through."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.pose import Matrix, chained
+from core.tracking.pose import Matrix, chained
 from core.types import Image
 
 Plane = NDArray[np.float32]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.builtin.mouth.path import Rows, every_frame, steady
-from core.engines.builtin.pose import Matrix, chained, inverse, parts
+from core.tracking.pose import Matrix, chained, inverse, parts
 from core.types import Arrays, FaceTrack, Image
 
 _SIDE, _UP, _DOWN = 1.75, 1.0, 1.75

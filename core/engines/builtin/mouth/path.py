@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.pose import Matrix
+from core.tracking.pose import Matrix
 
 Rows = NDArray[np.float64]
 """float64 (n, k): n measurements of k numbers."""

@@ -16,10 +16,10 @@ from typing import Final
 import espeakng_loader
 import numpy as np
 
-from core.engines.base import Style
 from core.engines.builtin.voice.child import ANSWER, ORDER, PHONEME, WORD
 from core.engines.builtin.voice.spelling import check, spell
 from core.errors import BadInput, Error
+from core.protocols import Style
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
 _CHILD = Path(__file__).with_name("child.py")

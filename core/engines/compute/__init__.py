@@ -1,0 +1,1 @@
+"""What neural engines share: devices, batches, recorded graphs, memory, checkpoints."""

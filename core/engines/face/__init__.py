@@ -1,0 +1,1 @@
+"""Face finders that are networks."""

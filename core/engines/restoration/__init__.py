@@ -1,0 +1,1 @@
+"""Face enhancers that are networks: one engine around CodeFormer or GFPGAN."""

@@ -1,0 +1,1 @@
+"""Lips by Wav2Lip."""

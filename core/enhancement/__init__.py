@@ -1,0 +1,1 @@
+"""Make the faces of any video clearer, whole videos, without speech."""

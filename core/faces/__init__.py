@@ -1,0 +1,1 @@
+"""Who is in a picture: finding people, choosing one, following them from shot to shot."""

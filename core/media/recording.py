@@ -1,0 +1,186 @@
+"""Keep a video that is being made: as it grows, then as a file that players can seek in at once.
+
+While it grows it lies beside its destination as `NAME.<random>.part.mp4`, playable up to the last
+fragment even after a crash. Only a whole video gets the destination's name.
+"""
+
+import errno
+import uuid
+from collections.abc import Awaitable, Callable, Container, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import av
+
+from core.errors import BadInput, StorageFull
+from core.runtime.worker import Worker
+from core.types import Cue, Fragment
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Recording:
+    """Writes fragments to a file: `async with Recording(path) as it`, `it.write(...)`, `it.finish()`.
+
+    Leaving without `finish` removes everything that was written, and leaves what had the name before.
+    """
+
+    def __init__(self, destination: Path) -> None:
+        """Raises BadInput `unwritable_output` for a path that names no file."""
+        if destination.name in ("", ".."):
+            raise BadInput("unwritable_output", f"'{destination}' is no name of a file", "output")
+        stem = destination.with_suffix("").name
+        mark = uuid.uuid4().hex[:8]
+        self._destination = destination
+        self._part = destination.with_name(f"{stem}.{mark}.part.mp4")
+        self._whole = destination.with_name(f"{stem}.{mark}.whole.mp4")
+        self._worker = Worker("recording")
+        self._file: BinaryIO | None = None
+        self._left = False
+
+    async def __aenter__(self) -> Self:
+        """Raises BadInput `unwritable_output` if the file could not be written."""
+        try:
+            if self._destination.suffix.lower() not in ("", ".mp4", ".m4v"):
+                raise OSError(errno.EINVAL, "videos are written as MP4; let the name end in .mp4")
+            if self._destination.exists() and not self._destination.is_file():
+                raise FileExistsError(errno.EEXIST, "it exists and is not a file")
+            await self._worker.call(self._open)
+        except OSError as error:
+            self._worker.close()
+            raise BadInput(
+                "unwritable_output",
+                f"{self._destination} cannot be written ({error.strerror}); choose another place",
+                "output",
+            ) from error
+        except BaseException:
+            await self.__aexit__(None, None, None)  # cancelled, but the thread has made the file by now
+            raise
+        return self
+
+    async def write(self, fragment: Fragment) -> None:
+        """Append a fragment. Raises StorageFull if the disk has no room."""
+        await self._call(self._append, fragment.data)
+
+    async def finish(self, cues: Sequence[Cue] = (), rate: int = 1) -> None:
+        """Give the video its name, and a subtitle track if there are cues (see `remux`).
+
+        Raises StorageFull if the disk has no room for the copy this takes.
+        """
+        await self._call(self._complete, cues, rate)
+
+    async def finish_by(self, complete: Callable[[Path, Path], Awaitable[None]]) -> None:
+        """Give the video its name. complete: makes the whole file, the second, of the growing one."""
+        await self._call(self._close)
+        await complete(self._part, self._whole)
+        await self._call(self._whole.replace, self._destination)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left = True  # a copy still being made gives up
+        await self._worker.call(self._tidy)
+        self._worker.close()
+
+    async def _call(self, function: Callable[..., object], *args: object) -> None:
+        try:
+            await self._worker.call(function, *args)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFull(
+                    f"no room on the disk for {self._destination}; free some, or choose another place"
+                ) from error
+            raise
+
+    def _open(self) -> None:
+        self._file = self._part.open("xb")
+
+    def _append(self, data: bytes) -> None:
+        assert self._file is not None  # noqa: S101  # opened on entering
+        self._file.write(data)
+        self._file.flush()  # a crash must find it on disk
+
+    def _close(self) -> None:
+        assert self._file is not None  # noqa: S101  # opened on entering
+        self._file.close()
+
+    def _complete(self, cues: Sequence[Cue], rate: int) -> None:
+        self._close()
+        remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate)
+        self._whole.replace(self._destination)
+
+    def _tidy(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written before cannot be now
+                self._file.close()
+        for path in (self._part, self._whole):
+            path.unlink(missing_ok=True)
+
+
+def remux(
+    part: Path,
+    whole: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    cues: Sequence[Cue] = (),
+    rate: int = 1,
+    kinds: Container[str] = ("video", "audio"),
+) -> None:
+    """Copy a fragmented MP4 of ours into a plain one, its index in front; nothing is encoded anew. Blocking.
+
+    part may be cut off: what is whole of it is copied. stopped: asked now and then whether to give up.
+    cues: become a subtitle track that players can switch on; their times count samples at `rate`.
+    kinds: of tracks to copy.
+    Raises InterruptedError if it was stopped, OSError if `whole` cannot be written.
+    """
+    with (
+        av.open(f"file:{part}", options={"protocol_whitelist": "file", "format_whitelist": "mov"}) as source,
+        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": "faststart"}) as target,
+    ):
+        streams = {
+            stream.index: target.add_stream_from_template(stream, opaque=True)
+            for stream in source.streams
+            if stream.type in kinds
+        }
+        if cues:
+            _add_subtitles(target, cues, rate)
+        for packet in source.demux():
+            if stopped():
+                raise InterruptedError("the copy is not wanted any more")
+            # Without a time it only says that the stream ends; what is corrupt was cut off.
+            if packet.dts is not None and not packet.is_corrupt and packet.stream.index in streams:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+
+
+def _add_subtitles(target: "OutputContainer", cues: Sequence[Cue], rate: int) -> None:
+    """A track of 3GPP timed text (3GPP TS 26.245), which MP4 calls tx3g and FFmpeg mov_text."""
+    stream = target.add_stream("mov_text")
+    stream.codec_context.subtitle_header = _STYLE
+    thousandths = Fraction(1, 1000)
+    for cue in cues:
+        text = cue.text.encode()
+        packet = av.Packet(len(text).to_bytes(2, "big") + text)
+        packet.stream, packet.time_base = stream, thousandths
+        packet.pts = packet.dts = cue.start * 1000 // rate
+        packet.duration = cue.stop * 1000 // rate - packet.pts
+        target.mux(packet)
+
+
+_STYLE = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, OutlineColour, BackColour, Bold, Italic, Alignment
+Style: Default,Sans-Serif,18,&Hffffff,&H0,&H0,0,0,2
+
+[Events]
+Format: Layer, Start, End, Style, Text
+"""
+"""What FFmpeg makes the track's style of: white, centred below."""

@@ -1,0 +1,59 @@
+"""How far a render is: written by it, read by whoever asks."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from core.runtime.pipeline import Meter
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a render is. Written by `render`, read by anyone on the same loop, before and after it ends.
+
+    meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
+    from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
+    `sharp_enough` has it. tiles_made, tiles_reused: of backgrounds made clearer (`core.enhancement.tiles`).
+    rate: samples a second of the audio.
+    retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
+    """
+
+    started: float = field(default_factory=time.perf_counter)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    engines: dict[str, str] = field(default_factory=dict)
+    fps: int = 0
+    width: int = 0
+    height: int = 0
+    rate: int = 0
+    total_frames: int = 0
+    frames: int = 0
+    frames_without_face: int = 0
+    frames_sharp: int = 0
+    tiles_made: int = 0
+    tiles_reused: int = 0
+    audio_s: float = 0.0
+    retries: Counter[str] = field(default_factory=Counter)
+    first_audio_s: float | None = None
+    first_frame_s: float | None = None
+    total_s: float | None = None
+
+    def left(self, frames: int) -> None:
+        """Note that so many frames are not enhanced, as their faces are sharp."""
+        self.frames_sharp += frames
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the call; fixed once the render has ended."""
+        return self.total_s if self.total_s is not None else time.perf_counter() - self.started
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of work per second of video made so far; below 1 is faster than real time."""
+        return self.elapsed_s * self.fps / self.frames if self.frames else 0.0
+
+    @property
+    def efficiency(self) -> float:
+        """Busy time of the busiest stage over wall time, preparation apart; 1: nothing else cost anything."""
+        stages = [meter for name, meter in self.meters.items() if name != "prepare"]
+        wall = self.elapsed_s - (self.meters["prepare"].elapsed_s if "prepare" in self.meters else 0.0)
+        return max(meter.busy_s for meter in stages) / wall if stages and wall else 0.0

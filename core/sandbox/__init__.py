@@ -1,0 +1,1 @@
+"""What runs in the child process that opens foreign media, and nothing else: `python -m core.sandbox`."""

@@ -1,0 +1,1 @@
+"""Engines, loaded: on threads or in processes, shared by all jobs."""

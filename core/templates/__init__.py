@@ -1,0 +1,1 @@
+"""Templates: prepared once, kept, given another background or size."""

@@ -1,0 +1,346 @@
+"""Give a template another background: paint or read a picture, cut the person out, lay her over it, and take
+the result into the library as a template like any other. Jobs on it cost what jobs on any template cost.
+"""
+
+import asyncio
+import errno
+import hashlib
+import json
+import math
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from core.engines.builtin.matte.backdrop import measure
+from core.errors import BadInput, Stopped, StorageFull
+from core.media.alpha import AlphaWriter
+from core.media.clip import ClipWriter
+from core.media.foreign import read_picture
+from core.media.planes import to_i420, whole_bgr
+from core.protocols import Painting, PaintOrder
+from core.runtime.worker import Worker
+from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.templates import scene
+from core.templates.info import checked_name
+from core.templates.library import TemplateInfo, Templates, template_id
+from core.templates.mattes import Mattes, face_boxes, first_matte, make_mattes
+from core.templates.scene import Fitting, Ground
+from core.templates.template import Report, Template, on_loop
+from core.types import Image
+
+T = TypeVar("T")
+
+PROMPT_LIMIT = 1000
+"""Characters of a prompt. Painters read the first two hundred or so."""
+
+_LOSS = 8
+"""x264's crf of the composite: it is encoded again when the new template is prepared."""
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+Preview = Callable[[Image], None]
+"""Called with the first frame as it will be, before the others are made. From a worker's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is to be behind the person: `picture` (a file), or what `prompt` tells a painter.
+
+    paint, matte: engine names or "auto". fit, focus, blur, and tone, wander: see `core.templates.scene`.
+    negative, steps, guidance, seed: for the painter (`core.protocols.PaintOrder`).
+    """
+
+    prompt: str | None = None
+    picture: Path | None = None
+    paint: str = "auto"
+    matte: str = "auto"
+    fit: Fitting = "cover"
+    focus: tuple[float, float] = (0.5, 0.5)
+    blur: float = 0.0
+    tone: bool = True
+    wander: bool = False
+    negative: str = ""
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A template with a new background. engines: what painted and cut out. about: what was painted."""
+
+    info: TemplateInfo
+    engines: dict[str, str]
+    about: str = ""
+
+
+class Backgrounds:
+    """Makes templates out of the templates of one library. Two at once on one template share its mattes."""
+
+    def __init__(self, pool: EnginePool, templates: Templates) -> None:
+        self._pool = pool
+        self._templates = templates
+        self._cutting: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def make(
+        self,
+        identity: str,
+        wanted: Background,
+        name: str | None = None,
+        *,
+        identity_new: str | None = None,
+        report: Report,
+        preview: Preview = lambda _image: None,
+    ) -> Made:
+        """A new template: the person of template `identity` before another background.
+
+        name, identity_new: of the new one; without them they are made of the old ones and the wish. Asking
+        for the same again gives the template that is there. Raises BadInput for a wish or a template that
+        cannot be used, EngineUnavailable, StorageFull. A failure leaves nothing but finished mattes.
+        """
+        check(wanted)
+        painter = await self._pool.engine("paint", wanted.paint) if wanted.picture is None else None
+        template = await self._templates.open(identity, report=report)
+        matting = await self._matting(wanted.matte, template)
+        engines = {staffed.kind: staffed.name for staffed in (painter, matting) if staffed}
+        base = self._templates.show(identity)
+        recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matting)
+        if identity_new is None:
+            identity_new = (
+                template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
+            )
+        there = self._there(identity_new, recipe)
+        if there is not None:
+            return Made(there, engines)
+        painting, ground = await self._ground(wanted, painter, template, report)
+        sharp = await matting.worker.call(first_matte, template, matting.engine)
+        still = whole_bgr(template.planes(0))
+        if wanted.tone:
+            ground = await asyncio.to_thread(scene.toned, ground, still, sharp)
+        seen = ground.at(0.5, template.width, template.height)
+        preview(await asyncio.to_thread(scene.layered, still, sharp, seen))
+        mattes = await self._mattes(identity, template, matting, report)
+        draft = mattes.with_name(f".{identity_new}-{uuid.uuid4().hex[:8]}.mp4")
+        try:
+            await _long(compose, template, mattes, ground, draft, report)
+            name = name or f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"[:100]
+            info = await self._templates.add(draft, name, report, identity=identity_new, recipe=recipe)
+        finally:
+            draft.unlink(missing_ok=True)
+        return Made(info, engines, painting.about if painting else "")
+
+    async def cut_out(self, identity: str, path: Path, matte: str, report: Report) -> dict[str, str]:
+        """Write the person of template `identity` alone, with alpha, to `path` (.webm or .mov), for work
+        elsewhere; returns the engines used. Raises BadInput, StorageFull.
+        """
+        if path.suffix.lower() not in (".webm", ".mov"):
+            raise BadInput(
+                "unknown_alpha_format",
+                f"{path.name}: alpha is kept in .webm (VP9) or .mov (ProRes 4444); name the file so",
+                "alpha",
+            )
+        template = await self._templates.open(identity, report=report)
+        matting = await self._matting(matte, template)
+        mattes = await self._mattes(identity, template, matting, report)
+        await _long(_write_alpha, template, mattes, path, report)
+        return {matting.kind: matting.name}
+
+    def _there(self, identity: str, recipe: str) -> TemplateInfo | None:
+        """The template that would be made, if it has been. Raises BadInput if the name is another's."""
+        try:
+            there = self._templates.show(identity)
+        except BadInput:
+            return None
+        if there.recipe == recipe:
+            return there
+        raise BadInput(
+            "template_exists", f"there is a template {identity!r} already; give another name", "name"
+        )
+
+    async def _matting(self, wanted: str, template: Template) -> LoadedEngine:
+        """The engine that cuts out; "auto" measures what the person stands before."""
+        if wanted == "auto":
+            wanted = await asyncio.to_thread(_measured, template)
+            if wanted == "grabcut" and self._pool.choose("matte", "auto") == "rvm":
+                wanted = "rvm"
+        return await self._pool.engine("matte", wanted)
+
+    async def _ground(
+        self, wanted: Background, painter: LoadedEngine | None, template: Template, report: Report
+    ) -> tuple[Painting | None, Ground]:
+        """The background at the template's size."""
+        width, height = template.width, template.height
+        painting = None
+        if wanted.picture is not None:
+            pixels = await read_picture(wanted.picture, most=2 * max(width, height))
+        else:
+            assert painter is not None and wanted.prompt is not None  # noqa: S101, PT018  # `check` has seen to it
+            order = PaintOrder(
+                wanted.prompt, width, height, wanted.negative, wanted.seed, wanted.steps, wanted.guidance
+            )
+            painting = await _stoppable(painter.worker, _paint, painter.engine, order, on_loop(report))
+            opaque = np.full((*painting.picture.shape[:2], 1), 255, np.uint8)
+            pixels = np.dstack([painting.picture, opaque])
+
+        def fit() -> Ground:
+            return scene.fitted(
+                pixels,
+                width,
+                height,
+                fit=wanted.fit,
+                focus=wanted.focus,
+                blur=wanted.blur,
+                wander=wanted.wander,
+            )
+
+        return painting, await asyncio.to_thread(fit)
+
+    async def _mattes(self, identity: str, template: Template, matting: LoadedEngine, report: Report) -> Path:
+        """The file of the template's mattes, made if it is not there."""
+        path = await self._templates.preparation(identity) / f"{matting.key}.mp4"
+        async with self._cutting[path]:
+            if not path.exists():
+                await _stoppable(matting.worker, make_mattes, template, matting.engine, path, on_loop(report))
+        return path
+
+
+def check(wanted: Background) -> None:
+    """Raises BadInput for a background that no engine could make."""
+    if (wanted.prompt is None) == (wanted.picture is None):
+        raise BadInput("prompt_or_image", "give either a prompt or a picture", "prompt")
+    if wanted.prompt is not None and not wanted.prompt.strip():
+        raise BadInput("empty_prompt", "the prompt is empty; say what should be behind the person", "prompt")
+    for name in ("prompt", "negative"):
+        length = len(getattr(wanted, name) or "")
+        if length > PROMPT_LIMIT:
+            raise BadInput(
+                "prompt_too_long", f"the {name} has {length} characters; {PROMPT_LIMIT} are allowed", name
+            )
+    for name, value, least, most in (
+        ("focus", wanted.focus[0], 0, 1),
+        ("focus", wanted.focus[1], 0, 1),
+        ("blur", wanted.blur, 0, 1),
+        ("steps", 1 if wanted.steps is None else wanted.steps, 1, 150),
+        ("guidance", 0 if wanted.guidance is None else wanted.guidance, 0, 30),
+        ("seed", wanted.seed, 0, 2**31 - 1),
+    ):
+        if not (math.isfinite(value) and least <= value <= most):
+            raise BadInput("out_of_range", f"{name} is {value:g}; {least} to {most} is allowed", name)
+    if wanted.fit not in ("cover", "contain", "stretch"):
+        raise BadInput("unknown_fit", f"fit is cover, contain or stretch, not {wanted.fit[:40]!r}", "fit")
+
+
+def _measured(template: Template) -> str:
+    """The matting that the backdrop asks for: the most careful that one of three frames calls for."""
+    boxes = face_boxes(template.track)
+    numbers = sorted({0, len(template) // 2, len(template) - 1})
+    kinds = {measure(whole_bgr(template.planes(k)), boxes[k]).kind for k in numbers}
+    return next(
+        matting for kind, matting in (("busy", "grabcut"), ("flat", "flat"), ("key", "key")) if kind in kinds
+    )
+
+
+def _recipe(
+    base: TemplateInfo, wanted: Background, painter: LoadedEngine | None, matting: LoadedEngine
+) -> str:
+    """Hash of all that the result depends on."""
+    content = None
+    if wanted.picture is not None:
+        try:
+            with wanted.picture.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BadInput(
+                "missing_file", f"{wanted.picture} cannot be read ({error.strerror})", "image"
+            ) from error
+    plain = replace(wanted, picture=None, paint="", matte="")
+    parts = [base.sha256, scene.VERSION, repr(plain), content, painter and painter.key, matting.key]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _paint(engine: object, order: PaintOrder, report: Report, stopped: Callable[[], bool]) -> Painting:
+    painting: Painting = engine.paint(order, lambda done, total: report("paint", done, total), stopped)  # type: ignore[attr-defined]  # a Painter: the studio does not know its kinds' types
+    return painting
+
+
+def compose(
+    template: Template, mattes: Path, ground: Ground, path: Path, report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Write the clip `path` of the person before `ground`. Blocking; one frame at a time is in memory.
+
+    mattes: the file that `core.templates.mattes.make_mattes` wrote. Raises Stopped after `stopped` says yes;
+    then, and after any failure, `path` is not left behind.
+    """
+    writer = ClipWriter(path, template.width, template.height, template.fps, loss=_LOSS)
+    seen = Mattes(mattes, cache_bytes=0)
+    try:
+        count = len(template)
+        for number in range(count):
+            if stopped():
+                raise Stopped("composing was stopped")
+            behind = ground.at(number / max(1, count - 1), template.width, template.height)
+            picture = scene.layered(whole_bgr(template.planes(number)), seen.of(number), behind)
+            writer.add_planes(to_i420(picture))
+            report("compose", number + 1, count)
+    except BaseException:
+        writer.close(finish=False)
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        seen.close()
+    writer.close()
+
+
+def _write_alpha(
+    template: Template, mattes: Path, path: Path, report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Write the cut-out person. Blocking."""
+    draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix.lower()}")
+    seen = Mattes(mattes, cache_bytes=0)
+    writer = AlphaWriter(draft, template.width, template.height, template.fps)
+    try:
+        for number in range(len(template)):
+            if stopped():
+                raise Stopped("writing was stopped")
+            writer.add(scene.cut_out(whole_bgr(template.planes(number)), seen.of(number)))
+            report("alpha", number + 1, len(template))
+        writer.close()
+        draft.replace(path)
+    except BaseException:
+        writer.close(finish=False)
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        seen.close()
+
+
+async def _long(work: Callable[..., T], *arguments: object) -> T:
+    """Run `work(*arguments, stopped)` on a thread of its own; the last argument is a report on this loop."""
+    worker = Worker("scene")
+    try:
+        *others, report = arguments
+        return await _stoppable(worker, work, *others, on_loop(report))  # type: ignore[arg-type]  # a Report
+    finally:
+        await asyncio.to_thread(worker.close)
+
+
+async def _stoppable(worker: Worker, work: Callable[..., T], *arguments: object) -> T:
+    """Run `work(*arguments, stopped)`; when this is cancelled, `stopped` says so to the thread.
+
+    Raises StorageFull where the work found the disk full.
+    """
+    left = threading.Event()
+    try:
+        return await worker.call(work, *arguments, left.is_set)
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise StorageFull("the disk has no room for the new template") from error
+        raise
+    finally:
+        left.set()

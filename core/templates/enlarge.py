@@ -1,0 +1,108 @@
+"""Make a template twice as large, background and all, once: videos on it then cost no enlarging at all."""
+
+import asyncio
+import errno
+import hashlib
+import uuid
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.enhancement.tiles import VERSION, Tiles
+from core.errors import BadInput, StorageFull
+from core.media.clip import ClipWriter
+from core.runtime.worker import Worker
+from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.templates.info import TemplateInfo, checked_name, template_id
+from core.templates.library import Templates
+from core.templates.template import Report, Template
+
+_MOST = 4096
+"""Pixels of the longer side of what is made: what a template may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarged:
+    """A template of twice the size, and the engine that made it."""
+
+    info: TemplateInfo
+    engine: str
+
+
+async def enlarge(
+    identity: str,
+    pool: EnginePool,
+    templates: Templates,
+    *,
+    wanted: str = "auto",
+    name: str | None = None,
+    report: Report,
+) -> Enlarged:
+    """A new template: `identity` at twice the size, its frames enlarged by the engine `wanted`.
+
+    Asking for the same again gives the template that is there. Its face is found anew, in the larger frames.
+    What does not change from frame to frame is enlarged once. Cancel the task to stop: the engine is free
+    within one tile, nothing stays behind.
+    Raises BadInput for a template that is too large already or a name that is taken, EngineUnavailable.
+    """
+    upscaler = await pool.engine("upscale", wanted)
+    made = enlarged_id(identity, name, upscaler.name)
+    template = await templates.open(identity, report=report)  # the sample may be drawn only now
+    base = templates.show(identity)
+    recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()
+    there = next((info for info in await asyncio.to_thread(templates.all) if info.id == made), None)
+    if there is not None and there.recipe == recipe:
+        return Enlarged(there, upscaler.name)
+    if there is not None:
+        raise BadInput(
+            "template_exists",
+            f"there is another template {made!r} already; give another name, or remove it first",
+            "name",
+        )
+    if 2 * max(template.width, template.height) > _MOST:
+        raise BadInput(
+            "template_too_large",
+            f"{identity} is {template.width}x{template.height}; twice that is more than {_MOST} pixels",
+            "id",
+        )
+    draft = templates.settings.data_dir / f".{made}-{uuid.uuid4().hex[:8]}.mp4"
+    try:
+        await _write(template, upscaler, draft, report)
+        name = name or f"{base.name}, twice the size"[:100]
+        info = await templates.add(draft, name, report, face=base.face, identity=made, recipe=recipe)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StorageFull("the disk has no room for the larger template") from error
+        raise
+    finally:
+        draft.unlink(missing_ok=True)
+    return Enlarged(info, upscaler.name)
+
+
+def enlarged_id(identity: str, name: str | None, engine: str) -> str:
+    """The id of the template that `enlarge` makes with that engine; of `name`, if it is given one."""
+    digest = hashlib.sha256(f"{identity} x2 {engine}".encode()).hexdigest()
+    return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
+
+
+async def _write(template: Template, upscaler: LoadedEngine, path: Path, report: Report) -> None:
+    """Write the enlarged clip, telling of every tile."""
+    tiles, cpu, done = Tiles(upscaler.engine, 2), Worker("clip"), 0
+    writer: ClipWriter | None = None
+    try:
+        writer = await cpu.call(ClipWriter, path, 2 * template.width, 2 * template.height, template.fps)
+        for number in range(len(template)):
+            planes = await cpu.call(template.planes, number)
+            async with aclosing(upscaler.worker.steps(tiles.enlarge(planes))) as steps:
+                async for large in steps:
+                    done += large is None
+                    if large is not None:
+                        await cpu.call(writer.add_planes, large)
+                        done = (number + 1) * tiles.count
+                    report("enlarge", done, len(template) * tiles.count)
+        await cpu.call(writer.close)
+        writer = None
+    finally:
+        await asyncio.to_thread(cpu.close)
+        if writer is not None:
+            await asyncio.to_thread(lambda: writer.close(finish=False))

@@ -1,0 +1,400 @@
+"""The templates of one data folder: add, list, show, remove, and open for a job.
+
+    templates/<id>/template.json     what it is
+    templates/<id>/source.<suffix>   the file as it came
+    templates/<id>/prepared/<key>/   one preparation: video.mp4, track.npz, one .npz an engine
+
+A preparation is made under another name and renamed when whole, so it is there or it is not.
+A file that is used once is prepared in a folder `.once-...` beside them, which goes with the job.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from core.config import Settings
+from core.engines.builtin import presenter
+from core.errors import BadInput
+from core.faces.choice import AUTO, ChosenFace, check_choice, choice_version, person
+from core.faces.people import look
+from core.media.clip import write_clip
+from core.protocols import FaceFinder
+from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.templates import template as preparation
+from core.templates.info import TemplateInfo, checked_name, describe, template_id
+from core.templates.template import Report, Template, giving_way
+from core.types import Image
+
+__all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
+
+SAMPLE = "sample"
+"""The drawn presenter, made on first use: nobody's likeness, no download."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_DRAFT_S = 86_400
+"""How long a draft may lie untouched before it is nobody's."""
+
+
+def _nothing(_step: str, _done: int, _total: int | None) -> None:
+    """Report to nobody."""
+
+
+class Templates:
+    """The template library of `settings.data_dir`.
+
+    Prepared templates stay open for the next job, `settings.templates_open` of them.
+    """
+
+    def __init__(self, settings: Settings, pool: EnginePool) -> None:
+        self.settings = settings
+        self._pool = pool
+        self._folder = settings.data_dir / "templates"
+        self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._kept: dict[str, tuple[int, ...]] = {}  # what a file kept as a template was like then
+
+    async def add(
+        self,
+        source: Path,
+        name: str | None = None,
+        report: Report = _nothing,
+        *,
+        face: str = AUTO,
+        identity: str | None = None,
+        recipe: str = "",
+    ) -> TemplateInfo:
+        """Take `source` (a video or a picture) into the library and prepare it with the default engines.
+
+        name: for people; the id is made from it (from the file's name if None), unless `identity` is given.
+        recipe: see `TemplateInfo`. Adding the same file under
+        the same name again changes nothing. face: whose face is meant: auto, largest, central, or a number
+        as `core.faces.people.look` counts them. Raises BadInput for an unusable file, one without that face,
+        or an id that is taken by another file.
+        """
+        check_choice(face)
+        name = checked_name((source.stem or str(source)) if name is None else name)
+        identity = identity or template_id(name)
+        info = replace(await describe(source, identity, name, face), recipe=recipe)
+        async with self._locks[identity]:
+            folder = self._folder / identity
+            if folder.exists():
+                there = self._read(folder)
+                if (there.sha256, there.face) == (info.sha256, face):
+                    return there
+                raise BadInput(
+                    "template_exists",
+                    f"there is another template {identity!r} already; give another name, or remove it first",
+                    "name",
+                )
+            await self._install(info, source, report)
+        return info
+
+    async def _install(self, info: TemplateInfo, source: Path, report: Report, *, anew: bool = False) -> None:
+        """Copy, prepare, and only then give it its name: a file that is refused leaves nothing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f".{info.id}-{uuid.uuid4().hex[:8]}"
+        draft.mkdir()
+        try:
+            await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
+            (draft / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
+            face, engines = await self._engines(None, None)
+            await self._prepare(_Wanted(info, draft / info.source, draft, None, None), face, engines, report)
+            if anew and (self._folder / info.id).exists():
+                # Both names in one step of the loop: no job finds none of them.
+                gone = self._set_aside(info.id)
+                draft.rename(self._folder / info.id)
+                await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+            else:
+                draft.rename(self._folder / info.id)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+    async def keep(
+        self,
+        source: Path,
+        identity: str,
+        name: str,
+        report: Report = _nothing,
+        *,
+        sha256: str | None = None,
+    ) -> TemplateInfo:
+        """Have `source` in the library as `identity`: prepared if it is not yet there, anew if it changed.
+
+        A file that is as it was when last kept is not even read. Jobs keep what they have open.
+        sha256: of the source, if known; if the library has that, the source need not be there any more.
+        Raises BadInput like `add`.
+        """
+        folder = self._folder / identity
+        async with self._locks[f"keep {identity}"]:
+            if sha256 is not None and folder.exists() and self._read(folder).sha256 == sha256:
+                os.utime(folder)
+                return self._read(folder)
+            state = _state(source)
+            if state is not None and self._kept.get(identity) == state and folder.exists():
+                return self._read(folder)
+            info = await describe(source, identity, name, AUTO)
+            if not folder.exists() or self._read(folder).sha256 != info.sha256:
+                await self._install(info, source, report, anew=True)
+            if state is not None:
+                self._kept[identity] = state
+            return self._read(folder)
+
+    async def trim(self, beginning: str, most: int, unused_s: float = math.inf) -> None:
+        """Remove templates whose id has this beginning, but for the `most` used last, and of those what
+        has not been used for so many seconds; and drafts of processes that were killed, after a day."""
+        oldest = time.time() - unused_s
+        drafts = [*self._folder.glob(".*"), *self._folder.glob("*/prepared/.*")]
+        await asyncio.to_thread(_sweep, drafts, time.time() - _DRAFT_S)
+        found = sorted((path.stat().st_mtime, path) for path in self._folder.glob(f"{beginning}*/"))
+        for place, (used, path) in enumerate(reversed(found)):
+            if place >= most or used < oldest:
+                with suppress(BadInput):  # somebody else removed it
+                    await self.remove(path.name)
+
+    def all(self) -> list[TemplateInfo]:
+        """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
+        found = [self._read(path.parent) for path in self._folder.glob("[!.]*/template.json")]
+        return sorted(found, key=lambda info: (info.id != SAMPLE, info.id))
+
+    def show(self, identity: str) -> TemplateInfo:
+        """Raises BadInput `unknown_template` if there is none of this id."""
+        if not _ID.fullmatch(identity) or not (self._folder / identity / "template.json").is_file():
+            known = ", ".join(sorted({SAMPLE, *(info.id for info in self.all())}))
+            raise BadInput(
+                "unknown_template", f"there is no template {identity[:80]!r}; there are: {known}", "template"
+            )
+        return self._read(self._folder / identity)
+
+    async def remove(self, identity: str) -> None:
+        """Delete a template and its preparations; running jobs keep what they have open.
+
+        Raises BadInput `unknown_template`, `sample_template`.
+        """
+        if identity == SAMPLE:
+            raise BadInput("sample_template", f"{SAMPLE} is always there; it cannot be removed", "template")
+        self.show(identity)
+        async with AsyncExitStack() as locks:
+            for name in sorted(name for name in self._locks if name.partition(" ")[0] == identity):
+                await locks.enter_async_context(self._locks[name])
+            self.show(identity)
+            await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)
+
+    def _set_aside(self, identity: str) -> Path:
+        """Take a template's name from it; where it lies now."""
+        for key in [key for key in self._open if key[0] == identity]:
+            del self._open[key]
+        gone = self._folder / f".{identity}-{uuid.uuid4().hex[:8]}"
+        (self._folder / identity).rename(gone)
+        return gone
+
+    async def open(
+        self,
+        identity: str,
+        *,
+        fps: int | None = None,
+        size: tuple[int, int] | None = None,
+        lipsync: LoadedEngine | None = None,
+        enhance: LoadedEngine | None = None,
+        report: Report = _nothing,
+    ) -> Template:
+        """The template, prepared at `fps` and `size` for these engines; prepares it now if it is not yet."""
+        if identity == SAMPLE and not (self._folder / SAMPLE).exists():
+            await self._draw_sample(report)
+        face, engines = await self._engines(lipsync, enhance)
+        info = self.show(identity)
+        folder = self._folder / identity
+        wanted = _Wanted(info, folder / info.source, folder, fps, size)
+        key = wanted.key(face)
+        # A lock for each preparation: a job need not wait for one at another rate or size.
+        async with self._locks[f"{identity} {key}"]:
+            self.show(identity)  # it may have been removed meanwhile
+            with suppress(OSError):  # another's
+                os.utime(folder)  # it is used: see `trim`
+            slot = (identity, key, "+".join(staffed.key for staffed in engines))
+            template = self._open.get(slot)
+            if template is None:
+                template = await self._prepare(wanted, face, engines, report)
+                self._open[slot] = template
+                while len(self._open) > self.settings.templates_open:
+                    self._open.popitem(last=False)  # closed when the last job lets go of it
+            self._open.move_to_end(slot)
+        return template
+
+    async def preparation(self, identity: str) -> Path:
+        """The folder of the template's preparation at its own rate and size, which `open` has made."""
+        face, _ = await self._engines(None, None)
+        folder = self._folder / identity
+        info = self.show(identity)
+        return folder / "prepared" / _Wanted(info, folder / info.source, folder, None, None).key(face)
+
+    @asynccontextmanager
+    async def once(
+        self,
+        source: Path,
+        *,
+        face: str = AUTO,
+        fps: int | None = None,
+        size: tuple[int, int] | None = None,
+        lipsync: LoadedEngine | None = None,
+        enhance: LoadedEngine | None = None,
+        report: Report = _nothing,
+    ) -> AsyncGenerator[Template, None]:
+        """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
+        check_choice(face)
+        info = await describe(source, "once", source.stem, face)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".once-", dir=self._folder))
+        try:
+            finder, engines = await self._engines(lipsync, enhance)
+            template = await self._prepare(_Wanted(info, source, folder, fps, size), finder, engines, report)
+            try:
+                yield template
+            finally:
+                template.close()
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _engines(
+        self, lipsync: LoadedEngine | None, enhance: LoadedEngine | None
+    ) -> tuple[LoadedEngine, list[LoadedEngine]]:
+        """The face finder, and the engines that shall learn a template: those given, else the defaults."""
+        settings, engine = self.settings, self._pool.engine
+        return await engine("face", settings.face), [
+            lipsync or await engine("lipsync", settings.lipsync),
+            enhance or await engine("enhance", settings.enhance),
+        ]
+
+    async def _prepare(
+        self, wanted: "_Wanted", face: LoadedEngine, engines: list[LoadedEngine], report: Report
+    ) -> Template:
+        """Do whatever of the preparation is not done yet, then open it."""
+        done = wanted.folder / "prepared" / wanted.key(face)
+        if not done.exists():
+            draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
+            size = wanted.size
+            if size is None and wanted.info.recipe:  # made here: as large as it was made, however large
+                size = wanted.info.width, wanted.info.height
+            try:
+                finder = await _finder(wanted, face)
+                await preparation.prepare_frames(
+                    wanted.source,
+                    draft,
+                    finder,
+                    face.worker,
+                    fps=wanted.fps,
+                    size=size,
+                    report=report,
+                )
+                _settle(draft, done)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        known = [staffed.key for staffed in engines if (done / f"{staffed.key}.npz").exists()]
+        cache_bytes = self.settings.frame_cache_mb << 20
+        template = await asyncio.to_thread(
+            preparation.open_prepared, done, wanted.info.id, known, cache_bytes
+        )
+        # Side by side, as most of it is decoding, which serves both, and then the first job.
+        learning = {
+            staffed.key: staffed.worker.patiently(
+                preparation.consult,
+                template,
+                staffed.engine,
+                staffed.kind,
+                done / f"{staffed.key}.npz",
+                giving_way(staffed.worker, report),
+            )
+            for staffed in engines
+            if staffed.key not in known
+        }
+        template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
+        return template
+
+    async def _draw_sample(self, report: Report) -> None:
+        face = await self._pool.engine("face", self.settings.face)
+        async with self._locks[SAMPLE + " drawing"]:
+            if (self._folder / SAMPLE).exists():
+                return
+            self._folder.mkdir(parents=True, exist_ok=True)
+            clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
+            try:
+                await face.worker.patiently(_draw_presenter, clip, giving_way(face.worker, report))
+                await self.add(clip, SAMPLE, report)
+            finally:
+                clip.unlink(missing_ok=True)
+
+    @staticmethod
+    def _read(folder: Path) -> TemplateInfo:
+        return TemplateInfo(**json.loads((folder / "template.json").read_text()))
+
+
+def _sweep(drafts: Iterable[Path], oldest: float) -> None:
+    for draft in drafts:
+        with suppress(OSError):  # its owner was quicker
+            if draft.stat().st_mtime < oldest:
+                shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+
+
+def _settle(draft: Path, done: Path) -> None:
+    """Give a finished preparation its name; if another process was first, its work is as good."""
+    try:
+        draft.rename(done)
+    except OSError:
+        if not done.exists():
+            raise
+
+
+def _draw_presenter(clip: Path, report: Report) -> None:
+    count, fps = 150, 25
+
+    def frames() -> Iterator[Image]:
+        for done, image in enumerate(presenter.frames(count, fps)):
+            report("draw", done, count)
+            yield image
+
+    write_clip(clip, frames(), fps)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What is different if the file has changed; None if that cannot be said, as it changed just now."""
+    seen = path.stat()
+    # Two changes within the clock's step look like one.
+    recent = time.time() - seen.st_mtime < 1
+    return None if recent else (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A preparation that is wanted: of `source`, in `folder`, at this rate and size."""
+
+    info: TemplateInfo
+    source: Path
+    folder: Path
+    fps: int | None
+    size: tuple[int, int] | None
+
+    def key(self, face: LoadedEngine) -> str:
+        """Its name: by content, parameters and the versions of the code that makes it."""
+        finder = face.key + choice_version(self.info.face)
+        parts = [self.info.sha256, preparation.PREPARATION, finder, self.fps, self.size]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+async def _finder(wanted: _Wanted, face: LoadedEngine) -> FaceFinder:
+    """What finds the face that is meant, and it alone if it was chosen. Raises BadInput without it."""
+    if wanted.info.face == AUTO:
+        return cast(FaceFinder, face.engine)
+    people = await look(wanted.source, face, wanted.folder)
+    return ChosenFace(face.engine, person(people.picture, people.faces, wanted.info.face))

@@ -1,0 +1,111 @@
+"""The mattes of a prepared template: made once, frame by frame, kept beside its video as a clip in grey."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import BadInput, Stopped
+from core.media.clip import ClipWriter, Frames
+from core.media.planes import grey_planes, split, whole_bgr
+from core.protocols import Matte, Matting
+from core.templates.template import Report, Template
+from core.types import FaceTrack, Image
+
+_LOSS = 8
+"""x264's crf: at this an edge is off by a level or two."""
+
+_FULL, _NOBODY = 0.97, 0.3
+"""Share of the frame from which a person fills it; share of the face below which nobody was found."""
+
+_LEVELS = np.arange(256)
+_MENDED = np.where(_LEVELS < 4, 0, np.where(_LEVELS > 251, 255, _LEVELS)).astype(np.uint8)
+
+
+def face_boxes(track: FaceTrack) -> list[NDArray[np.float32]]:
+    """Where the face is in each frame: float32 (4,), x, y, width, height, in pixels, upright."""
+    centres = track.poses @ np.array([0.5, 0.5, 1.0]) + track.corners
+    sides = np.hypot(track.poses[:, 0, 0], track.poses[:, 1, 0])
+    return [
+        np.array([x - side / 2, y - side / 2, side, side], np.float32)
+        for (x, y), side in zip(centres, sides, strict=True)
+    ]
+
+
+def make_mattes(
+    template: Template, matting: Matting, path: Path, report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Write `path`, the template's mattes. Blocking; one frame at a time is in memory.
+
+    Raises BadInput `person_fills_frame` or `no_person` for a template that cannot be cut out, and Stopped
+    after `stopped` says yes; then nothing is left behind.
+    """
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.mp4")
+    writer = ClipWriter(draft, template.width, template.height, template.fps, loss=_LOSS)
+    try:
+        faces = face_boxes(template.track)
+        for number, matte in enumerate(matting.mattes(_pictures(template), faces)):
+            if stopped():
+                raise Stopped("cutting out was stopped")
+            if number == 0:
+                check(matte, faces[0], found=bool(template.track.found[0]))
+            writer.add_planes(grey_planes(matte))
+            report("matte", number + 1, len(template))
+    except BaseException:
+        writer.close(finish=False)
+        draft.unlink(missing_ok=True)
+        raise
+    writer.close()
+    draft.replace(path)
+
+
+def first_matte(template: Template, matting: Matting) -> Matte:
+    """The matte of the first frame alone. Blocking. Raises BadInput like `make_mattes`."""
+    faces = face_boxes(template.track)[:1]
+    matte = next(matting.mattes([whole_bgr(template.planes(0))], faces))
+    check(matte, faces[0], found=bool(template.track.found[0]))
+    return matte
+
+
+def check(matte: Matte, face: NDArray[np.float32], *, found: bool) -> None:
+    """Raises BadInput if `matte` shows nobody, or nothing else. found: whether a face was seen there."""
+    x, y, width, height = (round(float(value)) for value in face)
+    inside = matte[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
+    if found and (not inside.size or inside.mean() < 255 * _NOBODY):
+        raise BadInput(
+            "no_person",
+            "the person cannot be told from this template's background; choose another way with matte "
+            "(key, flat, grabcut, rvm), or film before a plain wall",
+            "matte",
+        )
+    if matte.mean() > 255 * _FULL:
+        raise BadInput(
+            "person_fills_frame",
+            "the person fills the whole frame: there is no background to replace; use a wider shot",
+            "template",
+        )
+
+
+class Mattes:
+    """The mattes in a clip, read when asked for."""
+
+    def __init__(self, path: Path, cache_bytes: int) -> None:
+        """Raises BadInput if `path` is not a clip of ours."""
+        self._frames = Frames(path, cache_bytes)
+
+    def of(self, number: int) -> Matte:
+        """The matte of template frame `number`; what the codec did to pure black and white is mended."""
+        matte = split(self._frames.planes(number))[0]
+        return np.asarray(cv2.LUT(matte, _MENDED), np.uint8)
+
+    def close(self) -> None:
+        """Let go of the decoder."""
+        self._frames.close()
+
+
+def _pictures(template: Template) -> Iterator[Image]:
+    for number in range(len(template)):
+        yield whole_bgr(template.planes(number))

@@ -1,0 +1,148 @@
+"""Accept work: put a job on record with its files, and answer with the job, or with its video itself."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from server.api.route import respond
+from server.api.viewing import opened_clip, stream
+from server.errors import Refused
+from server.jobs.video import BY_URL
+from server.schemas.describe import describe
+from server.schemas.requests import JobSpec
+from server.state import AppState
+from server.store.store import Accepted, NewJob
+from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
+
+TITLE = 80
+"""Characters of a job's title."""
+
+UPLOAD, SCENE, TEMPLATE = "file", "video", "template"
+"""What a job's uploaded file is called in its folder, a video used once in place of a template, and one that
+is to become a template first."""
+
+KEY: Mapping[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "description": "the same key and body: the same job",
+}
+"""Schema of the header Idempotency-Key."""
+
+FILE: Mapping[str, Any] = {"type": "string", "format": "binary"}
+STREAM: Mapping[str, Any] = {"type": "boolean", "default": False, "description": "the same as in the body"}
+"""Schemas of a form's file, and of the query's `stream`."""
+
+
+@asynccontextmanager
+async def asked_for(
+    request: web.Request, state: AppState, model: type[ModelT], *files: str
+) -> AsyncGenerator[tuple[ModelT, Form], None]:
+    """What the body asks for, as JSON, or as a form with that JSON as its part `request`, and with `files`.
+
+    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do.
+    """
+    form = Form()
+    try:
+        if is_json(request):
+            wanted = await read_json(request, model)
+        else:
+            limit, parts = state.settings.upload_mb << 20, dict.fromkeys(files, 1)
+            form = await read_form(request, state.folder, texts={"request"}, files=parts, limit=limit)
+            wanted = model.model_validate_json(form.text("request") or "{}")
+        yield wanted, form
+    finally:
+        form.discard()
+
+
+async def accept(
+    state: AppState, kind: str, spec: JobSpec, uploads: Mapping[str, Upload], key: str | None
+) -> Accepted:
+    """Put a job on record, its files first; what is refused leaves nothing.
+
+    uploads: by what they shall be called in the job's folder. Raises what `Store.accept` does.
+    """
+    job_id = f"{kind}_{secrets.token_hex(12)}"
+    body = json.dumps([kind, spec.model_dump(mode="json"), {n: u.sha256 for n, u in uploads.items()}])
+    try:
+        if uploads:
+            await asyncio.to_thread(_move_in, state, job_id, uploads)
+        accepted = await state.store.accept(NewJob(job_id, kind, spec.model_dump_json(), body, key))
+    except BaseException:
+        await asyncio.to_thread(state.folder.clear, job_id)
+        raise
+    if accepted.new:
+        state.runner.nudge()
+    elif uploads:
+        await asyncio.to_thread(state.folder.clear, job_id)
+    return accepted
+
+
+def _move_in(state: AppState, job_id: str, uploads: Mapping[str, Upload]) -> None:
+    place = state.folder.job(job_id)
+    place.mkdir(parents=True)
+    for name, upload in uploads.items():
+        upload.path.rename(place / name)
+
+
+async def answered(
+    request: web.Request, state: AppState, accepted: Accepted, *, streamed: bool
+) -> web.StreamResponse:
+    """Answer with the video itself, if it is to be `streamed`; else with the job."""
+    return await stream_new(request, state, accepted) if streamed else accepted_job(accepted)
+
+
+async def stream_new(request: web.Request, state: AppState, accepted: Accepted) -> web.StreamResponse:
+    """Answer with the video. The job is this request's: if the client leaves, nobody wants it."""
+    job_id = accepted.job.id
+    over = False
+    try:
+        async with opened_clip(state, job_id) as clip:
+            response = await stream(request, state, job_id, clip)
+            over = clip.ended is not None
+        return response
+    except Refused:
+        over = True
+        raise
+    finally:
+        if accepted.new and not over and not state.stopping:
+            state.send(state.runner.cancel(job_id))
+
+
+def accepted_job(accepted: Accepted) -> web.Response:
+    """Answer with the job: 202, or 200 if it was there before."""
+    location = {"Location": f"/v1/jobs/{accepted.job.id}"}
+    return respond(describe(accepted.job), 202 if accepted.new else 200, location)
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The request's Idempotency-Key. Raises Refused for one that cannot be kept."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        message = "Idempotency-Key is 1 to 255 printable ASCII characters"
+        raise Refused(422, "invalid_request", message, "Idempotency-Key")
+    return key
+
+
+def asked_to_stream(request: web.Request) -> bool:
+    """Whether the address itself asks for the video: `?stream=true`, the same as in the body."""
+    value = request.query.get("stream", "false")
+    if value not in ("true", "false"):
+        raise Refused(422, "invalid_request", f"stream is true or false, not {value[:80]!r}", "stream")
+    return value == "true"
+
+
+def fetched_id(upload: Upload) -> str:
+    """The id of a template that came by URL: by content, so that it is prepared once."""
+    return f"{BY_URL}{upload.sha256[:20]}"
+
+
+def short(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"

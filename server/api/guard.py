@@ -1,0 +1,103 @@
+"""Who may talk to the server from a browser, and what a browser may do with the answers.
+
+A page of any site can make a visitor's browser send requests to a server on that visitor's own machine. So:
+
+- the Host must be an address, `localhost`, or a name that was allowed: a hostile name that is made to point
+  here (DNS rebinding) is turned away;
+- what changes something, and every WebSocket, must come from this server's own pages or from no page at all;
+  `Origin: null`, which any sandboxed frame can send, is refused like any other stranger;
+- nothing is handed to another site's page, except that a link may be followed, and a signed one embedded;
+- every answer says its type and that it is to be believed.
+
+Learnt from ComfyUI's history (CVE-2024-10481, `Origin: null`, stored scripts in outputs) and from the Fetch
+Metadata recommendations (https://web.dev/articles/fetch-metadata).
+"""
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from server.errors import Refused, request_id
+from server.storage.local import LINKS
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none';"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": CONTENT_POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    # Ask before using a kept copy: after an upgrade, modules of two versions must not meet in one page.
+    "Cache-Control": "no-cache",
+}
+
+
+def guard(hosts: Collection[str], origins: Collection[str]) -> Middleware:
+    """The middleware. hosts: names this server is known by, besides `localhost`, without port.
+    origins: pages elsewhere that may use it, like `https://studio.example`."""
+    known = {"localhost", *(host.lower() for host in hosts)}
+    trusted = {origin.lower() for origin in origins}
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        _check_host(request.headers.get("Host", ""), known)
+        _check_origin(request, trusted)
+        return await handler(request)
+
+    return check
+
+
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Add to every answer, of whatever kind, what keeps browsers from misusing it (`on_response_prepare`)."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "lipstream"
+    if known := request_id.get(""):
+        response.headers["X-Request-Id"] = known
+
+
+def _check_host(host: str, known: Collection[str]) -> None:
+    name = _without_port(host).lower().rstrip(".")
+    if name in known:
+        return
+    try:
+        ipaddress.ip_address(name.strip("[]"))  # no name, so nothing that could be rebound
+    except ValueError:
+        raise Refused(
+            421,
+            "unknown_host",
+            f"this server is not known as {host[:100]!r}; see the setting `hosts`",
+            "Host",
+        ) from None
+
+
+def _check_origin(request: web.Request, trusted: Collection[str]) -> None:
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    if request.path.startswith(LINKS + "/") and request.method in _SAFE:
+        return  # who has a signed link may use it anywhere
+    if origin is not None and (socket or request.method not in _SAFE):
+        parts = urlsplit(origin.lower())
+        own = parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "").lower()
+        if not own and origin.lower() not in trusted:
+            raise Refused(403, "foreign_origin", f"a page of {origin[:100]!r} may not do this", "Origin")
+    elif site == "cross-site" and not (
+        request.method in _SAFE and not socket and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    ):
+        raise Refused(403, "foreign_origin", "a page of another site may not do this", "Sec-Fetch-Site")
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

@@ -1,0 +1,198 @@
+"""The library over HTTP: add templates, look at them, remove them."""
+
+import asyncio
+from pathlib import PurePath
+
+from aiohttp import web
+
+from core.errors import BadInput
+from core.faces.choice import AUTO, check_choice
+from core.templates.info import checked_name
+from core.templates.library import SAMPLE, template_id
+from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
+from server.api.route import TEMPLATE, Route, respond
+from server.errors import Refused
+from server.schemas.requests import EnlargeRequest, JobSpec, PrepareRequest, TemplateRequest
+from server.schemas.responses import Deleted, FaceList, Job, TemplateInfo, TemplateList
+from server.state import state_of
+from server.uploads import Form, Upload, is_json, read_form, read_json
+
+
+async def create_template(request: web.Request) -> web.StreamResponse:
+    """Accept a template; its preparation is a job."""
+    state, key = state_of(request), idempotency_key(request)
+    state.take_jobs()
+    form = Form()
+    try:
+        if is_json(request):
+            wanted = await read_json(request, TemplateRequest)
+            form.texts.update(name=wanted.name, face=wanted.face)
+            form.files["file"] = [await state.fetch(wanted.url, "video", "image", param="url")]
+        else:
+            limit, texts = state.settings.upload_mb << 20, {"name", "face"}
+            form = await read_form(request, state.folder, texts=texts, files={"file": 1}, limit=limit)
+        upload = form.file("file")
+        if upload is None:
+            raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
+        name = _template_name(form.text("name") or "", upload)
+        identity = template_id(name)
+        face = check_choice(form.text("face") or AUTO)
+        await state.catalog.check_new_template(identity, upload.sha256, face)
+        spec = JobSpec(title=name, template=identity, upload=UPLOAD, face=face)
+        accepted = await asyncio.shield(accept(state, "template", spec, {UPLOAD: upload}, key))
+    finally:
+        form.discard()
+    return accepted_job(accepted)
+
+
+async def prepare_template(request: web.Request) -> web.Response:
+    """Prepare a template ahead of the videos that will want it so; a job."""
+    state, key = state_of(request), idempotency_key(request)
+    state.take_jobs()
+    identity = request.match_info["template"]
+    wanted = await read_json(request, PrepareRequest)
+    if identity != SAMPLE:  # which may be yet to be drawn
+        await _known(request)
+    await state.catalog.check_look(identity, wanted.options)
+    spec = JobSpec(title=identity, template=identity, prepare=wanted)
+    return accepted_job(await asyncio.shield(accept(state, "template", spec, {}, key)))
+
+
+async def enlarge_template(request: web.Request) -> web.Response:
+    """Have a template of twice the size made of one; a job, whose `template` is the new one."""
+    state, key = state_of(request), idempotency_key(request)
+    state.take_jobs()
+    base = request.match_info["template"]
+    wanted = await read_json(request, EnlargeRequest)
+    if base != SAMPLE:  # which may be yet to be drawn
+        await _known(request)
+    made = await state.catalog.check_enlarging(base, wanted)
+    title = wanted.name or short(f"{base}, twice the size")
+    spec = JobSpec(title=title, template=made, base=base, enlarge=wanted)
+    return accepted_job(await asyncio.shield(accept(state, "template", spec, {}, key)))
+
+
+async def find_faces(request: web.Request) -> web.Response:
+    """Who is to be seen in a video or picture; nothing of it is kept."""
+    state = state_of(request)
+    state.take_jobs()
+    limit = state.settings.upload_mb << 20
+    form = await read_form(request, state.folder, texts=set(), files={"file": 1}, limit=limit)
+    try:
+        upload = form.file("file")
+        if upload is None:
+            raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
+        try:
+            return respond(await state.catalog.faces(upload.path))
+        except BadInput as error:  # it speaks of the file by the name we gave it
+            message = error.message.replace(upload.path.name, upload.name or "the file")
+            raise BadInput(error.code, message, "file") from error
+    finally:
+        form.discard()
+
+
+async def list_templates(request: web.Request) -> web.Response:
+    """Every template."""
+    return respond(TemplateList(data=await state_of(request).catalog.templates()))
+
+
+async def get_template(request: web.Request) -> web.Response:
+    """One template."""
+    await _known(request)
+    return respond(await state_of(request).catalog.template(request.match_info["template"]))
+
+
+async def delete_template(request: web.Request) -> web.Response:
+    """Delete a template and what was prepared of it."""
+    template = await _known(request)
+    await state_of(request).catalog.remove(template)
+    return respond(Deleted(id=template))
+
+
+async def template_thumbnail(request: web.Request) -> web.StreamResponse:
+    """The template's first frame, small."""
+    template = await _known(request)
+    path = await state_of(request).catalog.thumbnail(template)
+    return web.FileResponse(
+        path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
+    )
+
+
+def _template_name(wanted: str, upload: Upload) -> str:
+    return checked_name(wanted or PurePath(upload.name).stem)
+
+
+async def _known(request: web.Request) -> str:
+    """The template of the path, which must exist. Raises Refused."""
+    template = request.match_info["template"]
+    if all(info.id != template for info in await state_of(request).catalog.templates()):
+        raise Refused(404, "unknown_template", f"there is no template {template!r}", "template")
+    return template
+
+
+ROUTES = [
+    Route("GET", "/v1/templates", list_templates, "Every template", {200: TemplateList}),
+    Route(
+        "POST",
+        "/v1/templates",
+        create_template,
+        "Add a video or picture of a person; preparing it is a job",
+        {202: Job, 200: Job},
+        body=TemplateRequest,
+        form={
+            "file": FILE,
+            "name": {"type": "string", "maxLength": 100},
+            "face": {"type": "string", "default": AUTO},
+        },
+        headers={"Idempotency-Key": KEY},
+        refuses=(413, 415, 429, 503, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/templates/faces",
+        find_faces,
+        "Who is to be seen in a video or picture, numbered for `face`",
+        {200: FaceList},
+        form={"file": FILE},
+        refuses=(413, 415, 503, 507),
+    ),
+    Route(
+        "GET", f"/v1/templates/{TEMPLATE}", get_template, "A template", {200: TemplateInfo}, refuses=(404,)
+    ),
+    Route(
+        "DELETE",
+        f"/v1/templates/{TEMPLATE}",
+        delete_template,
+        "Delete a template",
+        {200: Deleted},
+        refuses=(404,),
+    ),
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/prepare",
+        prepare_template,
+        "Prepare a template ahead, for engines, a rate or a size; a job",
+        {202: Job, 200: Job},
+        body=PrepareRequest,
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
+    ),
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/enlarge",
+        enlarge_template,
+        "Make a template of twice the size of this one; a job, whose `template` it is",
+        {202: Job, 200: Job},
+        body=EnlargeRequest,
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
+    ),
+    Route(
+        "GET",
+        f"/v1/templates/{TEMPLATE}/thumbnail.jpg",
+        template_thumbnail,
+        "Its first frame, small",
+        {200: "image/jpeg", 206: "image/jpeg", 304: None},
+        refuses=(404, 416),
+    ),
+]

@@ -1,0 +1,181 @@
+"""Ask for something to be made: a video, speech, a template."""
+
+import asyncio
+from contextlib import aclosing
+
+from aiohttp import web
+
+from core.faces.choice import AUTO
+from core.media.speech_encoder import TYPES, SpeechEncoder
+from core.protocols import Style
+from core.templates.library import SAMPLE
+from core.tts_stream import tts_stream
+from server.api.accept import (
+    FILE,
+    KEY,
+    SCENE,
+    STREAM,
+    TEMPLATE,
+    UPLOAD,
+    accept,
+    answered,
+    asked_for,
+    asked_to_stream,
+    fetched_id,
+    idempotency_key,
+    short,
+)
+from server.api.route import Route, respond
+from server.errors import Refused
+from server.schemas.requests import JobSpec, LipsyncRequest, SpeechRequest, VideoRequest
+from server.schemas.responses import EngineList, Job
+from server.state import state_of
+from server.stream.sockets import ClientGone, send
+from server.uploads import Form, Upload, read_json
+
+
+async def create_video(request: web.Request) -> web.StreamResponse:
+    """Accept a video; answer with the job, or with the video itself if that was asked for."""
+    state, key = state_of(request), idempotency_key(request)
+    to_be_streamed = asked_to_stream(request)
+    state.take_jobs()
+    async with asked_for(request, state, VideoRequest, "audio") as (video, form):
+        if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
+            message = "send either a text, an audio_url, or an audio file (as a form)"
+            raise Refused(422, "text_or_audio", message, "text")
+        if video.template_url is not None and "template" in video.model_fields_set:
+            message = "send either a template's id or a template_url, not both"
+            raise Refused(422, "template_or_url", message, "template_url")
+        await state.catalog.check(video)
+        if video.audio_url is not None:
+            form.files["audio"] = [await state.fetch(video.audio_url, "audio", param="audio_url")]
+        if video.template_url is not None:
+            fetched = await state.fetch(video.template_url, "video", "image", param="template_url")
+            form.files["template"] = [fetched]
+        spec, files = _video_spec(video, form)
+        # Shielded: a client that leaves now may find half a job otherwise.
+        accepted = await asyncio.shield(accept(state, "video", spec, files, key))
+    return await answered(request, state, accepted, streamed=video.stream or to_be_streamed)
+
+
+def _video_spec(video: VideoRequest, form: Form) -> tuple[JobSpec, dict[str, Upload]]:
+    """What the job's record keeps, and its files by what they are called there."""
+    audio, template = form.file("audio"), form.file("template")
+    spec = JobSpec(
+        title=short((video.text or (audio.name if audio else "")).strip()),
+        template=fetched_id(template) if template else video.template,
+        template_file=TEMPLATE if template else None,
+        template_name=template.name if template else None,
+        template_sha256=template.sha256 if template else None,
+        video=video,
+        upload=UPLOAD if audio else None,
+    )
+    return spec, {name: file for name, file in ((UPLOAD, audio), (TEMPLATE, template)) if file is not None}
+
+
+async def create_lipsync(request: web.Request) -> web.StreamResponse:
+    """Accept a recording and whose lips shall speak it; answer like `create_video`."""
+    state, key = state_of(request), idempotency_key(request)
+    to_be_streamed = asked_to_stream(request)
+    state.take_jobs()
+    async with asked_for(request, state, LipsyncRequest, "audio", "video") as (wanted, form):
+        _check_lipsync(wanted, form)
+        await state.catalog.check_look(wanted.template, wanted.options)
+        if wanted.audio_url is not None:
+            form.files["audio"] = [await state.fetch(wanted.audio_url, "audio", param="audio_url")]
+        if wanted.video_url is not None:
+            form.files["video"] = [await state.fetch(wanted.video_url, "video", "image", param="video_url")]
+        audio, scene = form.files["audio"][0], form.file("video")
+        spec = JobSpec(
+            title=short(audio.name),
+            template=None if scene else wanted.template or SAMPLE,
+            video=wanted,
+            upload=UPLOAD,
+            scene=SCENE if scene else None,
+        )
+        files = {UPLOAD: audio} | ({SCENE: scene} if scene else {})
+        accepted = await asyncio.shield(accept(state, "video", spec, files, key))
+    return await answered(request, state, accepted, streamed=wanted.stream or to_be_streamed)
+
+
+def _check_lipsync(wanted: LipsyncRequest, form: Form) -> None:
+    """Raises Refused unless there is one recording, and at most one to speak it."""
+    if (form.file("audio") is None) == (wanted.audio_url is None):
+        message = "send the recording as the part `audio` of a form, or its audio_url"
+        raise Refused(422, "invalid_request", message, "audio")
+    if [form.file("video"), wanted.video_url, wanted.template].count(None) < 2:
+        message = "send one of: a template's id, a video, a video_url"
+        raise Refused(422, "template_or_video", message, "template")
+    if wanted.face != AUTO and form.file("video") is None and wanted.video_url is None:
+        message = "face goes with a video; that of a template was chosen when the template was added"
+        raise Refused(422, "face_of_template", message, "face")
+
+
+async def create_speech(request: web.Request) -> web.StreamResponse:
+    """Speak a text; the sound leaves as it is made."""
+    state = state_of(request)
+    state.take_jobs()
+    wanted = await read_json(request, SpeechRequest)
+    speech = await state.catalog.speech(wanted.model, wanted.voice)
+    spoken = await state.catalog.sentences(wanted.input, wanted.language, speech, wanted.voice)
+    encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
+    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+    response.content_type = TYPES[wanted.response_format]
+    chunks = tts_stream(spoken, speech.engine, speech.worker, wanted.voice, Style(speed=wanted.speed))
+    async with aclosing(chunks), state.connections.response(request):
+        try:
+            async for chunk in chunks:
+                data = await asyncio.to_thread(encoder.add, chunk.samples)
+                if not response.prepared:  # not before there is sound: until then an error can be told
+                    await response.prepare(request)
+                await send(request, response.write(data))
+            await send(request, response.write(await asyncio.to_thread(encoder.finish)))
+        except ClientGone:
+            pass
+    return response
+
+
+async def list_engines(request: web.Request) -> web.Response:
+    """Every engine, and what those lack that cannot run."""
+    return respond(EngineList(data=state_of(request).catalog.engines()))
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/videos",
+        create_video,
+        "Make a video of a text or of an uploaded recording",
+        {202: Job, 200: (Job, "video/mp4")},
+        body=VideoRequest,
+        form={"request": {"type": "string", "description": "VideoRequest as JSON"}, "audio": FILE},
+        query={"stream": STREAM},
+        headers={"Idempotency-Key": KEY},
+        refuses=(409, 413, 415, 429, 500, 503, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/lipsync",
+        create_lipsync,
+        "Make a template, or a video sent along, speak a recording",
+        {202: Job, 200: (Job, "video/mp4")},
+        form={
+            "audio": FILE,
+            "video": FILE,
+            "request": {"type": "string", "description": "LipsyncRequest as JSON"},
+        },
+        query={"stream": STREAM},
+        headers={"Idempotency-Key": KEY},
+        refuses=(409, 413, 415, 429, 500, 503, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/audio/speech",
+        create_speech,
+        "Speak a text (OpenAI's shape); the sound is sent as it is made",
+        {200: tuple(TYPES.values())},
+        body=SpeechRequest,
+        refuses=(413, 415, 503),
+    ),
+    Route("GET", "/v1/engines", list_engines, "Every engine, and what it lacks here", {200: EngineList}),
+]

@@ -1,0 +1,1 @@
+"""What can be asked for: engines, templates, voices, and speech itself."""

@@ -1,0 +1,209 @@
+"""What there is to choose from: engines, voices, templates; and whether a request asks for what there is."""
+
+import asyncio
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+
+from core.captions.burn_in import find_font
+from core.engines import ENGINES
+from core.errors import BadInput
+from core.faces.choice import preview
+from core.faces.people import People, look
+from core.serving.engine_pool import EnginePool, LoadedEngine, has_voice
+from core.templates import library
+from core.templates.enlarge import enlarged_id
+from core.templates.library import SAMPLE, Templates, template_id
+from core.templates.template import Template
+from core.text import sentences
+from core.tts_stream import check_readable
+from core.types import Sentence
+from server.schemas.requests import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
+from server.schemas.responses import EngineInfo, FaceList, NumberedFace, TemplateInfo
+
+THUMBNAIL = 320
+"""Pixels of a thumbnail's longer side."""
+
+OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
+"""What OpenAI's clients call a speech engine when they are not told otherwise."""
+
+
+class Catalog:
+    """What one server offers. thumbnails: a folder for them."""
+
+    def __init__(self, pool: EnginePool, templates: Templates, thumbnails: Path) -> None:
+        self._pool = pool
+        self._templates = templates
+        self._thumbnails = thumbnails
+        self._drawing = asyncio.Lock()
+        self._looking = asyncio.Lock()
+
+    async def warm(self, kinds: Iterable[str], *, sample: bool) -> None:
+        """Load the engines that jobs get by default, and open the template they get, so that none waits."""
+        settings = self._templates.settings
+        for kind in kinds:
+            await self._pool.engine(kind, getattr(settings, kind))
+        if sample:
+            await self._templates.open(SAMPLE)
+
+    async def speech(self, name: str = "auto", voice: str | None = None) -> LoadedEngine:
+        """A speech engine that has the voice, loaded. Raises BadInput for what is not there or cannot run."""
+        speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, voice)
+        if voice is not None and not has_voice(speech, voice):
+            message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
+            raise BadInput("unknown_voice", message, "voice")
+        return speech
+
+    async def sentences(
+        self, text: str, language: str, speech: LoadedEngine, voice: str | None
+    ) -> list[Sentence]:
+        """The text as it will be spoken. Raises BadInput for what cannot be read, or not by this voice."""
+        limit = self._templates.settings.text_limit
+
+        def read() -> list[Sentence]:
+            said = sentences(text, language, limit=limit)
+            check_readable(said, speech.engine, voice)
+            return said
+
+        return await asyncio.to_thread(read)  # a book of a text takes a second
+
+    def engines(self) -> list[EngineInfo]:
+        """Every engine there is, whether it can run here or not."""
+        found = []
+        for kind, specs in ENGINES.items():
+            for name, spec in specs.items():
+                missing = spec.missing(self._pool.weights)
+                found.append(
+                    EngineInfo(
+                        name=name,
+                        kind=kind,
+                        about=spec.about,
+                        available=not missing,
+                        missing=missing,
+                        remedy=spec.remedy(self._pool.weights),
+                    )
+                )
+        return found
+
+    async def templates(self) -> list[TemplateInfo]:
+        """Every template in the library."""
+        return [_shown(info) for info in await asyncio.to_thread(self._templates.all)]
+
+    async def template(self, identity: str) -> TemplateInfo:
+        """Raises BadInput `unknown_template`."""
+        return _shown(await asyncio.to_thread(self._templates.show, identity))
+
+    async def remove(self, identity: str) -> None:
+        """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
+        await self._templates.remove(identity)
+
+    async def check_new_template(self, identity: str, sha256: str, face: str) -> None:
+        """Raises BadInput `template_exists` if there is another template of this id already."""
+        try:
+            info = await asyncio.to_thread(self._templates.show, identity)
+        except BadInput:
+            return
+        if (info.sha256, info.face) != (sha256, face):
+            message = f"there is a template {identity!r} already; give another name, or delete it first"
+            raise BadInput("template_exists", message, "name")
+
+    async def check(self, video: VideoRequest) -> None:
+        """Raises BadInput for a template, engine or voice that is not there, or a text nobody could read."""
+        await self.check_look(video.template, video.options)
+        if video.text is None:
+            return
+        speech = await self.speech(video.options.engines.speech, video.voice)
+        await self.sentences(video.text, video.language, speech, video.voice)
+        if video.options.burn_subtitles:
+            await asyncio.to_thread(find_font, video.text, self._templates.settings.subtitle_font)
+
+    async def check_look(self, template: str | None, options: VideoOptions) -> None:
+        """Raises BadInput for a template, or an engine that draws, that is not there."""
+        if template not in (None, SAMPLE):
+            await self.template(template)
+        self._pool.choose("lipsync", options.engines.lipsync)
+        if options.enhance:
+            self._pool.choose("enhance", options.engines.enhance)
+
+    async def check_background(self, wanted: BackgroundRequest) -> None:
+        """Raises BadInput for engines that are not there, or a name that another template has."""
+        if wanted.prompt is not None:
+            self._pool.choose("paint", wanted.engine)
+        self._pool.choose("matte", wanted.matte)
+        if wanted.name is not None:
+            # One that was made by a recipe may be the very one that is asked for: that is for the job to say.
+            await self._refuse_taken(template_id(wanted.name))
+
+    async def check_enlarging(self, identity: str, wanted: EnlargeRequest) -> str:
+        """The id of the template that will be made. Raises BadInput for engines or names it cannot have."""
+        engine = self._pool.choose("upscale", wanted.engine)
+        made = enlarged_id(identity, wanted.name, engine)
+        await self._refuse_taken(made)
+        return made
+
+    async def _refuse_taken(self, identity: str) -> None:
+        there = [info for info in await asyncio.to_thread(self._templates.all) if info.id == identity]
+        if identity == SAMPLE or (there and not there[0].recipe):
+            message = f"there is a template {identity!r} already; give another name, or delete it first"
+            raise BadInput("template_exists", message, "name")
+
+    async def faces(self, source: Path) -> FaceList:
+        """Who is to be seen in a video or picture. Raises BadInput for one that shows nobody."""
+        async with self._looking:  # each decodes a few seconds of video
+            finder = await self._pool.engine("face", self._templates.settings.face)
+            people = await look(source, finder, source.parent)
+        return await asyncio.to_thread(_numbered, people)
+
+    async def thumbnail(self, identity: str) -> Path:
+        """A JPEG of the template's first frame; made when it is first wanted. Raises BadInput."""
+        info = await asyncio.to_thread(self._templates.show, identity)
+        path = self._thumbnails / f"{info.sha256[:32]}.jpg"
+        async with self._drawing:
+            if not path.exists():
+                template = await self._templates.open(identity)
+                await asyncio.to_thread(_draw, template, path)
+        return path
+
+
+def _shown(info: library.TemplateInfo) -> TemplateInfo:
+    return TemplateInfo(
+        id=info.id,
+        name=info.name,
+        kind=info.kind,
+        width=info.width,
+        height=info.height,
+        fps=round(info.fps, 3),
+        duration_s=round(info.duration_s, 3),
+        bytes=info.bytes,
+        created_at=round(info.created_at, 3),
+        face=info.face,
+        thumbnail=f"/v1/templates/{info.id}/thumbnail.jpg",
+    )
+
+
+def _numbered(people: People) -> FaceList:
+    jpeg = cv2.imencode(".jpg", preview(people.picture, people.faces), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    boxes = ([round(float(value), 1) for value in face.box] for face in people.faces)
+    return FaceList(
+        data=[
+            NumberedFace(number=number, left=x, top=y, width=width, height=height)
+            for number, (x, y, width, height) in enumerate(boxes, 1)
+        ],
+        width=people.picture.shape[1],
+        height=people.picture.shape[0],
+        picture="data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode(),
+    )
+
+
+def _draw(template: Template, path: Path) -> None:
+    picture = cv2.cvtColor(template.planes(0), cv2.COLOR_YUV2BGR_I420)
+    scale = min(1.0, THUMBNAIL / max(picture.shape[:2]))
+    size = (max(1, round(template.width * scale)), max(1, round(template.height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(jpeg.tobytes())
+    draft.replace(path)

@@ -1,0 +1,176 @@
+"""`lipstream engines` and `doctor`: what this machine can do, and what it lacks."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from core.config import Settings
+from core.engines import ENGINES, choose, load
+from core.engines.neural import NeuralSettings
+from server.configuration import page, settings_of, show
+from server.settings import ServerSettings
+from server.storage.local import StorageError
+
+
+def engines_command(_options: argparse.Namespace) -> int:
+    """One line an engine: whether it can run; and the commands that get what they lack."""
+    table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
+    settings = NeuralSettings()
+    weights, remedies = settings.weights(), {}
+    for kind, specs in ENGINES.items():
+        # Which of those is best depends on the template.
+        best = "" if kind == "matte" else choose(kind, "auto", weights, settings.device)
+        for name, spec in specs.items():
+            missing = spec.missing(weights)
+            state = "[green]yes[/]" if not missing else "[yellow]no[/]"
+            table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, spec.about)
+            if missing:
+                remedies[name] = spec.remedy(weights)
+    console = Console()
+    console.print(table)
+    if remedies:  # below the table, where a command stays on one line
+        console.print("\nTo use the others:", highlight=False)
+    for name, remedy in remedies.items():
+        console.print(
+            f"- {name}: {escape(remedy.removeprefix('get it with: '))}", highlight=False, soft_wrap=True
+        )
+    return 0
+
+
+def doctor_command(_options: argparse.Namespace) -> int:
+    """Check what a render needs; 1 if something that every job needs is wrong."""
+    console = Console()
+    failed = False
+    for name, problem in _checks():
+        failed |= problem is not None
+        console.print(f"[red]✗[/] {name}: {problem}" if problem else f"[green]✓[/] {name}", highlight=False)
+    console.print()
+    return engines_command(_options) or int(failed)
+
+
+def _checks() -> Iterator[tuple[str, str | None]]:
+    """(what was looked at, what is wrong with it or None)."""
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"{cores} cores", None
+    settings = Settings()
+    yield f"data folder {settings.data_dir}", _unwritable(settings.data_dir)
+    yield _free_space(settings.data_dir)
+    yield _opencv()
+    yield _encoder()
+    yield _voice()
+    yield from _devices()
+    server: ServerSettings = settings_of(ServerSettings)
+    if server.uploads:
+        yield _storage(server)
+
+
+def _devices() -> Iterator[tuple[str, str | None]]:
+    """What networks can run on."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    from core.engines.compute.device_check import checked  # brings torch
+
+    settings = NeuralSettings()
+    for device in checked((*settings.devices, *settings.enhance_devices), settings.precision):
+        yield f"device {device.name}: {device.about}", device.problem
+
+
+def _storage(settings: ServerSettings) -> tuple[str, str | None]:
+    """Write, read and delete a small object."""
+    from server.storage.oss import OssStorage  # only for those who have one: the SDK takes a while to load
+
+    storage = OssStorage(settings, settings.folder / "parts")
+    try:
+        storage.probe()
+    except StorageError as error:
+        return f"object storage {storage.place}", str(error)
+    return f"object storage {storage.place}", None
+
+
+def _unwritable(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"cannot be written ({error.strerror}); set LIPSTREAM_DATA_DIR to a folder that can"
+
+
+def _free_space(folder: Path) -> tuple[str, str | None]:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    return f"{free:.1f} GiB free", None if free > 1 else "less than 1 GiB; a long job may not fit"
+
+
+def _opencv() -> tuple[str, str | None]:
+    version = next(
+        (
+            f"{name} {importlib.metadata.version(name)}"
+            for name in ("opencv-python-headless", "opencv-python")
+            if _installed(name)
+        ),
+        "OpenCV",
+    )
+    import cv2  # heavy, and what is being checked
+
+    good = hasattr(cv2, "CascadeClassifier")
+    return version, None if good else "has no Haar cascades; pip install 'opencv-python-headless>=4.8,<5'"
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _encoder() -> tuple[str, str | None]:
+    from core.media.fmp4 import LiveEncoder
+
+    try:
+        LiveEncoder(64, 64, fps=25, rate=22_050).close()
+    except Exception as error:  # noqa: BLE001  # whatever FFmpeg says, it is the diagnosis
+        return "H.264 and AAC encoder", str(error)
+    return "H.264 and AAC encoder", None
+
+
+def _voice() -> tuple[str, str | None]:
+    from core.protocols import Style
+    from core.text import sentences
+
+    engine = load("speech", "builtin")
+    try:
+        pieces = list(engine.speak(sentences("Hello.")[0], engine.voices()[0].name, Style()))
+        heard = sum(len(piece.samples) for piece in pieces)
+        return "built-in voice", None if heard else "made no sound"
+    except Exception as error:  # noqa: BLE001  # whatever it is, the doctor must say it
+        return "built-in voice", str(error)
+    finally:
+        engine.close()
+
+
+def config_command(options: argparse.Namespace) -> int:
+    """Dispatch `show`, `docs`."""
+    if options.action == "docs":
+        print(page(), end="")
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for column in ("setting", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for one in show():
+        table.add_row(one.name, Text(one.value), Text(one.origin, style="dim" * (one.origin == "default")))
+    Console().print(table)
+    return 0

@@ -1,0 +1,288 @@
+"""`lipstream render`, `say` and `demo`: make a video or a sound file, and show how it goes."""
+
+import argparse
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+import wave
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from core.captions.cues import srt, vtt
+from core.config import Settings
+from core.errors import BadInput
+from core.faces.choice import AUTO
+from core.media.recording import Recording
+from core.progress import Progress
+from core.protocols import FIDELITY, Style
+from core.render import Item, Request, Sink, render
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
+from core.text import sentences
+from core.tts_stream import tts_stream
+from core.types import Cue, Fragment, Samples
+
+
+@contextmanager
+def wav_file(path: Path, rate: int) -> Iterator[Callable[[Samples], None]]:
+    """What writes samples to `path`, 16 bits, mono; nothing is left there if the block raises."""
+    draft = path.with_name(f".{path.name}.part")
+
+    def write(samples: Samples) -> None:
+        file.writeframes(np.round(np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+
+    try:
+        with wave.open(str(draft), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            yield write
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+T = TypeVar("T")
+
+
+def render_command(options: argparse.Namespace) -> int:
+    """`lipstream render`."""
+    if (options.srt or options.srt_track) and options.output == "-":
+        message = "captions are written when the video is whole, so --srt and --srt-track need -o FILE"
+        raise BadInput("srt_needs_file", message, "srt")
+    video = _video(options.template)
+    if video is None and options.face != AUTO:
+        message = "--face goes with a file; a template's face is chosen by `lipstream templates add --face`"
+        raise BadInput("face_of_template", message, "face")
+    if not options.enhance and (options.enhancer != "auto" or options.every != 1):
+        message = "--enhancer and --every are of no use with --no-enhance; leave one or the other out"
+        raise BadInput("nothing_to_enhance", message, "enhance")
+    request = Request(
+        template="" if video else options.template,
+        video=video,
+        face=options.face,
+        text=_text(options.text),
+        audio=Path(options.audio) if options.audio is not None else None,
+        language=options.language,
+        voice=options.voice,
+        style=_style(options),
+        fps=options.fps,
+        size=size_of(options.size),
+        enhance=options.enhance,
+        burn_subtitles=options.burn_subtitles,
+        fidelity=FIDELITY if options.fidelity is None else options.fidelity,
+        every=options.every,
+        speech=options.speech,
+        lipsync=options.lipsync,
+        enhancer=options.enhancer,
+    )
+    asyncio.run(interruptible(_render(request, options)))
+    return 0
+
+
+def say_command(options: argparse.Namespace) -> int:
+    """`lipstream say`."""
+    text = _text(options.text) or ""
+    settings = Settings()
+    if options.dry_run:
+        for sentence in sentences(text, options.language, limit=settings.text_limit):
+            print(f"[{sentence.language}] {sentence.spoken}")
+        return 0
+    return asyncio.run(interruptible(_say(text, options, settings)))
+
+
+def demo_command(_options: argparse.Namespace) -> int:
+    """`make demo`: the sample presenter says a line in Mandarin and one in English."""
+    folder = Path("demo")
+    folder.mkdir(exist_ok=True)
+    lines = {
+        "mandarin.mp4": "大家好，我是数字主持人。今天是2026年5月1日，气温23.5℃，欢迎收看！",
+        "english.mp4": "Hello! I am a drawn presenter. I began to speak before this sentence was made.",
+    }
+    asyncio.run(interruptible(_demo(folder, lines)))
+    return 0
+
+
+async def _demo(folder: Path, lines: dict[str, str]) -> None:
+    async with EnginePool() as pool:
+        templates = Templates(Settings(), pool)
+        for name, text in lines.items():
+            await _render_into(Request(text=text), folder / name, pool, templates, files=True)
+
+
+async def _render(request: Request, options: argparse.Namespace) -> None:
+    async with EnginePool() as pool:
+        templates = Templates(Settings(), pool)
+        if options.output == "-":
+            await _shown(request, pool, templates, to_stdout)
+        else:
+            path = Path(options.output)
+            await _render_into(request, path, pool, templates, files=options.srt, track=options.srt_track)
+
+
+async def _render_into(
+    request: Request, path: Path, pool: EnginePool, templates: Templates, *, files: bool, track: bool = False
+) -> None:
+    """Write the video to `path`; captions beside it as `files`, and as a `track` in it."""
+    cues: list[Cue] = []
+    async with Recording(path) as recording:
+
+        async def sink(item: Item) -> None:
+            if isinstance(item, Fragment):
+                await recording.write(item)
+            elif isinstance(item, Cue):
+                cues.append(item)
+
+        progress = await _shown(request, pool, templates, sink)
+        await recording.finish(cues if track else (), progress.rate)
+    if files:
+        path.with_suffix(".srt").write_text(srt(cues, progress.rate), encoding="utf-8")
+        path.with_suffix(".vtt").write_text(vtt(cues, progress.rate), encoding="utf-8")
+    print(path)
+
+
+async def to_stdout(item: Item) -> None:
+    """A sink that writes the growing video to standard output."""
+    if isinstance(item, Fragment):
+        await asyncio.to_thread(_write_out, item.data)
+
+
+def _write_out(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+async def _shown(request: Request, pool: EnginePool, templates: Templates, sink: Sink) -> Progress:
+    """Render, with one bar a stage on standard error while it runs and one line of figures after."""
+    console = Console(stderr=True)
+    progress = Progress()
+    if console.is_terminal:
+        with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
+            await render(request, pool, templates, sink, progress)
+    else:
+        await render(request, pool, templates, sink, progress)
+    console.print(_summary(progress), highlight=False, soft_wrap=True)
+    return progress
+
+
+def bars(progress: Progress) -> Table:
+    """A bar for each stage: how far it is, and how fast."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for meter in progress.meters.values():
+        done, total, unit = float(meter.done), float(progress.total_frames), "frames"
+        if meter.name == "tts":
+            done, total, unit = progress.audio_s, total / max(progress.fps, 1), "s"
+        rate = done / meter.elapsed_s if meter.elapsed_s else 0.0
+        bar = ProgressBar(total=total or None, completed=done, width=30, pulse=not total)
+        table.add_row(meter.name, bar, f"{done:.0f} {unit}", f"{rate:.0f}/s", f"{meter.queued} waiting")
+    if progress.first_frame_s is not None:
+        table.add_row("", "", f"first frame {progress.first_frame_s * 1000:.0f} ms", "", "")
+    return table
+
+
+def _summary(progress: Progress) -> str:
+    engines = ", ".join(f"{kind} {name}" for kind, name in progress.engines.items())
+    prepared = progress.meters["prepare"].elapsed_s
+    first = (progress.first_frame_s or 0.0) - prepared
+    made = progress.frames / progress.fps if progress.fps else 0.0
+    work = progress.elapsed_s - prepared
+    text = f"{made:.1f} s of {progress.width}x{progress.height} at {progress.fps} fps in {work:.2f} s"
+    text += f" ({made / work:.1f} x real time), first frame after {first * 1000:.0f} ms"
+    if prepared > 0.5:
+        text += f", template prepared in {prepared:.1f} s"
+    if progress.frames_without_face:
+        text += f", {progress.frames_without_face} frames without a face left as they are"
+    if progress.frames_sharp:
+        text += f", {progress.frames_sharp} sharp as they were"
+    return f"{text} [{engines}]".replace("[", r"\[")
+
+
+async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
+    path = writable(options.output)
+    async with EnginePool() as pool:
+        speech = await pool.speech(options.speech, options.voice)
+        said = sentences(text, options.language, limit=settings.text_limit)
+        with wav_file(path, speech.engine.rate) as write:
+            chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
+            async with contextlib.aclosing(chunks):
+                async for chunk in chunks:
+                    write(chunk.samples)
+    print(path)
+    return 0
+
+
+async def interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; SIGTERM ends it like Ctrl-C, so that nothing half-made stays behind."""
+    task = asyncio.ensure_future(work)
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def writable(output: str) -> Path:
+    """The file that `--output` names. Raises BadInput `unwritable_output` for what can be none."""
+    path = Path(output)
+    if output == "-":
+        why = "only videos are streamed to standard output"
+    elif not path.name or path.is_dir():
+        why = "it is not a file"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    else:
+        return path
+    message = f"{output or repr(output)} cannot be written ({why}); choose another place"
+    raise BadInput("unwritable_output", message, "output")
+
+
+def _text(argument: str | None) -> str | None:
+    """The text an argument means: itself, `-` standard input, `@FILE` a file's content."""
+    if argument is None:
+        return None
+    try:
+        if argument == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        if argument.startswith("@"):
+            return Path(argument[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            "missing_file", f"cannot read {argument[1:] or argument}: {error.strerror}", "text"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadInput("not_text", f"{argument} is not UTF-8 text", "text") from error
+    return argument
+
+
+def _video(template: str) -> Path | None:
+    """The file that `--template` names, if it is one: no template's id has a dot or a slash."""
+    return Path(template) if "." in template or "/" in template or "\\" in template else None
+
+
+def _style(options: argparse.Namespace) -> Style:
+    if not 0.5 <= options.speed <= 2:
+        raise BadInput("out_of_range", f"--speed {options.speed:g} is outside 0.5 to 2", "speed")
+    if not -12 <= options.pitch <= 12:
+        raise BadInput("out_of_range", f"--pitch {options.pitch:g} is outside -12 to 12 semitones", "pitch")
+    return Style(speed=options.speed, pitch=options.pitch)
+
+
+def size_of(argument: str | None) -> tuple[int, int] | None:
+    """What `--size` means. Raises BadInput for what is no size."""
+    if argument is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9})[xX×](\d{1,9})", argument)
+    if match is None:
+        raise BadInput("bad_size", f"--size {argument!r} is not like 1280x720", "size")
+    return int(match[1]), int(match[2])

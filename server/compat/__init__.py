@@ -1,0 +1,1 @@
+"""The addresses of the older services that Lipstream takes the place of."""

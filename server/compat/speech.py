@@ -1,0 +1,299 @@
+"""The speech service of old: the addresses of GPT-SoVITS's api.py and api_v2.py.
+
+Recordings are named by path, so they must lie in folders that the settings allow
+(`server.compat.named_files`). What means nothing to the engine that speaks is named in the answer's header
+`Warning`.
+"""
+
+import asyncio
+import os
+import signal
+import struct
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing, suppress
+from functools import wraps
+from pathlib import Path, PurePath
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from core.media.speech_encoder import SpeechEncoder
+from core.protocols import Style
+from core.tts_stream import tts_stream
+from core.types import AudioChunk
+from server.api.route import Route, respond
+from server.catalog.speaker import Chosen, Reference
+from server.compat.named_files import allowed_path
+from server.compat.schemas import WITHOUT_MEANING, Control, OldModel, OldSpeech, Refer, Success, Weights
+from server.errors import Refused, answer, refusal
+from server.state import AppState, state_of
+from server.stream.sockets import ClientGone, send
+
+RATE = 32_000
+"""Samples a second of what is sent, as theirs have it: clients of `raw` know no other."""
+
+_FORMATS = {"wav": "wav", "raw": "pcm", "ogg": "opus", "aac": "aac"}
+_PIECE = 256 << 10
+
+
+def as_of_old(handler: Handler) -> Handler:
+    """The handler with errors as those services tell them: 400 for what was asked, `message` in the body."""
+
+    @wraps(handler)
+    async def answered(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            refused = refusal(error)
+            if refused.status >= 500 or request.writer.output_size:
+                raise
+            refused.status = 400 if refused.status == 422 else refused.status
+            return answer(refused, code=refused.status, message=refused.message)
+
+    return answered
+
+
+async def speak(request: web.Request) -> web.StreamResponse:
+    """Speak a text: when all of it is made, or as it is made if `streaming_mode` says so."""
+    state = state_of(request)
+    state.take_jobs()
+    said = await _parameters(request)
+    wanted = OldSpeech.model_validate(said)
+    chosen = await state.speaker.choose(_reference(state, wanted))
+    spoken = await state.catalog.sentences(
+        wanted.text, wanted.text_lang or "auto", chosen.speech, chosen.voice
+    )
+    style = Style(speed=wanted.speed_factor, seed=max(0, wanted.seed))
+    chunks = tts_stream(spoken, chosen.speech.engine, chosen.speech.worker, chosen.voice, style)
+    # Opus knows no 32 kHz.
+    rate = 24_000 if wanted.media_type == "ogg" else RATE
+    encoder = SpeechEncoder(_FORMATS[wanted.media_type], chosen.speech.engine.rate, rate)
+    headers = {"Cache-Control": "no-store", **_warning(_idle(said, chosen))}
+    response = web.StreamResponse(headers=headers)
+    response.content_type = f"audio/{wanted.media_type}"
+    async with (
+        aclosing(chunks),
+        aclosing(_encoded(chunks, encoder)) as pieces,
+        state.connections.response(request),
+    ):
+        if wanted.streaming_mode:
+            await _send(request, response, pieces)
+        else:
+            await _send_whole(request, response, pieces, state.folder.incoming())
+    return response
+
+
+root = as_of_old(speak)
+"""What a GET of `/` with a text means."""
+
+
+async def change_refer(request: web.Request) -> web.Response:
+    """Speak like this recording from now on, where a request brings none."""
+    state = state_of(request)
+    _refuse_pages(request)
+    wanted = Refer.model_validate(await _parameters(request))
+    if wanted == Refer():
+        raise Refused(400, "invalid_request", "send refer_wav_path, prompt_text or prompt_language")
+    audio = wanted.ref_audio_path and allowed_path(state.settings, wanted.ref_audio_path, "refer_wav_path")
+    state.speaker.refer(audio or None, wanted.prompt_text, wanted.prompt_lang)
+    return _done(() if state.speaker.refers else ("reference",))
+
+
+async def set_weights(request: web.Request) -> web.Response:
+    """Speak with these models from now on: `/set_gpt_weights`, `/set_sovits_weights`, `/set_model`."""
+    state = state_of(request)
+    _refuse_pages(request)
+    said = await _parameters(request)
+    if request.path == "/set_sovits_weights" and "weights_path" in said:
+        said["sovits_weights_path"] = said.pop("weights_path")
+    wanted = Weights.model_validate(said)
+    names = {part: name for part, name in (("t2s", wanted.gpt), ("sovits", wanted.sovits)) if name}
+    if not names:
+        raise Refused(400, "invalid_request", "send weights_path", "weights_path")
+    if not state.speaker.refers:
+        raise Refused(
+            400,
+            "no_cloned_voices",
+            "no engine that speaks with GPT-SoVITS models can run here; lipstream engines says what it lacks",
+            "weights_path",
+        )
+    for part, name in names.items():
+        state.speaker.use_model(PurePath(name.replace("\\", "/")).name, part)
+    return _done(())
+
+
+async def control(request: web.Request) -> web.Response:
+    """Stop the server, or start it anew. Only where the setting `control` allows it."""
+    _refuse_pages(request)
+    if not state_of(request).settings.control:
+        raise Refused(
+            403, "control_off", "this server is not stopped from outside; see the setting `control`"
+        )
+    wanted = Control.model_validate(await _parameters(request))
+    state_of(request).restart = wanted.command == "restart"
+    # Once this has been answered.
+    asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+    return _done(())
+
+
+async def _parameters(request: web.Request) -> dict[str, Any]:
+    """Those of the query, and of a JSON body. Raises Refused 400 for a body that is none."""
+    said: dict[str, Any] = dict(request.query)
+    if several := request.query.getall("aux_ref_audio_paths", request.query.getall("inp_refs", [])):
+        said["aux_ref_audio_paths"] = several if len(several) > 1 else several[0]
+    if request.method == "POST" and request.can_read_body:
+        try:
+            body = await request.json()
+        except (
+            ValueError,
+            LookupError,
+            RecursionError,
+        ) as error:  # a charset nobody knows, brackets without end
+            raise Refused(400, "malformed_json", f"the body is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise Refused(400, "malformed_json", "the body is not a JSON object")
+        said |= body
+    return said
+
+
+def _reference(state: AppState, wanted: OldSpeech) -> Reference | None:
+    """The recording that came with the request. Raises BadInput `unknown_file`."""
+    if wanted.ref_audio_path is None or not state.speaker.refers:
+        return None
+    aux = (
+        allowed_path(state.settings, path, "aux_ref_audio_paths") for path in wanted.aux_ref_audio_paths or ()
+    )
+    return Reference(
+        allowed_path(state.settings, wanted.ref_audio_path, "ref_audio_path"),
+        wanted.prompt_text or "",
+        wanted.prompt_lang or "zh",
+        tuple(aux),
+    )
+
+
+_REFERENCE = (
+    *("ref_audio_path", "refer_wav_path", "prompt_text", "prompt_lang", "prompt_language"),
+    *("aux_ref_audio_paths", "inp_refs"),
+)
+
+
+def _idle(said: dict[str, Any], chosen: Chosen) -> list[str]:
+    """What was said and changes nothing."""
+    idle = [name for name in WITHOUT_MEANING if name in said]
+    if chosen.voice is None:
+        idle += [name for name in _REFERENCE if name in said]
+    return idle or list(chosen.idle)
+
+
+def _warning(idle: Iterable[str]) -> dict[str, str]:
+    """The header that names what means nothing here (RFC 9111 has it no more; clients of old may)."""
+    names = ", ".join(idle)
+    return {"Warning": f'299 lipstream "no meaning here: {names}"'} if names else {}
+
+
+def _done(idle: Iterable[str]) -> web.Response:
+    return respond(Success(), headers=_warning(idle))
+
+
+def _refuse_pages(request: web.Request) -> None:
+    """What changes something here may be a GET, which pages of other sites can have browsers send."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Refused(403, "foreign_origin", "a page of another site may not do this", "Sec-Fetch-Site")
+
+
+async def _encoded(
+    chunks: AsyncGenerator[AudioChunk, None], encoder: SpeechEncoder
+) -> AsyncGenerator[bytes, None]:
+    async for chunk in chunks:
+        yield await asyncio.to_thread(encoder.add, chunk.samples)
+    yield await asyncio.to_thread(encoder.finish)
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]
+) -> None:
+    """Each piece as it comes."""
+    with suppress(ClientGone):
+        async for piece in pieces:
+            if not response.prepared:  # not before there is sound: until then an error can be told
+                await response.prepare(request)
+            await send(request, response.write(piece))
+
+
+async def _send_whole(
+    request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None], path: Path
+) -> None:
+    """All of it with its length, which a WAV's head says too; gathered on the disk, not in memory."""
+    with path.open("w+b") as file:
+        path.unlink()  # it lives as long as it is open, whatever happens
+        async for piece in pieces:
+            await asyncio.to_thread(file.write, piece)
+        size = file.tell()
+        if response.content_type == "audio/wav":
+            for at, length in ((4, size - 8), (40, size - 44)):
+                file.seek(at)
+                file.write(struct.pack("<I", length))
+        response.content_length = size
+        await response.prepare(request)
+        file.seek(0)
+        with suppress(ClientGone):
+            while data := await asyncio.to_thread(file.read, _PIECE):
+                await send(request, response.write(data))
+
+
+_SOUND = tuple(f"audio/{kind}" for kind in _FORMATS)
+_SPOKEN: dict[str, Mapping[str, Any]] = {
+    name: {"type": "string"} for name in ("text", "text_lang", "ref_audio_path", "prompt_text")
+} | {
+    "media_type": {"type": "string", "enum": list(_FORMATS)},
+    "streaming_mode": {"type": "integer", "minimum": 0, "maximum": 3, "default": 0},
+    "speed_factor": {"type": "number", "minimum": 0.5, "maximum": 2},
+}
+
+
+def _routes(
+    path: str, handler: Handler, summary: str, body: type[OldModel], query: Iterable[str]
+) -> list[Route]:
+    """GET with a query and POST with a body, as theirs have them."""
+    schema: dict[str, Mapping[str, Any]] = {name: _SPOKEN.get(name, {"type": "string"}) for name in query}
+    answers = {200: _SOUND if handler is speak else Success}
+    name, known = path.strip("/") or "root", as_of_old(handler)
+    return [
+        Route(
+            method,
+            path,
+            known,
+            summary,
+            answers,
+            body=body if method == "POST" else None,
+            query=schema if method == "GET" else {},
+            refuses=(413, 503, 507),
+            head=False,
+            operation=f"{method.lower()}_{name}",
+        )
+        for method in ("GET", "POST")
+        if method == "POST" or path != "/"  # where the page is, too
+    ]
+
+
+ROUTES = [
+    *_routes("/", speak, "Speak a text (clients of GPT-SoVITS's api.py)", OldSpeech, ()),
+    *_routes("/tts", speak, "Speak a text (clients of GPT-SoVITS's api_v2.py)", OldSpeech, _SPOKEN),
+    *_routes(
+        "/change_refer",
+        change_refer,
+        "Speak like this recording from now on",
+        Refer,
+        ("refer_wav_path", "prompt_text", "prompt_language"),
+    ),
+    *_routes("/set_refer_audio", change_refer, "The same", Refer, ("refer_audio_path",)),
+    *_routes("/set_gpt_weights", set_weights, "Speak with this GPT model", Weights, ("weights_path",)),
+    *_routes("/set_sovits_weights", set_weights, "Speak with this SoVITS model", Weights, ("weights_path",)),
+    *_routes(
+        "/set_model", set_weights, "Speak with these models", Weights, ("gpt_model_path", "sovits_model_path")
+    ),
+    *_routes("/control", control, "Stop the server or start it anew, where allowed", Control, ("command",)),
+]

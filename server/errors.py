@@ -1,0 +1,149 @@
+"""How the server says no: every error, from anywhere, as one kind of JSON body with a true status."""
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from core.errors import BadInput, Error, StageError, StorageFull
+from server.store.rows import UnknownJob
+from server.store.store import JobOver, JobRunning, TooManyJobs
+
+log = logging.getLogger(__name__)
+
+request_id: ContextVar[str] = ContextVar("request id")
+"""Set while a request is handled: it stands in the answer and in the log."""
+
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    411: "length_required",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    417: "expectation_failed",
+    431: "headers_too_large",
+}
+
+
+class Refused(Error):
+    """A request that is not met: HTTP `status`, and what the body of the answer says."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+_BRANCH: Final = re.compile(r"\[.*\]$|^constrained-")
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, and turn whatever is raised into an answer."""
+    request_id.set(secrets.token_hex(8))
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        refused = _from_aiohttp(error, request)
+    except Exception as error:
+        refused = refusal(error)
+        if refused.status >= 500:
+            log.exception("request %s failed: %s %s", request_id.get(), request.method, request.path)
+        if request.writer.output_size:
+            # Half an answer is out. Cut the line, so that nobody takes it for a whole one.
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the answer broke off") from error
+    return answer(refused)
+
+
+def answer(refused: Refused, **more: object) -> web.Response:
+    """The error as a response. more: what its body says besides."""
+    problem = {
+        "code": refused.code,
+        "message": refused.message,
+        "param": refused.param,
+        "request_id": request_id.get(),
+    }
+    return web.Response(
+        status=refused.status,
+        text=json.dumps({"error": problem, **more}),
+        content_type="application/json",
+        headers=refused.headers,
+    )
+
+
+def refusal(error: Exception) -> Refused:
+    """What to tell the client about `error`; 500 without details if nobody foresaw it."""
+    match error:
+        case Refused():
+            return error
+        case UnknownJob():
+            return Refused(404, "unknown_job", str(error))
+        case JobRunning():
+            return Refused(409, "job_running", str(error))
+        case JobOver():
+            return Refused(409, "job_over", str(error))
+        case TooManyJobs(retry_after_s=wait):
+            return Refused(429, "too_many_jobs", str(error), headers={"Retry-After": str(wait)})
+        case StorageFull():
+            return Refused(507, "storage_full", str(error))
+        case BadInput(code="url_too_large" as code, message=message, param=param):
+            return Refused(413, code, message, param)
+        case BadInput(code="fetching_off" as code, message=message, param=param):
+            return Refused(403, code, message, param)
+        case BadInput(code=code, message=message, param=param):
+            return Refused(422, code, message, param)
+        case StageError(cause=BadInput() as cause):
+            return refusal(cause)
+        case ValidationError():
+            return _invalid(error)
+        case Error():  # raised on purpose, so it says what went wrong, as a job's error does
+            return Refused(500, "internal", str(error))
+    return Refused(500, "internal", "the server failed at this; its log says why, under the request_id")
+
+
+def _invalid(error: ValidationError) -> Refused:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return Refused(400, "malformed_json", f"the body is not JSON: {first['msg']}")
+    # Pydantic names branches of unions too, such as list[function-after[...]] and constrained-int.
+    names = [str(part) for part in first["loc"] if not _BRANCH.search(str(part))]
+    param = ".".join(names)[:100] or None
+    what = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
+    message = what.removeprefix("Value error, ")
+    if first["type"] == "too_short" and " at least 1 " in message:
+        message = "is empty"  # Pydantic speaks of items, of a text too
+    return Refused(422, "invalid_request", f"{param}: {message}" if param else message, param)
+
+
+def _from_aiohttp(error: web.HTTPException, request: web.Request) -> Refused:
+    code = _CODES.get(error.status, "error")
+    headers = {name: error.headers[name] for name in ("Allow", "Content-Range") if name in error.headers}
+    message = error.text or error.reason
+    if error.status == 404:
+        message = f"there is nothing at {request.path}"
+    elif error.status == 405:
+        message = f"{request.method} is not possible here; {headers.get('Allow', '')} is"
+    return Refused(error.status, code, message, headers=headers)

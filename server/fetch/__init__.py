@@ -1,0 +1,1 @@
+"""Files by URL: fetched with care, kept for the next time."""

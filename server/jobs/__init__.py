@@ -1,0 +1,1 @@
+"""Work that was accepted: run, reported on, ended once."""

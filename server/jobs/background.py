@@ -1,0 +1,126 @@
+"""The work of a background job: make a template out of another one, showing its first frame early."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+
+from core.serving.engine_pool import EnginePool
+from core.templates.background import Background, Backgrounds
+from core.templates.scene import to_jpeg
+from core.types import Image
+from server.folder import ServerFolder
+from server.jobs.runner import Done, Report, alongside
+from server.jobs.steps import Shares, Steps
+from server.schemas.events import PreviewFrame
+from server.schemas.requests import BackgroundRequest, JobSpec
+from server.schemas.responses import Metrics
+from server.store.rows import JobRow, OutputRow
+
+PREVIEW = "preview.jpg"
+
+SHARES: Shares = {
+    "paint": ("paint", 0.0, 0.1),
+    "matte": ("matte", 0.1, 0.45),
+    "compose": ("compose", 0.55, 0.15),
+    "decode": ("prepare", 0.7, 0.1),
+    "faces": ("prepare", 0.7, 0.2),
+    "lipsync": ("prepare", 0.9, 0.1),
+    "enhance": ("prepare", 0.9, 0.1),
+}
+
+
+class BackgroundWork:
+    """Makes templates with new backgrounds in one library."""
+
+    def __init__(self, pool: EnginePool, backgrounds: Backgrounds, folder: ServerFolder) -> None:
+        self._pool = pool
+        self._backgrounds = backgrounds
+        self._folder = folder
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """What paints, and what cuts out where that does not depend on the template."""
+        spec = JobSpec.model_validate_json(job.request)
+        wanted = spec.background or BackgroundRequest()
+        kinds = {"paint": wanted.engine} if wanted.prompt is not None else {}
+        if wanted.matte != "auto":
+            kinds["matte"] = wanted.matte
+        return self._pool.choose_all(kinds)
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Make it. After a restart it is there already, whole, or not at all."""
+        spec, began = JobSpec.model_validate_json(job.request), time.perf_counter()
+        place = self._folder.job(job.id)
+        await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
+        first = _FirstFrame(job.id, place / PREVIEW, report)
+        steps = Steps(report, SHARES, first.tell)
+        making = self._backgrounds.make(
+            spec.base or "",
+            _background(spec, place),
+            spec.title,
+            identity_new=spec.template,
+            report=steps.note,
+            preview=first.show,
+        )
+        made = await alongside(making, steps.tell())
+        await steps.look(over=True)
+        if spec.upload:
+            await asyncio.to_thread((place / spec.upload).unlink, missing_ok=True)
+        outputs = await asyncio.to_thread(_outputs, place / PREVIEW, self._folder.root)
+        figures = Metrics(total_ms=round((time.perf_counter() - began) * 1000))
+        return Done(outputs, figures, made.engines)
+
+
+def _background(spec: JobSpec, place: Path) -> Background:
+    wanted = spec.background or BackgroundRequest()
+    return Background(
+        prompt=wanted.prompt,
+        picture=place / spec.upload if spec.upload else None,
+        paint=wanted.engine,
+        matte=wanted.matte,
+        fit=wanted.fit,
+        focus=(wanted.focus[0], wanted.focus[1]),
+        blur=wanted.blur,
+        tone=wanted.tone,
+        wander=wanted.pan,
+        negative=wanted.negative,
+        seed=wanted.seed,
+        steps=wanted.steps,
+        guidance=wanted.guidance,
+    )
+
+
+def _outputs(preview: Path, root: Path) -> list[OutputRow]:
+    """The preview, if there is one: what was there already is not shown first. Blocking."""
+    if not preview.is_file():
+        return []
+    data = preview.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return [OutputRow(PREVIEW, "image", "image/jpeg", len(data), digest, str(preview.relative_to(root)))]
+
+
+class _FirstFrame:
+    """Told once, as soon as it is known."""
+
+    def __init__(self, job_id: str, path: Path, report: Report) -> None:
+        self._job_id, self._path, self._report = job_id, path, report
+        self._still: Image | None = None
+
+    def show(self, still: Image) -> None:
+        """Called by the work once the first frame is known."""
+        self._still = still
+
+    async def tell(self) -> None:
+        """Put it where it can be seen, and say so."""
+        still, self._still = self._still, None
+        if still is not None:
+            await asyncio.to_thread(_write, self._path, still)
+            height, width = still.shape[:2]
+            url = f"/v1/jobs/{self._job_id}/{PREVIEW}"
+            await self._report.event("preview.frame", PreviewFrame(url=url, width=width, height=height))
+
+
+def _write(path: Path, still: Image) -> None:
+    draft = path.with_suffix(".part")
+    draft.write_bytes(to_jpeg(still))
+    draft.replace(path)

@@ -1,0 +1,87 @@
+"""The work of an enhancement job: faces made clearer into the growing clip; at the end the sound is put back.
+
+Knows the pipeline and the record; knows no HTTP.
+"""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from core.enhancement.video import LIMITS, UPSCALER, VIDEO_STAGES, Enhancement, enhance_video
+from core.errors import Error
+from core.media.foreign import splice
+from core.progress import Progress
+from core.serving.engine_pool import EnginePool
+from server.folder import ServerFolder
+from server.jobs.progress import LOOKED_AT, ClipSink, RenderProgress, describe_file, metrics
+from server.jobs.runner import Done, Report, alongside
+from server.metrics import Figures
+from server.schemas.requests import EnhancementRequest, JobSpec
+from server.store.rows import JobRow
+from server.store.store import Store
+from server.stream.media import Clips
+
+
+class EnhanceWork:
+    """Makes faces clearer with the engines of one studio."""
+
+    def __init__(
+        self, pool: EnginePool, store: Store, clips: Clips, folder: ServerFolder, figures: Figures, face: str
+    ) -> None:
+        """face: the engine that finds faces."""
+        self._pool = pool
+        self._store = store
+        self._clips = clips
+        self._folder = folder
+        self._figures = figures
+        self._face = face
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """The engines that will be used, by kind; without those that cannot run, which the job then says."""
+        wanted = _wanted(job)
+        background = {"upscale": UPSCALER} if wanted.background else {}
+        return self._pool.choose_all({"enhance": wanted.engine, "face": self._face} | background)
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Make the job's `video.mp4` of what was uploaded."""
+        folder = self._folder.job(job.id)
+        spec = JobSpec.model_validate_json(job.request)
+        source, progress = folder / (spec.upload or ""), Progress()
+        clip, runs = await self._clips.begin(job.id), await self._store.recent_runs(LOOKED_AT)
+        growing = ClipSink(clip, report, progress, runs, self.engines(job))
+        background = _wanted(job).background
+        teller = RenderProgress(
+            report, progress, [s for s in VIDEO_STAGES if background or s != "background"]
+        )
+        async with self._figures.running(job.id, progress):
+            enhancing = enhance_video(self._request(job, source), self._pool, growing.take, progress)
+            try:
+                await alongside(enhancing, teller.tick())
+            except Exception:
+                with suppress(Error):  # the record may be what failed
+                    await teller.tell()
+                raise
+        await teller.tell()
+        await clip.flush()
+        video = folder / "video.mp4"
+        await splice(folder / "stream.mp4", source, video, LIMITS)
+        output = await asyncio.to_thread(describe_file, self._folder, video, "video", "video/mp4")
+        return Done([output], metrics(progress))
+
+    def _request(self, job: JobRow, source: Path) -> Enhancement:
+        wanted = _wanted(job)
+        return Enhancement(
+            source,
+            wanted.engine,
+            self._face,
+            wanted.upscale,
+            wanted.fidelity,
+            wanted.every,
+            wanted.background,
+        )
+
+
+def _wanted(job: JobRow) -> EnhancementRequest:
+    wanted = JobSpec.model_validate_json(job.request).enhancement
+    assert wanted is not None  # noqa: S101  # it is an enhancement job
+    return wanted

@@ -1,0 +1,386 @@
+"""Run accepted jobs: a few at once, in the order they came, each to exactly one end.
+
+Knows no kind of work: a `Work` is given for each. A job ends when its work returns, raises, is cancelled, or
+does nothing for STALL_S; when the server stops first, it goes back in line for the next start.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from core.errors import BadInput, Error, StageError, StorageFull
+from server.folder import ServerFolder
+from server.schemas.describe import describe_output
+from server.schemas.events import Cancelled, Completed, Failed, Progress, StageFailed, Started
+from server.schemas.requests import Model
+from server.schemas.responses import JobError, Metrics
+from server.store.rows import JobRow, OutputRow
+from server.store.store import JobOver, Store
+from server.stream.hub import Hub
+from server.stream.media import STOPPED, Clips
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STALL_S = 300.0
+"""Seconds without any progress after which a job is given up; loading a large model takes some of them."""
+
+CANCELLED = "cancelled"
+STALLED = "stalled"
+
+UNWIND_S = 30.0
+"""Seconds a cancelled job has to let go of what it holds, before its end is recorded regardless."""
+
+RETRY_S = 3.0
+"""Seconds until another attempt to record how a job ended."""
+
+SWEEP_S = 60.0
+"""Seconds between two looks at what is too old or too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What finished work has to show: files in the job's folder, and figures.
+
+    engines: by kind, those that could not be told when it began.
+    """
+
+    outputs: Sequence[OutputRow]
+    metrics: Metrics | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+
+class Report:
+    """How work tells what it does: events to the job's log. Raises JobOver if the job has ended meanwhile.
+
+    stage: the furthest that has begun; produced_s: seconds of video made. Both are told of a job cut short.
+    """
+
+    def __init__(self, store: Store, job_id: str) -> None:
+        self.stage: str | None = None
+        self.produced_s = 0.0
+        self.alive = time.monotonic()
+        self._store = store
+        self._job_id = job_id
+
+    async def event(self, type: str, data: Model) -> None:
+        """Add an event to the log; it is committed, and on its way to watchers, on return."""
+        self.alive = time.monotonic()
+        await self._store.append(self._job_id, type, data.model_dump_json(exclude_none=True))
+
+    async def progress(self, data: Progress, reached: int) -> None:
+        """Tell how far everything is. reached: frames made, or whatever else grows."""
+        self.alive = time.monotonic()
+        await self._store.progress(self._job_id, data.model_dump_json(), reached)
+
+
+class Work(Protocol):
+    """A kind of job."""
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """Which engines will do the work; empty if that cannot be said."""
+        ...
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Do all of it. May be cancelled at any time; after a restart it is called again for the same job."""
+        ...
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job under way. reason: why it is to be cut short. settled: its end is on record."""
+
+    work: "asyncio.Task[Done]"
+    report: Report
+    reason: str = ""
+    halted: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def halt(self, reason: str) -> None:
+        """Cut it short; the first reason counts."""
+        self.reason = self.reason or reason
+        self.halted.set()
+
+
+class Runner:
+    """At most `slots` jobs at once. `start`, then `stop` once."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        clips: Clips,
+        folder: ServerFolder,
+        works: Mapping[str, Work],
+        *,
+        slots: int,
+        keep_s: float,
+        keep_bytes: int,
+        publish: Callable[[str], None] | None = None,
+        tidy: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
+
+        tidy: awaited now and then; removes what else is too old.
+        """
+        self._store = store
+        self._hub = hub
+        self._clips = clips
+        self._folder = folder
+        self._works = works
+        self._slots = asyncio.Semaphore(slots)
+        self._keep_s = keep_s
+        self._keep_bytes = keep_bytes
+        self._publish = publish
+        self._tidy = tidy
+        self._running: dict[str, _Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
+        self._passing = asyncio.Lock()
+        self._taking: asyncio.Task[None]
+        self._sweeping: asyncio.Task[None]
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Recover what an earlier server left, then begin."""
+        for job_id in await self._store.recover():
+            log.error("job %s is given up: every start of it ended the server", job_id)
+        await asyncio.to_thread(self._folder.clear_orphans, await self._store.ids())
+        self._store.ballast.fill()
+        self._taking = asyncio.create_task(self._take())
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    def nudge(self) -> None:
+        """There is a new job."""
+        self._news.set()
+
+    async def cancel(self, job_id: str) -> JobRow:
+        """End a job now; the job as it then is. One that has ended stays as it is. Raises UnknownJob."""
+        async with self._passing:
+            waiting = await self._store.cancel_waiting(job_id, Cancelled().model_dump_json())
+            running = self._running.get(job_id)
+        if waiting:
+            await self._clips.end(job_id, "cancelled")
+            await asyncio.to_thread(self._folder.clear, job_id)
+        elif running is not None:
+            running.halt(CANCELLED)
+            await running.settled.wait()
+        return await self._store.get(job_id)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended, and its files. Raises JobRunning, UnknownJob."""
+        await self._store.delete(job_id)
+        await self._forget([job_id])
+
+    async def stop(self) -> None:
+        """Put running jobs back in line and end."""
+        self._stopping.set()
+        self.nudge()
+        for running in self._running.values():
+            running.halt(STOPPED)
+        self._sweeping.cancel()
+        await asyncio.gather(self._taking, self._sweeping, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
+
+    async def _take(self) -> None:
+        """Start jobs as there are jobs and slots."""
+        while not self._stopping.is_set():
+            await self._slots.acquire()
+            try:
+                job = await self._next()
+            except (Error, sqlite3.Error):
+                log.exception("could not look for the next job; trying again in %d s", RETRY_S)
+                await asyncio.sleep(RETRY_S)
+                job = None
+            if job is None:
+                self._slots.release()
+                continue
+            running = self._running[job.id]
+            if self._stopping.is_set():
+                running.halt(STOPPED)
+            task = asyncio.create_task(self._attend(job, running), name=f"job {job.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _next(self) -> JobRow | None:
+        """Wait for a job and start its work; None if the server stops first."""
+        while not self._stopping.is_set():
+            self._news.clear()
+            async with self._passing:
+                job = await self._store.claim(self._began)
+                if job is not None:
+                    report = Report(self._store, job.id)
+                    work = asyncio.create_task(self._work(job, report))
+                    self._running[job.id] = _Running(work, report)
+                    return job
+            await self._news.wait()
+        return None
+
+    async def _work(self, job: JobRow, report: Report) -> Done:
+        return await self._works[job.object].run(job, report)
+
+    def _began(self, job: JobRow, attempt: int) -> str:
+        try:
+            engines = self._works[job.object].engines(job)
+        except (
+            Exception
+        ):  # the job's own trouble, which its work will meet: the next job must not wait for ever
+            log.exception("the engines of job %s cannot be told", job.id)
+            engines = {}
+        return Started(attempt=attempt, engines=engines).model_dump_json()
+
+    async def _attend(self, job: JobRow, running: _Running) -> None:
+        """See one job to its end, and that on record, however long that takes."""
+        try:
+            await _wait(running)
+            while True:
+                try:
+                    return await self._settle(job, running)
+                except Exception:
+                    log.exception("the end of job %s could not be recorded", job.id)
+                if self._stopping.is_set():
+                    return  # the next start of the server will find it in progress
+                await asyncio.sleep(RETRY_S)
+        finally:
+            del self._running[job.id]
+            running.settled.set()
+            self._slots.release()
+
+    async def _settle(self, job: JobRow, running: _Running) -> None:
+        """Record how it ended, then say so to viewers, then tidy up."""
+        work, report = running.work, running.report
+        over = work.done() and not work.cancelled()
+        if over and (error := work.exception()) is not None:
+            await self._fail(job, report, error)
+        elif over:
+            await self._complete(job, work.result())
+        elif running.reason == CANCELLED:
+            end = Cancelled(at_stage=report.stage, produced_s=round(report.produced_s, 3))
+            await self._end(job, "cancelled", end)
+        elif running.reason == STOPPED:
+            await self._store.requeue(job.id, STOPPED)
+            await self._clips.end(job.id, STOPPED)
+        elif running.reason == STALLED:
+            await self._fail(job, report, Stalled(f"nothing happened for {STALL_S:.0f} s"))
+        else:
+            await self._fail(job, report, RuntimeError("the work was cancelled, but not by us"))
+
+    async def _complete(self, job: JobRow, done: Done) -> None:
+        outputs = [describe_output(job.id, output) for output in done.outputs]
+        size = await asyncio.to_thread(self._folder.size, job.id)
+        publish = self._publish if outputs else None
+        completed = Completed(
+            outputs=outputs,
+            metrics=done.metrics,
+            engines=dict(done.engines),
+            publishing=publish is not None,
+        )
+        with suppress(JobOver):
+            await self._store.finish(
+                job.id,
+                "completed",
+                completed.model_dump_json(),
+                metrics=done.metrics.model_dump_json() if done.metrics else None,
+                outputs=done.outputs,
+                engines=done.engines,
+                size=size,
+                publish=publish is not None,
+            )
+            if publish is not None:
+                publish(job.id)
+        await self._clips.end(job.id, "completed")
+
+    async def _fail(self, job: JobRow, report: Report, error: BaseException) -> None:
+        why = explain(error, report.stage)
+        if why.code == "internal":
+            log.error("job %s failed", job.id, exc_info=error)
+        if why.stage is not None:
+            with suppress(Error, sqlite3.Error):
+                await report.event("stage.failed", StageFailed(stage=why.stage, error=why))
+        await self._end(job, "failed", Failed(error=why), error=why.model_dump_json())
+
+    async def _end(self, job: JobRow, status: str, end: Model, error: str | None = None) -> None:
+        # First what was made so far goes: on a full disk its room is wanted.
+        await asyncio.to_thread(self._folder.clear, job.id)
+        with suppress(JobOver):
+            await self._store.finish(job.id, status, end.model_dump_json(), error=error)
+        await self._clips.end(job.id, status)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                await self._forget(await self._store.expire(self._keep_s, self._keep_bytes))
+                await asyncio.to_thread(self._store.ballast.fill)
+                if self._tidy is not None:
+                    await self._tidy()
+            except (Error, OSError, sqlite3.Error):
+                log.exception("could not tidy up; trying again in %d s", SWEEP_S)
+
+    async def _forget(self, job_ids: Sequence[str]) -> None:
+        for job_id in job_ids:
+            self._hub.forget(job_id)
+            await asyncio.to_thread(self._folder.clear, job_id)
+
+
+async def _wait(running: _Running) -> None:
+    """Wait until the work is done, or cut short and unwound."""
+    work, report = running.work, running.report
+    halted = asyncio.create_task(running.halted.wait())
+    while not work.done() and not halted.done():
+        patience = max(0.01, report.alive + STALL_S - time.monotonic())
+        await asyncio.wait([work, halted], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if time.monotonic() - report.alive >= STALL_S:
+            running.halt(STALLED)
+    halted.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.wait([work], timeout=UNWIND_S)
+
+
+async def alongside(work: Coroutine[Any, Any, T], telling: Coroutine[Any, Any, None]) -> T:
+    """The result of `work`, while `telling` runs; `telling` is ended with it, and ends it only by failing."""
+    doing, told = asyncio.ensure_future(work), asyncio.ensure_future(telling)
+    try:
+        await asyncio.wait([doing, told], return_when=asyncio.FIRST_COMPLETED)
+        if told.done() and not doing.done():
+            told.result()
+        return await doing
+    finally:
+        doing.cancel()
+        told.cancel()
+        await asyncio.gather(doing, told, return_exceptions=True)
+
+
+class Stalled(Error):
+    """A job did nothing for too long."""
+
+
+def explain(error: BaseException, stage: str | None) -> JobError:
+    """What to tell people of a failure; only what was raised for them to read."""
+    if isinstance(error, StageError):
+        return explain(error.cause, error.stage)
+    match error:
+        case BadInput(code=code, message=message, param=param):
+            return JobError(code=code, message=message, param=param, stage=stage)
+        case StorageFull():
+            return JobError(code="storage_full", message=str(error), stage=stage, retryable=True)
+        case Stalled():
+            return JobError(code=STALLED, message=str(error), stage=stage, retryable=True)
+        case MemoryError():
+            return JobError(
+                code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
+            )
+        case Error():
+            return JobError(code="failed", message=str(error), stage=stage, retryable=True)
+    kind = type(error).__name__
+    return JobError(
+        code="internal", message=f"{kind}; the server's log has more", stage=stage, retryable=True
+    )

@@ -1,0 +1,104 @@
+"""The work of a template job: take an uploaded video or picture into the library and prepare it; or prepare
+one that is there for other engines, another rate or another size; or make one of twice the size of it.
+"""
+
+import asyncio
+import time
+from typing import Literal
+
+from core.errors import blaming
+from core.serving.engine_pool import EnginePool
+from core.templates.enlarge import enlarge
+from core.templates.library import Templates
+from server.folder import ServerFolder
+from server.jobs.runner import Done, Report, alongside
+from server.jobs.steps import Shares, Steps
+from server.schemas.requests import EnlargeRequest, JobSpec, PrepareRequest, VideoOptions, size_of
+from server.schemas.responses import Metrics
+from server.store.rows import JobRow
+
+SHARES: Shares = {
+    "decode": ("prepare", 0.0, 0.4),
+    "faces": ("prepare", 0.0, 0.8),
+    "lipsync": ("prepare", 0.8, 0.2),
+    "enhance": ("prepare", 0.8, 0.2),
+}
+
+ENLARGING: Shares = {
+    "enlarge": ("enlarge", 0.0, 0.9),
+    "decode": ("prepare", 0.9, 0.04),
+    "faces": ("prepare", 0.9, 0.08),
+    "lipsync": ("prepare", 0.98, 0.02),
+    "enhance": ("prepare", 0.98, 0.02),
+}
+
+
+class TemplateWork:
+    """Adds templates to one library, and prepares them."""
+
+    def __init__(self, pool: EnginePool, templates: Templates, folder: ServerFolder) -> None:
+        self._pool = pool
+        self._templates = templates
+        self._folder = folder
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """What enlarges, or what a template is prepared for; a new one, for the server's choice."""
+        spec = JobSpec.model_validate_json(job.request)
+        wanted: dict[str, str] = {}
+        if spec.enlarge is not None:
+            wanted["upscale"] = spec.enlarge.engine
+        elif spec.prepare is not None:
+            options = spec.prepare.options
+            wanted = {kind: getattr(options.engines, kind) for kind in prepared_for(options)}
+        return self._pool.choose_all(wanted)
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Prepare. After a restart it is there already, whole, or not at all."""
+        spec = JobSpec.model_validate_json(job.request)
+        began = time.perf_counter()
+        steps = Steps(report, SHARES if spec.enlarge is None else ENLARGING)
+        report.stage = "prepare" if spec.enlarge is None else "enlarge"
+        steps.note("decode" if spec.enlarge is None else "enlarge", 0, None)
+        await alongside(self._work(job, spec, steps), steps.tell())
+        await steps.look(over=True)
+        if spec.upload:  # the library has a copy
+            await asyncio.to_thread((self._folder.job(job.id) / spec.upload).unlink)
+        return Done([], Metrics(total_ms=round((time.perf_counter() - began) * 1000)))
+
+    async def _work(self, job: JobRow, spec: JobSpec, steps: Steps) -> None:
+        if spec.enlarge is not None:
+            await self._enlarge(spec, spec.enlarge, steps)
+        elif spec.prepare is not None:
+            await self._open(spec, spec.prepare, steps)
+        else:
+            await self._add(job, spec, steps)
+
+    async def _enlarge(self, spec: JobSpec, wanted: EnlargeRequest, steps: Steps) -> None:
+        await enlarge(
+            spec.base or "",
+            self._pool,
+            self._templates,
+            wanted=wanted.engine,
+            name=wanted.name,
+            report=steps.note,
+        )
+
+    async def _add(self, job: JobRow, spec: JobSpec, steps: Steps) -> None:
+        source = self._folder.job(job.id) / (spec.upload or "")
+        with blaming("file"):
+            await self._templates.add(source, spec.title, steps.note, face=spec.face)
+
+    async def _open(self, spec: JobSpec, wanted: PrepareRequest, steps: Steps) -> None:
+        options = wanted.options
+        engines = {
+            kind: await self._pool.engine(kind, getattr(options.engines, kind))
+            for kind in prepared_for(options)
+        }
+        await self._templates.open(
+            spec.template or "", fps=options.fps, size=size_of(options.size), report=steps.note, **engines
+        )
+
+
+def prepared_for(options: VideoOptions) -> tuple[Literal["lipsync", "enhance"], ...]:
+    """The kinds of engines that learn a template before videos with these options."""
+    return ("lipsync", "enhance") if options.enhance else ("lipsync",)

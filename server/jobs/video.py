@@ -1,0 +1,218 @@
+"""The work of a video job: render into the growing clip, tell how it goes, keep the files.
+
+Knows the pipeline and the record; knows no HTTP.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.captions.cues import srt, vtt
+from core.errors import Error, blaming
+from core.faces.choice import AUTO
+from core.media.recording import remux
+from core.progress import Progress
+from core.protocols import Style
+from core.render import STAGES, Item, Request, Segment, Sink, render
+from core.runtime.pipeline import Meter
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
+from core.types import Cue, Fragment
+from server.folder import ServerFolder
+from server.jobs.copies import deposit
+from server.jobs.progress import LOOKED_AT, ClipSink, RenderProgress, describe_file, metrics
+from server.jobs.runner import Done, Report, alongside
+from server.metrics import Figures
+from server.schemas.events import (
+    AudioSegment,
+    SubtitleCue,
+)
+from server.schemas.requests import JobSpec, LipsyncRequest, VideoRequest, size_of
+from server.settings import ServerSettings
+from server.store.rows import JobRow, OutputRow, Run
+from server.store.store import Store
+from server.stream.media import Clip, Clips
+
+BY_URL = "url_"
+"""How the ids of templates begin that came by URL."""
+
+KEPT_BY_URL = 16
+"""Templates that came by URL and are kept prepared; the one not used for longest goes first."""
+
+
+class VideoWork:
+    """Makes videos with the engines of one studio."""
+
+    def __init__(
+        self,
+        pool: EnginePool,
+        templates: Templates,
+        store: Store,
+        clips: Clips,
+        folder: ServerFolder,
+        figures: Figures,
+        settings: ServerSettings,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._templates = templates
+        self._store = store
+        self._clips = clips
+        self._folder = folder
+        self._figures = figures
+
+    def engines(self, job: JobRow) -> dict[str, str]:
+        """The engines that will be used, by kind; without those that cannot run, which the job then says."""
+        request = _request(job, self._folder.job(job.id))
+        wanted = {"speech": request.speech, "lipsync": request.lipsync, "enhance": request.enhancer}
+        if request.text is None:
+            del wanted["speech"]
+        if not request.enhance:
+            del wanted["enhance"]
+        return self._pool.choose_all(wanted, request.voice)
+
+    async def run(self, job: JobRow, report: Report) -> Done:
+        """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
+        folder = self._folder.job(job.id)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        request, progress = _request(job, folder), Progress()
+        clip = await self._clips.begin(job.id)
+        runs = await self._store.recent_runs(LOOKED_AT)
+        making = _Making(clip, report, progress, runs, self.engines(job))
+        teller = RenderProgress(report, progress, STAGES)
+        async with self._figures.running(job.id, progress):
+            rendering = self._render(job, request, making.take, progress)
+            try:
+                await alongside(rendering, teller.tick())
+            except Exception:
+                with suppress(Error):  # the record may be what failed
+                    await teller.tell()
+                raise
+        await teller.tell()
+        await clip.flush()
+        left = threading.Event()
+        try:
+            keep = _Keep(self._folder, job.id, JobSpec.model_validate_json(job.request), left)
+            outputs = await asyncio.to_thread(keep.write, making.cues, progress.rate)
+            if keep.spec.service:
+                await asyncio.to_thread(deposit, self._settings, folder, job.id)
+        finally:
+            left.set()  # a copy that nobody waits for any more gives up
+        return Done(outputs, metrics(progress))
+
+    async def _render(self, job: JobRow, request: Request, sink: Sink, progress: Progress) -> None:
+        """Prepare the template, if that is not done yet, and render."""
+        spec = JobSpec.model_validate_json(job.request)
+        if spec.template_file is not None:
+            meter = progress.meters["prepare"] = Meter("prepare", "running", started=time.perf_counter())
+
+            def report(_step: str, done: int, _total: int | None) -> None:
+                meter.done = done
+
+            source = self._folder.job(job.id) / spec.template_file
+            name = spec.template_name or source.name
+            with blaming("video_url" if spec.service else "template_url"):
+                await self._templates.keep(
+                    source, request.template, name, report, sha256=spec.template_sha256
+                )
+            if spec.template_sha256 is not None:  # it came with the job, and has done its work
+                await asyncio.to_thread(source.unlink, missing_ok=True)
+                await self._templates.trim(BY_URL, KEPT_BY_URL)
+        await render(request, self._pool, self._templates, sink, progress)
+
+
+class _Making:
+    """What comes out of the pipeline, put where it belongs."""
+
+    def __init__(
+        self,
+        clip: Clip,
+        report: Report,
+        progress: Progress,
+        runs: Sequence[Run],
+        engines: Mapping[str, str],
+    ) -> None:
+        self.cues: list[Cue] = []
+        self._growing = ClipSink(clip, report, progress, runs, engines)
+        self._report = report
+        self._progress = progress
+
+    async def take(self, item: Item) -> None:
+        """The pipeline's sink."""
+        match item:
+            case Fragment():
+                await self._growing.take(item)
+            case Cue():
+                self.cues.append(item)
+                start, end = self._seconds(item.start), self._seconds(item.stop)
+                cue = SubtitleCue(index=item.index, start_s=start, end_s=end, text=item.text)
+                await self._report.event("subtitle.cue", cue)
+            case Segment():
+                start, end = self._seconds(item.start), self._seconds(item.stop)
+                said = AudioSegment(
+                    index=item.sentence.index, text=item.sentence.text[:1000], start_s=start, end_s=end
+                )
+                await self._report.event("audio.segment", said)
+
+    def _seconds(self, samples: int) -> float:
+        return round(samples / self._progress.rate, 3)
+
+
+def _request(job: JobRow, folder: Path) -> Request:
+    spec = JobSpec.model_validate_json(job.request)
+    video = spec.video
+    assert video is not None  # noqa: S101  # it is a video job
+    options = video.options
+    said = video if isinstance(video, VideoRequest) else VideoRequest()  # else a recording is
+    return Request(
+        template=spec.template or "",
+        text=said.text,
+        audio=folder / spec.upload if spec.upload else None,
+        video=folder / spec.scene if spec.scene else None,
+        face=video.face if isinstance(video, LipsyncRequest) else AUTO,
+        language=said.language,
+        voice=said.voice,
+        style=Style(options.speed, options.pitch, options.seed),
+        fps=options.fps,
+        size=size_of(options.size),
+        enhance=options.enhance,
+        burn_subtitles=options.burn_subtitles,
+        fidelity=options.fidelity,
+        every=options.every,
+        speech=options.engines.speech,
+        lipsync=options.engines.lipsync,
+        enhancer=options.engines.enhance,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keep:
+    """Writes the files of a job that has been rendered. left: set when nobody waits for that any more."""
+
+    folder: ServerFolder
+    job_id: str
+    spec: JobSpec
+    left: threading.Event
+
+    def write(self, cues: Sequence[Cue], rate: int) -> list[OutputRow]:
+        """Each is whole and on the disk before anyone is told of it. Blocking."""
+        place = self.folder.job(self.job_id)
+        stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
+        track = cues if self.spec.video and self.spec.video.options.subtitle_track else ()
+        remux(stream, video, self.left.is_set, cues=track, rate=rate)
+        outputs = [describe_file(self.folder, video, "video", "video/mp4")]
+        if self.spec.service:
+            remux(stream, speech, self.left.is_set, kinds=("audio",))
+            outputs.append(describe_file(self.folder, speech, "audio", "audio/mp4"))
+        if cues:
+            for name, text, kind in (
+                ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
+                ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
+            ):
+                (place / name).write_text(text, encoding="utf-8")
+                outputs.append(describe_file(self.folder, place / name, "subtitles", kind))
+        return outputs

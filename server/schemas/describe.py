@@ -1,0 +1,91 @@
+"""Turn rows of the record into what the API shows."""
+
+from collections.abc import Callable
+
+from server.schemas.events import Progress, Started
+from server.schemas.requests import JobSpec
+from server.schemas.responses import Job, JobError, Metrics, Output, Publication, StageProgress
+from server.store.rows import Event, JobRow, OutputRow, PublicationRow
+
+Published = Callable[[str, str, OutputRow], str | None]
+"""The address of a published file, by the storage's name and the job's id; None if that is not ours now."""
+
+
+def describe(row: JobRow, *, full: bool = True, published: Published | None = None) -> Job:
+    """The job as the API shows it. full: with the request it came from. published: knows files' addresses."""
+    spec = JobSpec.model_validate_json(row.request)
+    progress = Progress.model_validate_json(row.progress) if row.progress else None
+    done = row.status == "completed"
+    return Job(
+        id=row.id,
+        object=row.object,  # type: ignore[arg-type]  # written by us, checked by the model
+        status=row.status,  # type: ignore[arg-type]
+        title=spec.title,
+        template=spec.template,
+        created_at=round(row.created, 3),
+        started_at=row.started and round(row.started, 3),
+        finished_at=row.finished and round(row.finished, 3),
+        attempt=row.attempt,
+        progress=1.0 if done else progress.overall if progress else 0.0,
+        stages=_stages(row, progress),
+        engines=Started.model_validate_json(row.began).engines if row.began else {},
+        outputs=describe_outputs(row, published),
+        error=JobError.model_validate_json(row.error) if row.error else None,
+        metrics=Metrics.model_validate_json(row.metrics) if row.metrics else None,
+        publication=_publication(row.publication) if row.publication else None,
+        last_seq=row.last_seq,
+        request=(spec.video or spec.enhancement) if full else None,
+    )
+
+
+def describe_outputs(
+    row: JobRow, published: Published | None = None, place: str | None = None
+) -> list[Output]:
+    """The job's files, at their published addresses if they have any. place: overrules the record's."""
+    if place is None and row.publication is not None and row.publication.state == "published":
+        place = row.publication.place
+    outputs = []
+    for output in row.outputs:
+        url = published(place, row.id, output) if published is not None and place is not None else None
+        outputs.append(describe_output(row.id, output, url))
+    return outputs
+
+
+def _publication(row: PublicationRow) -> Publication:
+    error = JobError.model_validate_json(row.error) if row.error else None
+    return Publication(state=row.state, attempts=row.attempts, error=error)  # type: ignore[arg-type]  # ours
+
+
+def _stages(row: JobRow, progress: Progress | None) -> dict[str, StageProgress]:
+    """The stages; the upload is one too, for a job that has it."""
+    stages = dict(progress.stages) if progress else {}
+    if row.publication is not None:
+        total = stages["encode"].total if "encode" in stages else None
+        published = row.publication.state == "published"
+        states = {"uploading": "running", "published": "finished", "failed": "error"}
+        stages["upload"] = StageProgress(
+            state=states[row.publication.state],  # type: ignore[arg-type]  # a StageState each
+            done=(total or 0) if published else 0,
+            total=total,
+        )
+    return stages
+
+
+def describe_output(job_id: str, row: OutputRow, url: str | None = None) -> Output:
+    """The file as the API shows it; url: another address than this server's own."""
+    return Output(
+        name=row.name,
+        kind=row.kind,  # type: ignore[arg-type]
+        type=row.type,
+        url=url or f"/v1/jobs/{job_id}/outputs/{row.name}",
+        bytes=row.bytes,
+        sha256=row.sha256,
+    )
+
+
+def envelope(event: Event) -> str:
+    """The event as it goes to clients; its data are not read on the way."""
+    return (
+        f'{{"type":"{event.type}","seq":{event.seq},"ts":{event.ts:.3f},'
+        f'"job_id":"{event.job_id}","data":{event.data}}}'
+    )

@@ -1,0 +1,294 @@
+"""The shapes of the API: what may be asked.
+
+Answers and events have modules of their own (`server.schemas.responses`, `server.schemas.events`). Requests
+are read strictly: no conversions, no unknown keys, no NUL. Models are built on first use, so importing this
+is cheap.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from core.protocols import FIDELITY
+
+Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+Kind = Literal["video", "template", "background", "enhancement"]
+
+StageName = Literal["prepare", "tts", "lipsync", "enhance", "encode", "upload"]
+StageState = Literal["pending", "running", "finished", "error", "skipped", "cancelled"]
+
+TEXT_LIMIT = 100_000
+"""Characters of text in one request, at most: hours of speech. The setting `text_limit` may be lower."""
+
+
+PROMPT_LIMIT = 1000
+"""Characters of a prompt, at most."""
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("has a NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Name = Annotated[Text, Field(min_length=1, max_length=128)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A name the server lets be used in paths and addresses."""
+
+
+class Model(BaseModel):
+    """Whatever crosses the wire."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Engines(Model):
+    """Which engine does each stage's work; `auto` takes the best that can run."""
+
+    speech: Name = "auto"
+    lipsync: Name = "auto"
+    enhance: Name = "auto"
+
+
+_SIZE = r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$"
+
+
+def _even_sides(size: str) -> str:
+    if not re.fullmatch(_SIZE, size) or not all(
+        64 <= int(side) <= 4096 and int(side) % 2 == 0 for side in size.split("x")
+    ):
+        raise ValueError("is like 1280x720; width and height are even, 64 to 4096")
+    return size
+
+
+Size = Annotated[
+    str,
+    Field(description="like 1280x720; sides even, 64 to 4096", json_schema_extra={"pattern": _SIZE}),
+    AfterValidator(_even_sides),
+]
+
+
+def size_of(size: str | None) -> tuple[int, int] | None:
+    """Width and height of a checked `Size`."""
+    width, _, height = (size or "").partition("x")
+    return (int(width), int(height)) if size else None
+
+
+Url = Annotated[
+    Text, Field(min_length=1, max_length=2048, description="http or https; the server fetches it")
+]
+
+
+Every = Annotated[
+    int,
+    Field(ge=1, le=8, description="one face in so many is enhanced; what changed in it is carried on"),
+]
+
+
+class VideoOptions(Model):
+    """How to make a video. What is absent is the template's own."""
+
+    fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
+    size: Size | None = None
+    enhance: Annotated[bool, Field(description="make the redrawn face clearer")] = True
+    fidelity: Annotated[
+        float,
+        Field(ge=0, le=1, allow_inf_nan=False, description="of the clearer face: 0 clearest, 1 most alike"),
+    ] = FIDELITY
+    every: Every = 1
+    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
+        1.0
+    )
+    pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
+    burn_subtitles: Annotated[bool, Field(description="draw the captions into the picture")] = False
+    subtitle_track: Annotated[bool, Field(description="captions as a track that players can show")] = False
+    engines: Engines = Engines()
+
+
+Language = Annotated[
+    Literal["auto", "zh", "en", "yue", "ja", "ko"], Field(description="what the text is written in")
+]
+
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; write what is to be said")
+    return text
+
+
+class VideoRequest(Model):
+    """A video of `template` saying `text`; without one it speaks a recording: sent, or at `audio_url`."""
+
+    text: (
+        Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT), AfterValidator(_says_something)] | None
+    ) = None
+    audio_url: Url | None = None
+    template: Slug = "sample"
+    template_url: Annotated[
+        Url | None, Field(description="a video or picture to use in its place; prepared when it is new")
+    ] = None
+    voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
+    language: Language = "auto"
+    options: VideoOptions = VideoOptions()
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+
+
+def _known_choice(choice: str) -> str:
+    from core.faces.choice import check_choice  # not before: it brings OpenCV
+
+    return check_choice(choice)
+
+
+FaceChoice = Annotated[
+    str,
+    Field(
+        description="whose face, if several people are seen; a number is one of /v1/templates/faces",
+        json_schema_extra={"pattern": "^(auto|largest|central|[1-9][0-9]?)$"},
+    ),
+    AfterValidator(_known_choice),
+]
+
+
+class TemplateRequest(Model):
+    """A new template, from the video or picture at `url`; without a name it has the file's."""
+
+    url: Url
+    name: Annotated[Text, Field(max_length=100)] = ""
+    face: FaceChoice = "auto"
+
+
+class LipsyncRequest(Model):
+    """A video of `template`, or of a video used once, speaking a recording; both sent, or at URLs.
+
+    face: whose, in a video used once. Those options that are the voice's mean nothing here.
+    """
+
+    audio_url: Url | None = None
+    video_url: Url | None = None
+    template: Annotated[Slug | None, Field(description="without one, and without a video: the sample")] = None
+    face: FaceChoice = "auto"
+    options: VideoOptions = VideoOptions()
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+
+
+class PrepareRequest(Model):
+    """What the first video with these options would wait for; those of the voice mean nothing here."""
+
+    options: VideoOptions = VideoOptions()
+
+
+TemplateName = Annotated[Text, Field(min_length=1, max_length=100)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class BackgroundRequest(Model):
+    """What is to be behind a template's person: `prompt`, a picture at `url`, or the uploaded `image`."""
+
+    prompt: Annotated[Text, Field(max_length=PROMPT_LIMIT, description="for the painter")] | None = None
+    url: Annotated[Text, Field(min_length=1, max_length=4096, description="of a picture")] | None = None
+    name: Annotated[TemplateName, Field(description="of the new template")] | None = None
+    engine: Annotated[Name, Field(description="what paints, from /v1/engines")] = "auto"
+    matte: Annotated[Name, Field(description="what cuts the person out, from /v1/engines")] = "auto"
+    fit: Literal["cover", "contain", "stretch"] = "cover"
+    focus: Annotated[
+        list[Share], Field(min_length=2, max_length=2, description="x and y of what `cover` keeps in view")
+    ] = [0.5, 0.5]
+    blur: Annotated[Share, Field(description="how far out of focus")] = 0.0
+    tone: Annotated[bool, Field(description="bring its light nearer to the person's")] = True
+    pan: Annotated[bool, Field(description="let the view wander slowly")] = False
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    negative: Annotated[Text, Field(max_length=PROMPT_LIMIT, description="what shall not be seen")] = ""
+    steps: Annotated[int, Field(ge=1, le=150)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _says_what(self) -> "BackgroundRequest":
+        if self.prompt is not None and self.url is not None:
+            raise ValueError("give either a prompt or a picture")
+        if self.prompt is not None and not self.prompt.strip():
+            raise ValueError("prompt is blank; say what should be behind the person")
+        return self
+
+
+class EnlargeRequest(Model):
+    """A template of twice the size; asking for the same again gives the one that is there."""
+
+    name: Annotated[TemplateName, Field(description="of the new template")] | None = None
+    engine: Annotated[Name, Field(description="what enlarges, from /v1/engines")] = "auto"
+
+
+class EnhancementRequest(Model):
+    """A video, sent or at `video_url`, with its faces made clearer."""
+
+    video_url: Url | None = None
+    engine: Annotated[Name, Field(description="a clarity engine from /v1/engines")] = "auto"
+    fidelity: Annotated[
+        float, Field(ge=0, le=1, allow_inf_nan=False, description="0 the clearest faces, 1 the most alike")
+    ] = FIDELITY
+    every: Every = 1
+    upscale: Annotated[int, Field(ge=1, le=2, description="2: a picture twice as large")] = 1
+    background: Annotated[
+        bool, Field(description="what is around the faces clearer, too, by Real-ESRGAN; wants a GPU")
+    ] = False
+    stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+
+
+class SpeechRequest(Model):
+    """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
+
+    input: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)]
+    model: Annotated[Name, Field(description="a speech engine from /v1/engines")] = "auto"
+    voice: Name | None = None
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)] = 1.0
+    language: Language = "auto"
+
+
+class NewVoice(Model):
+    """The texts of a form that clones a voice; its recordings are the parts `audio` and `aux`."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=64, description="letters, digits, - and _")]
+    text: Annotated[Text, Field(max_length=500, description="what `audio` says; without it less like it")] = (
+        ""
+    )
+    language: Annotated[
+        Literal["zh", "en", "yue", "ja", "ko"], Field(description="the language that `audio` speaks")
+    ] = "zh"
+    gpt: Annotated[Name, Field(description="a .ckpt in the server's models folder")] | None = None
+    sovits: Annotated[Name, Field(description="a .pth in the server's models folder")] | None = None
+
+
+class JobSpec(Model):
+    """What a job's record keeps of its request.
+
+    upload: the file in the job's folder that came with it. scene: another, a video used in place of a
+        template. face: whose face is meant in a new template. prepare: of a template that is there.
+    enhancement: how to make an uploaded video clearer.
+    template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
+        job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
+    background: behind the person of template `base`; then `template` is the one that is to be made.
+    enlarge: how to make `template`, which is `base` at twice the size.
+    service: asked for by a client of an older service, who gets the speech as a file, and copies where the
+        settings say.
+    """
+
+    title: str
+    template: str | None
+    video: VideoRequest | LipsyncRequest | None = None
+    enhancement: EnhancementRequest | None = None
+    upload: str | None = None
+    template_file: str | None = None
+    template_name: str | None = None
+    template_sha256: str | None = None
+    service: bool = False
+    scene: str | None = None
+    face: FaceChoice = "auto"
+    prepare: PrepareRequest | None = None
+    background: BackgroundRequest | None = None
+    base: str | None = None
+    enlarge: EnlargeRequest | None = None

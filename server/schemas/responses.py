@@ -1,0 +1,243 @@
+"""The shapes of the API's answers; those of requests, and what both share, are in
+`server.schemas.requests`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from server.schemas.requests import (
+    EnhancementRequest,
+    Kind,
+    LipsyncRequest,
+    Model,
+    StageState,
+    Status,
+    VideoRequest,
+)
+
+
+class StageProgress(Model):
+    """How far one stage is.
+
+    done, total: in the stage's own unit (sentences, frames); total is null while nobody knows.
+    rate: units a second of running time. queue_depth: items made and not yet taken by the next stage.
+    busy: share of its running time the stage itself worked, 0 to 1; the rest it waited for its neighbours.
+    """
+
+    state: StageState = "pending"
+    done: int = 0
+    total: int | None = None
+    rate: float = 0.0
+    queue_depth: int = 0
+    busy: float = 0.0
+
+
+class Output(Model):
+    """A file that a job made."""
+
+    name: str
+    kind: Literal["video", "subtitles", "audio", "image"]
+    type: str
+    url: str
+    bytes: int
+    sha256: str
+
+
+class JobError(Model):
+    """Why a job failed. param: the field of the request at fault, where there is one. retryable: the same
+    request may well succeed later."""
+
+    code: str
+    message: str
+    param: str | None = None
+    stage: str | None = None
+    retryable: bool = False
+
+
+class Publication(Model):
+    """The upload of a job's files to the object storage. attempts: how often it was tried so far."""
+
+    state: Literal["uploading", "published", "failed"]
+    attempts: int
+    error: JobError | None = None
+
+
+class Metrics(Model):
+    """What a finished job measured; times count from the moment it started to run.
+
+    rtf: seconds of work for one second of video; below 1 is faster than it plays.
+    tiles_made, tiles_reused: pieces of backgrounds that were made clearer, and that did not have to be again.
+    """
+
+    first_audio_ms: int | None = None
+    first_frame_ms: int | None = None
+    total_ms: int
+    audio_s: float = 0.0
+    rtf: float = 0.0
+    fps: float = 0.0
+    frames: int = 0
+    frames_without_face: int = 0
+    frames_sharp: int = 0
+    tiles_made: int = 0
+    tiles_reused: int = 0
+    retries: int = 0
+
+
+class Job(Model):
+    """Work that was accepted; times are Unix seconds."""
+
+    id: str
+    object: Kind
+    status: Status
+    title: Annotated[str, Field(description="the beginning of the text, or the name of the upload")]
+    template: str | None = None
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempt: Annotated[int, Field(description="how many times it was started")] = 0
+    progress: Annotated[float, Field(description="0 to 1")] = 0.0
+    stages: dict[str, StageProgress] = Field(default_factory=dict)
+    engines: dict[str, str] = Field(default_factory=dict)
+    outputs: list[Output] = Field(default_factory=list)
+    error: JobError | None = None
+    metrics: Metrics | None = None
+    publication: Publication | None = None
+    last_seq: int
+    request: VideoRequest | LipsyncRequest | EnhancementRequest | None = None
+
+
+class Link(Model):
+    """An address for others: whoever has it may get the file until it expires (null: it never does)."""
+
+    url: str
+    expires_at: float | None
+
+
+class JobList(Model):
+    """A page of jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Job]
+    has_more: bool
+
+
+class VoiceReference(Model):
+    """What a cloned voice was made of. recordings: how many, `aux` included. gpt, sovits: its own models."""
+
+    text: str
+    language: str
+    duration_s: float
+    recordings: int
+    gpt: str | None = None
+    sovits: str | None = None
+
+
+class VoiceInfo(Model):
+    """A voice of an engine. available: the engine can run here. reference: of a cloned voice."""
+
+    name: str
+    languages: list[str]
+    about: str
+    engine: str
+    available: bool
+    reference: VoiceReference | None = None
+
+
+class VoiceList(Model):
+    """Every voice of one engine; the first is the default."""
+
+    object: Literal["list"] = "list"
+    data: list[VoiceInfo]
+
+
+class EngineInfo(Model):
+    """Something that can do one stage's work. missing: what it lacks here; remedy: commands that get it."""
+
+    name: str
+    kind: str
+    about: str
+    available: bool
+    missing: list[str]
+    remedy: str
+
+
+class EngineList(Model):
+    """Every engine, by kind, in order of preference."""
+
+    object: Literal["list"] = "list"
+    data: list[EngineInfo]
+
+
+class TemplateInfo(Model):
+    """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s.
+
+    face: which of several people was chosen.
+    """
+
+    id: str
+    object: Literal["template"] = "template"
+    name: str
+    kind: str
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    bytes: int
+    created_at: float
+    face: str
+    thumbnail: str
+
+
+class TemplateList(Model):
+    """Every template."""
+
+    object: Literal["list"] = "list"
+    data: list[TemplateInfo]
+
+
+class NumberedFace(Model):
+    """A face in a picture: its box in the picture's pixels, and its number, counted from the left."""
+
+    number: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class FaceList(Model):
+    """Who is to be seen in a video: in that picture of its first seconds that shows most people.
+
+    picture: a JPEG with the numbers drawn in, as a data URL.
+    """
+
+    object: Literal["list"] = "list"
+    data: list[NumberedFace]
+    width: int
+    height: int
+    picture: str
+
+
+class Deleted(Model):
+    """What is no more."""
+
+    id: str
+    deleted: Literal[True] = True
+
+
+class Problem(Model):
+    """What was wrong with a request. `param` names the field at fault, where there is one."""
+
+    code: str
+    message: str
+    param: str | None = None
+    request_id: str
+
+
+class ErrorBody(Model):
+    """The body of every answer that is an error. code, message: the same, where older clients look."""
+
+    error: Problem
+    code: int | None = None
+    message: str | None = None

@@ -1,0 +1,197 @@
+"""Everything a server lives in, put together once, opened and closed in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from core.engines.gpt_sovits.settings import VoiceSettings
+from core.serving.engine_pool import EnginePool
+from core.templates.background import Backgrounds
+from core.templates.library import Templates
+from server.catalog.engines_and_templates import Catalog
+from server.catalog.speaker import Speaker
+from server.catalog.voices import Voices
+from server.errors import Refused
+from server.fetch.fetcher import Fetcher, Kind, fetcher_of
+from server.fetch.own_files import sources
+from server.folder import ServerFolder
+from server.jobs.background import BackgroundWork
+from server.jobs.enhancement import EnhanceWork
+from server.jobs.runner import Runner, Work
+from server.jobs.template import TemplateWork
+from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
+from server.metrics import Figures
+from server.settings import ServerSettings
+from server.storage.links import Files, open_files
+from server.storage.publisher import Publisher, abandon
+from server.store.store import Store
+from server.stream.hub import Hub
+from server.stream.media import Clips
+from server.stream.progress import Progress
+from server.stream.sockets import Connections
+from server.uploads import Upload
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class AppState:
+    """The parts, as request handlers use them.
+
+    ready: engines are loaded. stopping: no new job is taken. restart: it is to start
+    anew once it has stopped. background_tasks: what goes on after an answer.
+    """
+
+    settings: ServerSettings
+    folder: ServerFolder
+    pool: EnginePool
+    hub: Hub
+    store: Store
+    clips: Clips
+    figures: Figures
+    catalog: Catalog
+    files: Files
+    fetcher: Fetcher
+    publisher: Publisher | None
+    voices: Voices
+    speaker: Speaker
+    runner: Runner
+    connections: Connections
+    progress: Progress
+    ready: bool = False
+    stopping: bool = False
+    restart: bool = False
+    background_tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def take_jobs(self) -> None:
+        """Raises Refused while no new job is taken."""
+        if self.stopping:
+            raise Refused(503, "stopping", "the server stops; try again soon", headers={"Retry-After": "5"})
+
+    async def fetch(self, url: str, *kinds: Kind, param: str) -> Upload:
+        """What a URL names, as if it had been uploaded. Raises like `Fetcher.fetch`."""
+        path = self.folder.incoming()
+        found = await self.fetcher.take(url, *kinds, into=path, param=param)
+        return Upload(path, found.name, found.bytes, found.sha256)
+
+    def send(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Have something done that no request waits for."""
+        task = asyncio.create_task(work)
+        self.background_tasks.add(task)
+        task.add_done_callback(self.background_tasks.discard)
+
+    async def stop(self) -> None:
+        """Take no more, tell clients, put running jobs back in line. Once."""
+        if self.stopping:
+            return
+        self.stopping, self.ready = True, False
+        await self.runner.stop()
+        if self.publisher is not None:
+            await self.publisher.stop()
+        await self.connections.close()
+
+
+STATE = web.AppKey("state", AppState)
+
+
+def state_of(request: web.Request) -> AppState:
+    """The server's parts."""
+    return request.app[STATE]
+
+
+@asynccontextmanager
+async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]:
+    """The house of these settings, with jobs running in it. Raises FolderInUse."""
+    folder = ServerFolder(settings.folder)
+    try:
+        async with EnginePool(settings=settings) as pool:
+            state = _furnish(settings, folder, pool)
+            await state.runner.start()
+            if state.publisher is not None:
+                await state.publisher.start()
+            else:
+                await abandon(state.store)
+            state.send(_warm(state))
+            try:
+                yield state
+            finally:
+                for task in state.background_tasks:
+                    task.cancel()
+                await asyncio.gather(*state.background_tasks, return_exceptions=True)
+                await state.stop()
+                await state.clips.close()
+                await asyncio.to_thread(state.store.close)
+    finally:
+        folder.close()
+
+
+def _furnish(settings: ServerSettings, folder: ServerFolder, pool: EnginePool) -> AppState:
+    templates = Templates(settings, pool)
+    hub, figures = Hub(), Figures()
+    store = Store(
+        folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
+    )
+    clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
+    works: dict[str, Work] = {
+        "video": VideoWork(pool, templates, store, clips, folder, figures, settings),
+        "template": TemplateWork(pool, templates, folder),
+        "background": BackgroundWork(pool, Backgrounds(pool, templates), folder),
+        "enhancement": EnhanceWork(pool, store, clips, folder, figures, settings.face),
+    }
+    files = open_files(settings, folder)
+    publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
+    runner = Runner(
+        store,
+        hub,
+        clips,
+        folder,
+        works,
+        slots=settings.jobs,
+        keep_s=settings.keep_days * 86_400,
+        keep_bytes=int(settings.keep_gb * 1e9),
+        publish=publisher.publish if publisher else None,
+        tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
+    )
+    connections = Connections(settings.connections)
+    catalog = Catalog(pool, templates, folder.root / "thumbnails")
+    voices = VoiceSettings(data_dir=settings.data_dir)
+    return AppState(
+        settings=settings,
+        folder=folder,
+        pool=pool,
+        hub=hub,
+        store=store,
+        clips=clips,
+        figures=figures,
+        catalog=catalog,
+        files=files,
+        fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
+        publisher=publisher,
+        voices=Voices(pool, voices),
+        speaker=Speaker(pool, catalog, voices),
+        runner=runner,
+        connections=connections,
+        progress=Progress(store, hub, connections, runner.cancel, files.describe),
+    )
+
+
+KINDS = ("speech", "face", "lipsync", "enhance")
+WARM = {"speech": ("speech",), "lipsync": ("face", "lipsync", "enhance"), "enhance": ("face", "enhance")}
+"""Engines that every job needs; of a service alone."""
+
+
+async def _warm(state: AppState) -> None:
+    """Load what jobs will need. What cannot be loaded is each job's own failure, not the server's."""
+    with suppress(asyncio.CancelledError):
+        try:
+            only = state.settings.only
+            await state.catalog.warm(WARM.get(only or "", KINDS), sample=only is None)
+        except Exception:
+            log.exception("could not prepare the default engines and template")
+        state.ready = True

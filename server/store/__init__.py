@@ -1,0 +1,1 @@
+"""The record of jobs and events, in SQLite."""

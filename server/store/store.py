@@ -1,0 +1,374 @@
+"""The durable record: jobs, their event logs, what they made. SQLite, one file.
+
+What is promised: an accepted job survives the loss of power, and so does its end; every event survives the
+death of the process; the log of a job counts 1, 2, 3 ... without a gap, whatever died in between; a job ends
+once. The design (WAL, one writer, savepoints, publication after the commit) follows SQLite's documentation
+(https://sqlite.org/wal.html) and the practice of Temporal: a record, a log, and work that may be done again.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BadInput, Error
+from core.runtime.worker import Worker
+from server.store import rows
+from server.store.publications import Publications, add_event, begin_publication, discard
+from server.store.rows import SCHEMA, SCHEMA_VERSION, Event, JobRow, OutputRow, get_job
+from server.store.writer import Ballast, Writer
+
+STRIKES = 3
+"""Starts of a job that got no further than one before; after so many it is not started again."""
+
+_OVER = ("completed", "failed", "cancelled")
+
+
+class JobOver(Error):
+    """The job has ended, or does not run: its log takes no more."""
+
+
+class JobRunning(Error):
+    """The job has not ended, so it cannot be deleted."""
+
+
+class TooManyJobs(Error):
+    """As many jobs wait as may wait. `retry_after_s` is a guess at when there is room."""
+
+    def __init__(self, waiting: int, retry_after_s: int) -> None:
+        super().__init__(f"{waiting} jobs are waiting, and no more may; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be accepted. `request` and `body` are text; two requests are the same if `body` is."""
+
+    id: str
+    object: str
+    request: str
+    body: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job on record; `new` is False if its Idempotency-Key had come with the same body before."""
+
+    job: JobRow
+    new: bool
+
+
+class Store:
+    """Open on one file, from one event loop. Every method waits on a thread, never on the loop.
+
+    `publish` is called on the loop with events, in the order of their commits, after it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        publish: Callable[[Sequence[Event]], None],
+        *,
+        max_waiting: int = 64,
+        ballast: int = 16 << 20,
+    ) -> None:
+        """Raises Error if the file was written by a later version, sqlite3.Error if it is no database."""
+        self.ballast = Ballast(path.with_name("ballast"), ballast)
+        self._max_waiting = max_waiting
+        self._write = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._write.execute("pragma journal_mode=wal")
+        if self._write.execute("pragma user_version").fetchone()[0] > SCHEMA_VERSION:
+            self._write.close()
+            raise Error(f"{path} was written by a later version of lipstream; update, or use another folder")
+        self._write.executescript(SCHEMA)
+        self._read = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._read.execute("pragma query_only=on")
+        self._reader = Worker("store-read")
+        self._writer = Writer(self._write, self.ballast, publish)
+        self.publications = Publications(self._writer, self._reader, self._read)
+
+    def close(self) -> None:
+        """Commit what was asked for and close the file. Blocks for some milliseconds."""
+        self._writer.close()
+        self._reader.close()
+        # Tidiness only: on a full disk there may be no room for it, and everything is in the WAL.
+        with closing(self._read), closing(self._write), suppress(sqlite3.OperationalError):
+            self._write.execute("pragma wal_checkpoint(truncate)")
+
+    # --- a job's life ----------------------------------------------------------------------------
+
+    async def accept(self, job: NewJob) -> Accepted:
+        """Record a job and its `job.queued`; on return it survives the loss of power.
+
+        Raises TooManyJobs; BadInput `idempotency_conflict` if the key came with another body before.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> Accepted:
+            old = rows.find_job(db, "key = ?", job.key) if job.key is not None else None
+            if old is not None:
+                _same_body(db, old.id, job)
+                return Accepted(old, new=False)
+            # Counted in the transaction that adds one, so the limit is exact however many come at once.
+            waiting = rows.count_jobs(db, "status = 'queued'")
+            if waiting >= self._max_waiting:
+                raise TooManyJobs(waiting, min(60, max(1, round(rows.seconds_a_job(db)))))
+            db.execute(
+                "insert into jobs(id, object, status, request, body, key, created)"
+                " values(?, ?, 'queued', ?, ?, ?, ?)",
+                (job.id, job.object, job.request, job.body, job.key, time.time()),
+            )
+            add_event(db, log, job.id, "job.queued", _json(ahead=waiting))
+            return Accepted(get_job(db, job.id), new=True)
+
+        return await self._writer.submit(change, sync=True)
+
+    async def claim(self, began: Callable[[JobRow, int], str]) -> JobRow | None:
+        """Take the job that has waited longest, or None; it is in progress from here on.
+
+        began: makes the data of its `job.started` from the job and the number of this attempt.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> JobRow | None:
+            job = rows.find_job(db, "status = 'queued' order by number limit 1")
+            if job is None:
+                return None
+            data = began(job, job.attempt + 1)
+            db.execute(
+                "update jobs set status = 'in_progress', attempt = attempt + 1, strikes = strikes + 1,"
+                " started = ?, began = ?, progress = null where id = ?",
+                (time.time(), data, job.id),
+            )
+            add_event(db, log, job.id, "job.started", data)
+            return get_job(db, job.id)
+
+        return await self._writer.submit(change)
+
+    async def append(self, job_id: str, type: str, data: str) -> Event:
+        """Add an event to the log of a job in progress. Raises JobOver if it is not."""
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> Event:
+            _running(db, job_id)
+            return add_event(db, log, job_id, type, data)
+
+        return await self._writer.submit(change)
+
+    async def progress(self, job_id: str, data: str, reached: int) -> Event:
+        """Log a `job.progress`. Raises JobOver.
+
+        reached: what counts as getting further (frames); more than ever before clears the job of the
+            suspicion that it kills the server.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> Event:
+            _running(db, job_id)
+            db.execute(
+                "update jobs set progress = ?1, strikes = iif(?2 > reached, 0, strikes),"
+                " reached = max(reached, ?2) where id = ?3",
+                (data, reached, job_id),
+            )
+            return add_event(db, log, job_id, "job.progress", data)
+
+        return await self._writer.submit(change)
+
+    async def finish(
+        self,
+        job_id: str,
+        status: str,
+        data: str,
+        *,
+        error: str | None = None,
+        metrics: str | None = None,
+        outputs: Iterable[OutputRow] = (),
+        engines: Mapping[str, str] | None = None,
+        size: int = 0,
+        publish: bool = False,
+    ) -> JobRow:
+        """End a job with its event `job.{status}`; on return that survives the loss of power.
+
+        outputs: files, already whole and on the disk. engines: by kind, besides those it began with.
+        size: bytes that the job's folder holds.
+        publish: they are to be uploaded too; what becomes of that follows in the log.
+        A queued job may be ended too. Raises JobOver if it had ended, UnknownJob if it is gone.
+        """
+        made = [(job_id, o.name, o.kind, o.type, o.bytes, o.sha256, o.path) for o in outputs]
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> JobRow:
+            _end(db, log, job_id, status, data)
+            db.execute(
+                "update jobs set error = ?, metrics = ?, bytes = ?, began = json_patch(began, ?)"
+                " where id = ?",
+                (error, metrics, size, _json(engines=dict(engines or {})), job_id),
+            )
+            db.executemany("insert or replace into outputs values(?, ?, ?, ?, ?, ?, ?)", made)
+            if publish:
+                begin_publication(db, job_id)
+            return get_job(db, job_id)
+
+        return await self._writer.submit(change, sync=True, vital=True)
+
+    async def cancel_waiting(self, job_id: str, data: str) -> bool:
+        """End a job that has not started; False if it has started or ended. Raises UnknownJob."""
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> bool:
+            if get_job(db, job_id).status != "queued":
+                return False
+            _end(db, log, job_id, "cancelled", data)
+            return True
+
+        return await self._writer.submit(change, sync=True, vital=True)
+
+    async def requeue(self, job_id: str, reason: str) -> None:
+        """Put a job in progress back where it was in the line, blamelessly. Raises JobOver."""
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> None:
+            _running(db, job_id)
+            db.execute("update jobs set strikes = 0 where id = ?", (job_id,))
+            _back_in_line(db, log, job_id, reason)
+
+        await self._writer.submit(change, sync=True, vital=True)
+
+    async def recover(self) -> list[str]:
+        """After a death: put what was in progress back in line; the ids of what has died too often instead.
+
+        The latter are failed with `crash_loop`: STRIKES starts, none of which got further than one before.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> list[str]:
+            found = db.execute("select id, strikes from jobs where status = 'in_progress' order by number")
+            poison = []
+            for job_id, strikes in found.fetchall():
+                if strikes < STRIKES:
+                    _back_in_line(db, log, job_id, "server_restarted")
+                else:
+                    _crash_loop(db, log, job_id, strikes)
+                    poison.append(job_id)
+            return poison
+
+        return await self._writer.submit(change, sync=True, vital=True)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job that has ended; then its files are the caller's to remove, also in the object storage.
+
+        Raises JobRunning, UnknownJob.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> None:
+            job = get_job(db, job_id)
+            if job.status not in _OVER:
+                raise JobRunning(f"job {job_id} has not ended; cancel it first")
+            if not job.closed:
+                raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
+            discard(db, job)
+            _forget(db, job_id)
+
+        await self._writer.submit(change)
+
+    async def expire(self, max_age_s: float, max_bytes: int) -> list[str]:
+        """Forget jobs that ended more than `max_age_s` ago, then the oldest until the rest hold `max_bytes`.
+
+        What is still to be uploaded stays. The ids of what was forgotten; their files are the caller's to
+        remove.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> list[str]:
+            found = db.execute(
+                "select id, bytes, finished from jobs where status in (?, ?, ?)"
+                " and id not in (select job from publications where state = 'uploading')"
+                " order by finished desc, number desc",
+                _OVER,
+            )
+            held, gone, oldest = 0, [], time.time() - max_age_s
+            for job_id, size, finished in found.fetchall():
+                held += size
+                if finished < oldest or held > max_bytes:
+                    _forget(db, job_id)
+                    gone.append(job_id)
+            return gone
+
+        return await self._writer.submit(change)
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    async def get(self, job_id: str) -> JobRow:
+        """The job with its outputs. Raises UnknownJob."""
+        return await self._reader.call(get_job, self._read, job_id)
+
+    async def list(
+        self, *, status: str | None = None, after: str | None = None, limit: int = 20
+    ) -> list[JobRow]:
+        """Jobs, newest first, of one status or all; after: only those older than it. Raises UnknownJob."""
+        return await self._reader.call(rows.list_jobs, self._read, status, after, limit)
+
+    async def read(self, job_id: str, after: int, limit: int = 100) -> Sequence[Event]:
+        """Events past number `after` of a job's log, in order; empty if there are none yet.
+
+        Raises UnknownJob.
+        """
+        return await self._reader.call(rows.read_events, self._read, job_id, after, limit)
+
+    async def newest(self, job_id: str, type: str) -> Event | None:
+        """The last event of a type in a job's log."""
+        return await self._reader.call(rows.newest_event, self._read, job_id, type)
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs there are of each status."""
+        return await self._reader.call(rows.count_by_status, self._read)
+
+    async def ids(self) -> set[str]:
+        """Every job on record."""
+        return await self._reader.call(rows.job_ids, self._read)
+
+    async def recent_runs(self, limit: int = 50) -> Sequence[rows.Run]:
+        """How the jobs went that were completed last and made a video, newest first."""
+        return await self._reader.call(rows.recent_runs, self._read, limit)
+
+
+def _json(**data: object) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _same_body(db: sqlite3.Connection, job_id: str, job: NewJob) -> None:
+    if db.execute("select body from jobs where id = ?", (job_id,)).fetchone()[0] != job.body:
+        raise BadInput(
+            "idempotency_conflict",
+            f"Idempotency-Key {job.key!r} was used with another request; use a new one",
+            "Idempotency-Key",
+        )
+
+
+def _running(db: sqlite3.Connection, job_id: str) -> None:
+    running = db.execute("select 1 from jobs where id = ? and status = 'in_progress'", (job_id,))
+    if running.fetchone() is None:
+        raise JobOver(f"job {job_id} is not in progress")
+
+
+def _end(db: sqlite3.Connection, log: list[Event], job_id: str, status: str, data: str) -> None:
+    if get_job(db, job_id).status in _OVER:
+        raise JobOver(f"job {job_id} had ended before")
+    db.execute("update jobs set status = ?, finished = ? where id = ?", (status, time.time(), job_id))
+    add_event(db, log, job_id, f"job.{status}", data)
+
+
+def _crash_loop(db: sqlite3.Connection, log: list[Event], job_id: str, strikes: int) -> None:
+    why = f"the server died {strikes} times at this job, which got no further in between"
+    error = {"code": "crash_loop", "message": why, "retryable": False}
+    _end(db, log, job_id, "failed", _json(error=error))
+    db.execute("update jobs set error = ? where id = ?", (_json(**error), job_id))
+
+
+def _back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
+    before = "status = 'queued' and number < (select number from jobs where id = ?)"
+    ahead = rows.count_jobs(db, before, job_id)
+    db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
+    add_event(db, log, job_id, "job.queued", _json(ahead=ahead, reason=reason))
+
+
+def _forget(db: sqlite3.Connection, job_id: str) -> None:
+    db.execute("delete from events where job = ?", (job_id,))
+    db.execute("delete from outputs where job = ?", (job_id,))
+    db.execute("delete from publications where job = ?", (job_id,))
+    db.execute("delete from jobs where id = ?", (job_id,))

@@ -1,0 +1,1 @@
+"""A job as it goes on, for whoever watches: events, media, sockets."""

@@ -1,0 +1,138 @@
+"""Captions drawn into the picture: where, how wide, in which font, and when it is known what to draw."""
+
+import asyncio
+
+import av
+import numpy as np
+import pytest
+
+from core.captions import burn_in as burning
+from core.captions.burn_in import Burner, find_font, fonts, held_for_captions
+from core.config import Settings
+from core.errors import BadInput
+from core.media.planes import split
+from core.protocols import Style
+from core.render import Request, render
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
+from core.text import sentences
+from core.tts_stream import tts_stream
+from core.types import AudioChunk, Cue, Fragment
+
+TEXT = "Good evening, 晚上好。 This sentence is rather long, so that it is wrapped, 而且这里还有更多的中文。"
+
+needs_font = pytest.mark.skipif(not fonts(), reason="needs a font: apt install fonts-noto-cjk")
+
+
+@pytest.fixture
+def no_fonts(monkeypatch):
+    monkeypatch.setattr(burning, "fonts", list)
+
+
+@needs_font
+@pytest.mark.parametrize("size", [(256, 256), (1280, 720), (360, 640)])
+@pytest.mark.parametrize("text", ["你好，世界。" * 7, "Words and words. " * 5, "W" * 60, "x", "i\nj"])
+def test_text_is_drawn_below_and_inside_whatever_it_is(size, text):
+    width, height = size
+    burner = Burner(find_font("x"), width, height, 16_000, 25)
+    planes = np.random.default_rng(0).integers(60, 90, (height * 3 // 2, width), np.uint8)
+    before = planes.copy()
+    burner.draw(planes, Cue(0, 0, 16_000, text))
+    changed = np.argwhere(split(planes)[0] != split(before)[0])
+    assert len(changed) > 10
+    assert changed[:, 0].max() < height * 0.96
+    luma = split(planes)[0]
+    assert luma.max() > 180  # white
+    assert luma.min() < 40  # in black
+    for plane, was in zip(split(planes)[1:], split(before)[1:], strict=True):
+        assert (abs(plane.astype(int) - 128) <= abs(was.astype(int) - 128)).all()  # no colour is added
+    assert (luma[: height // 3] == split(before)[0][: height // 3]).all()
+    for line in burner._connections(text):
+        assert burner._font.getlength(line) <= width
+
+
+def test_a_frame_shows_the_cue_that_is_heard_with_it():
+    burner = object.__new__(Burner)
+    burner._rate, burner._fps = 16_000, 25
+    burner.cues = [Cue(0, 640, 1280, "a"), Cue(1, 1280, 1900, "b"), Cue(2, 6400, 7040, "c")]
+    shown = [cue.text if (cue := burner.text_at(frame)) else "" for frame in range(12)]
+    assert shown == ["", "a", "b", "", "", "", "", "", "", "", "c", ""]
+
+
+def test_without_a_font_that_is_said(no_fonts):
+    with pytest.raises(BadInput, match=r"no font on this machine has 'H'.*fonts-noto-cjk.*subtitle_font"):
+        find_font("Hi")
+
+
+@needs_font
+def test_a_font_must_have_the_letters_of_the_text(tmp_path):
+    assert find_font("Hello 12 – 🙂") in fonts()
+    with pytest.raises(BadInput, match=r"has no .*captions cannot be drawn.*subtitle_font"):
+        find_font("\U00013430\U00018b00", fonts()[0])  # Egyptian and Khitan
+    (tmp_path / "x.ttf").write_bytes(b"no font")
+    with pytest.raises(BadInput, match="no font that can be read"):
+        find_font("x", tmp_path / "x.ttf")
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
+    async def main():
+        async with EnginePool() as pool:
+            speech = await pool.engine("speech", "builtin")
+            said = sentences(TEXT + " And one more.", "auto")
+
+            async def chunks():
+                async for chunk in tts_stream(said, speech.engine, speech.worker, None, Style()):
+                    words = chunk.words if tells else ()
+                    yield AudioChunk(chunk.samples, chunk.rate, chunk.first, chunk.sentence, None, words)
+
+            plain = [chunk async for chunk in chunks()]
+            cues: list[Cue] = []
+            passed = []
+            async for chunk in held_for_captions(chunks(), cues):
+                until = chunk.first + len(chunk.samples)
+                assert (
+                    cues[-1].stop >= until or chunk.first >= cues[-1].stop
+                )  # all that is heard of it is known
+                passed.append(chunk)
+            assert [c.first for c in passed] == [c.first for c in plain]
+            assert len(cues) > 3
+
+    asyncio.run(main())
+
+
+@needs_font
+def test_a_rendered_video_shows_them(small_library, tmp_path):
+    async def frames(burn):
+        data = bytearray()
+
+        async def sink(item):
+            if isinstance(item, Fragment):
+                data.extend(item.data)
+
+        async with EnginePool() as pool:
+            templates = Templates(Settings(data_dir=small_library), pool)
+            request = Request(template="small", text="Good evening, 晚上好。", burn_subtitles=burn)
+            await render(request, pool, templates, sink)
+        (tmp_path / "v.mp4").write_bytes(data)
+        with av.open(str(tmp_path / "v.mp4")) as file:
+            return [frame.to_ndarray(format="gray") for frame in file.decode(video=0)]
+
+    plain, burnt = asyncio.run(frames(False)), asyncio.run(frames(True))
+    assert len(plain) == len(burnt)
+    middle = len(plain) // 2
+    height = len(plain[0])
+    brightest = [int(pictures[middle][height * 3 // 4 :].max()) for pictures in (plain, burnt)]
+    assert brightest[1] > 220
+    differ = [int(abs(a.astype(int) - b)[: height // 2].mean()) for a, b in zip(plain, burnt, strict=True)]
+    assert max(differ) <= 1
+
+
+def test_a_request_without_a_font_is_refused_before_any_work(small_library, no_fonts):
+    async def main():
+        async with EnginePool() as pool:
+            request = Request(template="small", text="Hi.", burn_subtitles=True)
+            await render(request, pool, Templates(Settings(data_dir=small_library), pool), asyncio.sleep)
+
+    with pytest.raises(BadInput, match="no font"):
+        asyncio.run(main())

@@ -1,0 +1,125 @@
+"""Devices whose memory runs out while faces are restored, in processes of their own."""
+
+import asyncio
+import dataclasses
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from core.engines import ENGINES  # noqa: E402  # needs torch
+from core.engines.restoration.engine import RestoringEngine  # noqa: E402
+from core.engines.restoration.masks import with_mouth_of  # noqa: E402
+from core.engines.restoration.network import Restorer  # noqa: E402
+from core.enhancement.video import Enhancement, enhance_video  # noqa: E402
+from core.errors import Error, StageError  # noqa: E402
+from core.serving.engine_pool import EnginePool  # noqa: E402
+from core.serving.processes import Processes, ProcessSpec, enhance, prepare  # noqa: E402
+from tests.support.codeformers import small_net  # noqa: E402
+from tests.support.crowds import write_group  # noqa: E402
+from tests.support.faces import tracked  # noqa: E402
+
+
+class Crowded(Restorer):
+    """On a device with memory for `room` faces at once."""
+
+    def __init__(self, room):
+        super().__init__(small_net(), torch.device("cpu"), torch.float32)
+        self.room, self.batch = room, 8
+
+    def _restored(self, faces, held, fidelity):
+        if len(faces) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        each = [
+            super(Crowded, self)._restored(faces[k : k + 1], held[k : k + 1], fidelity)
+            for k in range(len(faces))
+        ]
+        return np.concatenate(each)
+
+
+class Roomy(RestoringEngine):
+    """Has memory enough."""
+
+    room = 8
+
+    def __init__(self):
+        super().__init__("crowded/1", Crowded(self.room), with_mouth_of, None, None)
+
+
+class Narrow(Roomy):
+    """Has not."""
+
+    room = 3
+
+
+class Full(Roomy):
+    """Has none left."""
+
+    room = 0
+
+
+@contextmanager
+def on_one_thread():
+    """As in the processes: how sums are split among threads changes their last digits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def in_processes(kind, scenario):
+    async def work():
+        team = Processes(
+            [ProcessSpec(f"tests.core.engines.test_out_of_memory:{kind.__name__}", "cpu", 1)] * 2
+        )
+        try:
+            await team.start()
+            return await scenario(team)
+        finally:
+            await team.close()
+
+    return asyncio.run(asyncio.wait_for(work(), 120))
+
+
+@pytest.mark.slow
+def test_in_processes_batches_halve_and_pictures_stay_the_same():
+    track, crops = tracked(12)
+    crops = np.stack(crops)
+    with on_one_thread():
+        alone = Roomy()
+        learnt = alone.prepare(track, list(crops), lambda _: None)
+        wanted = alone.enhance(crops, range(12), track, learnt, 0.5)
+
+    async def scenario(team):
+        there = await team.call(prepare, track, list(crops))
+        parts = [
+            team.call(enhance, crops[k : k + 6], range(k, k + 6), track, there, 0.5) for k in (0, 6, 0, 6)
+        ]
+        return await asyncio.gather(*parts)
+
+    made = in_processes(Narrow, scenario)
+    assert np.array_equal(np.concatenate(made[:2]), wanted)
+    assert np.array_equal(np.concatenate(made[2:]), wanted)
+
+
+@pytest.mark.slow
+def test_where_not_even_one_face_fits_the_job_fails_and_says_at_which_step_and_why(tmp_path, monkeypatch):
+    full = dataclasses.replace(ENGINES["enhance"]["builtin"], target=f"{__name__}:Full")
+    monkeypatch.setitem(ENGINES["enhance"], "builtin", full)
+    path = write_group(tmp_path / "one.mp4", lambda _: [(60, 40)], size=(256, 240), head=130, frames=12)
+
+    async def sink(_fragment):
+        pass
+
+    async def work():
+        async with EnginePool([], enhance_devices=["cpu", "cpu"]) as pool:
+            await enhance_video(Enhancement(path, enhancer="builtin"), pool, sink)
+
+    with pytest.raises(StageError, match=r"enhance failed: cpu has not enough free memory") as failed:
+        asyncio.run(asyncio.wait_for(work(), 120))
+    assert failed.value.stage == "enhance"
+    assert type(failed.value.cause) is Error

@@ -1,0 +1,280 @@
+"""An engine in several processes does what it does on a thread, whatever becomes of a process."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from core.enhancement.video import Enhancement, enhance_video
+from core.errors import BadInput, Error
+from core.protocols import FIDELITY
+from core.runtime.pipeline import Meter, Pipeline, side_by_side
+from core.serving.engine_pool import EnginePool
+from core.serving.processes import Processes, ProcessSpec, described, enhance, prepare
+from core.types import Arrays, FaceTrack, Fragment, Image
+from server.cli import main
+from tests.support.crowds import write_group
+from tests.support.fakes import track
+from tests.support.samples import write_video
+
+
+class Odd:
+    """Adds the frame's number and what was learnt; frame 13 ends its process, as often as `deaths` allows."""
+
+    version = "odd/1"
+    batch = 3
+
+    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
+        """How many crops there were."""
+        report(len(crops))
+        return {"count": np.array(len(crops)), "folder": np.array("")}
+
+    def enhance(
+        self,
+        patches: Image,
+        numbers: Sequence[int],
+        track: FaceTrack,
+        prepared: Arrays,
+        fidelity: float = FIDELITY,
+    ) -> Image:
+        """Patches, plus numbers, plus what was learnt."""
+        if 13 in numbers:
+            died = Path(str(prepared["folder"])) / str(time.monotonic_ns())
+            if len(list(died.parent.iterdir())) < int(prepared["deaths"]):
+                died.touch()
+                os._exit(1)
+        if 99 in numbers:
+            raise BadInput("ninety_nine", "not this one", "numbers")
+        out = patches + np.array(numbers, np.uint8)[:, None, None, None]
+        return np.asarray(out + np.uint8(prepared["count"]), np.uint8)
+
+
+POST = ProcessSpec("tests.core.serving.test_processes:Odd", "cpu", 1)
+
+
+def worked(scenario: Callable[[Processes], Any], posts: int = 2) -> Any:
+    async def work() -> Any:
+        team = Processes([POST] * posts)
+        try:
+            await team.start()
+            return await scenario(team)
+        finally:
+            await team.close()
+
+    made = asyncio.run(asyncio.wait_for(work(), 60))
+    assert not any(_holds_an_engine(child) for child in psutil.Process().children())
+    return made
+
+
+def patches(*numbers: int) -> Image:
+    return np.zeros((len(numbers), 4, 4, 3), np.uint8)
+
+
+def test_calls_are_dealt_out_and_order_is_kept(tmp_path: Path) -> None:
+    learnt: Arrays = {"count": np.array(5), "deaths": np.array(2), "folder": np.array(str(tmp_path))}
+    face = track(40)
+
+    async def scenario(team: Processes) -> list[int]:
+        async def numbers() -> Any:
+            for number in range(40):
+                yield number
+
+        async def one(number: int) -> int:
+            made = await team.call(enhance, patches(number), [number], face, learnt)
+            return int(made[0, 0, 0, 0])
+
+        async with Pipeline() as pipe:
+            done = pipe.stage("work", side_by_side(numbers(), one, team.width), limit=1)
+            return [made async for made in done]
+
+    assert worked(scenario) == [number + 5 for number in range(40)]
+    assert len(list(tmp_path.iterdir())) == 2  # its process ended twice at frame 13
+
+
+def test_work_that_ends_every_process_is_given_up(tmp_path: Path) -> None:
+    learnt: Arrays = {"count": np.array(5), "deaths": np.array(99), "folder": np.array(str(tmp_path))}
+
+    async def scenario(team: Processes) -> int:
+        with pytest.raises(Error, match="3 times"):
+            await team.call(enhance, patches(13), [13], track(20), learnt)
+        return int((await team.call(enhance, patches(1), [1], track(20), learnt))[0, 0, 0, 0])
+
+    assert worked(scenario, posts=1) == 6
+
+
+def test_what_an_engine_raises_is_raised_here_and_the_process_lives() -> None:
+    learnt: Arrays = {"count": np.array(0)}
+
+    async def scenario(team: Processes) -> Any:
+        with pytest.raises(BadInput) as refused:
+            await team.call(enhance, patches(99), [99], track(100), learnt)
+        await team.call(prepare, track(3), [patches(0)[0]] * 3)
+        return refused.value.code, refused.value.param, await team.call(described)
+
+    assert worked(scenario, posts=1) == ("ninety_nine", "numbers", ("odd/1", 3))
+
+
+def test_cancelled_calls_lose_nothing_that_later_ones_need() -> None:
+    learnt: Arrays = {"count": np.array(7)}
+    face = track(20)
+
+    async def scenario(team: Processes) -> list[int]:
+        calls = [asyncio.create_task(team.call(enhance, patches(k), [k], face, learnt)) for k in range(12)]
+        await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        made = [await team.call(enhance, patches(k), [k], face, learnt) for k in range(4)]
+        return [int(one[0, 0, 0, 0]) for one in made]
+
+    assert worked(scenario, posts=1) == [7, 8, 9, 10]
+
+
+def test_side_by_side_keeps_order_and_bound_and_ends_its_tasks() -> None:
+    under_way = most = 0
+
+    async def work(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await asyncio.sleep(0.005 + 0.005 * (number % 3))
+            if number == 17:
+                raise ValueError("seventeen")
+            return number
+        finally:
+            under_way -= 1
+
+    async def numbers() -> Any:
+        for number in range(1000):
+            yield number
+
+    async def main() -> list[int]:
+        seen: list[int] = []
+        before = asyncio.all_tasks()
+
+        async def until_it_fails() -> None:
+            async for number in side_by_side(numbers(), work, 4):
+                seen.append(number)
+
+        with pytest.raises(ValueError, match="seventeen"):
+            await until_it_fails()
+        assert asyncio.all_tasks() == before
+        stage = side_by_side(numbers(), work, 4)
+        assert await anext(stage) == 0
+        await stage.aclose()
+        assert asyncio.all_tasks() == before
+        return seen
+
+    assert asyncio.run(main()) == list(range(17))
+    assert most == 4
+    assert under_way == 0
+
+
+def test_a_slow_source_does_not_hold_finished_work_back() -> None:
+    async def main() -> Meter:
+        asked = asyncio.Event()
+
+        async def numbers() -> Any:
+            yield 1
+            await asked.wait()
+            yield 2
+
+        async def work(number: int) -> int:
+            return number
+
+        async with Pipeline() as pipe:
+            made = pipe.stage("work", side_by_side(numbers(), work, 8), limit=1)
+            assert await anext(made) == 1
+            asked.set()
+            assert await anext(made) == 2
+            assert [number async for number in made] == []
+        return pipe.meters["work"]
+
+    assert asyncio.run(asyncio.wait_for(main(), 5)).state == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_on_the_processor_share_its_cores(count: int) -> None:
+    pytest.importorskip("torch")
+
+    async def work() -> tuple[int, int]:
+        async with EnginePool([], enhance_devices=["cpu"] * count) as pool:
+            return await (await pool.engine("enhance", "builtin")).team.call(threads)
+
+    cores = len(psutil.Process().cpu_affinity())
+    each = max(1, cores // count)
+    assert asyncio.run(asyncio.wait_for(work(), 60)) == (each, each)
+
+
+def threads(_engine: Any) -> tuple[int, int]:
+    """On how many networks and OpenCV compute here."""
+    import torch
+
+    return torch.get_num_threads(), cv2.getNumThreads()
+
+
+def enhanced(path: Path, devices: Sequence[str], kill_at: int | None = None) -> tuple[bytes, int]:
+    async def work() -> tuple[bytes, int]:
+        made: list[bytes] = []
+        frames = killed = 0
+
+        async def sink(fragment: Fragment) -> None:
+            nonlocal frames, killed
+            made.append(fragment.data)
+            frames += fragment.frames
+            if kill_at is not None and frames >= kill_at and not killed:
+                killed = _kill_one()
+
+        async with EnginePool([], enhance_devices=devices) as pool:
+            progress = await enhance_video(Enhancement(path), pool, sink)
+        assert kill_at is None or killed
+        return b"".join(made), progress.frames
+
+    return asyncio.run(asyncio.wait_for(work(), 90))
+
+
+def _kill_one() -> int:
+    """End one of the processes that hold an engine."""
+    workers = [child for child in psutil.Process().children() if _holds_an_engine(child)]
+    workers[0].send_signal(signal.SIGKILL)
+    return workers[0].pid
+
+
+def _holds_an_engine(child: psutil.Process) -> bool:
+    try:
+        return any("spawn_main" in part for part in child.cmdline())
+    except psutil.NoSuchProcess:  # it has ended, and perhaps nobody has asked how
+        return False
+
+
+@pytest.mark.slow
+def test_a_process_killed_at_frame_50_of_200_changes_nothing(tmp_path: Path) -> None:
+    path = write_group(
+        tmp_path / "two.mp4", lambda k: [(20 + k // 8, 40), (180, 60)], size=(384, 240), head=130, frames=200
+    )
+    alone, frames = enhanced(path, ())
+    assert frames == 200
+    assert enhanced(path, ["cpu", "cpu"], kill_at=50) == (alone, 200)
+
+
+@pytest.mark.parametrize("devices", ['["cuda:99"]', '["gpu"]', '["cpu", "cuda:99"]'])
+def test_devices_that_do_not_exist_are_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, devices: str
+) -> None:
+    monkeypatch.setenv("LIPSTREAM_ENHANCE_DEVICES", devices)
+    source = write_video(tmp_path / "in.mp4", frames=2)
+    assert main(["enhance", str(source), "-o", str(tmp_path / "out.mp4")]) == 2
+    said = capsys.readouterr().err
+    assert "there is no device" in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

@@ -1,0 +1,38 @@
+"""Requests made up from the server's own description: none breaks it, each is answered as described."""
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.serving import data_dir, library, run, served
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+SCHEMATHESIS = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SCHEMATHESIS is None, reason="needs schemathesis: pip install -e '.[test]'")
+def test_no_request_made_up_from_the_description_breaks_the_server(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            process = await asyncio.create_subprocess_exec(
+                SCHEMATHESIS,
+                "run",
+                f"{it.url}/openapi.json",
+                "--exclude-path-regex=(events|/v1/ws|/docs)",  # sockets and a page
+                "--checks=not_a_server_error,status_code_conformance,response_schema_conformance",
+                "--max-examples=8",
+                "--phases=examples,coverage,fuzzing",
+                "--seed=1",
+                "--no-color",
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            told, _ = await asyncio.wait_for(process.communicate(), 110)
+            assert process.returncode == 0, told.decode()[-4000:]
+
+    run(main(), 115)

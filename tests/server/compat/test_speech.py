@@ -1,0 +1,286 @@
+"""The speech service of old, asked as clients of GPT-SoVITS's api.py and api_v2.py ask."""
+
+import asyncio
+import io
+import json
+import signal
+import wave
+
+import av
+import numpy as np
+import pytest
+
+from tests.support.samples import tone, write_sound
+from tests.support.serving import data_dir, library, run, served
+from tests.support.sovits_server import sovits
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+TEXT = "Hello there."
+
+
+async def sound(it, method, path, status=200, **options):
+    async with it.http.request(method, path, **options) as response:
+        assert response.status == status, await response.text()
+        return response, await response.read()
+
+
+def heard(data):
+    """Rate, and the samples of a WAV."""
+    with wave.open(io.BytesIO(data)) as file:
+        return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("GET", "/", ("text", "text_language")),
+        ("POST", "/", ("text", "text_language")),
+        ("GET", "/tts", ("text", "text_lang")),
+        ("POST", "/tts", ("text", "text_lang")),
+    ],
+)
+def test_each_address_of_theirs_speaks(data_dir, method, path, names):
+    async def main():
+        async with served(data_dir) as it:
+            said = dict(zip(names, (TEXT, "英文" if path == "/" else "en"), strict=True))
+            options = {"params": said} if method == "GET" else {"json": said}
+            response, data = await sound(it, method, path, **options)
+            assert response.content_type == "audio/wav"
+            assert response.content_length == len(data)
+            rate, samples = heard(data)
+            assert rate == 32_000
+            assert len(samples) * 2 + 44 == len(data)  # the head says how long it is
+            assert 9_000 < abs(samples).max() < 11_000
+            assert "Warning" not in response.headers
+            assert not list((it.state.folder.root / "incoming").iterdir())
+
+    run(main())
+
+
+def test_the_page_is_still_there(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            response, data = await sound(it, "GET", "/")
+            assert response.content_type == "text/html"
+            assert b"<html" in data.lower()
+
+    run(main())
+
+
+@pytest.mark.parametrize("mode", ["true", "1", "2", "3", True, 2])
+def test_sound_leaves_while_it_is_made(data_dir, mode):
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": "This is said over and over again. " * 20, "streaming_mode": mode}
+            whole = (await sound(it, "POST", "/tts", json=said | {"streaming_mode": 0}))[1]
+            async with it.http.post("/tts", json=said) as response:
+                assert response.headers.get("Content-Length") is None
+                data = await response.read()
+            assert data[44:] == whole[44:]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("wav", "pcm_s16le"), ("ogg", "opus"), ("aac", "aac"), ("raw", "")]
+)
+@pytest.mark.parametrize("mode", [0, 1])
+def test_every_media_type_of_theirs_is_made(data_dir, tmp_path, kind, codec, mode):
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": TEXT, "media_type": kind, "streaming_mode": mode}
+            response, data = await sound(it, "POST", "/tts", json=said)
+            assert response.content_type == f"audio/{kind}"
+            seconds = len(data) / 64_000  # raw: 16 bits at 32 kHz
+            if codec:
+                (tmp_path / "x").write_bytes(data)
+                with av.open(str(tmp_path / "x")) as file:
+                    assert file.streams.audio[0].codec_context.name.removeprefix("lib") == codec
+                    frames = list(file.decode(audio=0))
+                    seconds = sum(frame.samples / frame.sample_rate for frame in frames)
+            assert abs(seconds - 0.04 * len(TEXT)) < 0.1
+
+    run(main())
+
+
+def test_what_means_nothing_is_named_in_a_header(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": TEXT, "top_k": 5, "batch_size": 4, "ref_audio_path": "/x.wav", "prompt_text": "x"}
+            response, _ = await sound(it, "POST", "/tts", json=said)
+            assert response.headers["Warning"] == (
+                '299 lipstream "no meaning here: top_k, batch_size, ref_audio_path, prompt_text"'
+            )
+            response, data = await sound(
+                it, "GET", "/change_refer", params={"prompt_text": "x", "a\r\nb": "c"}
+            )
+            assert json.loads(data) == {"message": "success"}
+            assert "reference" in response.headers["Warning"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "status", "words"),
+    [
+        ("/tts", {}, 400, "text: Field required"),
+        ("/tts", {"text": "🙂"}, 400, "no words"),
+        ("/tts", {"text": TEXT, "text_lang": "xx"}, 400, "text_lang"),
+        ("/tts", {"text": TEXT, "speed_factor": 9}, 400, "speed_factor"),
+        ("/tts", {"text": TEXT, "media_type": "mp9"}, 400, "media_type"),
+        ("/tts", {"text": TEXT, "streaming_mode": 7}, 400, "streaming_mode"),
+        ("/", {"text": "a\0b"}, 400, "NUL"),
+        ("/change_refer", {}, 400, "send refer_wav_path"),
+        ("/change_refer", {"refer_wav_path": "/etc/passwd"}, 400, "media_paths"),
+        ("/set_gpt_weights", {}, 400, "weights_path"),
+        ("/set_gpt_weights", {"weights_path": "x.ckpt"}, 400, "no engine that speaks with GPT"),
+        (
+            "/set_sovits_weights",
+            {"weights_path": "x.pth"},
+            400,
+            "no engine that speaks with GPT",
+        ),
+        ("/control", {"command": "exit"}, 403, "setting `control`"),
+    ],
+)
+def test_what_cannot_be_is_told_as_they_tell_it(data_dir, path, said, status, words):
+    async def main():
+        async with served(data_dir) as it:
+            told = await it.post(path, status, said)
+            assert words in told["message"]
+            assert told["code"] == status
+            assert told["error"]["message"] == told["message"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"), [(b"{", "utf-8"), (b"[" * 5000, "utf-8"), (b"{}", "klingon"), (b'"\xff"', "utf-8")]
+)
+def test_a_body_that_is_no_json_is_the_clients_mistake(data_dir, body, charset):
+    async def main():
+        async with served(data_dir) as it:
+            head = {"Content-Type": f"application/json; charset={charset}"}
+            for path in ("/", "/tts", "/change_refer", "/set_model", "/control"):
+                async with it.http.post(path, data=body, headers=head) as response:
+                    status = 403 if path == "/control" else 400
+                    assert (response.status, (await response.json())["code"]) == (status, status)
+
+    run(main())
+
+
+def test_pages_of_other_sites_set_nothing(data_dir):
+    async def main():
+        async with served(data_dir, control=True) as it:
+            headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+            for path in (
+                "/control?command=exit",
+                "/change_refer?prompt_text=x",
+                "/set_gpt_weights?weights_path=x",
+            ):
+                await sound(it, "GET", path, 403, headers=headers)
+
+    run(main())
+
+
+def test_a_recording_of_the_client_is_the_voice(data_dir, tmp_path, monkeypatch):
+    path = write_sound(tmp_path / "me.wav", tone(4, 16_000), 16_000)
+    with sovits("api_v2") as server:
+        monkeypatch.setenv("GPT_SOVITS_URL", server.url)
+        monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
+
+        async def main():
+            async with served(data_dir, media_paths=(tmp_path,)) as it:
+                said = {
+                    "text": TEXT,
+                    "ref_audio_path": str(path),
+                    "prompt_text": "What I say.",
+                    "prompt_lang": "en",
+                }
+                response, _ = await sound(it, "POST", "/tts", json=said)
+                await sound(it, "POST", "/tts", json=said)
+                assert "Warning" not in response.headers
+                assert [a["prompt_text"] for a in server.asked] == ["What I say."] * 2
+                (voice,) = {a["ref_audio_path"] for a in server.asked}
+                assert voice.startswith(str(data_dir / "voices/ref_"))
+                # From now on also where a request brings none.
+                await sound(
+                    it, "GET", "/change_refer", params={"refer_wav_path": str(path), "prompt_text": "Else."}
+                )
+                await sound(it, "GET", "/", params={"text": TEXT})
+                assert server.asked[-1]["prompt_text"] == "Else."
+                # What the server may not read, it says so.
+                told = await it.post("/tts", 400, said | {"ref_audio_path": "/etc/hostname"})
+                assert "media_paths" in told["message"]
+
+        run(main())
+
+
+def test_models_are_chosen_by_name(data_dir, tmp_path, monkeypatch):
+    models = data_dir / "voice-models"
+    models.mkdir()
+    (models / "mine.ckpt").write_bytes(b"x")
+    path = write_sound(tmp_path / "me.wav", tone(4, 16_000), 16_000)
+    with sovits("api_v2") as server:
+        monkeypatch.setenv("GPT_SOVITS_URL", server.url)
+        monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
+
+        async def main():
+            async with served(data_dir, media_paths=(tmp_path,)) as it:
+                said = {"text": TEXT, "ref_audio_path": str(path), "prompt_lang": "en"}
+                await sound(it, "POST", "/tts", json=said)
+                await sound(it, "GET", "/set_gpt_weights", params={"weights_path": "/old/place/mine.ckpt"})
+                await sound(it, "POST", "/tts", json=said)
+                assert len({a["ref_audio_path"] for a in server.asked}) == 2
+                voice = server.asked[1]["ref_audio_path"].rpartition("/")[0]
+                with open(f"{voice}/voice.json") as file:  # noqa: ASYNC230  # a test
+                    assert json.load(file)["t2s"] == str(models / "mine.ckpt")
+                told = await it.post("/set_sovits_weights", 400, {"weights_path": "nothing.pth"})
+                assert "no model 'nothing.pth'" in told["message"]
+
+        run(main())
+
+
+@pytest.mark.parametrize("command", ["exit", "restart"])
+def test_control_stops_the_server_where_that_is_allowed(data_dir, monkeypatch, command):
+    async def main():
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        async with served(data_dir, control=True) as it:
+            await sound(it, "GET", f"/control?command={command}")
+            await asyncio.wait_for(stopped.wait(), 5)
+            assert it.state.restart == (command == "restart")
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("only", "there", "gone"),
+    [
+        ("speech", ["/tts?text=Hi.", "/?text=Hi."], ["/static/index.html", "/v1/voices", "/v1/templates"]),
+        ("video", [], ["/", "/tts?text=Hi.", "/v1/engines"]),
+        ("lipsync", [], ["/", "/tts?text=Hi."]),
+        ("enhance", [], ["/", "/v1/templates"]),
+    ],
+)
+def test_a_service_alone_answers_at_its_own_addresses(data_dir, only, there, gone):
+    async def main():
+        async with served(data_dir, only=only) as it:
+            for path in (*there, "/healthz", "/v1/jobs", "/metrics"):
+                await sound(it, "GET", path)
+            for path in gone:
+                await sound(it, "GET", path, 404)
+            posts = {
+                "/create-video/": "video",
+                "/process_sync/": "lipsync",
+                "/process_video/": "enhance",
+                "/tts": "speech",
+            }
+            for path, service in posts.items():
+                async with it.http.post(path, json={}) as response:
+                    assert (response.status == 404) == (service != only)
+            assert it.state.folder.root == data_dir / f"server-{only}"
+
+    run(main())

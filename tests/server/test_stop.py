@@ -1,0 +1,227 @@
+"""The server as a process: stopped in good order, killed, and started again on what it left."""
+
+import asyncio
+import io
+import json
+import os
+import random
+import signal
+import sys
+import textwrap
+from contextlib import asynccontextmanager
+
+import aiohttp
+import av
+import psutil
+import pytest
+
+from tests.support.crowds import write_group
+from tests.support.serving import data_dir, library, run
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+MAIN = """
+    import sys
+    from pathlib import Path
+    from core.engines import ENGINES, EngineSpec
+    for name, target in (("choir", "Choir"), ("slow", "SlowChoir")):
+        ENGINES["speech"][name] = EngineSpec(f"tests.support.serving:{target}", "for tests")
+    ENGINES["enhance"]["held"] = EngineSpec("tests.support.enhancers:HeldByFile", "for tests")
+    from server.app import run
+    from server.settings import ServerSettings
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    settings = ServerSettings(data_dir=folder, port=port, speech="choir", jobs=1, ballast_mb=0)
+    run(settings, lambda address: print(address, flush=True))
+"""
+
+TEXT = "This is said slowly, so that there is time to end the server. And this is said after that."
+
+
+class Process:
+    """A server in a process of its own, and a client of it."""
+
+    def __init__(self, process, url, http):
+        self.process, self.url, self.http = process, url, http
+
+    async def post(self, **request):
+        async with self.http.post("/v1/videos", json=request) as response:
+            assert response.status == 202, await response.text()
+            return (await response.json())["id"]
+
+    async def job(self, job_id):
+        async with self.http.get(f"/v1/jobs/{job_id}") as response:
+            return await response.json()
+
+    async def end(self, number):
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 15)
+
+
+async def start(folder, port=0):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-W", "error", "-c", textwrap.dedent(MAIN), str(folder), str(port)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+
+
+@asynccontextmanager
+async def running(folder, port=0):
+    process = await start(folder, port)
+    try:
+        url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        assert url, "it did not start"
+        async with aiohttp.ClientSession(url) as http:
+            while True:
+                async with http.get("/readyz") as response:
+                    if response.status == 200:
+                        break
+                await asyncio.sleep(0.02)
+            yield Process(process, url, http)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def follow(url, job, seen, codes):
+    """Keep a socket to the job's events, coming back until its end, like a client should."""
+    async with aiohttp.ClientSession() as http:
+        while not seen or seen[-1]["type"] not in ("job.completed", "job.failed", "job.cancelled"):
+            after = seen[-1]["seq"] if seen else 0
+            try:
+                async with http.ws_connect(f"{url}/v1/jobs/{job}/events?after={after}") as socket:
+                    async for message in socket:
+                        told = json.loads(message.data)
+                        assert told["type"] != "resync"
+                        if told["seq"]:
+                            seen.append(told)
+                    codes.append(socket.close_code)
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.03)
+
+
+async def grown(seen, count):
+    """Wait until the follower has seen so many events, and that a frame has been made."""
+
+    def made():
+        return any(m["type"] == "job.progress" and m["data"]["overall"] for m in seen)
+
+    while len(seen) < count or not made():  # noqa: ASYNC110  # bounded by the test's own limit
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_job_outlives_three_kills_and_its_follower_misses_nothing(data_dir):
+    async def main():
+        rng, seen, port, job, follower = random.Random(7), [], 0, None, None  # noqa: S311  # a test's dice
+        for kill in range(4):
+            async with running(data_dir, port) as it:
+                port = int(it.url.rpartition(":")[2])
+                if job is None:
+                    job = await it.post(text=TEXT * 3, options={"engines": {"speech": "slow"}})
+                    follower = asyncio.create_task(follow(it.url, job, seen, []))
+                if kill == 3:
+                    await asyncio.wait_for(follower, 30)
+                    done = await it.job(job)
+                    assert (done["status"], done["attempt"]) == ("completed", 4)
+                    async with it.http.get(done["outputs"][-1]["url"]) as response:
+                        assert len(await response.read()) == done["outputs"][-1]["bytes"]
+                    break
+                await grown(seen, len(seen) + 6 + rng.randrange(8))
+                assert await it.end(signal.SIGKILL) == -signal.SIGKILL
+        assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
+        types = [m["type"] for m in seen]
+        assert (types.count("job.started"), types.count("job.completed")) == (4, 1)
+
+    run(main(), 110)
+
+
+@pytest.mark.slow
+def test_an_enhancement_outlives_a_kill_and_is_made_again_whole(data_dir, tmp_path, monkeypatch):
+    video = write_group(
+        tmp_path / "one.mp4", lambda k: [(60, 40)], size=(320, 240), head=130, frames=60, sound=True
+    )
+    monkeypatch.setenv("GO_ON", str(tmp_path / "go on"))
+
+    async def main():
+        form, seen = aiohttp.FormData(), []
+        form.add_field("file", video.read_bytes(), filename="one.mp4")
+        form.add_field("request", '{"engine": "held", "every": 2}')
+        async with running(data_dir) as it:
+            async with it.http.post("/v1/enhancements", data=form) as response:
+                job = (await response.json())["id"]
+            follower = asyncio.create_task(follow(it.url, job, seen, []))
+            await asyncio.wait_for(grown(seen, 4), 30)
+            # What reads the video, if it is not through with it.
+            children = psutil.Process(it.process.pid).children(recursive=True)
+            assert await it.end(signal.SIGKILL) == -signal.SIGKILL
+        _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+        assert not left
+        (tmp_path / "go on").touch()
+        async with running(data_dir, int(it.url.rpartition(":")[2])) as it:
+            await asyncio.wait_for(follower, 30)
+            async with it.http.get(f"/v1/jobs/{job}/stream") as response:
+                return await it.job(job), seen, await response.read()
+
+    done, seen, growing = run(main(), 90)
+    assert (done["status"], done["attempt"]) == ("completed", 2)
+    assert done["metrics"]["frames"] == 60
+    assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
+    assert [m["type"] for m in seen].count("job.started") == 2
+    with av.open(io.BytesIO(growing)) as file:
+        assert sum(1 for _ in file.decode(video=0)) == 60
+
+
+@pytest.mark.slow
+def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
+    async def main():
+        seen, codes = [], []
+        async with running(data_dir) as it:
+            port = int(it.url.rpartition(":")[2])
+            job = await it.post(text=TEXT * 10, options={"engines": {"speech": "slow"}})
+            waiting = await it.post(text="After that.")
+            follower = asyncio.create_task(follow(it.url, job, seen, codes))
+            async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:
+                await stream.receive()
+                second = await start(data_dir)  # a second server on the same folder
+                assert await asyncio.wait_for(second.wait(), 20) != 0
+                it.process.send_signal(signal.SIGTERM)
+                async for _ in stream:
+                    pass
+                assert stream.close_code == 1012
+            began = asyncio.get_running_loop().time()
+            assert await asyncio.wait_for(it.process.wait(), 15) == 0
+            assert asyncio.get_running_loop().time() - began < 5
+        async with running(data_dir, port) as it:
+            await asyncio.wait_for(follower, 30)
+            assert (codes[0], codes[-1], set(codes)) == (1012, 1000, {1012, 1000})
+            assert (await it.job(job))["status"] == "completed"
+            queued = [m["data"] for m in seen if m["type"] == "job.queued"]
+            assert queued[1]["reason"] == "server_stopped"
+            await follow(it.url, waiting, [], [])
+            assert (await it.job(waiting))["status"] == "completed"
+            assert await it.end(signal.SIGTERM) == 0
+        assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
+
+    run(main(), 110)
+
+
+def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data_dir, capfd):
+    async def main():
+        async with running(data_dir) as it:
+            host, _, port = it.url.removeprefix("http://").partition(":")
+            for sent in (
+                b"GET / HTTP/1.1\r\nA\0: b\r\n\r\n",
+                b"\x16\x03\x01\r\n\r\n",
+                b"GET /" + b"a" * 9999,
+            ):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                writer.write(sent)
+                assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"400"
+                writer.close()
+                await writer.wait_closed()
+
+    run(main())
+    assert "Traceback" not in capfd.readouterr().err

@@ -1,0 +1,160 @@
+"""A real server on a loopback port with a small library, and engines whose pace and sound tests can tell."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+
+from core.config import Settings
+from core.engines import ENGINES, EngineSpec
+from core.protocols import Style
+from core.serving.engine_pool import EnginePool
+from core.templates.library import SAMPLE, Templates
+from core.types import Sentence, Spoken, Voice
+from server.app import build, site_address
+from server.settings import ServerSettings
+from server.state import STATE, AppState
+
+SLOW = {"options": {"engines": {"speech": "slow"}}}
+"""What to add to a request that is to take a while: the voice takes 20 ms a character."""
+
+
+class Choir:
+    """A voice for each tone: "f440" says 40 ms of 440 Hz a letter; 80 ms a character of other scripts."""
+
+    rate = 16_000
+    version = "1"
+    pace = 0.0
+
+    def voices(self) -> Sequence[Voice]:
+        """Five tones."""
+        return [Voice(f"f{hertz}", ("zh", "en"), "a tone") for hertz in (440, 620, 850, 1150, 1500)]
+
+    def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
+        """The tone, a character at a time."""
+        length = round(self.rate / (25 if sentence.language == "en" else 12.5) / style.speed)
+        phase = 2 * np.pi * float(voice[1:]) / self.rate
+        for k in range(len(sentence.spoken)):
+            time.sleep(self.pace)
+            samples = 0.3 * np.sin(phase * np.arange(k * length, (k + 1) * length))
+            yield Spoken(samples.astype(np.float32))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class SlowChoir(Choir):
+    """Takes half as long as what it says lasts."""
+
+    pace = 0.02
+
+
+@pytest.fixture(scope="session")
+def library(presenter_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose sample template is small, and prepared."""
+    folder = tmp_path_factory.mktemp("library")
+
+    async def prepare() -> None:
+        async with EnginePool() as pool:
+            await Templates(Settings(data_dir=folder), pool).add(presenter_clip, SAMPLE)
+
+    asyncio.run(prepare())
+    return folder
+
+
+@pytest.fixture
+def data_dir(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of one's own with the small sample in it; the tests' voices are the default."""
+    voices = {"choir": "Choir", "slow": "SlowChoir"}
+    specs = {
+        name: EngineSpec(f"tests.support.serving:{target}", "for tests") for name, target in voices.items()
+    }
+    monkeypatch.setitem(ENGINES, "speech", specs | ENGINES["speech"])
+    shutil.copytree(library / "templates", tmp_path / "data" / "templates")
+    return tmp_path / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server under test, and a client of it."""
+
+    url: str
+    state: AppState
+    http: aiohttp.ClientSession
+
+    async def post(self, path: str, status: int, json: object = None, **options: Any) -> Any:
+        """What is answered, which must have this status."""
+        async with self.http.post(path, json=json, **options) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def get(self, path: str, status: int = 200, **options: Any) -> Any:
+        """What is answered, which must have this status."""
+        async with self.http.get(path, **options) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def video(self, text: str = "Hello there.", **more: Any) -> str:
+        """The id of a new job."""
+        job = await self.post("/v1/videos", 202, {"text": text, **more})
+        return str(job["id"])
+
+    async def ended(self, job_id: str) -> Any:
+        """The job, once it has ended."""
+        async for _ in self.state.hub.watch(self.state.store, job_id):
+            pass
+        return await self.get(f"/v1/jobs/{job_id}")
+
+    async def begun(self, job_id: str) -> None:
+        """Wait until there is something to see."""
+        while not self.state.clips.coming(job_id).size:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def served(data_dir: Path, **settings: Any) -> AsyncGenerator[Served, None]:
+    """A server with warm engines."""
+    app = build(ServerSettings(data_dir=data_dir, **({"ballast_mb": 0} | settings)))
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url, state = site_address(runner), app[STATE]
+        while not state.ready:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+        async with aiohttp.ClientSession(url) as http:
+            yield Served(url, state, http)
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def files_at(files: dict[str, Path]) -> AsyncGenerator[str, None]:
+    """A web server elsewhere with these files, by their paths; yields its host and port."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(files[request.path])
+
+    app = web.Application()
+    app.router.add_get("/{name:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield site_address(runner).removeprefix("http://")
+    finally:
+        await runner.cleanup()
+
+
+def run(coroutine: Any, timeout_s: float = 60) -> Any:
+    """Run a test's coroutine, for a time at most."""
+    return asyncio.run(asyncio.wait_for(coroutine, timeout_s))
