@@ -21,7 +21,8 @@ class NeuralSettings(Settings):
     as often as processes are wanted. None: `device`, in this process."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What networks count in. auto is the fastest that the device does in hardware; float32 is exact."""
+    """What networks count in. auto is the fastest that the device does in hardware; float32 is exact. A
+    format that the processor has no instructions for is an error."""
 
     compile: bool = False
     """Compile networks with torch.compile where that can make them faster, which is not on a CPU. The first

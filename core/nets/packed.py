@@ -8,6 +8,7 @@ mkldnn_fusion.py); calling them directly needs no compiler and no minutes of wai
 import copy
 import itertools
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +32,21 @@ class Leaking(nn.Conv2d):
         return functional.leaky_relu_(super().forward(x), self.slope)
 
 
-def can_pack() -> bool:
-    """Whether this build of torch has the kernels."""
-    kernels = ("_reorder_convolution_weight", "_convolution_pointwise", "_convolution_transpose_pointwise")
-    return all(hasattr(torch.ops.mkldnn, kernel) for kernel in kernels)
+@cache
+def can_pack(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether packed layers run here in `dtype`: tried once, for no name tells. It depends on this build of
+    torch, on the processor, and on what ONEDNN_MAX_CPU_ISA leaves of it."""
+    x = torch.zeros(1, 8, 4, 4, dtype=dtype, device="cpu").contiguous(memory_format=torch.channels_last)
+    convolutions = nn.Conv2d(8, 8, 3, device="cpu"), nn.ConvTranspose2d(8, 8, 3, device="cpu")
+    ops, matrix = torch.ops.mkldnn, torch.zeros(8, 8, dtype=dtype, device="cpu")
+    try:
+        with torch.inference_mode():
+            for convolution in convolutions:
+                PackedConvolution(convolution, list(x.shape), dtype)(x)
+            ops._linear_pointwise(matrix, ops._reorder_linear_weight(matrix, 8), None, "none", [], "")
+    except (AttributeError, RuntimeError):  # a build without the kernel; a processor without the instructions
+        return False
+    return True
 
 
 def folded(net: nn.Module) -> nn.Module:

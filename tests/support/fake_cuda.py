@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from core.nets.packed import can_pack
 from tests.support.fake_streams import Event, Graph, Memory, Stream, World
 
 ATEN = torch.ops.aten
@@ -266,6 +267,7 @@ def fake_device(kind: str = "cuda", count: int = 1, capability: tuple[int, int] 
 
     Fails at the end if a rule was broken that torch would not have noticed.
     """
+    can_pack(torch.bfloat16)  # the answer is kept: it is the processor's, not this world's
     world = World(kind, count, capability)
     torch._C._ensureCUDADeviceGuardSet()
     before = torch._C._only_lift_cpu_tensors()

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from core.engines.compute.devices import device_of, devices, dtype_of
+from core.engines.compute.devices import device_of, devices, dtype_name, dtype_of
 from core.errors import BadInput
 
 
@@ -39,11 +39,13 @@ def _checked(device: torch.device, precision: str) -> Checked:
     about = [_called(device)]
     try:
         dtype = dtype_of(precision, device)
-        about.append(f"networks in {str(dtype).removeprefix('torch.')}")
+        about.append(f"networks in {dtype_name(dtype)}")
         if device.type == "cuda":
             free, total = torch.cuda.mem_get_info(device)
             about.append(f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
         problem = _miscounts(device, dtype)
+    except BadInput as error:
+        problem = error.message
     except (RuntimeError, AssertionError) as error:  # torch's, where driver, card or build do not fit
         problem = str(error).strip().partition("\n")[0]
     return Checked(str(device), ", ".join(about), problem)

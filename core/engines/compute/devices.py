@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from core.errors import BadInput
+from core.nets.packed import can_pack
 
 
 def device_of(wanted: str) -> torch.device:
@@ -40,9 +41,21 @@ def devices() -> list[str]:
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """The number format for networks on `device`."""
+    """The number format for networks on `device`; `precision` as in `NeuralSettings.precision`.
+
+    Raises BadInput `precision_unavailable` if the processor has no kernels for what is asked of it.
+    """
     if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+        # Where nothing can be packed, networks run as torch's plain layers, which do every format, slowly.
+        if device.type == "cpu" and can_pack() and not can_pack(dtype):
+            raise BadInput(
+                "precision_unavailable",
+                f"this processor has no instructions for networks in {precision}; set LIPSTREAM_PRECISION to "
+                f"auto, the fastest that it has ({dtype_name(dtype_of('auto', device))}), or to float32",
+                "precision",
+            )
+        return dtype
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
     if device.type == "mps":
@@ -50,9 +63,19 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """`float32`, as people and settings write it."""
+    return str(dtype).removeprefix("torch.")
+
+
 @cache
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; where it does not, float32 is faster."""
+    """Whether this CPU multiplies bfloat16 in hardware; where it does not, float32 is faster.
+
+    AVX-512 without bfloat16 packs it, too, and is slow at it, hence the processor's flags.
+    """
+    if not can_pack(torch.bfloat16):
+        return False
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.nets.packed import can_pack
+
 # oneDNN chooses its layout for a number of rows; that for 4 is as good for 1 and for a prefill of hundreds.
 _ROWS = 4
 
@@ -47,8 +49,8 @@ class Linear(nn.Module):
             self._scale = (weight.abs().amax(dim=1).clamp_min(1e-12) / 127).bfloat16()
             # The scale as rounded to bfloat16 is what will be multiplied, so weights are rounded against it.
             self._packed = (weight / self._scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
-        elif torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch has no types there
-            kept = weight.to(getattr(torch, precision))
+        elif can_pack(dtype := getattr(torch, precision)):
+            kept = weight.to(dtype)
             self._packed = torch.ops.mkldnn._reorder_linear_weight(kept, _ROWS)
         else:
             return

@@ -17,6 +17,7 @@ from core.nets.retinaface import RetinaFace, is_mobile  # noqa: E402
 from core.nets.s3fd import S3FD  # noqa: E402
 from core.nets.wav2lip import Unit  # noqa: E402
 from core.tracking.fit import face_pose  # noqa: E402
+from tests.support.bfloat16 import needs_bfloat16  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -139,6 +140,7 @@ def test_packing_changes_nothing_but_rounding_even_at_other_sizes(size):
 
 
 @pytest.mark.slow
+@needs_bfloat16
 def test_s3fd_in_bfloat16_sees_about_what_it_sees_in_float32():
     torch.manual_seed(1)
     net = S3FD().eval()

@@ -12,6 +12,7 @@ from core.engines.compute.devices import cpu_has_bfloat16, device_of, dtype_of  
 from core.errors import BadInput  # noqa: E402
 from core.nets.wav2lip import Unit  # noqa: E402
 from tests.parity.wav2lip import net_of  # noqa: E402
+from tests.support.bfloat16 import needs_bfloat16  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -85,7 +86,7 @@ def test_the_compiled_network_is_the_network_and_is_found_again_on_disk(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not cpu_has_bfloat16(), reason="this CPU has no bfloat16")
+@needs_bfloat16
 def test_bfloat16_is_off_by_less_than_a_level_on_average_and_eight_at_most(pytestconfig):
     folder = pytestconfig.rootpath / "tests" / "fixtures" / "wav2lip"
     net, _ = net_of(folder, 1.1)

@@ -6,6 +6,8 @@ torch = pytest.importorskip("torch")
 
 from core.engines.compute.device_check import checked  # noqa: E402  # needs torch
 from core.engines.compute.devices import device_of, dtype_of  # noqa: E402
+from core.errors import BadInput  # noqa: E402
+from core.nets.packed import can_pack, packed  # noqa: E402
 from server.cli import main  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 
@@ -42,6 +44,23 @@ def test_cards_count_in_what_their_hardware_does(capability, dtype):
         assert device_of(" cuda:1 ,cuda:0") == torch.device("cuda:1")
         assert dtype_of("auto", torch.device("cuda:1")) == dtype
         assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_processor_counts_in_what_it_has_kernels_for_and_says_what_else_it_can(precision):
+    cpu, dtype = torch.device("cpu"), getattr(torch, precision)
+    if can_pack(dtype) or not can_pack():
+        assert dtype_of(precision, cpu) == dtype
+        x, net = torch.zeros(1, 3, 8, 8), torch.nn.Conv2d(3, 3, 3)
+        run = packed(net, (x,), dtype) if can_pack() else net.to(dtype)
+        with torch.inference_mode():
+            assert run(x.to(dtype)).dtype == dtype
+    else:
+        with pytest.raises(BadInput, match=f"for networks in {precision}; set LIPSTREAM_PRECISION") as no:
+            dtype_of(precision, cpu)
+        assert (no.value.code, no.value.param) == ("precision_unavailable", "precision")
+        assert checked((), precision)[-1].problem == no.value.message
+    assert can_pack(dtype_of("auto", cpu)) or not can_pack()
 
 
 def test_doctor_lists_devices_and_fails_for_one_that_is_not_there(capsys, monkeypatch, tmp_path):

@@ -22,6 +22,7 @@ from core.render import Request, render  # noqa: E402
 from core.serving.engine_pool import EnginePool  # noqa: E402
 from core.templates.library import Templates  # noqa: E402
 from core.types import Fragment  # noqa: E402
+from tests.support.bfloat16 import BFLOAT16  # noqa: E402
 from tests.support.codeformers import small_net  # noqa: E402
 from tests.support.faces import tracked  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
@@ -89,7 +90,7 @@ def test_what_is_learnt_has_no_codes_and_saves_as_arrays(clear, tmp_path):
         }
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [torch.float32, BFLOAT16])
 def test_on_a_device_it_is_the_network(precision):
     given = faces(3)
     with torch.inference_mode():

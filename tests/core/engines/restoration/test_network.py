@@ -10,6 +10,7 @@ from core.engines.restoration.network import MARGIN, Restorer, settled  # noqa: 
 from core.engines.restoration.parsing import Parser  # noqa: E402  # needs torch
 from core.errors import Error  # noqa: E402
 from core.nets import parsenet  # noqa: E402
+from core.nets.packed import can_pack  # noqa: E402
 from tests.support.codeformers import SMALL, small_net  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 
@@ -34,11 +35,13 @@ def plain(pictures, codes, fidelity):
 @pytest.mark.parametrize("fidelity", [0.0, 0.6])
 def test_in_float32_it_is_the_network_and_in_bfloat16_nearly(fidelity):
     given = faces(3)
-    exact, fast = (Restorer(small_net(), CPU, dtype) for dtype in (torch.float32, torch.bfloat16))
+    exact = Restorer(small_net(), CPU, torch.float32)
     codes = exact.codes(given)
     wanted = plain(given, codes, fidelity).astype(int)
     assert np.abs(exact.restore(given, codes, fidelity) - wanted).max() <= 1
-    off = fast.restore(given, codes, fidelity) - wanted
+    if not can_pack(torch.bfloat16):
+        pytest.skip("it is the network; this processor packs no bfloat16")
+    off = Restorer(small_net(), CPU, torch.bfloat16).restore(given, codes, fidelity) - wanted
     assert 10 * np.log10(255**2 / np.mean(off**2)) > 35
 
 
