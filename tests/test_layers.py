@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 FLOORS = [
     ["core.types", "core.errors"],
-    ["core", "core.config"],
+    ["core", "core.config", "core.installation"],
     ["core.runtime", "core.text", "core.weights"],
     ["core.progress", "core.media"],
     ["core.sandbox", "core.captions", "core.protocols", "core.nets"],

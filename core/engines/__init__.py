@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, EngineUnavailable, Error
+from core.installation import install_command
 from core.weights.files import Installed
 from core.weights.table import CHECKPOINTS, SETS
 
@@ -55,7 +56,7 @@ class EngineSpec:
         """The commands that get what is missing."""
         steps = []
         if any(importlib.util.find_spec(p) is None for p in self.packages):
-            steps.append(f"pip install 'lipstream[{self.extra}]'")
+            steps.append(install_command(self.extra))
         lacking, wrong = self._lacking(weights), _astray(weights)
         if get := [w for w in lacking if w not in wrong]:
             steps.append(self.bring or f"lipstream models download {' '.join(get)}")

@@ -20,6 +20,7 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, EngineUnavailable
+from core.installation import install_command
 from core.protocols import Drawing, DrawsTogether
 from core.runtime.batching import Batcher
 from core.runtime.worker import Worker
@@ -250,7 +251,7 @@ def _check(devices: Sequence[str]) -> None:
     except ImportError:
         raise BadInput(
             "unknown_device",
-            f"there is no device {devices[0]!r} without torch; get it with: pip install 'lipstream[neural]', "
+            f"there is no device {devices[0]!r} without torch; get it with: {install_command('neural')}, "
             'or set enhance_devices to ["cpu"]',
             "enhance_devices",
         ) from None

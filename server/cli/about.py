@@ -18,6 +18,7 @@ from rich.text import Text
 from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.neural import NeuralSettings
+from core.installation import pip
 from server.configuration import page, settings_of, show
 from server.settings import ServerSettings
 from server.storage.local import StorageError
@@ -126,7 +127,7 @@ def _opencv() -> tuple[str, str | None]:
     import cv2  # heavy, and what is being checked
 
     good = hasattr(cv2, "CascadeClassifier")
-    return version, None if good else "has no Haar cascades; pip install 'opencv-python-headless>=4.8,<5'"
+    return version, None if good else f"has no Haar cascades; {pip()} 'opencv-python-headless>=4.8,<5'"
 
 
 def _installed(name: str) -> bool:

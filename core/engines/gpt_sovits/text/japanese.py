@@ -14,6 +14,7 @@ from typing import Any
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import PUNCTUATION
 from core.errors import EngineUnavailable
+from core.installation import install_command
 
 _SPOKEN = re.compile(
     r"[A-Za-z\d\u3005\u3040-\u30ff\u4e00-\u9fff\uff11-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]+"
@@ -70,7 +71,7 @@ def _jtalk() -> Any:
         raise EngineUnavailable(
             "GPT-SoVITS text",
             ["a Japanese dictionary"],
-            "pyopenjtalk-plus ships one: pip install 'lipstream[ja]'",
+            f"pyopenjtalk-plus ships one: {install_command('ja')}",
         )
     return module
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import symbols
 from core.errors import EngineUnavailable
+from core.installation import install_command
 
 _LETTERS_LIST = """
     에이 비 시 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 아르 에스 티 유 브이 더블유 엑스
@@ -67,7 +68,7 @@ def _rules() -> _Rules:
     """g2pk2's modules without its `__init__`, which downloads an English dictionary."""
     spec = importlib.util.find_spec("g2pk2")
     if spec is None or not spec.submodule_search_locations:
-        raise EngineUnavailable("GPT-SoVITS text", ["g2pk2"], "install it with: pip install 'lipstream[ko]'")
+        raise EngineUnavailable("GPT-SoVITS text", ["g2pk2"], f"install it with: {install_command('ko')}")
     mecab = need("mecab", "python-mecab-ko", "ko").MeCab()
     folder = Path(spec.submodule_search_locations[0])
     if "g2pk2" not in sys.modules:

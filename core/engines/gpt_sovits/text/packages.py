@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from core.errors import EngineUnavailable
+from core.installation import install_command
 
 
 @cache
@@ -21,5 +22,5 @@ def need(module: str, package: str, extra: str) -> Any:
             return importlib.import_module(module)
     except ImportError as error:
         raise EngineUnavailable(
-            "GPT-SoVITS text", [package], f"install it with: pip install 'lipstream[{extra}]'"
+            "GPT-SoVITS text", [package], f"install it with: {install_command(extra)}"
         ) from error
