@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import BadInput
 from core.types import Arrays, Face, FaceTrack, Image, Sentence, Speech, Spoken, Voice
 
 FIDELITY = 0.7
@@ -31,6 +32,13 @@ class Style:
     speed: float = 1.0
     pitch: float = 0.0
     seed: int = 0
+
+    def check(self) -> None:
+        """Raises BadInput `out_of_range` for a speed or pitch that no voice has."""
+        if not 0.5 <= self.speed <= 2:  # NaN is neither
+            raise BadInput("out_of_range", f"speed {self.speed:g} is outside 0.5 to 2", "speed")
+        if not -12 <= self.pitch <= 12:
+            raise BadInput("out_of_range", f"pitch {self.pitch:g} is outside -12 to 12 semitones", "pitch")
 
 
 class SpeechEngine(Protocol):

@@ -221,6 +221,7 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
         )
     if not 0 <= request.fidelity <= 1:  # NaN is neither
         raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
+    request.style.check()
     check_every(request.every)
     check_shape(request.fps, request.size)
     return [] if request.text is None else sentences(request.text, request.language, limit=limit)

@@ -60,7 +60,7 @@ class Templates:
 
     def __init__(self, settings: Settings, pool: EnginePool) -> None:
         self.settings = settings
-        self._pool = pool
+        self.pool = pool
         self._folder = settings.data_dir / "templates"
         self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -271,7 +271,7 @@ class Templates:
         self, lipsync: LoadedEngine | None, enhance: LoadedEngine | None
     ) -> tuple[LoadedEngine, list[LoadedEngine]]:
         """The face finder, and the engines that shall learn a template: those given, else the defaults."""
-        settings, engine = self.settings, self._pool.engine
+        settings, engine = self.settings, self.pool.engine
         return await engine("face", settings.face), [
             lipsync or await engine("lipsync", settings.lipsync),
             enhance or await engine("enhance", settings.enhance),
@@ -323,7 +323,7 @@ class Templates:
         return template
 
     async def _draw_sample(self, report: Report) -> None:
-        face = await self._pool.engine("face", self.settings.face)
+        face = await self.pool.engine("face", self.settings.face)
         async with self._locks[SAMPLE + " drawing"]:
             if (self._folder / SAMPLE).exists():
                 return

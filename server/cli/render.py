@@ -10,7 +10,7 @@ import wave
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -18,19 +18,18 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from core.captions.cues import srt, vtt
 from core.config import Settings
 from core.errors import BadInput
 from core.faces.choice import AUTO
-from core.media.recording import Recording
 from core.progress import Progress
 from core.protocols import FIDELITY, Style
-from core.render import Item, Request, Sink, render
+from core.render import Item, Request, render
+from core.render_file import CaptionFiles, render_file
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
-from core.types import Cue, Fragment, Samples
+from core.types import Fragment, Samples
 
 
 @contextmanager
@@ -117,37 +116,25 @@ async def _demo(folder: Path, lines: dict[str, str]) -> None:
     async with EnginePool() as pool:
         templates = Templates(Settings(), pool)
         for name, text in lines.items():
-            await _render_into(Request(text=text), folder / name, pool, templates, files=True)
+            await _render_into(Request(text=text), folder / name, pool, templates, srt=True)
 
 
 async def _render(request: Request, options: argparse.Namespace) -> None:
     async with EnginePool() as pool:
         templates = Templates(Settings(), pool)
         if options.output == "-":
-            await _shown(request, pool, templates, to_stdout)
+            with _shown() as progress:
+                await render(request, pool, templates, to_stdout, progress)
         else:
             path = Path(options.output)
-            await _render_into(request, path, pool, templates, files=options.srt, track=options.srt_track)
+            await _render_into(request, path, pool, templates, srt=options.srt, srt_track=options.srt_track)
 
 
 async def _render_into(
-    request: Request, path: Path, pool: EnginePool, templates: Templates, *, files: bool, track: bool = False
+    request: Request, path: Path, pool: EnginePool, templates: Templates, **captions: Unpack[CaptionFiles]
 ) -> None:
-    """Write the video to `path`; captions beside it as `files`, and as a `track` in it."""
-    cues: list[Cue] = []
-    async with Recording(path) as recording:
-
-        async def sink(item: Item) -> None:
-            if isinstance(item, Fragment):
-                await recording.write(item)
-            elif isinstance(item, Cue):
-                cues.append(item)
-
-        progress = await _shown(request, pool, templates, sink)
-        await recording.finish(cues if track else (), progress.rate)
-    if files:
-        path.with_suffix(".srt").write_text(srt(cues, progress.rate), encoding="utf-8")
-        path.with_suffix(".vtt").write_text(vtt(cues, progress.rate), encoding="utf-8")
+    with _shown() as progress:
+        await render_file(request, pool, templates, path, progress, **captions)
     print(path)
 
 
@@ -162,17 +149,17 @@ def _write_out(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _shown(request: Request, pool: EnginePool, templates: Templates, sink: Sink) -> Progress:
-    """Render, with one bar a stage on standard error while it runs and one line of figures after."""
+@contextmanager
+def _shown() -> Iterator[Progress]:
+    """Show how a render goes, on standard error: a bar for each stage while it runs, then a line."""
     console = Console(stderr=True)
     progress = Progress()
     if console.is_terminal:
         with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
-            await render(request, pool, templates, sink, progress)
+            yield progress
     else:
-        await render(request, pool, templates, sink, progress)
+        yield progress
     console.print(_summary(progress), highlight=False, soft_wrap=True)
-    return progress
 
 
 def bars(progress: Progress) -> Table:
@@ -271,11 +258,9 @@ def _video(template: str) -> Path | None:
 
 
 def _style(options: argparse.Namespace) -> Style:
-    if not 0.5 <= options.speed <= 2:
-        raise BadInput("out_of_range", f"--speed {options.speed:g} is outside 0.5 to 2", "speed")
-    if not -12 <= options.pitch <= 12:
-        raise BadInput("out_of_range", f"--pitch {options.pitch:g} is outside -12 to 12 semitones", "pitch")
-    return Style(speed=options.speed, pitch=options.pitch)
+    style = Style(speed=options.speed, pitch=options.pitch)
+    style.check()
+    return style
 
 
 def size_of(argument: str | None) -> tuple[int, int] | None:

@@ -1,0 +1,78 @@
+"""Render into a file that appears when it is whole, with captions beside it or in it."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from core.captions.cues import srt as as_srt
+from core.captions.cues import vtt as as_vtt
+from core.media.recording import Recording
+from core.progress import Progress
+from core.render import Item, Request, render
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
+from core.types import Cue, Fragment
+
+
+class CaptionFiles(TypedDict, total=False):
+    """What becomes of the captions; no more than there are without these.
+
+    srt: files beside the video, SRT and WebVTT. srt_track: a track in it that players can show.
+    """
+
+    srt: bool
+    srt_track: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video that has been made.
+
+    cues: its captions, in samples at `progress.rate`; none of a recording. subtitles: files of them.
+    progress: what it took, and the video's size, rate and length.
+    """
+
+    path: Path
+    cues: tuple[Cue, ...]
+    subtitles: tuple[Path, ...]
+    progress: Progress
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the video in seconds."""
+        return self.progress.frames / self.progress.fps
+
+
+async def render_file(
+    request: Request,
+    pool: EnginePool,
+    templates: Templates,
+    path: Path,
+    progress: Progress | None = None,
+    *,
+    srt: bool = False,
+    srt_track: bool = False,
+) -> Video:
+    """Make the video of `request` and write it to `path`; see `CaptionFiles` for the captions.
+
+    Nothing is left at `path`, and what was there stays, unless the video becomes whole. Raises what `render`
+    does, BadInput `unwritable_output`, and StorageFull.
+    """
+    progress = progress or Progress()
+    cues: list[Cue] = []
+    async with Recording(path) as recording:
+
+        async def sink(item: Item) -> None:
+            if isinstance(item, Fragment):
+                await recording.write(item)
+            elif isinstance(item, Cue):
+                cues.append(item)
+
+        await render(request, pool, templates, sink, progress)
+        await recording.finish(cues if srt_track else (), progress.rate)
+    beside = {".srt": as_srt, ".vtt": as_vtt} if srt else {}
+    files = {path.with_suffix(suffix): write(cues, progress.rate) for suffix, write in beside.items()}
+    for file, text in files.items():
+        await asyncio.to_thread(file.write_text, text, encoding="utf-8")
+    return Video(path, tuple(cues), tuple(files), progress)
