@@ -74,6 +74,18 @@ class Proofreads(Protocol):
         ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """What a `SpeechEngine` can do besides, if it measured how fast it is on this machine."""
+
+    real_time_factor: float
+    """Seconds of work a second of speech."""
+
+    def too_slow(self) -> str:
+        """Why "auto" should not take it here, for people; empty if it may."""
+        ...
+
+
 class FaceFinder(Protocol):
     """Finds faces in one picture."""
 

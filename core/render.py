@@ -119,7 +119,8 @@ async def render(
     font = await _font(request, templates.settings) if burning else None
     lipsync = await pool.engine("lipsync", request.lipsync)
     enhance = await pool.engine("enhance", request.enhancer) if request.enhance else None
-    speech = await pool.speech(request.speech, request.voice) if spoken else None
+    languages = {sentence.language for sentence in spoken}
+    speech = await pool.speech(request.speech, request.voice, languages) if spoken else None
     if speech is not None:
         if request.voice is not None:
             _check_voice(speech, request.voice)

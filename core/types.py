@@ -44,11 +44,16 @@ def frame_count(samples: int, rate: int, fps: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Who speaks: a name from `SpeechEngine.voices`, the languages it reads ("zh", ...), how it sounds."""
+    """Who speaks: a name from `SpeechEngine.voices`, the languages it reads ("zh", ...), how it sounds.
+
+    quality: "robotic", "natural" or "cloned"; "" where nobody can tell. licence: of what it is made with.
+    """
 
     name: str
     languages: tuple[str, ...]
     about: str = ""
+    quality: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

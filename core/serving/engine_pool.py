@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,18 +15,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.config import Settings
-from core.engines import ENGINES, choose, load
+from core.engines import ENGINES, choose, load, voices_of
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, EngineUnavailable
 from core.installation import install_command
-from core.protocols import Drawing, DrawsTogether
+from core.protocols import Drawing, DrawsTogether, Measured
 from core.runtime.batching import Batcher
 from core.runtime.worker import Worker
 from core.serving.processes import EngineCalls, InThread, Processes, ProcessSpec, Remote, described
 from core.serving.voice_cloning import take_default
-from core.types import Image
+from core.types import Image, Voice
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class EnginePool:
         self._device = neural.device
         self.settings: Settings = settings or neural
         self._told: set[str] = set()
+        self._passed: set[str] = set()  # speech engines that turned out too slow for auto
         self._lips_devices = neural.devices
         self._staffed: dict[tuple[str, str], list[LoadedEngine]] = {}  # the next to be given first
         self._lock = asyncio.Lock()
@@ -84,48 +85,90 @@ class EnginePool:
     async def engine(self, kind: str, wanted: str = "auto") -> LoadedEngine:
         """The engine `wanted` of `kind`, loaded if it was not yet.
 
-        "auto" is what the settings say. Where they say auto too, it passes over a speech engine that has no
-        voice yet, or is a server that does not answer. Raises EngineUnavailable or BadInput like
-        `core.engines.choose`.
+        "auto" is what the settings say; where they say auto too, of speech engines the first one of `speech`.
+        Raises EngineUnavailable or BadInput like `core.engines.choose`.
         """
         wanted = self._meant(kind, wanted)
         if kind != "speech" or wanted != "auto":
             return await self._engine(kind, self.choose(kind, wanted))
-        *better, last = self._runnable(kind)
-        for name in better:
-            try:
-                found = await self._engine(kind, name)
-            except EngineUnavailable as error:
-                if name not in self._told:  # once, not for every job
-                    self._told.add(name)
-                    log.warning("%s", error)
-                continue
-            if found.engine.voices():
-                return found
-        return await self._engine(kind, last)
+        return await self.speech()
 
-    async def speech(self, wanted: str = "auto", voice: str | None = None) -> LoadedEngine:
+    async def speech(
+        self, wanted: str = "auto", voice: str | None = None, languages: Collection[str] = ()
+    ) -> LoadedEngine:
         """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`.
 
-        Raises EngineUnavailable for a cloned voice whose engine cannot run.
+        voice: None is the engine's first. languages: of the text; "auto" passes over an engine whose first
+        voice does not read all of them, one that has no voice yet, is a server that does not answer, or too
+        slow here (`Measured`), and says so once. Raises EngineUnavailable for a cloned voice whose engine
+        cannot run.
         """
-        if wanted == "auto" and voice is not None:
-            for name in self._runnable("speech"):
-                with suppress(EngineUnavailable):
-                    found = await self._engine("speech", name)
-                    if has_voice(found, voice):
-                        return found
+        wanted = self._meant("speech", wanted)
+        if wanted != "auto":
+            return await self._engine("speech", self.choose("speech", wanted))
+        if voice is not None:
+            if (found := await self._with_voice(voice)) is not None:
+                return found
             if any(record.name == voice for record in list_voices(VoiceSettings().voices_dir)):
                 self.choose("speech", CLONED)  # it is there and cannot speak: this says what is missing
-        return await self.engine("speech", wanted)
+        *better, last = self._runnable("speech")
+        for name in better:
+            if name in self._passed or not _reads(voices_of(name), languages):
+                continue
+            try:
+                staffed = await self._engine("speech", name)
+            except EngineUnavailable as error:
+                self._tell(name, str(error))
+                continue
+            if isinstance(staffed.engine, Measured) and (why := staffed.engine.too_slow()):
+                self._passed.add(name)
+                self._tell(name, f"auto does not take {name}: {why}")
+            elif (voices := staffed.engine.voices()) and _reads(voices, languages):
+                return staffed
+        return await self._engine("speech", last)
 
-    def choose_speech(self, wanted: str = "auto", voice: str | None = None) -> str:
+    async def _with_voice(self, voice: str) -> LoadedEngine | None:
+        """The first speech engine that can run and has `voice`; nothing is loaded that is known not to."""
+        for name in self._runnable("speech"):
+            known = voices_of(name)
+            if known and all(voice != one.name for one in known):
+                continue
+            with suppress(EngineUnavailable):
+                found = await self._engine("speech", name)
+                if has_voice(found, voice):
+                    return found
+        return None
+
+    def _tell(self, name: str, why: str) -> None:
+        if name not in self._told:  # once, not for every job
+            self._told.add(name)
+            log.warning("%s", why)
+
+    def choose_speech(
+        self, wanted: str = "auto", voice: str | None = None, languages: Collection[str] = ()
+    ) -> str:
         """The name of the engine that `speech` gives, as far as it can be known without loading any."""
-        if wanted == "auto" and voice is not None:
-            for name in self._runnable("speech"):
-                if any(has_voice(found, voice) for found in self._staffed.get(("speech", name), [])):
+        if self._meant("speech", wanted) != "auto":
+            return self.choose("speech", wanted)
+        runnable = self._runnable("speech")
+        if voice is not None:
+            for name in runnable:
+                loaded = self._staffed.get(("speech", name), [])
+                if any(voice == one.name for one in voices_of(name)) or any(
+                    has_voice(found, voice) for found in loaded
+                ):
                     return name
-        return self.choose("speech", wanted)
+            return self.choose("speech", wanted)
+        fit = (n for n in runnable if n not in self._passed and _reads(voices_of(n), languages))
+        return next(fit, runnable[-1])
+
+    def speech_engines(self, wanted: str = "auto") -> list[str]:
+        """The speech engines whose voices can be asked for: `wanted`, or for "auto" all that can run.
+
+        Raises EngineUnavailable or BadInput like `core.engines.choose`.
+        """
+        meant = self._meant("speech", wanted)
+        return self._runnable("speech") if meant == "auto" else [self.choose("speech", meant)]
 
     def can_run(self, kind: str, name: str) -> bool:
         """Whether this machine has what the engine needs."""
@@ -135,16 +178,20 @@ class EnginePool:
         """The name of the engine that `wanted` means here; see `core.engines.choose`."""
         return choose(kind, self._meant(kind, wanted), self.weights, self._device)
 
-    def choose_all(self, wanted: Mapping[str, str], voice: str | None = None) -> dict[str, str]:
+    def choose_all(
+        self, wanted: Mapping[str, str], voice: str | None = None, languages: Collection[str] = ()
+    ) -> dict[str, str]:
         """The names of the engines that `wanted` means, by kind; without those that cannot run here.
 
-        voice: who shall speak, as in `choose_speech`.
+        voice, languages: who shall speak what, as in `choose_speech`.
         """
         chosen = {}
         for kind, name in wanted.items():
             with suppress(BadInput):  # told by whoever then asks for it
                 speech = kind == "speech"
-                chosen[kind] = self.choose_speech(name, voice) if speech else self.choose(kind, name)
+                chosen[kind] = (
+                    self.choose_speech(name, voice, languages) if speech else self.choose(kind, name)
+                )
         return chosen
 
     def _meant(self, kind: str, wanted: str) -> str:
@@ -262,6 +309,11 @@ def _check(devices: Sequence[str]) -> None:
 def has_voice(speech: LoadedEngine, name: str) -> bool:
     """Whether a speech engine has the voice."""
     return any(voice.name == name for voice in speech.engine.voices())
+
+
+def _reads(voices: Sequence[Voice], languages: Collection[str]) -> bool:
+    """Whether the first of `voices` reads all of the languages; True where there is none to ask."""
+    return not voices or all(language in voices[0].languages for language in languages)
 
 
 def _joining(engine: DrawsTogether, worker: Worker) -> Batcher[Drawing, Image]:

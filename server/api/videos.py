@@ -116,8 +116,8 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     state = state_of(request)
     state.take_jobs()
     wanted = await read_json(request, SpeechRequest)
-    speech = await state.catalog.speech(wanted.model, wanted.voice)
-    spoken = await state.catalog.sentences(wanted.input, wanted.language, speech, wanted.voice)
+    spoken = await state.catalog.sentences(wanted.input, wanted.language)
+    speech = await state.catalog.speech(spoken, wanted.model, wanted.voice)
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
     response = web.StreamResponse(headers={"Cache-Control": "no-store"})
     response.content_type = TYPES[wanted.response_format]

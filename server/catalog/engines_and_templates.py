@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -48,26 +48,25 @@ class Catalog:
         if sample:
             await self._templates.open(SAMPLE)
 
-    async def speech(self, name: str = "auto", voice: str | None = None) -> LoadedEngine:
-        """A speech engine that has the voice, loaded. Raises BadInput for what is not there or cannot run."""
-        speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, voice)
+    async def sentences(self, text: str, language: str) -> list[Sentence]:
+        """The text as it will be spoken. Raises BadInput for what cannot be read."""
+        limit = self._templates.settings.text_limit
+        return await asyncio.to_thread(sentences, text, language, limit=limit)  # a book takes a second
+
+    async def speech(
+        self, said: Sequence[Sentence], name: str = "auto", voice: str | None = None
+    ) -> LoadedEngine:
+        """A speech engine that has the voice and reads what is `said`, loaded.
+
+        Raises BadInput for what is not there, cannot run, or cannot be read by this voice.
+        """
+        languages = {sentence.language for sentence in said}
+        speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, voice, languages)
         if voice is not None and not has_voice(speech, voice):
             message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
             raise BadInput("unknown_voice", message, "voice")
+        await asyncio.to_thread(check_readable, said, speech.engine, voice)
         return speech
-
-    async def sentences(
-        self, text: str, language: str, speech: LoadedEngine, voice: str | None
-    ) -> list[Sentence]:
-        """The text as it will be spoken. Raises BadInput for what cannot be read, or not by this voice."""
-        limit = self._templates.settings.text_limit
-
-        def read() -> list[Sentence]:
-            said = sentences(text, language, limit=limit)
-            check_readable(said, speech.engine, voice)
-            return said
-
-        return await asyncio.to_thread(read)  # a book of a text takes a second
 
     def engines(self) -> list[EngineInfo]:
         """Every engine there is, whether it can run here or not."""
@@ -114,8 +113,8 @@ class Catalog:
         await self.check_look(video.template, video.options)
         if video.text is None:
             return
-        speech = await self.speech(video.options.engines.speech, video.voice)
-        await self.sentences(video.text, video.language, speech, video.voice)
+        said = await self.sentences(video.text, video.language)
+        await self.speech(said, video.options.engines.speech, video.voice)
         if video.options.burn_subtitles:
             await asyncio.to_thread(find_font, video.text, self._templates.settings.subtitle_font)
 

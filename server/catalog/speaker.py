@@ -6,6 +6,7 @@ what is in it, so the same one is taken in once.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
 from core.serving.engine_pool import CLONED, EnginePool, LoadedEngine, has_voice
 from core.serving.voice_cloning import clone, find_model
+from core.tts_stream import check_readable
+from core.types import Sentence
 from server.catalog.engines_and_templates import Catalog
 
 REFERRING = (CLONED, "gpt-sovits-http")
@@ -69,20 +72,24 @@ class Speaker:
         """Speak with this model from now on. part: "t2s" or "sovits". Raises BadInput `unknown_model`."""
         self._models[part] = find_model(self._settings, name, part)
 
-    async def choose(self, reference: Reference | None) -> Chosen:
-        """Who speaks a request that brings `reference`, or none. Raises BadInput like `clone`."""
+    async def choose(self, reference: Reference | None, said: Sequence[Sentence]) -> Chosen:
+        """Who speaks what is `said` of a request that brings `reference`, or none.
+
+        Raises BadInput like `clone` and `Catalog.speech`.
+        """
         wanted = reference or self._reference
         if not self.refers:
-            speech = await self._catalog.speech()
+            speech = await self._catalog.speech(said)
             return Chosen(speech, None, ("reference",) if wanted else ())
         if wanted is None and self._models:
             wanted = await asyncio.to_thread(self._first)
         if wanted is None:
-            return Chosen(await self._catalog.speech(), None)
+            return Chosen(await self._catalog.speech(said), None)
         voice = await self._voice(wanted)
         speech = await self._pool.speech("auto", voice)
         if not has_voice(speech, voice):  # the server that could does not answer
-            return Chosen(speech, None, ("reference",))
+            return Chosen(await self._catalog.speech(said), None, ("reference",))
+        await asyncio.to_thread(check_readable, said, speech.engine, voice)
         return Chosen(speech, voice)
 
     def _first(self) -> Reference | None:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from core.engines import ENGINES
+from core.engines import ENGINES, voices_of
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, list_voices, remove_voice
-from core.errors import BadInput
-from core.serving.engine_pool import CLONED, EnginePool, LoadedEngine
+from core.errors import BadInput, EngineUnavailable
+from core.protocols import SpeechEngine
+from core.serving.engine_pool import CLONED, EnginePool
 from core.serving.voice_cloning import clone, find_model
 from core.types import Voice
 from server.errors import Refused
@@ -23,7 +24,7 @@ class Voices:
         self._settings = settings
 
     async def all(self, engine: str = "auto") -> list[VoiceInfo]:
-        """The voices of a speech engine, the default first; "auto": of the best that can run, and all cloned.
+        """The voices of a speech engine, the default first; "auto": of all that can run, and all cloned.
 
         Raises BadInput for an engine that is not there or cannot run.
         """
@@ -31,15 +32,27 @@ class Voices:
         cloned = {record.name: self._shown(record) for record in records}
         if engine == CLONED and not self._runs():
             return list(cloned.values())
-        speech = await self._pool.engine("speech", engine)
-        shown = [cloned.get(v.name) if speech.name == CLONED else None for v in speech.engine.voices()]
-        found = [
-            known or _of_engine(voice, speech)
-            for known, voice in zip(shown, speech.engine.voices(), strict=True)
-        ]
-        if engine == "auto" and speech.name != CLONED:
+        names = self._pool.speech_engines(engine)
+        found: list[VoiceInfo] = []
+        for name in names:
+            for voice in await self._voices(name, required=len(names) == 1):
+                shown = cloned.get(voice.name) if name == CLONED else None
+                found.append(shown or _of_engine(voice, name))
+        if engine == "auto" and CLONED not in names:
             found += cloned.values()
         return found
+
+    async def _voices(self, name: str, *, required: bool) -> Sequence[Voice]:
+        """Those of a speech engine; none of one that cannot be loaded unless it is `required`."""
+        if known := voices_of(name):
+            return known
+        try:
+            speech: SpeechEngine = (await self._pool.engine("speech", name)).engine
+        except EngineUnavailable:
+            if required:
+                raise
+            return ()
+        return speech.voices()
 
     async def one(self, name: str) -> VoiceInfo:
         """The voice `name`, of those that need no engine named. Raises Refused 404."""
@@ -97,6 +110,7 @@ class Voices:
             about=record.about,
             engine=CLONED,
             available=self._runs(),
+            quality="cloned",
             reference=VoiceReference(
                 text=record.text,
                 language=record.language,
@@ -108,13 +122,15 @@ class Voices:
         )
 
 
-def _of_engine(voice: Voice, speech: LoadedEngine) -> VoiceInfo:
+def _of_engine(voice: Voice, engine: str) -> VoiceInfo:
     return VoiceInfo(
         name=voice.name,
         languages=list(voice.languages),
         about=voice.about,
-        engine=speech.name,
+        engine=engine,
         available=True,
+        quality=voice.quality,
+        licence=voice.licence,
     )
 
 

@@ -19,6 +19,7 @@ from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.neural import NeuralSettings
 from core.installation import pip
+from core.protocols import Measured
 from server.configuration import page, settings_of, show
 from server.settings import ServerSettings
 from server.storage.local import StorageError
@@ -70,7 +71,7 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     yield _free_space(settings.data_dir)
     yield _opencv()
     yield _encoder()
-    yield _voice()
+    yield from _voices()
     yield from _devices()
     server: ServerSettings = settings_of(ServerSettings)
     if server.uploads:
@@ -148,19 +149,31 @@ def _encoder() -> tuple[str, str | None]:
     return "H.264 and AAC encoder", None
 
 
-def _voice() -> tuple[str, str | None]:
-    from core.protocols import Style
+def _voices() -> Iterator[tuple[str, str | None]]:
+    """Every speech engine that brings its voices with it says a word."""
+    from core.protocols import SpeechEngine, Style
     from core.text import sentences
 
-    engine = load("speech", "builtin")
-    try:
-        pieces = list(engine.speak(sentences("Hello.")[0], engine.voices()[0].name, Style()))
-        heard = sum(len(piece.samples) for piece in pieces)
-        return "built-in voice", None if heard else "made no sound"
-    except Exception as error:  # noqa: BLE001  # whatever it is, the doctor must say it
-        return "built-in voice", str(error)
-    finally:
-        engine.close()
+    hello = sentences("Hello.")[0]
+    for name, spec in ENGINES["speech"].items():
+        if not spec.voices or spec.missing():
+            continue
+        told = f"voice {name}"
+        try:
+            engine: SpeechEngine = load("speech", name)
+            try:
+                pieces = list(engine.speak(hello, engine.voices()[0].name, Style()))
+            finally:
+                engine.close()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the doctor must say it
+            yield told, str(error)
+            continue
+        if isinstance(engine, Measured):
+            why = engine.too_slow()
+            told += f": {engine.real_time_factor:.2f} s of work a second of speech" + (
+                f"; {why}" if why else ""
+            )
+        yield told, None if sum(len(piece.samples) for piece in pieces) else "made no sound"
 
 
 def config_command(options: argparse.Namespace) -> int:

@@ -197,8 +197,8 @@ def _summary(progress: Progress) -> str:
 async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
     path = writable(options.output)
     async with EnginePool() as pool:
-        speech = await pool.speech(options.speech, options.voice)
         said = sentences(text, options.language, limit=settings.text_limit)
+        speech = await pool.speech(options.speech, options.voice, {one.language for one in said})
         with wav_file(path, speech.engine.rate) as write:
             chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
             async with contextlib.aclosing(chunks):

@@ -17,11 +17,12 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.errors import BadInput
 from core.protocols import Style
-from core.serving.engine_pool import CLONED, EnginePool, LoadedEngine
+from core.serving.engine_pool import EnginePool, LoadedEngine
 from core.serving.voice_cloning import clone, find_model
 from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import Samples
+from server.catalog.voices import Voices
 from server.cli.render import wav_file
 
 
@@ -38,19 +39,16 @@ def voices_command(options: argparse.Namespace) -> int:
 
 
 async def _list(engine: str) -> int:
-    """One line a voice of the engine, the default first; and the cloned ones, whatever their engine lacks."""
+    """One line a voice of the engines; and the cloned ones, whatever their engine lacks."""
     async with EnginePool() as pool:
-        speech = await pool.engine("speech", engine)
-        table = Table("voice", "languages", "sounds", box=None, pad_edge=False)
-        for voice in speech.engine.voices():
-            table.add_row(voice.name, " ".join(voice.languages), voice.about)
-        if engine == "auto" and speech.name != CLONED:
-            for record in list_voices(_folder()):
-                note = (
-                    "" if pool.can_run("speech", CLONED) else ", once its engine can run (lipstream engines)"
-                )
-                table.add_row(record.name, "", record.about + note)
-        Console().print(table)
+        voices = await Voices(pool, VoiceSettings()).all(engine)
+    table = Table("voice", "engine", "languages", "quality", "sounds", box=None, pad_edge=False)
+    for voice in voices:
+        note = "" if voice.available else ", once its engine can run (lipstream engines)"
+        table.add_row(
+            voice.name, voice.engine, " ".join(voice.languages), voice.quality, f"{voice.about}{note}"
+        )
+    Console().print(table)
     return 0
 
 

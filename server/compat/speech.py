@@ -62,10 +62,8 @@ async def speak(request: web.Request) -> web.StreamResponse:
     state.take_jobs()
     said = await _parameters(request)
     wanted = OldSpeech.model_validate(said)
-    chosen = await state.speaker.choose(_reference(state, wanted))
-    spoken = await state.catalog.sentences(
-        wanted.text, wanted.text_lang or "auto", chosen.speech, chosen.voice
-    )
+    spoken = await state.catalog.sentences(wanted.text, wanted.text_lang or "auto")
+    chosen = await state.speaker.choose(_reference(state, wanted), spoken)
     style = Style(speed=wanted.speed_factor, seed=max(0, wanted.seed))
     chunks = tts_stream(spoken, chosen.speech.engine, chosen.speech.worker, chosen.voice, style)
     # Opus knows no 32 kHz.

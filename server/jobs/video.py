@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.captions.cues import srt, vtt
-from core.errors import Error, blaming
+from core.errors import BadInput, Error, blaming
 from core.faces.choice import AUTO
 from core.media.recording import remux
 from core.progress import Progress
@@ -21,6 +21,7 @@ from core.render import STAGES, Item, Request, Segment, Sink, render
 from core.runtime.pipeline import Meter
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
+from core.text import sentences
 from core.types import Cue, Fragment
 from server.folder import ServerFolder
 from server.jobs.copies import deposit
@@ -42,6 +43,10 @@ BY_URL = "url_"
 
 KEPT_BY_URL = 16
 """Templates that came by URL and are kept prepared; the one not used for longest goes first."""
+
+
+BEGINNING = 1000
+"""Characters that tell which languages a text is in, before all of it is read."""
 
 
 class VideoWork:
@@ -73,7 +78,7 @@ class VideoWork:
             del wanted["speech"]
         if not request.enhance:
             del wanted["enhance"]
-        return self._pool.choose_all(wanted, request.voice)
+        return self._pool.choose_all(wanted, request.voice, _languages(request))
 
     async def run(self, job: JobRow, report: Report) -> Done:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
@@ -160,6 +165,13 @@ class _Making:
 
     def _seconds(self, samples: int) -> float:
         return round(samples / self._progress.rate, 3)
+
+
+def _languages(request: Request) -> set[str]:
+    """Those of the beginning of the request's text; none where it has no words."""
+    with suppress(BadInput):
+        return {one.language for one in sentences((request.text or "")[:BEGINNING], request.language)}
+    return set()
 
 
 def _request(job: JobRow, folder: Path) -> Request:

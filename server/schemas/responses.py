@@ -134,18 +134,23 @@ class VoiceReference(Model):
 
 
 class VoiceInfo(Model):
-    """A voice of an engine. available: the engine can run here. reference: of a cloned voice."""
+    """A voice of an engine. available: the engine can run here. reference: of a cloned voice.
+
+    quality: robotic, natural or cloned; empty where it is not known. licence: of what the voice is made with.
+    """
 
     name: str
     languages: list[str]
     about: str
     engine: str
     available: bool
+    quality: str = ""
+    licence: str = ""
     reference: VoiceReference | None = None
 
 
 class VoiceList(Model):
-    """Every voice of one engine; the first is the default."""
+    """Voices. A job that names none gets the first engine's that reads its text."""
 
     object: Literal["list"] = "list"
     data: list[VoiceInfo]

@@ -20,7 +20,7 @@ import torch
 from core.engines.restoration import ffhq
 from core.nets.codeformer import CodeFormer, layout_of
 from tests.parity import Check, close, exact, keys_of, recipe_for
-from tests.parity import _codeformer_reference as reference
+from tests.parity import codeformer_reference as reference
 
 
 def fits(folder: Path) -> bool:

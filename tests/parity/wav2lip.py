@@ -19,7 +19,7 @@ from core.engines.wav2lip.engine import generator_input
 from core.engines.wav2lip.mel import mel, window_starts
 from core.nets.wav2lip import Wav2Lip, layout_of
 from tests.parity import Check, close, exact, keys_of, recipe_for
-from tests.parity._wav2lip_reference import lipsync, smoothed
+from tests.parity.wav2lip_reference import lipsync, smoothed
 
 
 def fits(folder: Path) -> bool:

@@ -34,7 +34,7 @@ BODIES = [
         "unreadable_text",
         "text",
     ),
-    ('{"text": "Good day. 안녕하세요."}'.encode(), 422, "unsupported_language", "text"),
+    ('{"text": "Good day. 안녕하세요.", "voice": "f440"}'.encode(), 422, "unsupported_language", "text"),
     (
         b'{"text": "a", "template": "sample", "template_url": "http://a.b/c"}',
         422,

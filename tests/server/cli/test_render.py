@@ -40,7 +40,7 @@ def test_render_writes_a_video_that_plays_and_its_captions(small_library, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().strip() == "out.mp4"
-    assert re.search(r"x real time\), first frame after \d+ ms .*speech builtin", done.stderr.decode())
+    assert re.search(r"x real time\), first frame after \d+ ms .*speech hibari", done.stderr.decode())
     with av.open(str(tmp_path / "out.mp4")) as file:
         frames = sum(1 for _ in file.decode(video=0))
         assert frames > 15

@@ -17,13 +17,13 @@ import espeakng_loader
 import numpy as np
 
 from core.engines.builtin.voice.child import ANSWER, ORDER, PHONEME, WORD
+from core.engines.builtin.voice.sound import pause_after, pieces, trimmed, with_pause
 from core.engines.builtin.voice.spelling import check, spell
 from core.errors import BadInput, Error
 from core.protocols import Style
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
 _CHILD = Path(__file__).with_name("child.py")
-_PIECE_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Timbre:
 
 # The clearest of eSpeak's hundred variants: an English recogniser (pocketsphinx 5.1, 12 sentences) mistook
 # 39, 38, 35 and 49 % of their words, and over 70 % of most others'.
-_VOICES: Final = {
+_TIMBRES: Final = {
     "female": _Timbre("f2", 1.15, "en-us", "a woman's voice"),
     "male": _Timbre("edward", 1.1, "en-us", "a man's voice"),
     "female-2": _Timbre("f5", 1.4, "en-us", "a woman's voice, softer"),
@@ -62,14 +62,11 @@ _SEMITONES_A_STEP = 0.18
 _VOLUME = 60
 """Of eSpeak's 0 to 200. At its own, 100, its louder voices are clipped."""
 
-_PEAK = 0.95
-_SILENCE, _SOFT = 0.002, 0.01
-_PAUSE_S: Final = {
-    **dict.fromkeys("。！？.!?…", 0.30),
-    **dict.fromkeys("；：;:", 0.20),
-    **dict.fromkeys("，、,", 0.12),
-}
-_PAUSE_ELSE_S = 0.05
+
+VOICES: Final = tuple(
+    Voice(name, tuple(_LANGUAGES), timbre.about, quality="robotic", licence="GPL-3.0-or-later")
+    for name, timbre in _TIMBRES.items()
+)
 
 
 class VoiceFailed(Error):
@@ -88,7 +85,7 @@ class EspeakVoice:
 
     def voices(self) -> Sequence[Voice]:
         """Every voice speaks every language: the same timbre, another mouth."""
-        return [Voice(name, tuple(_LANGUAGES), timbre.about) for name, timbre in _VOICES.items()]
+        return VOICES
 
     def proofread(self, sentence: Sentence) -> None:
         """See `Proofreads`: Japanese with kanji, say."""
@@ -99,22 +96,22 @@ class EspeakVoice:
 
         Raises BadInput `unknown_voice`, `unreadable_text` (Japanese with kanji, say), VoiceFailed.
         """
-        if voice not in _VOICES:
+        if voice not in _TIMBRES:
             raise BadInput(
-                "unknown_voice", f"there is no voice {voice!r}; there are: {', '.join(_VOICES)}", "voice"
+                "unknown_voice", f"there is no voice {voice!r}; there are: {', '.join(_TIMBRES)}", "voice"
             )
-        timbre = _VOICES[voice]
+        timbre = _TIMBRES[voice]
         text, places = spell(sentence)
         answer = self._ask(_order(sentence.language, timbre, style, text), sentence)
         gain = timbre.gain * _LANGUAGE_GAIN.get(sentence.language, 1.0)
-        sound, skipped = _trimmed(answer.sound * np.float32(gain), self.rate)
-        samples = _with_pause(sound, int(_pause_after(sentence.spoken) / style.speed * self.rate))
+        sound, skipped = trimmed(answer.sound * np.float32(gain), self.rate)
+        samples = with_pause(sound, int(pause_after(sentence.spoken) / style.speed * self.rate))
         phonemes = [p for p in _phonemes(answer.phonemes, skipped) if p.first < len(samples)]
         words = _words(
             [(first - skipped, places[at]) for first, at in answer.words if 0 <= at < len(places)],
             sentence.spoken,
         )
-        yield from _pieces(samples, phonemes, words, self.rate * _PIECE_MS // 1000)
+        yield from pieces(samples, phonemes, words, self.rate)
 
     def close(self) -> None:
         """End the child."""
@@ -211,33 +208,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _pause_after(spoken: str) -> float:
-    """Seconds of silence that the end of a sentence asks for."""
-    return _PAUSE_S.get(spoken[-1:], _PAUSE_ELSE_S)
-
-
-def _trimmed(sound: Samples, rate: int) -> tuple[Samples, int]:
-    """`sound` faded in and out over 4 ms, without the silence around it; and how much went before it."""
-    loud = np.flatnonzero(np.abs(sound) > _SILENCE)
-    if not len(loud):
-        return np.zeros(0, np.float32), 0
-    margin = rate // 100
-    start, stop = max(0, int(loud[0]) - margin), min(len(sound), int(loud[-1]) + 2 * margin)
-    spoken = sound[start:stop] * min(1.0, _PEAK / float(np.abs(sound).max()))
-    fade = min(rate // 250, len(spoken) // 2)
-    ramp = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
-    spoken[:fade] *= ramp
-    spoken[len(spoken) - fade :] *= ramp[::-1]
-    return spoken, start
-
-
-def _with_pause(sound: Samples, pause: int) -> Samples:
-    """`sound` and `pause` samples of silence, from where it is nearly silent (some have an echo)."""
-    loud = np.flatnonzero(np.abs(sound) > _SOFT)
-    dying = len(sound) - int(loud[-1]) if len(loud) else 0
-    return np.concatenate([sound, np.zeros(max(0, pause - dying), np.float32)])
-
-
 def _phonemes(heard: list[tuple[int, str]], skipped: int) -> list[Phoneme]:
     """Sounds and pauses, without the marks where eSpeak changes its language, such as "(en)"."""
     return [Phoneme(name, max(0, first - skipped)) for first, name in heard if not name.startswith("(")]
@@ -266,14 +236,3 @@ def _words(heard: list[tuple[int, int]], spoken: str) -> list[Word]:
 def _within_word(spoken: str, place: int) -> bool:
     """Is `place` in the middle of a word of Latin letters?"""
     return place > 0 and all(c.isalpha() and c < "\u0370" for c in spoken[place - 1 : place + 1])
-
-
-def _pieces(samples: Samples, phonemes: list[Phoneme], words: list[Word], size: int) -> Iterator[Spoken]:
-    """The sentence in pieces of `size` samples, each with the marks that begin in it."""
-    for at in range(0, len(samples), size):
-        stop = at + size
-        yield Spoken(
-            samples[at:stop],
-            tuple(p for p in phonemes if at <= p.first < stop),
-            tuple(w for w in words if at <= w.first < stop),
-        )
