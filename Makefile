@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEPS := setup.cfg pyproject.toml
 ARGS ?=
+# Test files side by side, one a core; one process, in order: `make test SIDE=`
+SIDE ?= -n auto --dist loadgroup --no-loadscope-reorder
 # What the tests of the neural engines run on; `make test TORCH=` does without, and skips them.
 TORCH ?= torch==2.13.0
 
@@ -34,13 +36,13 @@ serve: .venv/base
 	@$(BIN)/lipstream serve $(ARGS)
 
 test: .venv/test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE) $(ARGS)
 
 check: .venv/test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE) -m "not slow" $(ARGS)
 
 bench: .venv/test
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,6 +1,11 @@
-"""Fixtures that several tests share because they take seconds to make."""
+"""How the suite is run: what side by side, what was skipped and how to run it; fixtures that take seconds."""
 
 import asyncio
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,71 @@ from core.engines.builtin import presenter
 from core.media.clip import write_clip
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers have a core each; read when torch is loaded
+
+WORKERS = 8
+"""At most: with networks in it, one takes up to 3 GB."""
+
+ALONE = (
+    "tests/page/",
+    "tests/server/test_crowd.py",
+    "tests/server/test_stop.py",
+    "tests/server/test_clients.py",
+)
+"""What plays in real time or ends processes: one of them at a time, and first, as they take longest."""
+
+REMEDIES = {
+    r"Chromium": "apt-get install chromium",
+    r"'pyopenjtalk'": ".venv/bin/pip install -e '.[ja]'",
+    r"'(g2pk2|jamo|mecab)'": ".venv/bin/pip install -e '.[ko]'",
+    r"'ToJyutping'": ".venv/bin/pip install -e '.[yue]'",
+    r"'(onnxruntime|opencc)'": ".venv/bin/pip install -e '.[g2pw]'",
+    r"(torchvision|basicsr|facexlib) is not installed": "see docs/codeformer.md, basicsr and facexlib",
+    r"'torch'|diffusers|wordsegment|core\.nets": "make test (with networks, not TORCH=)",
+    r"mount": "sudo make test, outside of a container",
+    r"bfloat16": "a processor with AVX-512 or ARM's bf16",
+}
+"""What makes skipped tests run, by a pattern for the reason that they give."""
+
+
+def pytest_configure() -> None:
+    """Let interrupts reach processes that tests start, whoever started us."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind `nohup` or `&`; children inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One a core that we may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay together, for they share what took long to make."""
+    for item in items:
+        name = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("alone" if name.startswith(ALONE) else name))
+    items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line for every reason for which tests were skipped, with what would run them."""
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
+    for reason, count in reasons.most_common():
+        remedy = next((way for pattern, way in REMEDIES.items() if re.search(pattern, reason)), "")
+        known = not remedy or remedy in reason
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"{count} {tests} skipped: {reason}" + ("" if known else f"; {remedy}"))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    told = report.longrepr
+    reason = told[2] if isinstance(told, Sequence) and not isinstance(told, str) else str(told)
+    return reason.removeprefix("Skipped: ")
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ class Burner:
 
     def _text(self, words: str) -> "_Text":
         """The text drawn, in white with a black edge, in lines no wider than the frame allows."""
-        lines = "\n".join(self._connections(words))
+        lines = "\n".join(self._lines(words))
         scratch = ImageDraw.Draw(Pictures.new("L", (1, 1)))
         options = {"font": self._font, "stroke_width": self._stroke, "align": "center"}
         box = scratch.multiline_textbbox((0, 0), lines, **options)  # type: ignore[arg-type]  # Pillow's stubs
@@ -98,7 +98,7 @@ class Burner:
         top = max(0, int(self._height * _LOWEST) - height) // 2 * 2
         return _Text(top, left, luma, alpha, half)
 
-    def _connections(self, words: str) -> Iterator[str]:
+    def _lines(self, words: str) -> Iterator[str]:
         """The cue's lines, cut again where they are wider than the frame allows."""
         widest = self._width * _WIDEST - 2 * self._stroke
         for whole in words.split("\n"):

@@ -71,7 +71,7 @@ class Captions:
     def _tell(self, stop: int) -> list[Cue]:
         """The cue of the first part, now that its end is known; none if it has no time of its own."""
         _, text = self._parts.pop(0)
-        cue = Cue(self._count, self._start, stop, "\n".join(_connections(_clean(text))))
+        cue = Cue(self._count, self._start, stop, "\n".join(_lines(_clean(text))))
         if stop <= self._start or not cue.text:
             if self._parts:  # it is shown with what follows
                 self._parts[0] = (self._parts[0][0], text + self._parts[0][1])
@@ -126,7 +126,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
     limit = COLUMNS * LINES
     start, taken = 0, ""
     for piece in pieces(text):
-        full = _columns((taken + piece).strip()) > limit or len(list(_connections(taken + piece))) > LINES
+        full = _columns((taken + piece).strip()) > limit or len(list(_lines(taken + piece))) > LINES
         ended = taken.rstrip()[-1:] in _CLAUSE_END and _columns(taken) > limit // 2
         if taken.strip() and (full or (ended and _columns(text[start:]) > limit)):
             yield start, taken
@@ -148,13 +148,13 @@ def _evened(parts: list[tuple[int, str]]) -> list[tuple[int, str]]:
         uneven = abs(_columns(one) - _columns(two)) - (
             COLUMNS // 2 if one.rstrip()[-1:] in _CLAUSE_END else 0
         )
-        fits = all(len(list(_connections(half))) <= LINES for half in (one, two))
+        fits = all(len(list(_lines(half))) <= LINES for half in (one, two))
         if fits and uneven < fewest:
             best, fewest = [*parts[:-2], (start, one), (start + len(one), two)], uneven
     return best
 
 
-def _connections(text: str) -> Iterator[str]:
+def _lines(text: str) -> Iterator[str]:
     """`text` in lines of at most COLUMNS; two lines of nearly the same length."""
     text = " ".join(text.split())
     count = -(-_columns(text) // COLUMNS)

@@ -47,7 +47,7 @@ def test_text_is_drawn_below_and_inside_whatever_it_is(size, text):
     for plane, was in zip(split(planes)[1:], split(before)[1:], strict=True):
         assert (abs(plane.astype(int) - 128) <= abs(was.astype(int) - 128)).all()  # no colour is added
     assert (luma[: height // 3] == split(before)[0][: height // 3]).all()
-    for line in burner._connections(text):
+    for line in burner._lines(text):
         assert burner._font.getlength(line) <= width
 
 
