@@ -14,7 +14,8 @@ from core.errors import BadInput, Error, StorageFull
 from core.media.info import Limits
 from core.runtime.worker import Worker
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[__name__.count(".")]
+"""The folder that this package is imported from, in a wheel that of `lipstream`: the child starts there."""
 # Libraries that take memory per processor would not fit the child's limit on a large machine.
 _CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
