@@ -22,19 +22,13 @@ T = TypeVar("T")
 async def file_first_ms(text: str) -> float:
     """Milliseconds until the file is there: the same engines, one after another, on a warm template."""
     async with scene() as (pool, templates):
-        speech, lips, clarity = [await pool.engine(kind) for kind in ("speech", "lipsync", "enhance")]
+        speech, lips, clarity = await pool.speech(), await pool.lipsync(), await pool.enhancer()
         template = await templates.open("sample")
         encoder = Worker("encode")
         began = time.perf_counter()
-        audio = await _all(tts_stream(sentences(text), speech.engine, speech.worker, None, Style()))
-        faces = await _all(
-            lipsync_stream(
-                _each(audio), lips.engine, lips.worker, template, template.prepared[lips.key], batch=8
-            )
-        )
-        clear = await _all(
-            enhance_stream(_each(faces), clarity.team, template, template.prepared[clarity.key])
-        )
+        audio = await _all(tts_stream(sentences(text), speech, None, Style()))
+        faces = await _all(lipsync_stream(_each(audio), lips, template, template.prepared[lips.key], batch=8))
+        clear = await _all(enhance_stream(_each(faces), clarity, template, template.prepared[clarity.key]))
         with tempfile.TemporaryDirectory() as folder:
             async with Recording(Path(folder) / "whole.mp4") as recording:
                 async for fragment in encode_stream(_each(clear), template, encoder, rate=speech.engine.rate):

@@ -22,7 +22,8 @@ from core.progress import Progress
 from core.protocols import FaceEnhancer
 from core.runtime.pipeline import side_by_side
 from core.serving.engine_pool import EnginePool
-from core.serving.processes import Processes, ProcessSpec, prepare
+from core.serving.loaded import prepare_unheard
+from core.serving.processes import Processes, ProcessSpec
 from core.types import Arrays, FaceTrack, Fragment, Image
 
 _SECONDS = 8
@@ -73,29 +74,29 @@ async def _enhanced(clip: Path, devices: Sequence[str]) -> Progress:
 
 async def _called(posts: int) -> float:
     """Batches a second through an engine in so many processes, a core each."""
-    team = Processes([ProcessSpec(ENGINES["enhance"]["builtin"].target, "cpu", 1)] * posts)
+    calls = Processes[FaceEnhancer]([ProcessSpec(ENGINES["enhance"]["builtin"].target, "cpu", 1)] * posts)
     noise = np.random.default_rng(0).normal(128, 12, (8, 512, 512, 3)).clip(0, 255).astype(np.uint8)
     pose = np.array([[300.0, 0, 106], [0, 300, 90]])
     track = FaceTrack(512, np.zeros((8, 2), np.int32), np.repeat(pose[None], 8, 0), np.ones(8, np.bool_))
-    calls = 12
+    count = 12
 
     async def numbers() -> AsyncIterator[int]:
-        for number in range(calls):
+        for number in range(count):
             yield number
 
     try:
-        await team.start()
-        learnt = await team.call(prepare, track, list(noise))
+        await calls.start()
+        learnt = await calls.call(prepare_unheard, track, list(noise))
 
         async def call(_number: int) -> Image:
-            return await team.call(_long, noise, range(8), track, learnt)
+            return await calls.call(_long, noise, range(8), track, learnt)
 
         began = time.perf_counter()
-        async for _ in side_by_side(numbers(), call, team.width):
+        async for _ in side_by_side(numbers(), call, calls.width):
             pass
-        return calls / (time.perf_counter() - began)
+        return count / (time.perf_counter() - began)
     finally:
-        await team.close()
+        await calls.close()
 
 
 def _long(

@@ -58,18 +58,16 @@ async def _two_jobs() -> list[Figure]:
     """Frames a second of one job at one picture a call, and of two at once: at one picture a call each, and
     at as many as in a render. In turn, so that a busy machine slows all."""
     async with scene() as (pool, templates):
-        lips = await pool.engine("lipsync", "wav2lip")
+        lips = await pool.lipsync("wav2lip")
         template = await templates.open("sample", lipsync=lips)
 
         async def job(first: int, batch: int) -> None:
             stream = lipsync_stream(
                 _noise(first),
-                lips.engine,
-                lips.worker,
+                lips,
                 template,
                 template.prepared[lips.key],
                 batch=batch,
-                together=lips.together,
             )
             async for _batch in stream:
                 pass

@@ -129,7 +129,7 @@ def _grown(minutes: int, start: int) -> float:
             if done % 100 == 0:
                 peak = max(peak, process.memory_info().rss - start)
 
-        make_mattes(template, load("matte", "key"), mattes, look, lambda: False)
+        make_mattes(load("matte", "key"), template, mattes, look, lambda: False)
         ground = scene_.fitted(np.full((256, 256, 4), 200, np.uint8), 256, 256)
         compose(template, mattes, ground, Path(name) / "made.mp4", look, lambda: False)
         template.close()

@@ -18,7 +18,8 @@ from bench._small_codeformer import downloaded
 from core.engines import ENGINES
 from core.protocols import FaceEnhancer
 from core.runtime.pipeline import side_by_side
-from core.serving.processes import Processes, ProcessSpec, prepare
+from core.serving.loaded import prepare_unheard
+from core.serving.processes import Processes, ProcessSpec
 from core.types import Arrays, FaceTrack, Image
 
 _FACES = 4
@@ -60,30 +61,30 @@ async def _measured(half: int) -> list[tuple[_Round, ...]]:
         [ProcessSpec(target, "cpu", 2 * half)],
     )
     async with AsyncExitStack() as stack:
-        teams = []
-        for posts in ways:
-            teams.append(Processes(posts))
+        teams: list[Processes[FaceEnhancer]] = []
+        for specs in ways:
+            teams.append(Processes(specs))
             stack.push_async_callback(teams[-1].close)
             await teams[-1].start()
             await _round(teams[-1])  # once unmeasured
-        return [tuple([await _round(team) for team in teams]) for _ in range(_ROUNDS)]
+        return [tuple([await _round(calls) for calls in teams]) for _ in range(_ROUNDS)]
 
 
-async def _round(team: Processes) -> _Round:
+async def _round(calls: Processes[FaceEnhancer]) -> _Round:
     noise = np.random.default_rng(0).normal(128, 12, (1, 512, 512, 3)).clip(0, 255).astype(np.uint8)
     pose = np.array([[300.0, 0, 106], [0, 300, 90]])
     track = FaceTrack(512, np.zeros((1, 2), np.int32), pose[None], np.ones(1, np.bool_))
-    learnt = await team.call(prepare, track, list(noise))
+    learnt = await calls.call(prepare_unheard, track, list(noise))
 
     async def numbers() -> AsyncIterator[int]:
         for number in range(_FACES):
             yield number
 
     async def call(_number: int) -> float:
-        return await team.call(_cost, noise, track, learnt)
+        return await calls.call(_cost, noise, track, learnt)
 
     began = time.perf_counter()
-    costs = [cost async for cost in side_by_side(numbers(), call, team.width)]
+    costs = [cost async for cost in side_by_side(numbers(), call, calls.width)]
     return _Round((time.perf_counter() - began) / _FACES, statistics.median(costs))
 
 

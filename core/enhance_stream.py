@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from core.enhancement.every_nth import EACH, CarryOver, EnhancePolicy, EveryNth
 from core.enhancement.sharpness import SharpnessGate
-from core.protocols import FIDELITY
-from core.serving.processes import EngineCalls, enhance, in_order
+from core.protocols import FIDELITY, FaceEnhancer
+from core.serving.loaded import LoadedEngine, enhance
 from core.templates.template import Template
 from core.types import Arrays, FaceTrack, FrameBatch, Image
 
 
 async def enhance_stream(
     batches: AsyncIterator[FrameBatch],
-    team: EngineCalls,
+    enhancer: LoadedEngine[FaceEnhancer],
     template: Template,
     prepared: Arrays,
     fidelity: float = FIDELITY,
@@ -37,13 +37,13 @@ async def enhance_stream(
         batch = turn.batch
         patches = batch.patches if turn.due.all() else batch.patches[turn.due]
         numbers = batch.numbers[turn.due].tolist()
-        made = await team.call(enhance, patches, numbers, template.track, prepared, fidelity)
+        made = await enhancer.call(enhance, patches, numbers, template.track, prepared, fidelity)
         return replace(turn, made=made)
 
     carried = CarryOver()
     async with (
         aclosing(_in_turns(batches, template.track, policy)) as turns,
-        aclosing(in_order(team, turns, clearer)) as done,
+        aclosing(enhancer.in_order(turns, clearer)) as done,
     ):
         async for turn in done:
             # Not on the engine's thread: meanwhile it works for other jobs.

@@ -6,14 +6,11 @@ audio alone, not on how it was cut into chunks or frames into batches.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import nullcontext
-from functools import partial
 
 import numpy as np
 
 from core.protocols import Drawing, LipsyncEngine
-from core.runtime.batching import Batcher
-from core.runtime.worker import Worker
+from core.serving.loaded import LoadedEngine, draw
 from core.templates.template import Template
 from core.types import (
     Arrays,
@@ -75,24 +72,20 @@ class _Heard:
 
 async def lipsync_stream(
     audio: AsyncIterator[AudioChunk],
-    engine: LipsyncEngine,
-    worker: Worker,
+    lipsync: LoadedEngine[LipsyncEngine],
     template: Template,
     prepared: Arrays,
     *,
     batch: int,
-    together: Batcher[Drawing, Image] | None = None,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield batches of 1, 2, 4, ... up to `batch` frames, as soon as enough speech has been heard.
 
-    prepared: what the engine learnt of the template. together: draws for several jobs in one go. The first
-    batches are small so that the first frame is out early. The tail is padded with silence: the video is
-    never shorter than the speech.
+    prepared: what the engine learnt of the template. The first batches are small so that the first frame is
+    out early. The tail is padded with silence: the video is never shorter than the speech.
     """
     heard = _Heard()
-    fps = template.fps
+    engine, fps = lipsync.engine, template.fps
     frame, size = 0, 1
-    drawing = nullcontext(partial(worker.call, _drawn, engine)) if together is None else together.member()
 
     async def next_batch(count: int) -> FrameBatch:
         frames = range(frame, frame + count)
@@ -103,7 +96,8 @@ async def lipsync_stream(
         # Not on the engine's thread: meanwhile it draws for other jobs.
         patches = await asyncio.to_thread(_crops, template, numbers)
         if template.track.found[numbers].any():
-            patches = await draw(Drawing(frames, fps, speech, patches, numbers, template.track, prepared))
+            drawing = Drawing(frames, fps, speech, patches, numbers, template.track, prepared)
+            patches = await joined.call(draw, drawing)
         return FrameBatch(
             first=frame,
             patches=patches,
@@ -113,7 +107,7 @@ async def lipsync_stream(
             rate=heard.rate,
         )
 
-    with drawing as draw:
+    with lipsync.joined() as joined:
         async for chunk in audio:
             heard.add(chunk)
             while engine.span(frame + size - 1, heard.rate, fps)[1] <= heard.end:
@@ -130,15 +124,3 @@ async def lipsync_stream(
 
 def _crops(template: Template, numbers: list[int]) -> Image:
     return np.stack([template.crop(number) for number in numbers])
-
-
-def _drawn(engine: LipsyncEngine, wanted: Drawing) -> Image:
-    return engine.draw(
-        wanted.frames,
-        wanted.fps,
-        wanted.speech,
-        wanted.crops,
-        wanted.numbers,
-        wanted.track,
-        wanted.prepared,
-    )

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from core.types import Arrays, Face, FaceTrack, Image, Sentence, Speech, Spoken, Voice
 
+Heard = Callable[[int], None]
+"""Called now and then with how many frames have been looked at."""
+
 FIDELITY = 0.7
 """Default of `FaceEnhancer.enhance`: higher is steadier from frame to frame, lower clearer."""
 
@@ -97,48 +100,14 @@ class FaceFinder(Protocol):
         ...
 
 
-class LipsyncEngine(Protocol):
-    """Redraws face crops so that they speak."""
-
-    version: str
-    """Part of the key under which what `prepare` returned is cached."""
-
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
-        """Learn what `draw` needs of a template, once.
-
-        crops: `crops[k]` is the crop of frame k, uint8 (side, side, 3); decoded on access, cheapest in order.
-        report: call it now and then with the number of frames looked at.
-        """
-        ...
-
-    def span(self, frame: int, rate: int, fps: int) -> tuple[int, int]:
-        """Samples `[start, stop)` that `frame` listens to; may begin before zero. Length and offset from
-        `frame_start` do not depend on the frame, but for rounding."""
-        ...
-
-    def draw(
-        self,
-        frames: range,
-        fps: int,
-        speech: Speech,
-        crops: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-    ) -> Image:
-        """Crops with the mouth redrawn, uint8 (n, side, side, 3), a new array.
-
-        frames: numbers of the frames in the job's video. speech: covers their spans, no more is promised;
-            what is drawn for a frame depends on its own span alone, however frames are grouped.
-        crops: uint8 (n, side, side, 3), not to be written. numbers: their template frames.
-        prepared: what `prepare` returned.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One call of `LipsyncEngine.draw`; fields are its arguments."""
+    """Frames that shall speak.
+
+    frames: their numbers in the job's video. speech: covers their spans; no more is promised.
+    crops: uint8 (n, side, side, 3), not to be written. numbers: the template frames they are.
+    prepared: what `LipsyncEngine.prepare` returned.
+    """
 
     frames: range
     fps: int
@@ -147,6 +116,32 @@ class Drawing:
     numbers: Sequence[int]
     track: FaceTrack
     prepared: Arrays
+
+
+class LipsyncEngine(Protocol):
+    """Redraws face crops so that they speak."""
+
+    version: str
+    """Part of the key under which what `prepare` returned is cached."""
+
+    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Heard) -> Arrays:
+        """Learn what `draw` needs of a template, once.
+
+        crops: `crops[k]` is the crop of frame k, uint8 (side, side, 3); decoded on access, cheapest in order.
+        """
+        ...
+
+    def span(self, frame: int, rate: int, fps: int) -> tuple[int, int]:
+        """Samples `[start, stop)` that `frame` listens to; may begin before zero. Length and offset from
+        `frame_start` do not depend on the frame, but for rounding."""
+        ...
+
+    def draw(self, drawing: Drawing) -> Image:
+        """The drawing's crops with the mouth redrawn, uint8 (n, side, side, 3), a new array.
+
+        What is drawn for a frame depends on its own span alone, however frames are grouped.
+        """
+        ...
 
 
 @runtime_checkable
@@ -170,7 +165,7 @@ class FaceEnhancer(Protocol):
     batch: int
     """Patches worth giving it in one call, at least 1: what a cancel waits for."""
 
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
+    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Heard) -> Arrays:
         """Learn what `enhance` needs of a template, once. Like `LipsyncEngine.prepare`."""
         ...
 

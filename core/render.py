@@ -23,10 +23,11 @@ from core.faces.choice import AUTO
 from core.lipsync_stream import lipsync_stream
 from core.media.foreign import open_audio
 from core.progress import Progress
-from core.protocols import FIDELITY, Style
+from core.protocols import FIDELITY, FaceEnhancer, LipsyncEngine, SpeechEngine, Style
 from core.runtime.pipeline import Meter, Pipeline
 from core.runtime.worker import Worker
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
 from core.templates.template import Report, Template, check_shape
 from core.text import sentences
@@ -80,8 +81,8 @@ class _Opening(TypedDict):
 
     fps: int | None
     size: tuple[int, int] | None
-    lipsync: LoadedEngine
-    enhance: LoadedEngine | None
+    lipsync: LoadedEngine[LipsyncEngine]
+    enhance: LoadedEngine[FaceEnhancer] | None
     report: Report
 
 
@@ -117,8 +118,8 @@ async def render(
     watch = _Watch(progress, characters=len(request.text or ""))
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
-    lipsync = await pool.engine("lipsync", request.lipsync)
-    enhance = await pool.engine("enhance", request.enhancer) if request.enhance else None
+    lipsync = await pool.lipsync(request.lipsync)
+    enhance = await pool.enhancer(request.enhancer) if request.enhance else None
     languages = {sentence.language for sentence in spoken}
     speech = await pool.speech(request.speech, request.voice, languages) if spoken else None
     if speech is not None:
@@ -140,18 +141,16 @@ async def render(
         audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
         frames = lipsync_stream(
             audio,
-            lipsync.engine,
-            lipsync.worker,
+            lipsync,
             template,
             template.prepared[lipsync.key],
             batch=min(BATCH, enhance.engine.batch * request.every) if enhance else BATCH,
-            together=lipsync.together,
         )
         faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
         if enhance is not None:
             frames = enhance_stream(
                 faces,
-                enhance.team,
+                enhance,
                 template,
                 template.prepared[enhance.key],
                 request.fidelity,
@@ -173,11 +172,11 @@ async def _font(request: Request, settings: Settings) -> Path:
 
 
 async def _speech(
-    request: Request, spoken: list[Sentence], speech: LoadedEngine | None, ends: AsyncExitStack
+    request: Request, spoken: list[Sentence], speech: LoadedEngine[SpeechEngine] | None, ends: AsyncExitStack
 ) -> tuple[int, AsyncGenerator[AudioChunk, None]]:
     """Sample rate and stage of the job's speech: spoken by an engine, or read from the file it brings."""
     if speech is not None:
-        chunks = tts_stream(spoken, speech.engine, speech.worker, request.voice, request.style)
+        chunks = tts_stream(spoken, speech, request.voice, request.style)
         return speech.engine.rate, chunks
     assert request.audio is not None  # noqa: S101  # _sentences saw to it
     with blaming("audio"):
@@ -228,7 +227,7 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
     return [] if request.text is None else sentences(request.text, request.language, limit=limit)
 
 
-def _check_voice(speech: LoadedEngine, voice: str) -> None:
+def _check_voice(speech: LoadedEngine[SpeechEngine], voice: str) -> None:
     known = [v.name for v in speech.engine.voices()]
     if voice not in known:
         message = f"the {speech.name} engine has no voice {voice[:80]!r}; it has: {', '.join(known)}"
@@ -238,8 +237,8 @@ def _check_voice(speech: LoadedEngine, voice: str) -> None:
 async def _template(
     request: Request,
     templates: Templates,
-    lipsync: LoadedEngine,
-    enhance: LoadedEngine | None,
+    lipsync: LoadedEngine[LipsyncEngine],
+    enhance: LoadedEngine[FaceEnhancer] | None,
     progress: Progress,
     ends: AsyncExitStack,
 ) -> Template:

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.errors import BadInput, Error
 from core.protocols import Proofreads, SpeechEngine, Style
-from core.runtime.worker import Worker
+from core.serving.loaded import LoadedEngine, speak
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
 
 CHUNK_MS = 200
@@ -69,7 +69,7 @@ def check_readable(said: Iterable[Sentence], engine: SpeechEngine, voice: str | 
 
 
 async def tts_stream(
-    said: Iterable[Sentence], engine: SpeechEngine, worker: Worker, voice: str | None, style: Style
+    said: Iterable[Sentence], speech: LoadedEngine[SpeechEngine], voice: str | None, style: Style
 ) -> AsyncGenerator[AudioChunk, None]:
     """Yield the sound of `said`, in order, as soon as it is made; chunks of at most 200 ms.
 
@@ -77,23 +77,24 @@ async def tts_stream(
 
     Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it.
     """
-    name = voice if voice is not None else _default_voice(engine)
+    name = voice if voice is not None else _default_voice(speech.engine)
+    rate = speech.engine.rate
     first = 0
     for sentence in said:
         start, peak = first, 0.0
         retried: tuple[str, ...] = ()
-        async with aclosing(worker.steps(engine.speak(sentence, name, style))) as pieces:
+        async with aclosing(speech.steps(speak, sentence, name, style)) as pieces:
             async for piece in pieces:
                 if not np.isfinite(piece.samples).all():
                     raise SpeechFault(f"the voice made a sound that is not a number at {_quoted(sentence)}")
                 peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
                 retried += piece.retried
-                for chunk in _chunks(piece, sentence, start, first, engine.rate):
+                for chunk in _chunks(piece, sentence, start, first, rate):
                     first += len(chunk.samples)
                     yield replace(chunk, retried=retried) if retried else chunk
                     retried = ()
-                _check_not_stuck(sentence, (first - start) / engine.rate, style)
-        _check_spoken(sentence, (first - start) / engine.rate, peak, style)
+                _check_not_stuck(sentence, (first - start) / rate, style)
+        _check_spoken(sentence, (first - start) / rate, peak, style)
         await asyncio.sleep(0)  # a sentence made in no time must not keep other jobs off the loop
 
 

@@ -16,32 +16,31 @@ from core.enhancement.sharpness import SharpnessGate
 from core.faces.shots import Shot, crop
 from core.media.foreign import Frame
 from core.media.paste import Crops, paste
-from core.protocols import FIDELITY
+from core.protocols import FIDELITY, FaceEnhancer
 from core.runtime.worker import Worker
-from core.serving.processes import EngineCalls, enhance, in_order, prepare
+from core.serving.loaded import LoadedEngine, enhance, prepare_unheard
 from core.types import Arrays, FaceTrack, Image
 
 
 async def enhance_shots(
     shots: AsyncIterator[Shot],
-    team: EngineCalls,
+    enhancer: LoadedEngine[FaceEnhancer],
     cpu: Worker,
-    batch: int,
     fidelity: float = FIDELITY,
     policy: EnhancePolicy = EACH,
 ) -> AsyncGenerator[Sequence[Frame], None]:
     """Yield the frames of `shots`, faces made clearer, a batch at a time. Those without a face stay the same.
 
-    cpu: the thread on which crops are cut out and pasted. batch, fidelity: as in `FaceEnhancer`. policy:
+    cpu: the thread on which crops are cut out and pasted. fidelity: as in `FaceEnhancer.enhance`. policy:
     which faces go to the engine; others get what it changed, or stay as they are.
     """
 
     async def clearer(batch: _Batch) -> Sequence[Frame]:
-        return await _clearer(batch, team, cpu, fidelity, policy.every)
+        return await _clearer(batch, enhancer, cpu, fidelity, policy.every)
 
     async with (
-        aclosing(_batches(shots, team, cpu, batch * policy.every, policy)) as batches,
-        aclosing(in_order(team, batches, clearer)) as done,
+        aclosing(_batches(shots, enhancer, cpu, policy)) as batches,
+        aclosing(enhancer.in_order(batches, clearer)) as done,
     ):
         async for frames in done:
             yield frames
@@ -59,8 +58,9 @@ class _Batch:
 
 
 async def _batches(
-    shots: AsyncIterator[Shot], team: EngineCalls, cpu: Worker, size: int, policy: EnhancePolicy
+    shots: AsyncIterator[Shot], enhancer: LoadedEngine[FaceEnhancer], cpu: Worker, policy: EnhancePolicy
 ) -> AsyncGenerator[_Batch, None]:
+    size = enhancer.engine.batch * policy.every
     gates: Sequence[_FaceGate] = ()
     async for shot in shots:
         wanted: Sequence[NDArray[np.bool_]] = [track.found for track in shot.tracks]
@@ -71,13 +71,13 @@ async def _batches(
                 for track, one in zip(shot.tracks, gates, strict=True)
             ]
             policy.left(_all_sharp(shot, wanted))
-        prepared = [await team.call(prepare, track, _Crops(shot, track)) for track in shot.tracks]
+        prepared = [await enhancer.call(prepare_unheard, track, _Crops(shot, track)) for track in shot.tracks]
         for first in range(0, len(shot), size):
             yield _Batch(shot, range(first, min(first + size, len(shot))), prepared, wanted)
 
 
 async def _clearer(
-    batch: _Batch, team: EngineCalls, cpu: Worker, fidelity: float, every: int
+    batch: _Batch, enhancer: LoadedEngine[FaceEnhancer], cpu: Worker, fidelity: float, every: int
 ) -> Sequence[Frame]:
     shot, first = batch.shot, batch.numbers.start
     frames = shot.frames[first : batch.numbers.stop]
@@ -93,7 +93,7 @@ async def _clearer(
         patches, onto = under, None
         if frames[0].clear is not None:
             patches, onto = await cpu.call(_cut_out, [frames[k - first] for k in due], due, track), under
-        made = await team.call(enhance, patches, due, track, learnt, fidelity, onto)
+        made = await enhancer.call(enhance, patches, due, track, learnt, fidelity, onto)
         clear, carried = dict(zip(due, zip(under, made, strict=True), strict=True)), CarryOver()
         for number in (first + np.flatnonzero(found)).tolist():  # one a step: a cancel waits for no more
             await cpu.call(_put_back, done[number - first], number, track, carried, clear.get(number))

@@ -21,10 +21,11 @@ from core.media.foreign import AudioSource, Frame, open_audio, open_video
 from core.media.info import Limits, VideoHead, check_frame
 from core.media.planes import twice
 from core.progress import Progress
-from core.protocols import FIDELITY
+from core.protocols import FIDELITY, Upscaler
 from core.runtime.pipeline import Pipeline
 from core.runtime.worker import Worker
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.types import Fragment
 
 UPSCALER = "realesrgan-x2"
@@ -33,7 +34,7 @@ UPSCALER = "realesrgan-x2"
 
 async def enhance_background(
     frames: AsyncIterator[Frame],
-    upscaler: LoadedEngine,
+    upscaler: LoadedEngine[Upscaler],
     cpu: Worker,
     scale: int,
     note: Callable[[Tiles], None],
@@ -107,10 +108,10 @@ async def enhance_video(
     if not 0 <= request.fidelity <= 1:  # NaN is neither
         raise BadInput("out_of_range", f"fidelity {request.fidelity} is outside 0 to 1", "fidelity")
     check_every(request.every)
-    enhance = await pool.engine("enhance", request.enhancer)
-    face = await pool.engine("face", request.face)
-    upscaler = await pool.engine("upscale", UPSCALER) if request.background else None
-    progress.engines = {staffed.kind: staffed.name for staffed in (enhance, face, upscaler) if staffed}
+    enhance = await pool.enhancer(request.enhancer)
+    face = await pool.face(request.face)
+    upscaler = await pool.upscaler(UPSCALER) if request.background else None
+    progress.engines = {loaded.kind: loaded.name for loaded in (enhance, face, upscaler) if loaded}
     async with AsyncExitStack() as ends:
         # What makes the background clearer wants the picture as it was, and makes the large one itself.
         scale = 1 if request.background else request.upscale
@@ -132,9 +133,7 @@ async def enhance_video(
             frames = pipe.stage("background", clear, limit=1)
         shots = pipe.stage("faces", find_shots(frames, face), limit=1, count=watch.shot)
         policy = EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left)
-        clearer = enhance_shots(
-            shots, enhance.team, workers[0], enhance.engine.batch, request.fidelity, policy
-        )
+        clearer = enhance_shots(shots, enhance, workers[0], request.fidelity, policy)
         done = pipe.stage("enhance", clearer, limit=1, count=len)
         encoded = encode_video(done, head, sound, workers[1])
         async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):

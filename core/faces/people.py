@@ -14,7 +14,7 @@ from core.media.clip import Frames
 from core.media.foreign import normalise
 from core.media.planes import Planes
 from core.protocols import FaceFinder
-from core.serving.engine_pool import LoadedEngine
+from core.serving.loaded import LoadedEngine
 from core.types import Face, Image
 
 WORKING_SIDE = 640
@@ -37,7 +37,7 @@ class People:
     faces: tuple[Face, ...]
 
 
-async def look(source: Path, finder: LoadedEngine, folder: Path | None = None) -> People:
+async def look(source: Path, finder: LoadedEngine[FaceFinder], folder: Path | None = None) -> People:
     """Who is to be seen in the first seconds of `source`.
 
     folder: where a few seconds of video may lie meanwhile; None is the system's place for such.
@@ -46,7 +46,7 @@ async def look(source: Path, finder: LoadedEngine, folder: Path | None = None) -
     with tempfile.TemporaryDirectory(prefix=".look-", dir=folder) as scratch:
         clip = Path(scratch) / "video.mp4"
         await normalise(source, clip, fps=None, size=None, report=lambda _done, _total: None, until_s=LOOK_S)
-        found = await finder.worker.call(_most, clip, finder.engine)
+        found = await finder.call(_most, clip)
     if found is None:
         raise BadInput(
             "no_face",
@@ -74,7 +74,7 @@ def working_picture(planes: Planes) -> Image:
     return np.asarray(picture, np.uint8)
 
 
-def _most(clip: Path, finder: FaceFinder) -> People | None:
+def _most(finder: FaceFinder, clip: Path) -> People | None:
     """The first picture with the most faces. Blocking."""
     frames = Frames(clip, _CACHE_BYTES)
     best: People | None = None

@@ -16,7 +16,7 @@ from core.faces.people import WORKING_SIDE, working_picture
 from core.media.foreign import Frame
 from core.media.planes import Planes, to_bgr
 from core.protocols import FaceFinder
-from core.serving.engine_pool import LoadedEngine
+from core.serving.loaded import LoadedEngine
 from core.types import FaceTrack, Image
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class _Gathered:
     pictures: list[Image] = field(default_factory=list)
 
 
-async def find_shots(frames: AsyncIterator[Frame], face: LoadedEngine) -> AsyncGenerator[Shot, None]:
+async def find_shots(
+    frames: AsyncIterator[Frame], face: LoadedEngine[FaceFinder]
+) -> AsyncGenerator[Shot, None]:
     """Yield stretches of 8, 16, 32 ... frames, as many as memory allows: the first picture is soon out."""
     gathered, size = _Gathered(), _FEWEST
     known: list[Known] = []
@@ -73,14 +75,14 @@ async def find_shots(frames: AsyncIterator[Frame], face: LoadedEngine) -> AsyncG
 
 
 async def _followed(
-    gathered: _Gathered, known: "Sequence[Known]", face: LoadedEngine
+    gathered: _Gathered, known: "Sequence[Known]", face: LoadedEngine[FaceFinder]
 ) -> "tuple[Shot, list[Known]]":
     """The stretch with the faces in it, and those that go on after it."""
     overlap = gathered.before is not None
     pictures = [gathered.before, *gathered.pictures] if gathered.before is not None else gathered.pictures
     found: list[Followed] = []
     # Step by step: one face through a stretch takes a tenth of a second, and others share the finder.
-    async with aclosing(face.worker.steps(_follow(pictures, face.engine, known))) as steps:
+    async with aclosing(face.steps(_follow, pictures, known)) as steps:
         async for one in steps:
             if one is not None:
                 found.append(one)
@@ -100,7 +102,7 @@ def _is_cut(before: Image, after: Image) -> bool:
 
 
 def _follow(
-    pictures: Sequence[Image], finder: FaceFinder, known: "Sequence[Known]"
+    finder: FaceFinder, pictures: Sequence[Image], known: "Sequence[Known]"
 ) -> "Iterator[Followed | None]":
     from core.tracking.crowd import follow_all
 

@@ -5,8 +5,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _END = object()
 
@@ -64,7 +66,7 @@ class Worker:
                 item: T | object = await self.call(next, items, _END)
                 if item is _END:
                     return
-                yield item  # type: ignore[misc]  # not _END, hence T
+                yield cast(T, item)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
@@ -90,3 +92,13 @@ class Worker:
         line = self._calls or self._patient
         if line:
             line.popleft().run()
+
+
+def on_loop(report: Callable[P, object]) -> Callable[P, None]:
+    """`report`, callable from any thread: it runs on this loop, soon."""
+    loop = asyncio.get_running_loop()
+
+    def told(*args: P.args, **options: P.kwargs) -> None:
+        loop.call_soon_threadsafe(partial(report, *args, **options))
+
+    return told

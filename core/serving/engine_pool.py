@@ -1,15 +1,13 @@
-"""The engines this process has loaded, each on its own thread.
+"""The engines this process has loaded.
 
-An engine is made when first asked for and serves every job until the studio closes.
+An engine is made when first asked for and serves every job until the pool closes.
 """
 
 import asyncio
 import logging
 import os
-import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -21,40 +19,26 @@ from core.engines.gpt_sovits.voices import list_voices
 from core.engines.neural import NeuralSettings
 from core.errors import BadInput, EngineUnavailable
 from core.installation import install_command
-from core.protocols import Drawing, DrawsTogether, Measured
-from core.runtime.batching import Batcher
+from core.protocols import (
+    FaceEnhancer,
+    FaceFinder,
+    LipsyncEngine,
+    Matting,
+    Measured,
+    Painter,
+    SpeechEngine,
+    Upscaler,
+)
 from core.runtime.worker import Worker
-from core.serving.processes import EngineCalls, InThread, Processes, ProcessSpec, Remote, described
+from core.serving.loaded import LoadedEngine, close_engine, on_thread
+from core.serving.processes import Processes, ProcessSpec, described
 from core.serving.voice_cloning import take_default
-from core.types import Image, Voice
+from core.types import Voice
 
 log = logging.getLogger(__name__)
 
 CLONED = "gpt-sovits"
 """The engine that speaks with the user's own voices."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedEngine:
-    """An engine (`core.protocols` says which kind can do what) and the only thread that may enter it."""
-
-    kind: str
-    name: str
-    engine: Any
-    worker: Worker
-    team: EngineCalls
-    """How stages call the engine, wherever it is."""
-    together: Batcher[Drawing, Image] | None = None
-    """Joins the calls of all jobs, for a lips engine that is `DrawsTogether`."""
-
-    @property
-    def key(self) -> str:
-        """Name and version, as they stand in the names of caches."""
-        return re.sub(r"[^\w.-]+", "-", f"{self.kind}-{self.name}-{self.engine.version}")
-
-    def jobs(self) -> int:
-        """Jobs whose calls it joins at the moment."""
-        return 0 if self.together is None else self.together.members
 
 
 class EnginePool:
@@ -79,23 +63,40 @@ class EnginePool:
         self._told: set[str] = set()
         self._passed: set[str] = set()  # speech engines that turned out too slow for auto
         self._lips_devices = neural.devices
-        self._staffed: dict[tuple[str, str], list[LoadedEngine]] = {}  # the next to be given first
+        self._engines: dict[tuple[str, str], list[LoadedEngine[Any]]] = {}  # the next to be given first
         self._lock = asyncio.Lock()
 
-    async def engine(self, kind: str, wanted: str = "auto") -> LoadedEngine:
-        """The engine `wanted` of `kind`, loaded if it was not yet.
+    # Each loads the engine that is wanted, if it was not loaded yet. "auto" is what the settings say. Each
+    # raises EngineUnavailable or BadInput like `core.engines.choose`. What ENGINES has under a kind does that
+    # kind's work: this is the one place where types are taken on trust.
 
-        "auto" is what the settings say; where they say auto too, of speech engines the first one of `speech`.
-        Raises EngineUnavailable or BadInput like `core.engines.choose`.
-        """
-        wanted = self._meant(kind, wanted)
-        if kind != "speech" or wanted != "auto":
-            return await self._engine(kind, self.choose(kind, wanted))
-        return await self.speech()
+    async def face(self, wanted: str = "auto") -> LoadedEngine[FaceFinder]:
+        """What finds faces."""
+        return await self._loaded("face", wanted)
+
+    async def lipsync(self, wanted: str = "auto") -> LoadedEngine[LipsyncEngine]:
+        """What draws lips; if it is on several devices, there where the fewest jobs are."""
+        return await self._loaded("lipsync", wanted)
+
+    async def enhancer(self, wanted: str = "auto") -> LoadedEngine[FaceEnhancer]:
+        """What makes faces clearer."""
+        return await self._loaded("enhance", wanted)
+
+    async def upscaler(self, wanted: str = "auto") -> LoadedEngine[Upscaler]:
+        """What makes pictures larger."""
+        return await self._loaded("upscale", wanted)
+
+    async def matting(self, wanted: str = "auto") -> LoadedEngine[Matting]:
+        """What tells a person from the background."""
+        return await self._loaded("matte", wanted)
+
+    async def painter(self, wanted: str = "auto") -> LoadedEngine[Painter]:
+        """What paints backgrounds."""
+        return await self._loaded("paint", wanted)
 
     async def speech(
         self, wanted: str = "auto", voice: str | None = None, languages: Collection[str] = ()
-    ) -> LoadedEngine:
+    ) -> LoadedEngine[SpeechEngine]:
         """The speech engine `wanted`, loaded; "auto" is the first that can run and has `voice`.
 
         voice: None is the engine's first. languages: of the text; "auto" passes over an engine whose first
@@ -105,7 +106,7 @@ class EnginePool:
         """
         wanted = self._meant("speech", wanted)
         if wanted != "auto":
-            return await self._engine("speech", self.choose("speech", wanted))
+            return await self._speech(self.choose("speech", wanted))
         if voice is not None:
             if (found := await self._with_voice(voice)) is not None:
                 return found
@@ -116,25 +117,29 @@ class EnginePool:
             if name in self._passed or not _reads(voices_of(name), languages):
                 continue
             try:
-                staffed = await self._engine("speech", name)
+                found = await self._speech(name)
             except EngineUnavailable as error:
                 self._tell(name, str(error))
                 continue
-            if isinstance(staffed.engine, Measured) and (why := staffed.engine.too_slow()):
+            if isinstance(found.engine, Measured) and (why := found.engine.too_slow()):
                 self._passed.add(name)
                 self._tell(name, f"auto does not take {name}: {why}")
-            elif (voices := staffed.engine.voices()) and _reads(voices, languages):
-                return staffed
-        return await self._engine("speech", last)
+            elif (voices := found.engine.voices()) and _reads(voices, languages):
+                return found
+        return await self._speech(last)
 
-    async def _with_voice(self, voice: str) -> LoadedEngine | None:
+    async def engine(self, kind: str, wanted: str = "auto") -> LoadedEngine[object]:
+        """The same for whoever knows the kind only when it runs: to have it loaded."""
+        return await self.speech(wanted) if kind == "speech" else await self._loaded(kind, wanted)
+
+    async def _with_voice(self, voice: str) -> LoadedEngine[SpeechEngine] | None:
         """The first speech engine that can run and has `voice`; nothing is loaded that is known not to."""
         for name in self._runnable("speech"):
             known = voices_of(name)
             if known and all(voice != one.name for one in known):
                 continue
             with suppress(EngineUnavailable):
-                found = await self._engine("speech", name)
+                found = await self._speech(name)
                 if has_voice(found, voice):
                     return found
         return None
@@ -153,7 +158,7 @@ class EnginePool:
         runnable = self._runnable("speech")
         if voice is not None:
             for name in runnable:
-                loaded = self._staffed.get(("speech", name), [])
+                loaded = self._engines.get(("speech", name), [])
                 if any(voice == one.name for one in voices_of(name)) or any(
                     has_voice(found, voice) for found in loaded
                 ):
@@ -200,33 +205,39 @@ class EnginePool:
     def _runnable(self, kind: str) -> list[str]:
         return [name for name in ENGINES[kind] if self.can_run(kind, name)]
 
-    async def _engine(self, kind: str, name: str) -> LoadedEngine:
+    async def _loaded(self, kind: str, wanted: str) -> LoadedEngine[Any]:
+        return await self._engine(kind, self.choose(kind, wanted))
+
+    async def _speech(self, name: str) -> LoadedEngine[SpeechEngine]:
+        return await self._engine("speech", name)
+
+    async def _engine(self, kind: str, name: str) -> LoadedEngine[Any]:
         async with self._lock:
-            staff = self._staffed.get((kind, name))
-            if staff is None:
+            copies = self._engines.get((kind, name))
+            if copies is None:
                 if name == CLONED:
                     await take_default(VoiceSettings())
-                staff = self._staffed[kind, name] = await self._staff(kind, name)
-            found = min(staff, key=LoadedEngine.jobs)
-            staff.remove(found)
-            staff.append(found)
+                copies = self._engines[kind, name] = await self._load(kind, name)
+            found = min(copies, key=lambda loaded: loaded.calls.jobs)
+            copies.remove(found)
+            copies.append(found)
         return found
 
-    async def _staff(self, kind: str, name: str) -> list[LoadedEngine]:
+    async def _load(self, kind: str, name: str) -> list[LoadedEngine[Any]]:
         """The engine, loaded; of a lips engine with a network, one a device, each for jobs of its own."""
         if kind == "enhance" and self._devices:
             return [await _in_processes(kind, name, self._devices)]
         if kind != "lipsync" or len(self._lips_devices) < 2 or "torch" not in ENGINES[kind][name].packages:
             return [await _in_thread(kind, name)]
-        staff: list[LoadedEngine] = []
+        copies: list[LoadedEngine[Any]] = []
         try:
             for device in self._lips_devices:
-                staff.append(await _in_thread(kind, name, device))
+                copies.append(await _in_thread(kind, name, device))
         except BaseException:
-            for loaded in staff:
-                await _dismiss(loaded)
+            for loaded in copies:
+                await loaded.close()
             raise
-        return staff
+        return copies
 
     async def __aenter__(self) -> Self:
         """Raises BadInput `unknown_device` for a device in the settings that this machine lacks."""
@@ -239,25 +250,13 @@ class EnginePool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for staff in self._staffed.values():
-            for staffed in staff:
-                await _dismiss(staffed)
-        self._staffed.clear()
+        for copies in self._engines.values():
+            for loaded in copies:
+                await loaded.close()
+        self._engines.clear()
 
 
-async def _dismiss(staffed: LoadedEngine) -> None:
-    await asyncio.to_thread(staffed.worker.close)
-    await staffed.team.close()
-
-
-async def _close(engine: object) -> None:
-    """Have an engine let go of what it holds, if it holds anything."""
-    close = getattr(engine, "close", None)
-    if close is not None:
-        await asyncio.to_thread(close)
-
-
-async def _in_thread(kind: str, name: str, device: str | None = None) -> LoadedEngine:
+async def _in_thread(kind: str, name: str, device: str | None = None) -> LoadedEngine[Any]:
     """device: None is the setting's."""
     worker = Worker("-".join(filter(None, (kind, name, device))))
     options = {} if device is None else {"settings": NeuralSettings(device=device)}
@@ -268,26 +267,27 @@ async def _in_thread(kind: str, name: str, device: str | None = None) -> LoadedE
         # Nobody waits any more, but the thread loads on to the end: its engine must be closed.
         await asyncio.to_thread(worker.close)
         for loaded in await asyncio.gather(loading, return_exceptions=True):
-            await _close(loaded)
+            await close_engine(loaded)
         raise
-    together = _joining(engine, worker) if isinstance(engine, DrawsTogether) else None
-    return LoadedEngine(kind, name, engine, worker, InThread(engine, worker), together)
+    return on_thread(kind, name, engine, worker)
 
 
-async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> LoadedEngine:
+async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> LoadedEngine[Any]:
     """The engine in a process a device; those on the processor share its cores."""
     # A container may allow fewer than there are.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = max(1, cores // max(1, devices.count("cpu")))
     target = ENGINES[kind][name].target
-    team = Processes([ProcessSpec(target, device, shares if device == "cpu" else 0) for device in devices])
+    calls = Processes[Any](
+        [ProcessSpec(target, device, shares if device == "cpu" else 0) for device in devices]
+    )
     try:
-        await team.start()
-        engine = Remote(*await team.call(described), team)
+        await calls.start()
+        engine = await calls.call(described)
     except BaseException:
-        await team.close()
+        await calls.close()
         raise
-    return LoadedEngine(kind, name, engine, Worker(f"{kind}-{name}"), team)
+    return LoadedEngine(kind, name, engine, Worker(f"{kind}-{name}"), calls, engine.version)
 
 
 def _check(devices: Sequence[str]) -> None:
@@ -306,7 +306,7 @@ def _check(devices: Sequence[str]) -> None:
         device_of(device)
 
 
-def has_voice(speech: LoadedEngine, name: str) -> bool:
+def has_voice(speech: LoadedEngine[SpeechEngine], name: str) -> bool:
     """Whether a speech engine has the voice."""
     return any(voice.name == name for voice in speech.engine.voices())
 
@@ -314,14 +314,3 @@ def has_voice(speech: LoadedEngine, name: str) -> bool:
 def _reads(voices: Sequence[Voice], languages: Collection[str]) -> bool:
     """Whether the first of `voices` reads all of the languages; True where there is none to ask."""
     return not voices or all(language in voices[0].languages for language in languages)
-
-
-def _joining(engine: DrawsTogether, worker: Worker) -> Batcher[Drawing, Image]:
-    """One for all jobs of an engine; a frame waits for another job's for no longer than a frame lasts."""
-    return Batcher(
-        worker,
-        engine.draw_together,
-        size=lambda wanted: len(wanted.frames),
-        limit=engine.together,
-        bound_s=lambda wanted: 1 / wanted.fps,
-    )

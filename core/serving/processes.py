@@ -1,7 +1,7 @@
-"""Where an engine works: on a thread of this process, or in processes, one a device. Stages cannot tell.
+"""An engine in processes, one a device.
 
 A process is concurrent.futures' own, with one worker; it loads the engine itself. One that dies is replaced,
-and what it was asked is asked of the new one. Machines beyond this one would come in here.
+and what it was asked is asked of the new one.
 """
 
 import asyncio
@@ -9,66 +9,30 @@ import multiprocessing
 import os
 import signal
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from core.engines import load_target
 from core.errors import Error
-from core.protocols import FIDELITY
-from core.runtime.pipeline import side_by_side
-from core.runtime.worker import Worker
-from core.types import Arrays, FaceTrack, Image
+from core.protocols import FaceEnhancer, Heard
+from core.serving.loaded import EngineCalls, unheard
+from core.types import FaceTrack
 
+E = TypeVar("E")
+P = ParamSpec("P")
 T = TypeVar("T")
-R = TypeVar("R")
 
 _TRIES = 3
 """How often a call may end its process."""
 
 _KEPT = 16
 """Tracks and what engines learnt of them that a process keeps: they go with every batch, sent once."""
-
-
-class EngineCalls(Protocol):
-    """An engine, wherever it is.
-
-    width: calls worth making at once: enough to keep it busy, and no more.
-    """
-
-    width: int
-
-    async def call(self, function: Callable[..., T], *args: object) -> T:
-        """`function(engine, *args)`; both, and what comes of it, can be pickled. Raises what it raises."""
-        ...
-
-    async def close(self) -> None:
-        """Wait for what runs and let go of the engine."""
-        ...
-
-
-class InThread:
-    """An engine of this process, on the one thread that may enter it."""
-
-    width = 1
-
-    def __init__(self, engine: Any, worker: Worker) -> None:
-        self._engine, self._worker = engine, worker
-
-    async def call(self, function: Callable[..., T], *args: object) -> T:
-        """See `Team.call`."""
-        return await self._worker.call(function, self._engine, *args)
-
-    async def close(self) -> None:
-        """End the thread, then the engine."""
-        await asyncio.to_thread(self._worker.close)
-        close = getattr(self._engine, "close", None)
-        if close is not None:
-            await asyncio.to_thread(close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,46 +44,58 @@ class ProcessSpec:
     threads: int = 0
 
 
-class Processes:
-    """An engine in several processes, one a post; each call goes to the one with least to do."""
+class Processes(Generic[E]):
+    """An engine in several processes, one a spec; each call goes to the one with least to do."""
 
-    def __init__(self, posts: Sequence[ProcessSpec]) -> None:
-        self._seats = [_EngineProcess(post) for post in posts]
+    jobs = 0
+
+    def __init__(self, specs: Sequence[ProcessSpec]) -> None:
+        self._processes = [_EngineProcess(spec) for spec in specs]
         # One more than its process is busy with: the next batch lies ready when one is done.
-        self.width = 2 * len(self._seats)
+        self.width = 2 * len(self._processes)
 
     async def start(self) -> None:
         """Load the engine everywhere. Raises BadInput for a device that does not exist."""
-        await asyncio.gather(*(seat.call(_nothing, ()) for seat in self._seats))
+        await asyncio.gather(*(process.call(_nothing, ()) for process in self._processes))
 
-    async def call(self, function: Callable[..., T], *args: object) -> T:
-        """See `Team.call`. Raises Error if the call ends one process after another."""
-        seat = min(self._seats, key=lambda seat: seat.waiting)
-        made: T = await seat.call(function, args)
+    async def call(self, function: Callable[Concatenate[E, P], T], *args: P.args, **options: P.kwargs) -> T:
+        """See `EngineCalls.call`. Raises Error if the call ends one process after another."""
+        process = min(self._processes, key=lambda process: process.waiting)
+        made: T = await process.call(partial(function, **options) if options else function, args)
         return made
 
-    def blocking(self, function: Callable[..., T], *args: object) -> T:
-        """The same, for a thread that is not the loop's."""
-        made: T = self._seats[0].submit(function, args, whole=True).result()
-        return made
+    async def patiently(
+        self,
+        function: Callable[Concatenate[E, Heard, P], T],
+        report: Heard,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """See `EngineCalls.patiently`: `report` stays here, as does whatever there is to give way to."""
+        del report
+        return await self.call(function, unheard, *args, **options)
+
+    def joined(self) -> "AbstractContextManager[EngineCalls[E]]":
+        """Itself: nothing is joined across processes."""
+        return nullcontext(self)
 
     async def close(self) -> None:
         """End the processes."""
-        await asyncio.gather(*(asyncio.to_thread(seat.close) for seat in self._seats))
+        await asyncio.gather(*(asyncio.to_thread(process.close) for process in self._processes))
 
 
 class _EngineProcess:
     """One process, or the one that replaced it. waiting: calls it has not answered."""
 
-    def __init__(self, post: ProcessSpec) -> None:
+    def __init__(self, spec: ProcessSpec) -> None:
         self.waiting = 0
-        self._post = post
+        self._spec = spec
         self._begin()
 
     def _begin(self) -> None:
         self._sent: OrderedDict[int, object] = OrderedDict()  # by number: what the process keeps
         self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), _settle, (self._post.threads,)
+            1, multiprocessing.get_context("spawn"), _settle, (self._spec.threads,)
         )
 
     async def call(self, function: Callable[..., Any], args: Sequence[object]) -> Any:
@@ -133,7 +109,7 @@ class _EngineProcess:
                     if pool is self._pool:  # else somebody else has replaced it already
                         self._begin()
                         await asyncio.to_thread(pool.shutdown)
-            raise Error(f"the process on {self._post.device} ended {_TRIES} times at the same piece of work")
+            raise Error(f"the process on {self._spec.device} ended {_TRIES} times at the same piece of work")
         finally:
             self.waiting -= 1
 
@@ -145,7 +121,7 @@ class _EngineProcess:
 
     def submit(self, function: Callable[..., Any], args: Sequence[object], *, whole: bool = False) -> Any:
         """Send a call; with `whole` nothing in it is taken for known."""
-        return self._pool.submit(_work, self._post, function, [self._packed(arg, whole) for arg in args])
+        return self._pool.submit(_work, self._spec, function, [self._packed(arg, whole) for arg in args])
 
     def _packed(self, arg: object, whole: bool) -> object:
         """What lasts for many calls goes once, later only its number."""
@@ -164,68 +140,21 @@ class _EngineProcess:
         self._pool.shutdown(cancel_futures=True)
 
 
+@dataclass(frozen=True, slots=True)
 class Remote:
-    """Stands in for an engine in processes where one is asked directly, on a thread: while templates are
-    prepared."""
+    """What is asked of an enhancer without calling it, where the enhancer itself is in other processes."""
 
-    def __init__(self, version: str, batch: int, team: Processes) -> None:
-        self.version, self.batch = version, batch
-        self._team = team
-
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
-        """See `FaceEnhancer.prepare`; `crops` travels."""
-        learnt = self._team.blocking(prepare, track, crops)
-        report(len(track))
-        return learnt
+    version: str
+    batch: int
 
 
-async def in_order(
-    team: EngineCalls, items: AsyncIterator[T], work: Callable[[T], Coroutine[Any, Any, R]]
-) -> AsyncGenerator[R, None]:
-    """`await work(item)` for each of `items`, in their order, as many at once as the team can use."""
-    if team.width == 1:
-        async for item in items:
-            yield await work(item)
-        return
-    async for made in side_by_side(items, work, team.width):
-        yield made
+def described(engine: FaceEnhancer) -> Remote:
+    """What an enhancer says of itself."""
+    return Remote(engine.version, engine.batch)
 
 
-# --- what is asked of an engine; by name, so that it can travel ------------------------------------
-
-
-def described(engine: Any) -> tuple[str, int]:
-    """An enhancer's version and batch."""
-    return str(engine.version), int(engine.batch)
-
-
-def prepare(engine: Any, track: FaceTrack, crops: Sequence[Image]) -> Arrays:
-    """`engine.prepare`, without reports."""
-    learnt: Arrays = engine.prepare(track, crops, _unheard)
-    return learnt
-
-
-def enhance(
-    engine: Any,
-    patches: Image,
-    numbers: Sequence[int],
-    track: FaceTrack,
-    prepared: Arrays,
-    fidelity: float = FIDELITY,
-    onto: Image | None = None,
-) -> Image:
-    """`FaceEnhancer.enhance`."""
-    further = () if onto is None else (onto,)
-    clearer: Image = engine.enhance(patches, numbers, track, prepared, fidelity, *further)
-    return clearer
-
-
-def _nothing(_engine: Any) -> None:
+def _nothing(_engine: object) -> None:
     """Be there."""
-
-
-def _unheard(_done: int) -> None:
-    """Report to nobody."""
 
 
 # --- in the process ---------------------------------------------------------------------------------
@@ -259,18 +188,18 @@ def _end_with_parent() -> None:
 
 
 @cache
-def _engine(post: ProcessSpec) -> Any:
+def _engine(spec: ProcessSpec) -> Any:
     """The engine of this process."""
-    os.environ["LIPSTREAM_DEVICE"] = post.device  # goes before every other place where it may be set
-    if post.threads:
+    os.environ["LIPSTREAM_DEVICE"] = spec.device  # goes before every other place where it may be set
+    if spec.threads:
         import cv2
 
-        cv2.setNumThreads(post.threads)
-    if post.device != "cpu":
+        cv2.setNumThreads(spec.threads)
+    if spec.device != "cpu":
         from core.engines.compute.devices import device_of
 
-        device_of(post.device)
-    return load_target(post.target)
+        device_of(spec.device)
+    return load_target(spec.target)
 
 
 @cache
@@ -279,8 +208,8 @@ def _kept() -> OrderedDict[int, object]:
     return OrderedDict()
 
 
-def _work(post: ProcessSpec, function: Callable[..., Any], args: Sequence[object]) -> Any:
-    return function(_engine(post), *[_unpacked(arg) for arg in args])
+def _work(spec: ProcessSpec, function: Callable[..., Any], args: Sequence[object]) -> Any:
+    return function(_engine(spec), *[_unpacked(arg) for arg in args])
 
 
 def _unpacked(arg: object) -> object:

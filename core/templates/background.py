@@ -10,8 +10,9 @@ import math
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,15 +24,16 @@ from core.media.alpha import AlphaWriter
 from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
-from core.protocols import Painting, PaintOrder
-from core.runtime.worker import Worker
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.protocols import Matting, Painter, Painting, PaintOrder
+from core.runtime.worker import Worker, on_loop
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.templates import scene
 from core.templates.info import checked_name
 from core.templates.library import TemplateInfo, Templates, template_id
 from core.templates.mattes import Mattes, face_boxes, first_matte, make_mattes
 from core.templates.scene import Fitting, Ground
-from core.templates.template import Report, Template, on_loop
+from core.templates.template import Report, Template
 from core.types import Image
 
 T = TypeVar("T")
@@ -105,10 +107,10 @@ class Backgrounds:
         cannot be used, EngineUnavailable, StorageFull. A failure leaves nothing but finished mattes.
         """
         check(wanted)
-        painter = await self._pool.engine("paint", wanted.paint) if wanted.picture is None else None
+        painter = await self._pool.painter(wanted.paint) if wanted.picture is None else None
         template = await self._templates.open(identity, report=report)
         matting = await self._matting(wanted.matte, template)
-        engines = {staffed.kind: staffed.name for staffed in (painter, matting) if staffed}
+        engines = {loaded.kind: loaded.name for loaded in (painter, matting) if loaded}
         base = self._templates.show(identity)
         recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matting)
         if identity_new is None:
@@ -119,7 +121,7 @@ class Backgrounds:
         if there is not None:
             return Made(there, engines)
         painting, ground = await self._ground(wanted, painter, template, report)
-        sharp = await matting.worker.call(first_matte, template, matting.engine)
+        sharp = await matting.call(first_matte, template)
         still = whole_bgr(template.planes(0))
         if wanted.tone:
             ground = await asyncio.to_thread(scene.toned, ground, still, sharp)
@@ -128,7 +130,7 @@ class Backgrounds:
         mattes = await self._mattes(identity, template, matting, report)
         draft = mattes.with_name(f".{identity_new}-{uuid.uuid4().hex[:8]}.mp4")
         try:
-            await _long(compose, template, mattes, ground, draft, report)
+            await _long(partial(compose, template, mattes, ground, draft, on_loop(report)))
             name = name or f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"[:100]
             info = await self._templates.add(draft, name, report, identity=identity_new, recipe=recipe)
         finally:
@@ -148,7 +150,7 @@ class Backgrounds:
         template = await self._templates.open(identity, report=report)
         matting = await self._matting(matte, template)
         mattes = await self._mattes(identity, template, matting, report)
-        await _long(_write_alpha, template, mattes, path, report)
+        await _long(partial(_write_alpha, template, mattes, path, on_loop(report)))
         return {matting.kind: matting.name}
 
     def _there(self, identity: str, recipe: str) -> TemplateInfo | None:
@@ -163,19 +165,19 @@ class Backgrounds:
             "template_exists", f"there is a template {identity!r} already; give another name", "name"
         )
 
-    async def _matting(self, wanted: str, template: Template) -> LoadedEngine:
+    async def _matting(self, wanted: str, template: Template) -> LoadedEngine[Matting]:
         """The engine that cuts out; "auto" measures what the person stands before."""
         if wanted == "auto":
             wanted = await asyncio.to_thread(_measured, template)
             if wanted == "grabcut" and self._pool.choose("matte", "auto") == "rvm":
                 wanted = "rvm"
-        return await self._pool.engine("matte", wanted)
+        return await self._pool.matting(wanted)
 
     async def _ground(
-        self, wanted: Background, painter: LoadedEngine | None, template: Template, report: Report
+        self, wanted: Background, painter: LoadedEngine[Painter] | None, template: Template, report: Report
     ) -> tuple[Painting | None, Ground]:
         """The background at the template's size."""
-        width, height = template.width, template.height
+        width, height, told = template.width, template.height, on_loop(report)
         painting = None
         if wanted.picture is not None:
             pixels = await read_picture(wanted.picture, most=2 * max(width, height))
@@ -184,7 +186,7 @@ class Backgrounds:
             order = PaintOrder(
                 wanted.prompt, width, height, wanted.negative, wanted.seed, wanted.steps, wanted.guidance
             )
-            painting = await _stoppable(painter.worker, _paint, painter.engine, order, on_loop(report))
+            painting = await _stoppable(lambda stopped: painter.call(_paint, order, told, stopped))
             opaque = np.full((*painting.picture.shape[:2], 1), 255, np.uint8)
             pixels = np.dstack([painting.picture, opaque])
 
@@ -201,12 +203,15 @@ class Backgrounds:
 
         return painting, await asyncio.to_thread(fit)
 
-    async def _mattes(self, identity: str, template: Template, matting: LoadedEngine, report: Report) -> Path:
+    async def _mattes(
+        self, identity: str, template: Template, matting: LoadedEngine[Matting], report: Report
+    ) -> Path:
         """The file of the template's mattes, made if it is not there."""
         path = await self._templates.preparation(identity) / f"{matting.key}.mp4"
+        told = on_loop(report)
         async with self._cutting[path]:
             if not path.exists():
-                await _stoppable(matting.worker, make_mattes, template, matting.engine, path, on_loop(report))
+                await _stoppable(lambda stopped: matting.call(make_mattes, template, path, told, stopped))
         return path
 
 
@@ -247,7 +252,10 @@ def _measured(template: Template) -> str:
 
 
 def _recipe(
-    base: TemplateInfo, wanted: Background, painter: LoadedEngine | None, matting: LoadedEngine
+    base: TemplateInfo,
+    wanted: Background,
+    painter: LoadedEngine[Painter] | None,
+    matting: LoadedEngine[Matting],
 ) -> str:
     """Hash of all that the result depends on."""
     content = None
@@ -264,9 +272,8 @@ def _recipe(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _paint(engine: object, order: PaintOrder, report: Report, stopped: Callable[[], bool]) -> Painting:
-    painting: Painting = engine.paint(order, lambda done, total: report("paint", done, total), stopped)  # type: ignore[attr-defined]  # a Painter: the studio does not know its kinds' types
-    return painting
+def _paint(engine: Painter, order: PaintOrder, report: Report, stopped: Callable[[], bool]) -> Painting:
+    return engine.paint(order, lambda done, total: report("paint", done, total), stopped)
 
 
 def compose(
@@ -320,24 +327,23 @@ def _write_alpha(
         seen.close()
 
 
-async def _long(work: Callable[..., T], *arguments: object) -> T:
-    """Run `work(*arguments, stopped)` on a thread of its own; the last argument is a report on this loop."""
+async def _long(work: Callable[[Callable[[], bool]], T]) -> T:
+    """Run `work(stopped)` on a thread of its own."""
     worker = Worker("scene")
     try:
-        *others, report = arguments
-        return await _stoppable(worker, work, *others, on_loop(report))  # type: ignore[arg-type]  # a Report
+        return await _stoppable(partial(worker.call, work))
     finally:
         await asyncio.to_thread(worker.close)
 
 
-async def _stoppable(worker: Worker, work: Callable[..., T], *arguments: object) -> T:
-    """Run `work(*arguments, stopped)`; when this is cancelled, `stopped` says so to the thread.
+async def _stoppable(work: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
+    """`await work(stopped)`; when this is cancelled, `stopped` says so to the thread.
 
     Raises StorageFull where the work found the disk full.
     """
     left = threading.Event()
     try:
-        return await worker.call(work, *arguments, left.is_set)
+        return await work(left.is_set)
     except OSError as error:
         if error.errno in _FULL_DISK:
             raise StorageFull("the disk has no room for the new template") from error

@@ -11,8 +11,10 @@ from pathlib import Path
 from core.enhancement.tiles import VERSION, Tiles
 from core.errors import BadInput, StorageFull
 from core.media.clip import ClipWriter
+from core.protocols import Upscaler
 from core.runtime.worker import Worker
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.templates.info import TemplateInfo, checked_name, template_id
 from core.templates.library import Templates
 from core.templates.template import Report, Template
@@ -45,7 +47,7 @@ async def enlarge(
     within one tile, nothing stays behind.
     Raises BadInput for a template that is too large already or a name that is taken, EngineUnavailable.
     """
-    upscaler = await pool.engine("upscale", wanted)
+    upscaler = await pool.upscaler(wanted)
     made = enlarged_id(identity, name, upscaler.name)
     template = await templates.open(identity, report=report)  # the sample may be drawn only now
     base = templates.show(identity)
@@ -85,7 +87,7 @@ def enlarged_id(identity: str, name: str | None, engine: str) -> str:
     return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
 
 
-async def _write(template: Template, upscaler: LoadedEngine, path: Path, report: Report) -> None:
+async def _write(template: Template, upscaler: LoadedEngine[Upscaler], path: Path, report: Report) -> None:
     """Write the enlarged clip, telling of every tile."""
     tiles, cpu, done = Tiles(upscaler.engine, 2), Worker("clip"), 0
     writer: ClipWriter | None = None

@@ -23,7 +23,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
 
 from core.config import Settings
 from core.engines.builtin import presenter
@@ -31,8 +30,9 @@ from core.errors import BadInput
 from core.faces.choice import AUTO, ChosenFace, check_choice, choice_version, person
 from core.faces.people import look
 from core.media.clip import write_clip
-from core.protocols import FaceFinder
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.templates import template as preparation
 from core.templates.info import TemplateInfo, checked_name, describe, template_id
 from core.templates.template import Report, Template, giving_way
@@ -46,6 +46,9 @@ SAMPLE = "sample"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DRAFT_S = 86_400
 """How long a draft may lie untouched before it is nobody's."""
+
+
+Learner = LoadedEngine[LipsyncEngine | FaceEnhancer]
 
 
 def _nothing(_step: str, _done: int, _total: int | None) -> None:
@@ -206,8 +209,8 @@ class Templates:
         *,
         fps: int | None = None,
         size: tuple[int, int] | None = None,
-        lipsync: LoadedEngine | None = None,
-        enhance: LoadedEngine | None = None,
+        lipsync: LoadedEngine[LipsyncEngine] | None = None,
+        enhance: LoadedEngine[FaceEnhancer] | None = None,
         report: Report = _nothing,
     ) -> Template:
         """The template, prepared at `fps` and `size` for these engines; prepares it now if it is not yet."""
@@ -223,7 +226,7 @@ class Templates:
             self.show(identity)  # it may have been removed meanwhile
             with suppress(OSError):  # another's
                 os.utime(folder)  # it is used: see `trim`
-            slot = (identity, key, "+".join(staffed.key for staffed in engines))
+            slot = (identity, key, "+".join(loaded.key for loaded in engines))
             template = self._open.get(slot)
             if template is None:
                 template = await self._prepare(wanted, face, engines, report)
@@ -248,8 +251,8 @@ class Templates:
         face: str = AUTO,
         fps: int | None = None,
         size: tuple[int, int] | None = None,
-        lipsync: LoadedEngine | None = None,
-        enhance: LoadedEngine | None = None,
+        lipsync: LoadedEngine[LipsyncEngine] | None = None,
+        enhance: LoadedEngine[FaceEnhancer] | None = None,
         report: Report = _nothing,
     ) -> AsyncGenerator[Template, None]:
         """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
@@ -268,17 +271,17 @@ class Templates:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _engines(
-        self, lipsync: LoadedEngine | None, enhance: LoadedEngine | None
-    ) -> tuple[LoadedEngine, list[LoadedEngine]]:
+        self, lipsync: LoadedEngine[LipsyncEngine] | None, enhance: LoadedEngine[FaceEnhancer] | None
+    ) -> tuple[LoadedEngine[FaceFinder], list[Learner]]:
         """The face finder, and the engines that shall learn a template: those given, else the defaults."""
-        settings, engine = self.settings, self.pool.engine
-        return await engine("face", settings.face), [
-            lipsync or await engine("lipsync", settings.lipsync),
-            enhance or await engine("enhance", settings.enhance),
+        settings, pool = self.settings, self.pool
+        return await pool.face(settings.face), [
+            lipsync or await pool.lipsync(settings.lipsync),
+            enhance or await pool.enhancer(settings.enhance),
         ]
 
     async def _prepare(
-        self, wanted: "_Wanted", face: LoadedEngine, engines: list[LoadedEngine], report: Report
+        self, wanted: "_Wanted", face: LoadedEngine[FaceFinder], engines: list[Learner], report: Report
     ) -> Template:
         """Do whatever of the preparation is not done yet, then open it."""
         done = wanted.folder / "prepared" / wanted.key(face)
@@ -301,29 +304,22 @@ class Templates:
                 _settle(draft, done)
             finally:
                 await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        known = [staffed.key for staffed in engines if (done / f"{staffed.key}.npz").exists()]
+        known = [loaded.key for loaded in engines if (done / f"{loaded.key}.npz").exists()]
         cache_bytes = self.settings.frame_cache_mb << 20
         template = await asyncio.to_thread(
             preparation.open_prepared, done, wanted.info.id, known, cache_bytes
         )
         # Side by side, as most of it is decoding, which serves both, and then the first job.
         learning = {
-            staffed.key: staffed.worker.patiently(
-                preparation.consult,
-                template,
-                staffed.engine,
-                staffed.kind,
-                done / f"{staffed.key}.npz",
-                giving_way(staffed.worker, report),
-            )
-            for staffed in engines
-            if staffed.key not in known
+            loaded.key: preparation.consult(template, loaded, done / f"{loaded.key}.npz", report)
+            for loaded in engines
+            if loaded.key not in known
         }
         template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
         return template
 
     async def _draw_sample(self, report: Report) -> None:
-        face = await self.pool.engine("face", self.settings.face)
+        face = await self.pool.face(self.settings.face)
         async with self._locks[SAMPLE + " drawing"]:
             if (self._folder / SAMPLE).exists():
                 return
@@ -385,16 +381,16 @@ class _Wanted:
     fps: int | None
     size: tuple[int, int] | None
 
-    def key(self, face: LoadedEngine) -> str:
+    def key(self, face: LoadedEngine[FaceFinder]) -> str:
         """Its name: by content, parameters and the versions of the code that makes it."""
         finder = face.key + choice_version(self.info.face)
         parts = [self.info.sha256, preparation.PREPARATION, finder, self.fps, self.size]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-async def _finder(wanted: _Wanted, face: LoadedEngine) -> FaceFinder:
+async def _finder(wanted: _Wanted, face: LoadedEngine[FaceFinder]) -> FaceFinder:
     """What finds the face that is meant, and it alone if it was chosen. Raises BadInput without it."""
     if wanted.info.face == AUTO:
-        return cast(FaceFinder, face.engine)
+        return face.engine
     people = await look(wanted.source, face, wanted.folder)
     return ChosenFace(face.engine, person(people.picture, people.faces, wanted.info.face))

@@ -36,7 +36,7 @@ def face_boxes(track: FaceTrack) -> list[NDArray[np.float32]]:
 
 
 def make_mattes(
-    template: Template, matting: Matting, path: Path, report: Report, stopped: Callable[[], bool]
+    matting: Matting, template: Template, path: Path, report: Report, stopped: Callable[[], bool]
 ) -> None:
     """Write `path`, the template's mattes. Blocking; one frame at a time is in memory.
 
@@ -62,7 +62,7 @@ def make_mattes(
     draft.replace(path)
 
 
-def first_matte(template: Template, matting: Matting) -> Matte:
+def first_matte(matting: Matting, template: Template) -> Matte:
     """The matte of the first frame alone. Blocking. Raises BadInput like `make_mattes`."""
     faces = face_boxes(template.track)[:1]
     matte = next(matting.mattes([whole_bgr(template.planes(0))], faces))

@@ -22,7 +22,8 @@ from core.media.foreign import Show, normalise
 from core.media.paste import Crops
 from core.media.planes import to_bgr
 from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
-from core.runtime.worker import Worker
+from core.runtime.worker import Worker, on_loop
+from core.serving.loaded import LoadedEngine, prepare
 from core.types import Arrays, FaceTrack, Image
 
 if TYPE_CHECKING:
@@ -33,16 +34,6 @@ PREPARATION = "2"
 
 Report = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
-
-
-def on_loop(report: Report) -> Report:
-    """`report`, callable from a worker's thread: it runs on this loop."""
-    loop = asyncio.get_running_loop()
-
-    def told(step: str, done: int, total: int | None) -> None:
-        loop.call_soon_threadsafe(report, step, done, total)
-
-    return told
 
 
 def giving_way(worker: Worker, report: Report) -> Report:
@@ -180,13 +171,16 @@ def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> No
     _save(folder / "track.npz", saved)
 
 
-def consult(
-    template: Template, engine: LipsyncEngine | FaceEnhancer, kind: str, path: Path, report: Report
+async def consult(
+    template: Template, loaded: LoadedEngine[LipsyncEngine | FaceEnhancer], path: Path, report: Report
 ) -> Arrays:
-    """Let an engine learn the template; keeps what it says at `path`. Blocking."""
+    """Let an engine learn the template; keeps what it says at `path`."""
     crops = Crops(len(template), template.crop)
-    learnt = engine.prepare(template.track, crops, lambda done: report(kind, done, len(crops)))
-    _save(path, learnt)
+    learnt = await loaded.patiently(
+        prepare, lambda done: report(loaded.kind, done, len(crops)), template.track, crops
+    )
+    report(loaded.kind, len(crops), len(crops))  # an engine in another process was not heard
+    await asyncio.to_thread(_save, path, learnt)
     return learnt
 
 

@@ -121,7 +121,7 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
     response = web.StreamResponse(headers={"Cache-Control": "no-store"})
     response.content_type = TYPES[wanted.response_format]
-    chunks = tts_stream(spoken, speech.engine, speech.worker, wanted.voice, Style(speed=wanted.speed))
+    chunks = tts_stream(spoken, speech, wanted.voice, Style(speed=wanted.speed))
     async with aclosing(chunks), state.connections.response(request):
         try:
             async for chunk in chunks:

@@ -12,7 +12,9 @@ from core.engines import ENGINES
 from core.errors import BadInput
 from core.faces.choice import preview
 from core.faces.people import People, look
-from core.serving.engine_pool import EnginePool, LoadedEngine, has_voice
+from core.protocols import SpeechEngine
+from core.serving.engine_pool import EnginePool, has_voice
+from core.serving.loaded import LoadedEngine
 from core.templates import library
 from core.templates.enlarge import enlarged_id
 from core.templates.library import SAMPLE, Templates, template_id
@@ -55,7 +57,7 @@ class Catalog:
 
     async def speech(
         self, said: Sequence[Sentence], name: str = "auto", voice: str | None = None
-    ) -> LoadedEngine:
+    ) -> LoadedEngine[SpeechEngine]:
         """A speech engine that has the voice and reads what is `said`, loaded.
 
         Raises BadInput for what is not there, cannot run, or cannot be read by this voice.
@@ -151,7 +153,7 @@ class Catalog:
     async def faces(self, source: Path) -> FaceList:
         """Who is to be seen in a video or picture. Raises BadInput for one that shows nobody."""
         async with self._looking:  # each decodes a few seconds of video
-            finder = await self._pool.engine("face", self._templates.settings.face)
+            finder = await self._pool.face(self._templates.settings.face)
             people = await look(source, finder, source.parent)
         return await asyncio.to_thread(_numbered, people)
 

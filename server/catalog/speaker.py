@@ -12,7 +12,9 @@ from pathlib import Path
 
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
-from core.serving.engine_pool import CLONED, EnginePool, LoadedEngine, has_voice
+from core.protocols import SpeechEngine
+from core.serving.engine_pool import CLONED, EnginePool, has_voice
+from core.serving.loaded import LoadedEngine
 from core.serving.voice_cloning import clone, find_model
 from core.tts_stream import check_readable
 from core.types import Sentence
@@ -36,7 +38,7 @@ class Reference:
 class Chosen:
     """An engine and one of its voices (None: its first), and what of the request it can do nothing with."""
 
-    speech: LoadedEngine
+    speech: LoadedEngine[SpeechEngine]
     voice: str | None
     idle: tuple[str, ...] = ()
 

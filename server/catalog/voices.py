@@ -7,7 +7,6 @@ from core.engines import ENGINES, voices_of
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, list_voices, remove_voice
 from core.errors import BadInput, EngineUnavailable
-from core.protocols import SpeechEngine
 from core.serving.engine_pool import CLONED, EnginePool
 from core.serving.voice_cloning import clone, find_model
 from core.types import Voice
@@ -47,7 +46,7 @@ class Voices:
         if known := voices_of(name):
             return known
         try:
-            speech: SpeechEngine = (await self._pool.engine("speech", name)).engine
+            speech = (await self._pool.speech(name)).engine
         except EngineUnavailable:
             if required:
                 raise

@@ -200,7 +200,7 @@ async def _say(text: str, options: argparse.Namespace, settings: Settings) -> in
         said = sentences(text, options.language, limit=settings.text_limit)
         speech = await pool.speech(options.speech, options.voice, {one.language for one in said})
         with wav_file(path, speech.engine.rate) as write:
-            chunks = tts_stream(said, speech.engine, speech.worker, options.voice, _style(options))
+            chunks = tts_stream(said, speech, options.voice, _style(options))
             async with contextlib.aclosing(chunks):
                 async for chunk in chunks:
                     write(chunk.samples)

@@ -45,7 +45,7 @@ async def _run(options: argparse.Namespace) -> int:
                 Console(stderr=True).print(f"use it as --template {info.id}", highlight=False)
         elif options.action == "faces":
             output = _picture_name(options.output)
-            people = await look(Path(options.file), await pool.engine("face", library.settings.face))
+            people = await look(Path(options.file), await pool.face(library.settings.face))
             console.print(_people(people))
             if output is not None:
                 encoded = cv2.imencode(output.suffix, preview(people.picture, people.faces))[1]
@@ -66,8 +66,8 @@ async def _prepare(options: argparse.Namespace, pool: EnginePool, library: Templ
     """Do now what the first job with these options would wait for."""
     size = size_of(options.size)
     check_shape(options.fps, size)
-    lipsync = await pool.engine("lipsync", options.lipsync)
-    enhance = await pool.engine("enhance", options.enhancer)
+    lipsync = await pool.lipsync(options.lipsync)
+    enhance = await pool.enhancer(options.enhancer)
     began, steps = time.monotonic(), set[str]()
     with preparation_bars() as bars:
 

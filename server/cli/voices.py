@@ -16,8 +16,9 @@ from core.config import Settings
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.errors import BadInput
-from core.protocols import Style
-from core.serving.engine_pool import EnginePool, LoadedEngine
+from core.protocols import SpeechEngine, Style
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
 from core.serving.voice_cloning import clone, find_model
 from core.text import sentences
 from core.tts_stream import tts_stream
@@ -147,11 +148,11 @@ async def try_voice(name: str, engine: str, text: str | None, output: str | None
     return 0
 
 
-async def _speak(speech: LoadedEngine, name: str, text: str) -> Heard:
+async def _speak(speech: LoadedEngine[SpeechEngine], name: str, text: str) -> Heard:
     said = sentences(text, "auto", limit=Settings().text_limit)
     pieces: list[Samples] = []
     first, retries, started = 0.0, 0, time.perf_counter()
-    chunks = tts_stream(said, speech.engine, speech.worker, name, Style())
+    chunks = tts_stream(said, speech, name, Style())
     async with aclosing(chunks):
         async for chunk in chunks:
             first = first or time.perf_counter() - started
@@ -161,7 +162,7 @@ async def _speak(speech: LoadedEngine, name: str, text: str) -> Heard:
     return Heard(np.concatenate(pieces), speech.engine.rate, first, whole, retries)
 
 
-def _language(speech: LoadedEngine, name: str) -> str:
+def _language(speech: LoadedEngine[SpeechEngine], name: str) -> str:
     """What the voice speaks best. Raises BadInput `unknown_voice`."""
     voices = {voice.name: voice for voice in speech.engine.voices()}
     if name not in voices:

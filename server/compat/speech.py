@@ -65,7 +65,7 @@ async def speak(request: web.Request) -> web.StreamResponse:
     spoken = await state.catalog.sentences(wanted.text, wanted.text_lang or "auto")
     chosen = await state.speaker.choose(_reference(state, wanted), spoken)
     style = Style(speed=wanted.speed_factor, seed=max(0, wanted.seed))
-    chunks = tts_stream(spoken, chosen.speech.engine, chosen.speech.worker, chosen.voice, style)
+    chunks = tts_stream(spoken, chosen.speech, chosen.voice, style)
     # Opus knows no 32 kHz.
     rate = 24_000 if wanted.media_type == "ogg" else RATE
     encoder = SpeechEncoder(_FORMATS[wanted.media_type], chosen.speech.engine.rate, rate)

@@ -90,12 +90,14 @@ class TemplateWork:
 
     async def _open(self, spec: JobSpec, wanted: PrepareRequest, steps: Steps) -> None:
         options = wanted.options
-        engines = {
-            kind: await self._pool.engine(kind, getattr(options.engines, kind))
-            for kind in prepared_for(options)
-        }
+        engines = options.engines
         await self._templates.open(
-            spec.template or "", fps=options.fps, size=size_of(options.size), report=steps.note, **engines
+            spec.template or "",
+            fps=options.fps,
+            size=size_of(options.size),
+            lipsync=await self._pool.lipsync(engines.lipsync),
+            enhance=await self._pool.enhancer(engines.enhance) if options.enhance else None,
+            report=steps.note,
         )
 
 

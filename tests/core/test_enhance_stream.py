@@ -8,10 +8,9 @@ import numpy as np
 from core.enhance_stream import enhance_stream
 from core.protocols import FIDELITY
 from core.runtime.worker import Worker
-from core.serving.processes import InThread
 from core.types import FrameBatch
 from tests.support.enhancers import Recorded
-from tests.support.fakes import template
+from tests.support.fakes import loaded, template
 
 
 def batch(drawn: Sequence[bool]) -> FrameBatch:
@@ -27,11 +26,11 @@ def run(engine: Recorded, batches: Sequence[FrameBatch], **given: float) -> list
             yield one
 
     async def collect() -> list[FrameBatch]:
-        team = InThread(engine, Worker("clear"))
+        clear = loaded("enhance", engine, Worker("clear"))
         try:
-            return [one async for one in enhance_stream(source(), team, template(), {}, **given)]
+            return [one async for one in enhance_stream(source(), clear, template(), {}, **given)]
         finally:
-            await team.close()
+            await clear.close()
 
     return asyncio.run(collect())
 

@@ -7,7 +7,7 @@ from core.lipsync_stream import lipsync_stream
 from core.runtime.pipeline import Pipeline
 from core.runtime.worker import Worker
 from core.types import AudioChunk, Phoneme, frame_count
-from tests.support.fakes import LoudMouth, template
+from tests.support.fakes import LoudMouth, loaded, template
 
 RATE = 16_000
 
@@ -26,7 +26,8 @@ def render(samples, sizes, batch, engine=None, phonemes=None, fps=25, found=None
             async with Pipeline() as pipe:
                 audio = pipe.stage("tts", chunks(), limit=4)
                 scene = template(fps=fps, found=found)
-                frames = lipsync_stream(audio, engine or LoudMouth(), worker, scene, {}, batch=batch)
+                lips = loaded("lipsync", engine or LoudMouth(), worker)
+                frames = lipsync_stream(audio, lips, scene, {}, batch=batch)
                 async for one in pipe.stage("lipsync", frames, limit=1):
                     out.append(one)
         finally:
@@ -77,7 +78,7 @@ def test_the_first_frame_waits_for_no_more_speech_than_it_listens_to():
                 yield AudioChunk(np.zeros(160, np.float32), RATE, at)
 
         worker = Worker("lipsync")
-        frames = lipsync_stream(chunks(), LoudMouth(), worker, template(), {}, batch=8)
+        frames = lipsync_stream(chunks(), loaded("lipsync", LoudMouth(), worker), template(), {}, batch=8)
         await anext(frames)
         await frames.aclose()
         worker.close()

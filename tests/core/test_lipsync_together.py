@@ -26,17 +26,14 @@ class Choir(fakes.LoudMouth):
         super().__init__()
         self.sizes = Counter()
 
-    def draw(self, *_arguments):
+    def draw(self, drawing):
         raise AssertionError("nobody sings alone")
 
     def draw_together(self, drawings):
         self.sizes[len(drawings)] += 1
         if any(drawing.fps == 30 for drawing in drawings):
             raise RuntimeError("out of tune")
-        return [
-            super(Choir, self).draw(d.frames, d.fps, d.speech, d.crops, d.numbers, d.track, d.prepared)
-            for d in drawings
-        ]
+        return [super(Choir, self).draw(drawing) for drawing in drawings]
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from core.runtime.worker import Worker
 from core.text import sentences
 from core.tts_stream import SpeechFault, tts_stream
 from core.types import Phoneme, Spoken, Word
-from tests.support.fakes import Beeps
+from tests.support.fakes import Beeps, loaded
 
 
 class Scripted(Beeps):
@@ -35,7 +35,10 @@ def spoken(text, engine, style=None, language="auto"):
         worker = Worker("speech")
         try:
             said = sentences(text, language)
-            return [chunk async for chunk in tts_stream(said, engine, worker, None, style or Style())]
+            return [
+                chunk
+                async for chunk in tts_stream(said, loaded("speech", engine, worker), None, style or Style())
+            ]
         finally:
             worker.close()
 
@@ -167,7 +170,7 @@ def test_leaving_early_frees_the_engine():
 
     async def main():
         worker = Worker("speech")
-        chunks = tts_stream(sentences("Hello there."), Endless(), worker, None, Style())
+        chunks = tts_stream(sentences("Hello there."), loaded("speech", Endless(), worker), None, Style())
         await anext(chunks)
         await chunks.aclose()
         worker.close()

@@ -34,6 +34,7 @@ class Recorded:
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """Patches, one brighter."""
         self.calls.append((list(numbers), fidelity))
@@ -52,6 +53,7 @@ class Held(Clarity):
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """See `Clarity`."""
         if 16 in numbers:
@@ -69,6 +71,7 @@ class HeldByFile(Clarity):
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """See `Clarity`."""
         ends = time.monotonic() + 60
@@ -94,6 +97,7 @@ class Slow(Recorded):
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """See `Recorded`."""
         made = super().enhance(patches, numbers, track, prepared, fidelity)

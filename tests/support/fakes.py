@@ -3,12 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from core.protocols import Style
+from core.protocols import Drawing, Style
+from core.runtime.worker import Worker
+from core.serving.loaded import LoadedEngine, on_thread
 from core.templates.template import Template
-from core.types import Arrays, FaceTrack, Image, Phoneme, Sentence, Speech, Spoken, Voice, frame_start
+from core.types import Arrays, FaceTrack, Image, Phoneme, Sentence, Spoken, Voice, frame_start
 
 
 def track(count: int = 5, side: int = 16) -> FaceTrack:
@@ -47,6 +50,14 @@ def template(count: int = 5, fps: int = 25, found: Sequence[bool] | None = None)
     return Template("fake", GreyFrames(count, fps=fps), face, {})  # type: ignore[arg-type]  # a stand-in
 
 
+T = TypeVar("T")
+
+
+def loaded(kind: str, engine: T, worker: Worker) -> LoadedEngine[T]:
+    """An engine that a test made itself, ready to be called on `worker`."""
+    return on_thread(kind, "fake", engine, worker)
+
+
 class LoudMouth:
     """A lips engine that paints the mean loudness of what a frame listens to: 40 ms back to 200 ms ahead."""
 
@@ -67,24 +78,16 @@ class LoudMouth:
         at = frame_start(frame, rate, fps)
         return at - rate // 25, at + rate // 5
 
-    def draw(
-        self,
-        frames: range,
-        fps: int,
-        speech: Speech,
-        crops: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-    ) -> Image:
+    def draw(self, drawing: Drawing) -> Image:
         """Paint each crop in the grey of its loudness."""
         self.threads.add(threading.current_thread().name)
-        out = np.empty_like(crops)
-        for k, frame in enumerate(frames):
+        speech = drawing.speech
+        out = np.empty_like(drawing.crops)
+        for k, frame in enumerate(drawing.frames):
             if frame == self.fail_at:
                 raise RuntimeError("the mouth fell off")
             time.sleep(self.delay_s)
-            low, high = self.span(frame, speech.rate, fps)
+            low, high = self.span(frame, speech.rate, drawing.fps)
             heard = speech.samples[low - speech.first : high - speech.first]
             sounds = sum(low < p.first < high for p in speech.phonemes or ())
             out[k] = int(np.abs(heard).mean() * 255) // 2 + sounds

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from aiohttp import web
 
 from core import engines
 from core.engines.builtin.mouth import WarpedMouth
-from core.types import Arrays, FaceTrack, Image, Speech
+from core.protocols import Drawing
+from core.types import Image
 from server.app import build
 from server.settings import ServerSettings
 from tests.support.browser import Page, open_browser
@@ -31,21 +32,13 @@ class PacedMouth(WarpedMouth):
         super().__init__()
         self._began = 0.0
 
-    def draw(
-        self,
-        frames: range,
-        fps: int,
-        speech: Speech,
-        crops: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-    ) -> Image:
+    def draw(self, drawing: Drawing) -> Image:
         """See `LipsyncEngine.draw`."""
-        if frames.start == 0:
+        first = drawing.frames.start
+        if first == 0:
             self._began = time.monotonic()
-        drawn = super().draw(frames, fps, speech, crops, numbers, track, prepared)
-        due = self._began + frames.start / fps / self.pace  # the first ones at once
+        drawn = super().draw(drawing)
+        due = self._began + first / drawing.fps / self.pace  # the first ones at once
         while (early := due - time.monotonic()) > 0:
             time.sleep(min(early, 0.05))
         return drawn

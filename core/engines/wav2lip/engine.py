@@ -40,7 +40,7 @@ from core.engines.wav2lip.retouch import Retoucher
 from core.engines.wav2lip.silence import gates, heard_from, is_talking
 from core.nets.wav2lip import LowerHalf, Wav2Lip, layout_of
 from core.protocols import Drawing
-from core.types import Arrays, FaceTrack, Image, Speech
+from core.types import Arrays, FaceTrack, Image
 from core.weights.files import locate
 
 BATCH = 16
@@ -133,18 +133,9 @@ class Wav2LipEngine:
         reach = resample_reach(rate)
         return low * rate // RATE - reach, -(-high * rate // RATE) + reach + 1
 
-    def draw(
-        self,
-        frames: range,
-        fps: int,
-        speech: Speech,
-        crops: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-    ) -> Image:
+    def draw(self, drawing: Drawing) -> Image:
         """As `LipsyncEngine.draw`."""
-        return self.draw_together([Drawing(frames, fps, speech, crops, numbers, track, prepared)])[0]
+        return self.draw_together([drawing])[0]
 
     def draw_together(self, drawings: Sequence[Drawing]) -> list[Image]:
         """As `DrawsTogether.draw_together`: 16 pictures in one go cost half of 16 single ones."""

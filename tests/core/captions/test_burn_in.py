@@ -82,7 +82,7 @@ def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
             said = sentences(TEXT + " And one more.", "auto")
 
             async def chunks():
-                async for chunk in tts_stream(said, speech.engine, speech.worker, None, Style()):
+                async for chunk in tts_stream(said, speech, None, Style()):
                     words = chunk.words if tells else ()
                     yield AudioChunk(chunk.samples, chunk.rate, chunk.first, chunk.sentence, None, words)
 

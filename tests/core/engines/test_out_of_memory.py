@@ -16,7 +16,8 @@ from core.engines.restoration.network import Restorer  # noqa: E402
 from core.enhancement.video import Enhancement, enhance_video  # noqa: E402
 from core.errors import Error, StageError  # noqa: E402
 from core.serving.engine_pool import EnginePool  # noqa: E402
-from core.serving.processes import Processes, ProcessSpec, enhance, prepare  # noqa: E402
+from core.serving.loaded import enhance, prepare_unheard  # noqa: E402
+from core.serving.processes import Processes, ProcessSpec  # noqa: E402
 from tests.support.codeformers import small_net  # noqa: E402
 from tests.support.crowds import write_group  # noqa: E402
 from tests.support.faces import tracked  # noqa: E402
@@ -73,14 +74,14 @@ def on_one_thread():
 
 def in_processes(kind, scenario):
     async def work():
-        team = Processes(
+        calls = Processes(
             [ProcessSpec(f"tests.core.engines.test_out_of_memory:{kind.__name__}", "cpu", 1)] * 2
         )
         try:
-            await team.start()
-            return await scenario(team)
+            await calls.start()
+            return await scenario(calls)
         finally:
-            await team.close()
+            await calls.close()
 
     return asyncio.run(asyncio.wait_for(work(), 120))
 
@@ -94,10 +95,10 @@ def test_in_processes_batches_halve_and_pictures_stay_the_same():
         learnt = alone.prepare(track, list(crops), lambda _: None)
         wanted = alone.enhance(crops, range(12), track, learnt, 0.5)
 
-    async def scenario(team):
-        there = await team.call(prepare, track, list(crops))
+    async def scenario(calls):
+        there = await calls.call(prepare_unheard, track, list(crops))
         parts = [
-            team.call(enhance, crops[k : k + 6], range(k, k + 6), track, there, 0.5) for k in (0, 6, 0, 6)
+            calls.call(enhance, crops[k : k + 6], range(k, k + 6), track, there, 0.5) for k in (0, 6, 0, 6)
         ]
         return await asyncio.gather(*parts)
 

@@ -22,14 +22,14 @@ from core.media.planes import split, twice, whole_bgr
 from core.progress import Progress
 from core.protocols import FIDELITY
 from core.runtime.worker import Worker
-from core.serving.engine_pool import EnginePool, LoadedEngine
-from core.serving.processes import InThread
+from core.serving.engine_pool import EnginePool
 from core.types import Arrays, FaceTrack, Fragment, Image
 from server.cli import main
 from tests.core.enhancement.test_video import decoded
 from tests.server.api.test_enhance import form
 from tests.support.crowds import group, write_group
 from tests.support.enhancers import Recorded
+from tests.support.fakes import loaded
 from tests.support.samples import write_video
 from tests.support.serving import data_dir, library, run, served
 
@@ -161,13 +161,13 @@ def test_faces_come_from_the_picture_that_came_and_go_into_the_clear_one() -> No
 
     async def work() -> list[Frame]:
         engine, worker, cpu = Looking(), Worker("looking"), Worker("hands")
-        team = InThread(engine, worker)
+        looking = loaded("enhance", engine, worker)
         try:
-            async with aclosing(enhance_shots(shots(), team, cpu, 8, 0.5)) as batches:
+            async with aclosing(enhance_shots(shots(), looking, cpu, 0.5)) as batches:
                 done = [frame async for batch in batches for frame in batch]
         finally:
             cpu.close()
-            await team.close()
+            await looking.close()
         patches, onto = engine.given
         assert np.abs(patches.astype(int).mean() - onto.mean()) > 40
         return done
@@ -218,8 +218,7 @@ def test_a_cancel_waits_for_one_tile() -> None:
         yield Frame(np.zeros((288, 256), np.uint8), 0, 3600)
 
     async def work() -> None:
-        staffed = LoadedEngine("upscale", "waiting", engine, worker, InThread(engine, worker))
-        stage = enhance_background(frames(), staffed, worker, 1, lambda _: None)
+        stage = enhance_background(frames(), loaded("upscale", engine, worker), worker, 1, lambda _: None)
         task = asyncio.create_task(anext(stage))  # type: ignore[arg-type]  # it is a coroutine
         await asyncio.to_thread(engine.begun.wait, 30)
         task.cancel()

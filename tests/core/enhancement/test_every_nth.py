@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,16 +16,17 @@ from core.enhance_stream import enhance_stream
 from core.enhancement.every_nth import MOST_EVERY, CarryOver, EnhancePolicy, EveryNth, check_every
 from core.enhancement.video import Enhancement, enhance_video
 from core.errors import BadInput
+from core.protocols import FaceEnhancer
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
-from core.serving.processes import EngineCalls, InThread
+from core.serving.loaded import InThread, LoadedEngine
 from core.templates.template import Template
 from core.types import FaceTrack, FrameBatch, Image
 from tests.core.enhancement.test_video import decoded, enhanced
 from tests.support.crowds import write_group
 from tests.support.enhancers import Recorded
 from tests.support.faces import tracked
-from tests.support.fakes import GreyFrames
+from tests.support.fakes import GreyFrames, loaded
 
 T = TypeVar("T")
 
@@ -78,21 +80,16 @@ def test_another_picture_gets_nothing_of_the_earlier_face() -> None:
     assert change < 0.1 * np.abs(blurred(crops[0]).astype(int) - crops[0]).mean()
 
 
-class OutOfOrder:
+class OutOfOrder(InThread[Clarity]):
     """An engine in four places at once; whoever was asked last is often done first."""
 
     width = 4
-
-    def __init__(self, engine: Any) -> None:
-        self._engine, self._asked = engine, 0
+    _asked = 0
 
     async def call(self, function: Callable[..., T], *args: object) -> T:
         self._asked += 1
         await asyncio.sleep(0.004 * (3 - self._asked % 4))
         return function(self._engine, *args)
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
 
 
 def batches(track: FaceTrack, crops: Sequence[Image], sizes: Iterator[int]) -> Iterator[FrameBatch]:
@@ -109,7 +106,7 @@ def batches(track: FaceTrack, crops: Sequence[Image], sizes: Iterator[int]) -> I
         first += len(patches)
 
 
-def shown(team: EngineCalls, size: int, every: int) -> Image:
+def shown(clear: LoadedEngine[FaceEnhancer], size: int, every: int) -> Image:
     track, crops = tracked(12)
     template = Template("fake", GreyFrames(12), track, {})  # type: ignore[arg-type]  # a stand-in
 
@@ -119,26 +116,28 @@ def shown(team: EngineCalls, size: int, every: int) -> Image:
 
     async def main() -> Image:
         learnt = {"noise": np.array(0, np.float32)}
-        made = enhance_stream(source(), team, template, learnt, policy=EnhancePolicy(every))
+        made = enhance_stream(source(), clear, template, learnt, policy=EnhancePolicy(every))
         try:
             return np.concatenate([one.patches async for one in made])
         finally:
-            await team.close()
+            await clear.close()
 
     return asyncio.run(asyncio.wait_for(main(), 30))
 
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_cut_anywhere_and_enhanced_anywhere_it_is_the_same_video(every: int) -> None:
-    whole = shown(InThread(Clarity(), Worker("clear")), 24, every)
+    whole = shown(loaded("enhance", Clarity(), Worker("clear")), 24, every)
     for size in (1, 5):
-        assert (shown(InThread(Clarity(), Worker("clear")), size, every) == whole).all()
-    assert (shown(OutOfOrder(Clarity()), 2, every) == whole).all()
+        assert (shown(loaded("enhance", Clarity(), Worker("clear")), size, every) == whole).all()
+    worker = Worker("clear")
+    calls = OutOfOrder(Clarity(), worker)
+    assert (shown(replace(loaded("enhance", Clarity(), worker), calls=calls), 2, every) == whole).all()
 
 
 def test_an_engine_is_asked_for_one_face_in_so_many() -> None:
     engine = Recorded()
-    shown(InThread(engine, Worker("clear")), 8, 4)
+    shown(loaded("enhance", engine, Worker("clear")), 8, 4)
     assert [number for numbers, _ in engine.calls for number in numbers] == [0, 6, 10, 9, 5, 1]
 
 

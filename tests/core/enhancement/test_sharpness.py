@@ -16,14 +16,13 @@ from core.enhancement.video import Enhancement, enhance_video
 from core.progress import Progress
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
-from core.serving.processes import InThread
 from core.templates.template import Template
 from core.types import FrameBatch, Image
 from server.configuration import check
 from tests.support.crowds import write_group
 from tests.support.enhancers import Recorded
 from tests.support.faces import tracked
-from tests.support.fakes import GreyFrames
+from tests.support.fakes import GreyFrames, loaded
 
 
 def enlarged(picture: Image, times: float) -> Image:
@@ -96,13 +95,13 @@ def test_sharp_faces_stay_as_they_are_and_are_counted_however_frames_are_grouped
                 yield FrameBatch(first, shown[part], numbers, np.ones(len(numbers), np.bool_), sound, 16_000)
 
         async def main() -> Image:
-            team = InThread(Recorded(), Worker("clear"))
+            clear = loaded("enhance", Recorded(), Worker("clear"))
             policy = EnhancePolicy(every=3, enough=0.55, left=left.append)
             try:
-                batches = enhance_stream(source(), team, template, {}, policy=policy)
+                batches = enhance_stream(source(), clear, template, {}, policy=policy)
                 return np.concatenate([one.patches async for one in batches])
             finally:
-                await team.close()
+                await clear.close()
 
         return asyncio.run(asyncio.wait_for(main(), 30)), sum(left)
 

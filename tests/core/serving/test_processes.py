@@ -18,7 +18,8 @@ from core.errors import BadInput, Error
 from core.protocols import FIDELITY
 from core.runtime.pipeline import Meter, Pipeline, side_by_side
 from core.serving.engine_pool import EnginePool
-from core.serving.processes import Processes, ProcessSpec, described, enhance, prepare
+from core.serving.loaded import enhance, prepare, prepare_unheard
+from core.serving.processes import Processes, ProcessSpec, Remote, described
 from core.types import Arrays, FaceTrack, Fragment, Image
 from server.cli import main
 from tests.support.crowds import write_group
@@ -44,6 +45,7 @@ class Odd:
         track: FaceTrack,
         prepared: Arrays,
         fidelity: float = FIDELITY,
+        onto: Image | None = None,
     ) -> Image:
         """Patches, plus numbers, plus what was learnt."""
         if 13 in numbers:
@@ -57,17 +59,17 @@ class Odd:
         return np.asarray(out + np.uint8(prepared["count"]), np.uint8)
 
 
-POST = ProcessSpec("tests.core.serving.test_processes:Odd", "cpu", 1)
+SPEC = ProcessSpec("tests.core.serving.test_processes:Odd", "cpu", 1)
 
 
-def worked(scenario: Callable[[Processes], Any], posts: int = 2) -> Any:
+def worked(scenario: Callable[[Processes], Any], specs: int = 2) -> Any:
     async def work() -> Any:
-        team = Processes([POST] * posts)
+        calls = Processes([SPEC] * specs)
         try:
-            await team.start()
-            return await scenario(team)
+            await calls.start()
+            return await scenario(calls)
         finally:
-            await team.close()
+            await calls.close()
 
     made = asyncio.run(asyncio.wait_for(work(), 60))
     assert not any(_holds_an_engine(child) for child in psutil.Process().children())
@@ -82,17 +84,17 @@ def test_calls_are_dealt_out_and_order_is_kept(tmp_path: Path) -> None:
     learnt: Arrays = {"count": np.array(5), "deaths": np.array(2), "folder": np.array(str(tmp_path))}
     face = track(40)
 
-    async def scenario(team: Processes) -> list[int]:
+    async def scenario(calls: Processes) -> list[int]:
         async def numbers() -> Any:
             for number in range(40):
                 yield number
 
         async def one(number: int) -> int:
-            made = await team.call(enhance, patches(number), [number], face, learnt)
+            made = await calls.call(enhance, patches(number), [number], face, learnt)
             return int(made[0, 0, 0, 0])
 
         async with Pipeline() as pipe:
-            done = pipe.stage("work", side_by_side(numbers(), one, team.width), limit=1)
+            done = pipe.stage("work", side_by_side(numbers(), one, calls.width), limit=1)
             return [made async for made in done]
 
     assert worked(scenario) == [number + 5 for number in range(40)]
@@ -102,40 +104,52 @@ def test_calls_are_dealt_out_and_order_is_kept(tmp_path: Path) -> None:
 def test_work_that_ends_every_process_is_given_up(tmp_path: Path) -> None:
     learnt: Arrays = {"count": np.array(5), "deaths": np.array(99), "folder": np.array(str(tmp_path))}
 
-    async def scenario(team: Processes) -> int:
+    async def scenario(calls: Processes) -> int:
         with pytest.raises(Error, match="3 times"):
-            await team.call(enhance, patches(13), [13], track(20), learnt)
-        return int((await team.call(enhance, patches(1), [1], track(20), learnt))[0, 0, 0, 0])
+            await calls.call(enhance, patches(13), [13], track(20), learnt)
+        return int((await calls.call(enhance, patches(1), [1], track(20), learnt))[0, 0, 0, 0])
 
-    assert worked(scenario, posts=1) == 6
+    assert worked(scenario, specs=1) == 6
 
 
 def test_what_an_engine_raises_is_raised_here_and_the_process_lives() -> None:
     learnt: Arrays = {"count": np.array(0)}
 
-    async def scenario(team: Processes) -> Any:
+    async def scenario(calls: Processes) -> Any:
         with pytest.raises(BadInput) as refused:
-            await team.call(enhance, patches(99), [99], track(100), learnt)
-        await team.call(prepare, track(3), [patches(0)[0]] * 3)
-        return refused.value.code, refused.value.param, await team.call(described)
+            await calls.call(enhance, patches(99), [99], track(100), learnt)
+        await calls.call(prepare_unheard, track(3), [patches(0)[0]] * 3)
+        return refused.value.code, refused.value.param, await calls.call(described)
 
-    assert worked(scenario, posts=1) == ("ninety_nine", "numbers", ("odd/1", 3))
+    assert worked(scenario, specs=1) == ("ninety_nine", "numbers", Remote("odd/1", 3))
+
+
+def test_an_engine_learns_a_template_although_its_process_has_died() -> None:
+    async def scenario(calls: Processes) -> list[int]:
+        learnt: list[int] = []
+        for _ in range(2):
+            _kill_one()
+            made = await calls.patiently(prepare, learnt.append, track(3), [patches(0)[0]] * 3)
+            learnt.append(int(made["count"]))
+        return learnt  # reports stay in the process
+
+    assert worked(scenario, specs=1) == [3, 3]
 
 
 def test_cancelled_calls_lose_nothing_that_later_ones_need() -> None:
     learnt: Arrays = {"count": np.array(7)}
     face = track(20)
 
-    async def scenario(team: Processes) -> list[int]:
-        calls = [asyncio.create_task(team.call(enhance, patches(k), [k], face, learnt)) for k in range(12)]
+    async def scenario(calls: Processes) -> list[int]:
+        given = [asyncio.create_task(calls.call(enhance, patches(k), [k], face, learnt)) for k in range(12)]
         await asyncio.sleep(0)
-        for call in calls:
+        for call in given:
             call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-        made = [await team.call(enhance, patches(k), [k], face, learnt) for k in range(4)]
+        await asyncio.gather(*given, return_exceptions=True)
+        made = [await calls.call(enhance, patches(k), [k], face, learnt) for k in range(4)]
         return [int(one[0, 0, 0, 0]) for one in made]
 
-    assert worked(scenario, posts=1) == [7, 8, 9, 10]
+    assert worked(scenario, specs=1) == [7, 8, 9, 10]
 
 
 def test_side_by_side_keeps_order_and_bound_and_ends_its_tasks() -> None:
@@ -209,7 +223,7 @@ def test_processes_on_the_processor_share_its_cores(count: int) -> None:
 
     async def work() -> tuple[int, int]:
         async with EnginePool([], enhance_devices=["cpu"] * count) as pool:
-            return await (await pool.engine("enhance", "builtin")).team.call(threads)
+            return await (await pool.enhancer("builtin")).call(threads)
 
     cores = len(psutil.Process().cpu_affinity())
     each = max(1, cores // count)

@@ -11,7 +11,8 @@ from core.engines.builtin.mouth.field import Mouth
 from core.engines.builtin.mouth.freeze import paste
 from core.engines.builtin.mouth.survey import survey
 from core.engines.builtin.mouth.warp import Inside, open_mouth
-from core.types import Arrays, FaceTrack, Image, Speech
+from core.protocols import Drawing
+from core.types import Arrays, FaceTrack, Image
 
 _SMALLEST = 4.0
 """Half width in pixels of the smallest mouth that is drawn on."""
@@ -36,22 +37,13 @@ class WarpedMouth:
         """2.4 s back, for the level of a voice without phonemes; less than 200 ms ahead."""
         return visemes.span(frame, rate, fps)
 
-    def draw(
-        self,
-        frames: range,
-        fps: int,
-        speech: Speech,
-        crops: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-    ) -> Image:
+    def draw(self, drawing: Drawing) -> Image:
         """Crops with the mouth as wide open as the speech says, uint8 (n, side, side, 3)."""
-        shapes = visemes.mouth_track(frames, fps, speech).tolist()
-        out = crops.copy()
-        for k, (number, (gap, width)) in enumerate(zip(numbers, shapes, strict=True)):
-            if track.found[number]:
-                _speak(crops[k], out[k], number, gap, width, prepared)
+        shapes = visemes.mouth_track(drawing.frames, drawing.fps, drawing.speech).tolist()
+        out = drawing.crops.copy()
+        for k, (number, (gap, width)) in enumerate(zip(drawing.numbers, shapes, strict=True)):
+            if drawing.track.found[number]:
+                _speak(drawing.crops[k], out[k], number, gap, width, drawing.prepared)
         return out
 
 

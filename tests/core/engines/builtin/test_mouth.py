@@ -8,6 +8,7 @@ from core.engines.builtin.mouth.find import find_mouth, mouth_patch, swatch
 from core.engines.builtin.mouth.line import find_line
 from core.engines.builtin.mouth.visemes import mouth_track
 from core.engines.builtin.mouth.warp import Inside, open_mouth
+from core.protocols import Drawing
 from core.types import FaceTrack, Phoneme, Speech
 from tests.support.faces import drawn, frames_of, heard, sentence, tracked
 
@@ -29,7 +30,8 @@ def saying(name):
 
 def draw(track, crops, learnt, speech, numbers):
     run = range(len(numbers))
-    return ENGINE.draw(run, FPS, speech, np.array([crops[k] for k in numbers]), numbers, track, learnt)
+    shown = np.array([crops[k] for k in numbers])
+    return ENGINE.draw(Drawing(run, FPS, speech, shown, numbers, track, learnt))
 
 
 def opened(name, track, crops, learnt):
@@ -55,9 +57,8 @@ def test_frames_are_the_same_however_they_are_grouped(person, spoken):
             run = frames[k : k + size]
             numbers = [frame % len(track) for frame in run]
             speech = heard(samples, rate, run, FPS, phonemes if spoken else None)
-            out.append(
-                ENGINE.draw(run, FPS, speech, np.array([crops[n] for n in numbers]), numbers, track, learnt)
-            )
+            shown = np.array([crops[n] for n in numbers])
+            out.append(ENGINE.draw(Drawing(run, FPS, speech, shown, numbers, track, learnt)))
         return np.concatenate(out)
 
     whole = by(24)
@@ -168,7 +169,8 @@ def talker(person):
     frames = frames_of(samples, rate, FPS)[:64]
     numbers = [abs((k + 11) % 22 - 11) for k in frames]
     speech = heard(samples, rate, frames, FPS, phonemes)
-    out = ENGINE.draw(frames, FPS, speech, np.array([crops[n] for n in numbers]), numbers, track, learnt)
+    shown = np.array([crops[n] for n in numbers])
+    out = ENGINE.draw(Drawing(frames, FPS, speech, shown, numbers, track, learnt))
     longer = FaceTrack(track.side, track.corners[numbers], track.poses[numbers], track.found[numbers])
     return longer, out, mouth_track(frames, FPS, speech)[:, 0]
 

@@ -109,10 +109,7 @@ def test_however_frames_are_grouped_they_come_out_the_same_bit_for_bit(engine):
 def test_calls_done_together_come_out_as_if_done_alone(engine):
     calls = [drawing(engine, range(k, k + n), sound(2, seed=k), IDLE) for k, n in ((0, 3), (5, 16), (2, 1))]
     for made, call in zip(engine.draw_together(calls), calls, strict=True):
-        alone = engine.draw(
-            call.frames, call.fps, call.speech, call.crops, call.numbers, call.track, call.prepared
-        )
-        assert np.array_equal(made, alone)
+        assert np.array_equal(made, engine.draw(call))
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.3])

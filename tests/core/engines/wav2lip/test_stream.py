@@ -13,6 +13,7 @@ from core.runtime.worker import Worker  # noqa: E402
 from core.templates.template import Template  # noqa: E402
 from core.types import AudioChunk, frame_count  # noqa: E402
 from tests.core.engines.wav2lip.test_engine import IDLE, SIDE, Echo, settings, sound, track  # noqa: E402
+from tests.support.fakes import loaded  # noqa: E402
 
 
 class Noise:
@@ -45,7 +46,8 @@ def video(engine, samples, rate, sizes, batch):
 
     async def main():
         worker = Worker("lips")
-        batches = [b async for b in lipsync_stream(chunks(), engine, worker, template, IDLE, batch=batch)]
+        lips = loaded("lipsync", engine, worker)
+        batches = [b async for b in lipsync_stream(chunks(), lips, template, IDLE, batch=batch)]
         await asyncio.to_thread(worker.close)
         return batches
 
@@ -81,7 +83,7 @@ def test_the_first_frame_is_out_after_a_fifth_of_a_second_of_speech(engine):
     async def main():
         worker = Worker("lips")
         template = Template("noise", Noise(), track(7), {})
-        frames = lipsync_stream(chunks(), engine, worker, template, IDLE, batch=8)
+        frames = lipsync_stream(chunks(), loaded("lipsync", engine, worker), template, IDLE, batch=8)
         await anext(frames)
         await frames.aclose()
         await asyncio.to_thread(worker.close)
