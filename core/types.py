@@ -166,6 +166,7 @@ class FaceTrack:
         the face box is the unit square, y down; so `poses[k] @ [.5, .79, 1]` is about the mouth.
     found: bool (frames,): False where there is no face; such a frame is shown as it is.
     landmarks: float32 (frames, 5, 2) in crop pixels, or None if the finder gives none.
+    shots: int32 (frames,), number of the shot between two cuts; None: all one.
     """
 
     side: int
@@ -173,6 +174,7 @@ class FaceTrack:
     poses: NDArray[np.float64]
     found: NDArray[np.bool_]
     landmarks: NDArray[np.float32] | None = None
+    shots: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.found)

@@ -14,7 +14,7 @@ from tests.support import ROOT
 FLOORS = [
     ["core.types", "core.errors"],
     ["core", "core.config", "core.installation"],
-    ["core.runtime", "core.text", "core.weights"],
+    ["core.runtime", "core.text", "core.weights", "core.models"],
     ["core.progress", "core.media"],
     ["core.sandbox", "core.captions", "core.protocols", "core.nets"],
     ["core.tracking"],

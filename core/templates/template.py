@@ -29,7 +29,7 @@ from core.types import Arrays, FaceTrack, Image
 if TYPE_CHECKING:
     from core.tracking.tracker import Tracker
 
-PREPARATION = "2"
+PREPARATION = "3"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
 
 Report = Callable[[str, int, int | None], None]
@@ -168,6 +168,8 @@ def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> No
     }
     if track.landmarks is not None:
         saved["landmarks"] = track.landmarks
+    if track.shots is not None:
+        saved["shots"] = track.shots
     _save(folder / "track.npz", saved)
 
 
@@ -203,6 +205,7 @@ def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int
             poses=saved["poses"],
             found=saved["found"],
             landmarks=saved.get("landmarks"),
+            shots=saved.get("shots"),
         )
     prepared: dict[str, Arrays] = {}
     for key in keys:

@@ -125,7 +125,7 @@ def crop_track(raw: RawTrack, width: int, height: int) -> FaceTrack:
     landmarks = None
     if raw.landmarks is not None:
         landmarks = (raw.landmarks - corners[:, None]).astype(np.float32)
-    return FaceTrack(side, corners, poses, raw.found, landmarks)
+    return FaceTrack(side, corners, poses, raw.found, landmarks, raw.shots)
 
 
 def _shots_with_face(raw: RawTrack) -> NDArray[np.int32]:

@@ -70,6 +70,7 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     yield f"data folder {settings.data_dir}", _unwritable(settings.data_dir)
     yield _free_space(settings.data_dir)
     yield _opencv()
+    yield _networks()
     yield _encoder()
     yield from _voices()
     yield from _devices()
@@ -129,6 +130,16 @@ def _opencv() -> tuple[str, str | None]:
 
     good = hasattr(cv2, "CascadeClassifier")
     return version, None if good else f"has no Haar cascades; {pip()} 'opencv-python-headless>=4.8,<5'"
+
+
+def _networks() -> tuple[str, str | None]:
+    from core.models import SHA256, unavailable  # brings OpenCV
+
+    problems = [problem for file in SHA256 if (problem := unavailable(file))]
+    if not problems:
+        return "small networks for faces", None
+    told = "the built-in engines do without, so lips are right on people who keep still only"
+    return "small networks for faces", f"{'; '.join(problems)}; {told}"
 
 
 def _installed(name: str) -> bool:

@@ -1,73 +1,79 @@
-"""Lip-sync without weights: the template's own mouth, bent to what is said.
+"""Lip-sync without a network of its own: the template's own mouth, bent to what is said.
 
-Reads as the same person speaking; it is not what a neural engine draws. Teeth are painted, cheeks do not
-move, a tongue does not show in l and th, and profiles or covered mouths are not handled.
+The mouth is a difference: what is wanted less what the person's own mouth does in that very frame, moved by
+fields over landmarks (`mesh`), so it stays right while the person talks and turns. Where the landmarks'
+network cannot run, the mouth is looked for by its colour (`plain`): good enough for a person who keeps still.
 """
 
 from collections.abc import Callable, Sequence
 
-from core.engines.builtin.mouth import visemes
-from core.engines.builtin.mouth.field import Mouth
-from core.engines.builtin.mouth.freeze import paste
-from core.engines.builtin.mouth.survey import survey
-from core.engines.builtin.mouth.warp import Inside, open_mouth
+import numpy as np
+
+from core.engines.builtin.mesh import Mesh
+from core.engines.builtin.mouth import plain, visemes
+from core.engines.builtin.mouth.paint import Inside, redraw
+from core.engines.builtin.mouth.prepare import learn, mouth_at
+from core.engines.builtin.mouth.shape import shape
+from core.errors import EngineUnavailable
 from core.protocols import Drawing
 from core.types import Arrays, FaceTrack, Image
 
 _SMALLEST = 4.0
 """Half width in pixels of the smallest mouth that is drawn on."""
-_STILL_GAP, _STILL_WIDTH = 0.012, 0.008
-"""What moves less is left as it is."""
-_SMILE = 0.75
-"""How much less a smiling mouth opens: any more looks like laughing."""
-_PRESS = 0.5
-"""How far the lower lip goes up over teeth at most, in half mouth widths."""
+_STILL, _MOVES = 0.012, 0.03
+"""A change, in half mouths, up to which the frame is left as it is, and from which on it is made whole."""
+_WIDER, _NARROWER = 0.35, 0.45
+"""How much the width of a mouth is changed at most."""
 
 
 class WarpedMouth:
-    """A `LipsyncEngine` that bends the template's own mouth; a shut mouth is the template's to the byte."""
+    """A `LipsyncEngine` that bends the template's own mouth; one that is shut and stays shut is the
+    template's to the byte."""
 
-    version = "warped/1"
+    def __init__(self) -> None:
+        try:
+            self._mesh: Mesh | None = Mesh()
+        except EngineUnavailable:
+            self._mesh = None
+        self.version = "warped/2" if self._mesh else "warped/2-plain"
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
-        """Measure the mouth in every frame; see `mouth_survey.survey`."""
-        return survey(track, crops, report)
+        """Measure the mouth in every frame; see `prepare.learn`, or `plain.survey`."""
+        if self._mesh is None:
+            return plain.survey(track, crops, report)
+        return learn(track, crops, self._mesh, report)
 
     def span(self, frame: int, rate: int, fps: int) -> tuple[int, int]:
-        """2.4 s back, for the level of a voice without phonemes; less than 200 ms ahead."""
+        """2.4 s back, for the level of a voice without phonemes; less than 250 ms ahead."""
         return visemes.span(frame, rate, fps)
 
     def draw(self, drawing: Drawing) -> Image:
         """Crops with the mouth as wide open as the speech says, uint8 (n, side, side, 3)."""
         shapes = visemes.mouth_track(drawing.frames, drawing.fps, drawing.speech).tolist()
         out = drawing.crops.copy()
+        track, prepared = drawing.track, drawing.prepared
+        speak = _speak if "points" in prepared else plain.speak
         for k, (number, (gap, width)) in enumerate(zip(drawing.numbers, shapes, strict=True)):
-            if drawing.track.found[number]:
-                _speak(drawing.crops[k], out[k], number, gap, width, drawing.prepared)
+            if track.found[number]:
+                speak(drawing.crops[k], out[k], number, gap, width, track, prepared)
         return out
 
 
-def _speak(crop: Image, out: Image, number: int, gap: float, width: float, prepared: Arrays) -> None:
+def _speak(
+    crop: Image, out: Image, number: int, gap: float, width: float, track: FaceTrack, prepared: Arrays
+) -> None:
     """Draw one frame; `out` holds `crop`."""
-    geometry = prepared["geometry"][number]
-    if geometry[2] < _SMALLEST:
+    seen = float(prepared["seen"][number])
+    mouth = mouth_at(prepared, number, track.poses[number])
+    if seen <= 0 or mouth.half < _SMALLEST:
         return
-    if "reference" in prepared:
-        weight = float(prepared["weight"][number])
-        paste(crop, out, prepared["reference"], prepared["carry"][number], geometry, weight)  # type: ignore[arg-type]
-        crop = out.copy()
-    x, y, half, angle = geometry.tolist()
-    mouth = Mouth(x, y, half, angle, *prepared["line"][number].tolist())
-    shows_teeth = bool(prepared["shows_teeth"])
-    if gap < 0:
-        # Teeth want covering; where there are none much of the rest is but a dark line, gone half way.
-        lips = mouth.rest + 0.06 if shows_teeth else 0.6 * mouth.rest
-        gap = -min(_PRESS, lips) * min(1.0, gap / visemes.PRESSED)
-    else:
-        # Half out of the picture it opens no further than there is room.
-        room = min(x, y, crop.shape[0] - x, crop.shape[0] - y) / half - 0.5
-        gap *= min(1.0, max(0.0, room)) * (_SMILE if shows_teeth else 1.0)
-    if abs(gap) < _STILL_GAP and abs(width) < _STILL_WIDTH:
+    opens = max(gap, 0.0) - mouth.gap
+    widens = float(np.clip(width - mouth.width, -_NARROWER, _WIDER))
+    change = max(abs(opens), 1.5 * abs(widens))
+    part = seen * float(np.clip((change - _STILL) / (_MOVES - _STILL), 0, 1))
+    if part <= 0:
         return
-    inside = Inside(None if shows_teeth else prepared["teeth"], prepared["jaw"])  # type: ignore[arg-type]
-    open_mouth(crop, out, mouth, inside, gap, width)
+    look = int(prepared["look"][number])
+    hang = prepared["hang"][look].tolist()
+    inside = Inside(prepared["teeth"][look], prepared["jaw"][look], *hang)
+    redraw(crop, out, shape(), mouth, inside, mouth.gap + part * opens, mouth.width + part * widens, seen)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth.field import Field, Mouth, Plane, anchored, field_of
-from core.engines.builtin.mouth.inside import HALF_WIDTH, UP
+from core.engines.builtin.mouth.plain.field import Field, Mouth, Plane, anchored, field_of
+from core.engines.builtin.mouth.plain.inside import HALF_WIDTH, UP
 from core.types import Image
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.engines.builtin.mouth.find import FINE, ORIGIN, PATCH
+from core.engines.builtin.mouth.plain.find import FINE, ORIGIN, PATCH
 from core.types import Image
 
 HALF_WIDTH, UP, DOWN = 1.2, 1.3, 0.5

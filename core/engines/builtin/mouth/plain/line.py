@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.builtin.mouth.find import FINE, ORIGIN, PATCH
+from core.engines.builtin.mouth.plain.find import FINE, ORIGIN, PATCH
 from core.types import Image
 
 Plane = NDArray[np.float32]

@@ -1,0 +1,164 @@
+"""Move a face's lower half: where each point of the picture is fetched from when its mouth is shaped anew.
+
+Control points on the face (`shape`) are brought to where they shall be; a grid over the face follows, once
+with the upper lip and once with the lower, so that the two layers part along the lips. The grid's way is
+then undone on an upright coarse grid of the picture: there it is smooth, but for the parting itself.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.builtin.mouth.shape import Rows, Shape, far_points
+
+Plane = NDArray[np.float32]
+
+_GRID = 7
+"""Points of the coarse grid to half a mouth."""
+_TURNS = 7
+"""Steps to undo the grid's way: each leaves less than half of the error."""
+_INTO = 0.05
+"""How far inside an open mouth's lips their edges are taken from, in half mouths: landmarks are a little off,
+and a sliver of teeth on shut lips is seen at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """A mouth in a picture, as it is.
+
+    points: float64 (m, 2), the control points in pixels; where lips are shut their edges meet.
+    turn: float64 (2, 3), from half mouths on a face that looks straight ahead to pixels.
+    gap, width: how far it is open, and wider than at rest.
+    """
+
+    points: Rows
+    turn: Rows
+    gap: float
+    width: float
+
+    @property
+    def half(self) -> float:
+        """Half its width, in pixels."""
+        return float(np.hypot(*self.turn[:, 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is fetched from where, on a coarse grid: float32 (rows, columns) each, in pixels.
+
+    step: pixels from point to point. left, top: pixel that the grid begins at. x, y: where from with the
+    upper lip's layer; away_x, away_y: how much further off with the lower's. under: how far below the line
+    between the lips. soft: over how many pixels the layers change there. upper, lower: how far below the
+    upper and the lower edge of the opening.
+    """
+
+    step: int
+    left: int
+    top: int
+    x: Plane
+    y: Plane
+    away_x: Plane
+    away_y: Plane
+    under: Plane
+    soft: Plane
+    upper: Plane
+    lower: Plane
+
+
+def aimed(shape: Shape, mouth: Mouth, gap: float, width: float) -> Rows:
+    """Where the control points go when the mouth shall be open by `gap`, wider by `width`: (m, 2)."""
+    way = (gap - mouth.gap) * shape.gap + (width - mouth.width) * shape.width
+    there = mouth.points + way @ mouth.turn.T
+    # A mouth's own opening has its own outline: what the mean of people leaves open is shut here.
+    up, low = shape.ring
+    wanted = gap * (shape.gap[low] - shape.gap[up]) @ mouth.turn.T
+    left = (there[low] - there[up] - wanted)[1:-1]
+    for share, over, under in zip((0.1, 0.35, 0.7, 1.0), shape.upper, shape.lower, strict=True):
+        there[over] += 0.4 * share * left
+        there[under] -= 0.6 * share * left
+    return there
+
+
+def taken(shape: Shape, mouth: Mouth) -> Rows:
+    """Where the control points are taken from: open lips a little inside their edges."""
+    here = mouth.points.copy()
+    up, low = shape.ring[:, 1:-1]
+    across = here[low] - here[up]
+    length = np.hypot(*across.T)[:, None]
+    inset = np.minimum(_INTO * mouth.half, 0.5 * length) * across / np.maximum(length, 1e-6)
+    here[up] -= inset
+    here[low] += inset
+    return here
+
+
+def field_of(shape: Shape, mouth: Mouth, source: Rows, target: Rows) -> Field:
+    """The field that brings control points from `source` to `target`."""
+    far = far_points(mouth.points, shape.oval)
+    here, way = np.concatenate([source, far]), np.concatenate([target - source, 0 * far])
+    # By OpenCV: numpy would spread this over all cores, and wait for them.
+    grid = cv2.gemm(shape.grid, np.hstack([here, way]).astype(np.float32), 1.0, None, 0.0)  # type: ignore[call-overload]  # the stub wants a third matrix
+    layers = [
+        (layer[..., :2], layer[..., 2:] * shape.window[..., None])
+        for layer in np.asarray(grid, np.float32).reshape(2, *shape.window.shape, 4)
+    ]
+    step = max(2, round(mouth.half / _GRID))
+    places = layers[0][0].reshape(-1, 2)
+    left, top = (int(v) for v in np.floor(places.min(axis=0)))
+    count = np.ceil((places.max(axis=0) - (left, top)) / step).astype(int) + 1
+    x = (left + (step - 1) / 2 + step * np.arange(count[0])).astype(np.float32)
+    y = (top + (step - 1) / 2 + step * np.arange(count[1])).astype(np.float32)
+    picture = np.stack(np.meshgrid(x, y), axis=-1)
+    over, under = (picture - _moves_at(picture, *layer) for layer in layers)
+    u, v, edges = _lips(shape, mouth, target, picture)
+    upper, lower = v - edges[0], v - edges[1]
+    beside = np.clip((np.abs(u) - 0.85) / 0.4, 0, 1)
+    soft = np.float32(1.2) + np.float32(0.5 * mouth.half) * beside
+    return Field(
+        step, left, top,
+        over[..., 0], over[..., 1], under[..., 0] - over[..., 0], under[..., 1] - over[..., 1],
+        ((upper + lower) / 2).astype(np.float32), soft.astype(np.float32), upper, lower,
+    )  # fmt: skip
+
+
+def _moves_at(picture: Plane, at: Plane, moves: Plane) -> Plane:
+    """How far what comes to lie at each point of `picture` has moved, for a grid at `at` that moves so."""
+    rows, columns = at.shape[:2]
+    goes = at + moves
+    # The grid as one affine map, good enough to know which way to step.
+    middle = np.s_[rows // 4 : 3 * rows // 4, columns // 4 : 3 * columns // 4]
+    across = (at[middle][:, 1:] - at[middle][:, :-1]).reshape(-1, 2).mean(axis=0)
+    down = (at[middle][1:] - at[middle][:-1]).reshape(-1, 2).mean(axis=0)
+    back = np.linalg.inv(np.array([across, down], np.float64).T).astype(np.float32).T
+    origin = at[rows // 2, columns // 2]
+    q = cv2.transform(picture - origin, back.T) + np.array([columns // 2, rows // 2], np.float32)
+    ends = np.array([columns - 1, rows - 1], np.float32)
+    forth = np.linalg.inv(back.astype(np.float64)).astype(np.float32)
+    for _ in range(_TURNS):
+        inside = np.clip(q, 0, ends)
+        there = cv2.remap(goes, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR)
+        q = q + cv2.transform(picture - there - cv2.transform(q - inside, forth.T), back.T)
+    inside = np.clip(q, 0, ends)
+    found: Plane = cv2.remap(moves, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR)  # type: ignore[assignment]  # float32
+    return found
+
+
+def _lips(shape: Shape, mouth: Mouth, target: Rows, picture: Plane) -> tuple[Plane, Plane, list[Plane]]:
+    """Along the mouth (half mouths) and across it (pixels) from its middle; how far across its edges lie."""
+    up, low = target[shape.ring[0]], target[shape.ring[1]]
+    along = up[-1] - up[0]
+    length = max(float(np.hypot(*along)), 1e-3)
+    along = along / length
+    turned = np.array([along, [-along[1], along[0]]]).T
+    middle = (up[0] + up[-1]) / 2
+    uv = np.asarray(
+        cv2.transform(picture - middle.astype(np.float32), turned.T.astype(np.float32)), np.float32
+    )
+    edges: list[Plane] = []
+    for ring in (up, low):
+        at = (ring - middle) @ turned
+        order = np.argsort(at[:, 0])
+        edges.append(np.interp(uv[..., 0], at[order, 0], at[order, 1]).astype(np.float32))
+    u: Plane = (uv[..., 0] / np.float32(0.5 * length)).astype(np.float32)
+    return u, uv[..., 1], edges
