@@ -4,6 +4,7 @@
 at every start, and docs/settings.md.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,4 +189,4 @@ def _default(field: FieldInfo) -> str:
         return "the platform's data folder"
     if default is None or default in ("", (), {}):
         return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return f"`{json.dumps(default) if isinstance(default, bool | tuple) else default}`"

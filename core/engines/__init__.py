@@ -95,6 +95,11 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             "a GPT-SoVITS server that runs elsewhere, api.py or api_v2.py; streaming",
             settings=("gpt_sovits_url",),
         ),
+        "openai-http": EngineSpec(
+            "core.engines.openai_http:OpenAiHttp",
+            "any server of OpenAI's shape: vLLM-Omni, Kokoro-FastAPI, LocalAI ...; streaming",
+            settings=("speech_url",),
+        ),
         "hibari": EngineSpec(
             "core.engines.hibari.engine:HibariVoice",
             "English, natural, 30 x real time on one core; auto takes it for English text",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue, SecretStr
 
 from core.config import Settings
 from core.weights.files import Installed, installed
@@ -43,6 +43,24 @@ class NeuralSettings(Settings):
     gpt_sovits_url: str = ""
     """A GPT-SoVITS server (api.py or api_v2.py) for the engine gpt-sovits-http, like http://127.0.0.1:9880."""
 
+    speech_url: str = ""
+    """A speech server of OpenAI's shape for the engine openai-http, up to its version: http://127.0.0.1:8880/v1."""
+
+    speech_key: SecretStr = SecretStr("")
+    """The key it wants, sent as `Authorization: Bearer`."""
+
+    speech_model: str = "tts-1"
+    """What it calls the model that is to speak."""
+
+    speech_voices: tuple[str, ...] = ("alloy",)
+    """What it calls its voices, as JSON; the first is the default."""
+
+    speech_rate: int = Field(24_000, ge=8000, le=96_000)
+    """Samples a second of the bare samples that it sends; a WAV says so itself."""
+
+    speech_extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """What else is put into every request, as JSON: {"instructions": "Speak calmly."}."""
+
     diffusion_model: str = ""
     """What the engine stable-diffusion paints with: a folder, a .safetensors file, or a hub id such as
     stabilityai/sd-turbo, which is downloaded when it is first used."""
@@ -61,5 +79,5 @@ class NeuralSettings(Settings):
         """Names of the checkpoints that can be loaded, and of settings that an engine needs and that are set,
         as `core.engines.choose` wants them."""
         there = installed(self.weights_dir, self.own_weights)
-        named = {name for name in ("gpt_sovits_url", "diffusion_model") if getattr(self, name)}
+        named = {name for name in ("gpt_sovits_url", "speech_url", "diffusion_model") if getattr(self, name)}
         return Installed(there | named, there.astray)

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from core.engines import openai_http
 from core.faces.choice import AUTO
 from core.media.speech_encoder import TYPES, SpeechEncoder
 from core.protocols import Style
@@ -118,6 +119,9 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     wanted = await read_json(request, SpeechRequest)
     spoken = await state.catalog.sentences(wanted.input, wanted.language)
     speech = await state.catalog.speech(spoken, wanted.model, wanted.voice)
+    if speech.name == openai_http.NAME and request.headers.get(openai_http.ASKED_BY) == openai_http.PROCESS:
+        message = "the setting speech_url names this very server, which would ask itself for ever"
+        raise Refused(409, "asks_itself", message, "model")
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
     response = web.StreamResponse(headers={"Cache-Control": "no-store"})
     response.content_type = TYPES[wanted.response_format]
@@ -175,7 +179,7 @@ ROUTES = [
         "Speak a text (OpenAI's shape); the sound is sent as it is made",
         {200: tuple(TYPES.values())},
         body=SpeechRequest,
-        refuses=(413, 415, 503),
+        refuses=(409, 413, 415, 503),
     ),
     Route("GET", "/v1/engines", list_engines, "Every engine, and what it lacks here", {200: EngineList}),
 ]

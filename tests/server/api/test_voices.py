@@ -183,3 +183,16 @@ def test_a_voice_cloned_over_http_speaks_in_a_video_and_in_a_sound_file(data_dir
             assert np.abs(heard).max() > 100
 
     run(main())
+
+
+def test_a_speech_server_that_is_this_very_server_is_refused_instead_of_asked_for_ever(data_dir, monkeypatch):
+    async def main():
+        async with served(data_dir) as it:
+            monkeypatch.setenv("LIPSTREAM_SPEECH_URL", f"{it.url}/v1")
+            monkeypatch.setenv("LIPSTREAM_SPEECH_MODEL", "openai-http")
+            it.state.catalog._pool.weights = {"speech_url"}
+            body = {"input": "Hello.", "model": "openai-http", "voice": "alloy"}
+            refused = await it.post("/v1/audio/speech", 422, body)
+            assert "this very server" in refused["error"]["message"]
+
+    run(main())

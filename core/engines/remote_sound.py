@@ -1,0 +1,204 @@
+"""Sound from speech servers: one request over HTTP, and its answer as samples while it arrives.
+
+WAV of any rate, mono or not, in 16 or 32 bits, or bare 16-bit samples. However the answer is cut into pieces,
+the samples are the same; an answer that breaks off is an error, never silence.
+"""
+
+import http.client
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult
+
+import numpy as np
+
+from core.errors import BadInput, Error
+from core.types import Samples
+
+CONNECT_S = 5.0
+SILENCE_S = 120.0
+"""Seconds without a byte: without streaming, a server on a CPU says nothing until a sentence is whole."""
+
+_PIECE = 16_384
+_HEADER_LIMIT = 4096
+_WORDS = 2000
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_UNKNOWN_LENGTHS = (0, 0x7FFFFFFF)
+"""What servers write that do not know yet; and whatever is more than the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechServer:
+    """Where a server is, and what people call it. headers: sent with every request."""
+
+    place: SplitResult
+    called: str
+    headers: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.called} at {self.place.hostname}:{self.place.port or self.place.scheme}"
+
+    def post(
+        self, path: str, body: Mapping[str, Any], silence_s: float = SILENCE_S
+    ) -> http.client.HTTPResponse:
+        """The answer, its body still to come.
+
+        Raises BadInput `speech_refused` if the request is refused, Error if the server cannot answer.
+        """
+        response = self.request("POST", path, json.dumps(body), silence_s)
+        if response.status == 200:
+            return response
+        with closing(response):
+            said = words(response.read(_WORDS))
+        if 400 <= response.status < 500 and response.status not in (408, 429):
+            raise BadInput("speech_refused", f"{self} refuses: {said}")
+        raise Error(f"{self} failed with {response.status}: {said}")
+
+    def request(
+        self, method: str, path: str, body: str | None = None, silence_s: float = SILENCE_S
+    ) -> http.client.HTTPResponse:
+        """Raises Error if the server does not answer."""
+        kind = http.client.HTTPSConnection if self.place.scheme == "https" else http.client.HTTPConnection
+        line = kind(self.place.hostname or "", self.place.port, timeout=CONNECT_S)
+        try:
+            line.connect()
+            line.sock.settimeout(silence_s)
+            headers = {"Content-Type": "application/json", "Connection": "close", **self.headers}
+            encoded = None if body is None else body.encode()
+            line.request(method, self.place.path.rstrip("/") + path, encoded, headers)
+            response = line.getresponse()
+            if line.sock is not None:
+                line.sock.close()  # the answer alone holds it open now, and closes it; as urllib.request does
+            return response
+        except (OSError, http.client.HTTPException) as error:
+            line.close()
+            raise Error(f"{self} does not answer: {error or type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What an answer turned out to be: its rate, the type of a sample, samples at a time, what was read of
+    them already, and how many bytes of them there are (None: to the end).
+    """
+
+    rate: int
+    kind: "np.dtype[Any]"
+    channels: int
+    sound: bytes
+    length: int | None
+
+
+def heading(line: http.client.HTTPResponse, server: SpeechServer, bare: int | None = None) -> Heading:
+    """Reads the beginning of an answer.
+
+    bare: the rate of 16-bit samples without a header; None: there must be one. Raises Error for what is
+    neither.
+    """
+    head = b""
+    while True:
+        piece = _read(line, server)
+        head += piece
+        if bare is not None and (len(head) >= 12 or not piece) and head[:4] != b"RIFF":
+            _check_bare(head, line, server)
+            return Heading(bare, np.dtype("<i2"), 1, head, None)
+        if (found := _parsed(head, server)) is not None:
+            return found
+        if not piece or len(head) > _HEADER_LIMIT:
+            raise Error(_not_wav(server))
+
+
+def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer) -> Iterator[Samples]:
+    """The samples as they arrive, mono. Raises Error if they end within one."""
+    rest, size = head.sound, head.kind.itemsize * head.channels
+    left = head.length
+    while True:
+        if left is not None:  # what comes after them in the file is no sound
+            rest = rest[:left]
+        whole = len(rest) // size * size
+        if whole:
+            yield _as_floats(np.frombuffer(rest[:whole], head.kind), head.channels)
+        left = None if left is None else left - whole
+        rest = rest[whole:]
+        if left == 0:
+            return
+        if not (piece := _read(line, server)):
+            if rest:
+                raise Error(f"the answer of {server} broke off within a sample")
+            return
+        rest += piece
+
+
+def words(body: bytes) -> str:
+    """What a server says in an error, short."""
+    text = body.decode("utf-8", "replace")
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = text
+    if isinstance(said, dict):
+        said = said.get("error", said)
+    if isinstance(said, dict):
+        said = " ".join(str(said[key]) for key in ("message", "Exception", "detail") if key in said)
+    return " ".join(str(said).split())[:300] or "nothing"
+
+
+def _as_floats(found: "np.ndarray[Any, Any]", channels: int) -> Samples:
+    if found.dtype.kind == "i":
+        found = found.astype(np.float32) / np.float32(np.iinfo(found.dtype).max)
+    mixed = found if channels == 1 else found.reshape(-1, channels).mean(axis=1)
+    return mixed.astype(np.float32)
+
+
+def _read(line: http.client.HTTPResponse, server: SpeechServer) -> bytes:
+    """What has arrived, at least a byte; nothing at the end. Raises Error if the answer breaks off."""
+    try:
+        piece = line.read1(_PIECE)
+        if not piece and line.length:
+            raise http.client.IncompleteRead(b"", line.length)
+        return piece
+    except (OSError, http.client.HTTPException) as error:
+        raise Error(f"the answer of {server} broke off: {error or type(error).__name__}") from error
+
+
+def _check_bare(head: bytes, line: http.client.HTTPResponse, server: SpeechServer) -> None:
+    """Raises Error for what cannot be samples: nothing, words, or another format."""
+    if not head:
+        raise Error(f"{server} answered with nothing")
+    kind = line.headers.get_content_type()
+    if kind == "application/json" or kind.startswith("text/"):
+        raise Error(f"{server} answered with words, not sound: {words(head + line.read1(_WORDS))}")
+    for name, begin in (("MP3", b"ID3"), ("Ogg", b"OggS"), ("FLAC", b"fLaC")):
+        if head.startswith(begin):
+            raise Error(f"{server} answered with {name}; it has to know the format pcm or wav")
+    if kind in ("audio/mpeg", "audio/mp3", "audio/ogg", "audio/flac", "audio/aac", "audio/opus"):
+        raise Error(f"{server} answered with {kind}; it has to know the format pcm or wav")
+
+
+def _parsed(head: bytes, server: SpeechServer) -> Heading | None:
+    """None while there is too little of it. Raises Error for what is not a WAV."""
+    if len(head) < 12:
+        return None
+    at, rate, bits, channels, form = 12, 0, 0, 1, _PCM
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        raise Error(_not_wav(server))
+    while at + 8 <= len(head):
+        name, length = head[at : at + 4], struct.unpack_from("<I", head, at + 4)[0]
+        if name == b"data":
+            if form not in (_PCM, _FLOAT) or bits not in (16, 32) or not rate or not channels:
+                raise Error(f"{server} answered with {bits} bits at {rate} Hz; expected 16 or 32 bits")
+            kind = np.dtype(f"<{'f' if form == _FLOAT else 'i'}{bits // 8}")
+            known = length not in _UNKNOWN_LENGTHS and length < _UNKNOWN_LENGTHS[-1] - 256
+            return Heading(rate, kind, channels, head[at + 8 :], length if known else None)
+        if name == b"fmt " and at + 24 <= len(head):
+            form, channels, rate, bits = struct.unpack_from("<HHI6xH", head, at + 8)
+            if form == _EXTENSIBLE and at + 34 <= len(head):
+                form = struct.unpack_from("<H", head, at + 32)[0]
+        at += 8 + length + length % 2
+    return None
+
+
+def _not_wav(server: SpeechServer) -> str:
+    return f"{server} answered with something that is not WAV; start it with media type wav"
