@@ -17,7 +17,7 @@ HISTORY_S = 2.4
 _SMOOTH_S, _WINDOW_S, _HOP_S = 0.11, 0.025, 0.02
 REACH_S = _SMOOTH_S + _WINDOW_S / 2 + 0.001
 """How far beyond the moment it is asked about the driver listens; a millisecond for rounding."""
-_WIDEST = 0.62
+_WIDEST = 0.85
 _QUIET_DB = -46.0
 """What is not louder than this is no voice: a pause with a hum in it must not be scaled up to speech."""
 _TILT_PRIOR = (-14.0, 8.0, 12.0)
@@ -84,7 +84,7 @@ def _shape(levels: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[f
     rounded = _standard(0.5 * (first_formant + low) - mid, active, _ROUND_PRIOR)[near]
     hissing = np.clip((hiss - voice + 8) / 10, 0, 1)[near]
     opening = (0.10 + (_WIDEST - 0.10) / (1 + np.exp(-1.4 * bright - 0.1))) * (1 - 0.65 * hissing)
-    return float((weights * opening).sum()), float((weights * np.clip(-0.10 * rounded, -0.24, 0.12)).sum())
+    return float((weights * opening).sum()), float((weights * np.clip(-0.13 * rounded, -0.31, 0.16)).sum())
 
 
 def _standard(

@@ -10,6 +10,7 @@ gets. The figures follow openings measured on people who speak (median 0.2-0.4, 
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,35 +26,40 @@ _GAP_REACH_S, _WIDTH_REACH_S = 0.10, 0.13
 """Half length of the Hann kernels that smooth gap and width: standard deviations 36 and 47 ms."""
 _GLIDE_S = 0.08
 """How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
-_SHUT_LEAST_S, _SHUT_REACH_S = 0.05, 0.07
+_SHUT_LEAST_S, _SHUT_REACH_S = 0.06, 0.085
 """The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
+_ROUND, _ROUND_AHEAD_S = -0.08, 0.06
+"""Lips that shall be narrower than this begin to be so earlier by this much: people round them ahead."""
+_FREE = 0.35
+"""Dominance of a sound that does not care how the mouth stands: its neighbours shape it (Cohen and Massaro,
+1993). That of a vowel, and of a pause, is 1."""
 PRESSED = -0.03
 """The gap of lips that are pressed together, as at p, b and m."""
 _LONGEST_S = 0.6
 """No sound lasts longer: a last one without a pause after it would hold the mouth open for ever."""
 
 _VOWELS: dict[str, tuple[float, float]] = {
-    "a": (0.58, 0.00), "ɑ": (0.58, -0.03), "ä": (0.56, 0.00), "æ": (0.52, 0.06), "ɐ": (0.46, 0.00),
-    "ʌ": (0.44, 0.00), "ɒ": (0.46, -0.10), "ɔ": (0.42, -0.14), "o": (0.34, -0.20), "ɤ": (0.32, -0.04),
-    "ə": (0.27, 0.00), "ɚ": (0.27, -0.05), "ɜ": (0.32, -0.04), "ɝ": (0.30, -0.06), "ɛ": (0.40, 0.06),
-    "e": (0.33, 0.08), "ɪ": (0.24, 0.06), "i": (0.18, 0.10), "ɨ": (0.20, 0.03), "ᵻ": (0.20, 0.03),
-    "ʊ": (0.22, -0.18), "u": (0.15, -0.26), "ɯ": (0.16, -0.03), "y": (0.14, -0.24), "ø": (0.26, -0.18),
-    "œ": (0.34, -0.15), "ɵ": (0.26, -0.14), "ɘ": (0.26, 0.02), "ʉ": (0.16, -0.20),
+    "a": (0.86, 0.00), "ɑ": (0.86, -0.04), "ä": (0.86, 0.00), "æ": (0.83, 0.08), "ɐ": (0.74, 0.00),
+    "ʌ": (0.70, 0.00), "ɒ": (0.74, -0.13), "ɔ": (0.67, -0.18), "o": (0.54, -0.26), "ɤ": (0.51, -0.05),
+    "ə": (0.43, 0.00), "ɚ": (0.43, -0.07), "ɜ": (0.51, -0.05), "ɝ": (0.48, -0.08), "ɛ": (0.64, 0.08),
+    "e": (0.53, 0.10), "ɪ": (0.38, 0.08), "i": (0.29, 0.13), "ɨ": (0.32, 0.04), "ᵻ": (0.32, 0.04),
+    "ʊ": (0.35, -0.23), "u": (0.24, -0.34), "ɯ": (0.26, -0.04), "y": (0.22, -0.31), "ø": (0.42, -0.23),
+    "œ": (0.54, -0.20), "ɵ": (0.42, -0.18), "ɘ": (0.42, 0.03), "ʉ": (0.26, -0.26),
 }  # fmt: skip
 """IPA vowel -> gap, width."""
 _CONSONANTS: dict[str, tuple[float, float, float]] = {
-    "p": (0.00, -0.02, 1.0), "b": (0.00, -0.02, 1.0), "m": (0.00, 0.00, 1.0),
-    "f": (0.05, 0.02, 0.8), "v": (0.06, 0.02, 0.8), "w": (0.10, -0.26, 0.7), "ʍ": (0.10, -0.26, 0.7),
-    "ɸ": (0.06, -0.10, 0.7), "β": (0.06, -0.06, 0.7), "s": (0.11, 0.05, 0.6), "z": (0.11, 0.05, 0.6),
-    "ʃ": (0.13, -0.16, 0.6), "ʒ": (0.13, -0.16, 0.6), "ɕ": (0.13, -0.02, 0.6), "ʑ": (0.13, -0.02, 0.6),
-    "ʂ": (0.13, -0.12, 0.6), "ʐ": (0.13, -0.12, 0.6), "t": (0.14, 0.02, 0.5), "d": (0.14, 0.02, 0.5),
-    "n": (0.15, 0.02, 0.5), "ɲ": (0.15, 0.05, 0.5), "l": (0.20, 0.02, 0.5), "ɫ": (0.20, 0.00, 0.5),
-    "θ": (0.14, 0.02, 0.5), "ð": (0.14, 0.02, 0.5), "ɹ": (0.17, -0.12, 0.5), "ɻ": (0.17, -0.10, 0.5),
-    "j": (0.17, 0.07, 0.5), "ɥ": (0.14, -0.22, 0.5), "ɾ": (0.18, 0.00, 0.4), "r": (0.17, -0.08, 0.4),
-    "ɽ": (0.18, 0.00, 0.4), "c": (0.18, 0.00, 0.4), "ç": (0.18, 0.05, 0.4), "k": (0.20, 0.00, 0.3),
-    "ɡ": (0.20, 0.00, 0.3), "g": (0.20, 0.00, 0.3), "ŋ": (0.20, 0.00, 0.3), "x": (0.22, 0.00, 0.3),
-    "ɣ": (0.22, 0.00, 0.3), "χ": (0.24, 0.00, 0.3), "h": (0.25, 0.00, 0.2), "ɦ": (0.25, 0.00, 0.2),
-    "ʔ": (0.20, 0.00, 0.1),
+    "p": (0.00, -0.03, 1.0), "b": (0.00, -0.03, 1.0), "m": (0.00, 0.00, 1.0),
+    "f": (0.07, 0.03, 0.8), "v": (0.09, 0.03, 0.8), "w": (0.14, -0.34, 0.7), "ʍ": (0.14, -0.34, 0.7),
+    "ɸ": (0.09, -0.13, 0.7), "β": (0.09, -0.08, 0.7), "s": (0.16, 0.07, 0.6), "z": (0.16, 0.07, 0.6),
+    "ʃ": (0.19, -0.21, 0.6), "ʒ": (0.19, -0.21, 0.6), "ɕ": (0.19, -0.03, 0.6), "ʑ": (0.19, -0.03, 0.6),
+    "ʂ": (0.19, -0.16, 0.6), "ʐ": (0.19, -0.16, 0.6), "t": (0.20, 0.03, 0.5), "d": (0.20, 0.03, 0.5),
+    "n": (0.22, 0.03, 0.5), "ɲ": (0.22, 0.07, 0.5), "l": (0.29, 0.03, 0.5), "ɫ": (0.29, 0.00, 0.5),
+    "θ": (0.20, 0.03, 0.5), "ð": (0.20, 0.03, 0.5), "ɹ": (0.25, -0.16, 0.5), "ɻ": (0.25, -0.13, 0.5),
+    "j": (0.25, 0.09, 0.5), "ɥ": (0.20, -0.29, 0.5), "ɾ": (0.26, 0.00, 0.4), "r": (0.25, -0.10, 0.4),
+    "ɽ": (0.26, 0.00, 0.4), "c": (0.26, 0.00, 0.4), "ç": (0.26, 0.07, 0.4), "k": (0.29, 0.00, 0.3),
+    "ɡ": (0.29, 0.00, 0.3), "g": (0.29, 0.00, 0.3), "ŋ": (0.29, 0.00, 0.3), "x": (0.32, 0.00, 0.3),
+    "ɣ": (0.32, 0.00, 0.3), "χ": (0.35, 0.00, 0.3), "h": (0.36, 0.00, 0.2), "ɦ": (0.36, 0.00, 0.2),
+    "ʔ": (0.29, 0.00, 0.1),
 }  # fmt: skip
 """IPA consonant -> gap, width, and which of several in one phoneme is seen: the one with most to say."""
 _SHUT = frozenset("pbm")
@@ -61,14 +67,14 @@ _SHUT = frozenset("pbm")
 
 def span(frame: int, rate: int, fps: int) -> tuple[int, int]:
     """Samples `[start, stop)` that `frame` listens to: 2.4 s back to know how loud the voice is, and as far
-    ahead as the kernels reach, less than 200 ms from 25 fps on."""
+    ahead as the kernels reach, less than 260 ms from 25 fps on."""
     first = frame_start(frame, rate, fps)
-    ahead = 0.5 / fps + LEAD_S + max(_GAP_REACH_S, _WIDTH_REACH_S, tilt.REACH_S)
+    ahead = 0.5 / fps + LEAD_S + max(_GAP_REACH_S, _WIDTH_REACH_S + _ROUND_AHEAD_S, tilt.REACH_S)
     return first - math.ceil(tilt.HISTORY_S * rate), first + math.ceil(ahead * rate)
 
 
 def mouth_track(frames: range, fps: int, speech: Speech) -> NDArray[np.float32]:
-    """Gap and width of each frame: float32 (n, 2), gap -0.03 ... 0.7, width -0.3 ... 0.15.
+    """Gap and width of each frame: float32 (n, 2), gap -0.03 ... 1, width -0.4 ... 0.2.
 
     speech: covers the frames' spans.
     """
@@ -83,16 +89,30 @@ def mouth_track(frames: range, fps: int, speech: Speech) -> NDArray[np.float32]:
 
 
 def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -> tuple[float, float]:
-    """Gap and width at the moment `centre` seconds after sample `first`."""
+    """Gap and width at the moment `centre` seconds after sample `first`.
+
+    Each is the mean of what the sounds near that moment aim for, weighed by how much of them lies near and by
+    their dominance; where nothing sounds the lips aim to be shut, as wide as they are.
+    """
     gap = width = 0.0
-    free = 1.0
+    gap_weight = width_weight = 0.0
+    gap_quiet = width_quiet = free = 1.0
     for name, begin, end in _near(phonemes, first, centre, rate):
-        for target, start, stop in _targets(name, begin, end):
-            gap += target[0] * (_share(stop, _GAP_REACH_S) - _share(start, _GAP_REACH_S))
-            width += target[1] * (_share(stop, _WIDTH_REACH_S) - _share(start, _WIDTH_REACH_S))
+        for shape, start, stop in _targets(name, begin, end):
+            near = _share(stop, _GAP_REACH_S) - _share(start, _GAP_REACH_S)
+            gap += shape.opens * near * shape.gap
+            gap_weight += shape.opens * near
+            gap_quiet -= near
+            ahead = _ROUND_AHEAD_S if shape.width < _ROUND else 0.0
+            near = _share(stop, _WIDTH_REACH_S) - _share(start - ahead, _WIDTH_REACH_S)
+            width += shape.widens * near * shape.width
+            width_weight += shape.widens * near
+            width_quiet -= near
         if not _SHUT.isdisjoint(name):
             off = max(begin, -max(end, begin + _SHUT_LEAST_S), 0.0) / _SHUT_REACH_S
             free *= 1 - max(0.0, 1 - off * off) ** 3
+    gap /= gap_weight + max(0.0, gap_quiet) + 1e-9
+    width /= width_weight + max(0.0, width_quiet) + 1e-9
     return gap * free + PRESSED * (1 - free), width
 
 
@@ -105,7 +125,7 @@ def _near(
     """
     for k, phoneme in enumerate(phonemes):
         begin = (phoneme.first - first) / rate - centre
-        if begin >= _WIDTH_REACH_S:
+        if begin >= _WIDTH_REACH_S + _ROUND_AHEAD_S:
             return
         later = phonemes[k + 1] if k + 1 < len(phonemes) else None
         end = begin + _LONGEST_S
@@ -115,8 +135,17 @@ def _near(
             yield phoneme.name, begin, end
 
 
-def _targets(name: str, begin: float, end: float) -> Iterator[tuple[tuple[float, float], float, float]]:
-    """What the mouth aims for during a phoneme: (gap, width), from, until."""
+class _Shape(NamedTuple):
+    """What the mouth aims for, and how dominant the aim is in opening and in width."""
+
+    gap: float
+    width: float
+    opens: float
+    widens: float
+
+
+def _targets(name: str, begin: float, end: float) -> Iterator[tuple[_Shape, float, float]]:
+    """What the mouth aims for during a phoneme: shape, from, until."""
     shapes = _shapes(name)
     for k, shape in enumerate(shapes):
         start = min(begin + k * _GLIDE_S, end)
@@ -125,21 +154,30 @@ def _targets(name: str, begin: float, end: float) -> Iterator[tuple[tuple[float,
 
 
 @lru_cache(maxsize=512)
-def _shapes(name: str) -> tuple[tuple[float, float], ...]:
+def _shapes(name: str) -> tuple[_Shape, ...]:
     """Mouth shapes of an IPA phoneme, one after the other; none for a pause.
 
-    >>> _shapes("aɪ"), _shapes("tʃ"), _shapes("")
-    (((0.58, 0.0), (0.24, 0.06)), ((0.13, -0.16),), ())
+    >>> [(shape.gap, shape.width) for shape in _shapes("aɪ")], _shapes("")
+    ([(0.86, 0.0), (0.38, 0.08)], ())
     """
     if name.startswith("("):  # espeak: "(en)", the language changes
         return ()
     strength = (1.05 if "ː" in name else 1.0) * (1.08 if "ˈ" in name else 1.0)
-    vowels = tuple((_VOWELS[c][0] * strength, _VOWELS[c][1]) for c in name if c in _VOWELS)
+    vowels = tuple(
+        _Shape(_VOWELS[c][0] * strength, _VOWELS[c][1], 1.0, _dominance(_VOWELS[c][1]))
+        for c in name
+        if c in _VOWELS
+    )
     consonants = [_CONSONANTS[c] for c in name if c in _CONSONANTS]
     if vowels or not consonants:
         return vowels
-    gap, width, _ = max(consonants, key=lambda shape: shape[2])
-    return ((gap, width),)
+    gap, width, tells = max(consonants, key=lambda shape: shape[2])
+    return (_Shape(gap, width, _FREE + tells, _dominance(width)),)
+
+
+def _dominance(width: float) -> float:
+    """How dominant an aimed-for width is: round lips most, those that are as wide as ever least."""
+    return _FREE + min(1.5, 5.0 * abs(width) if width < 0 else 6.0 * width)
 
 
 def _share(edge: float, reach: float) -> float:

@@ -63,7 +63,7 @@ def test_the_mouth_opens_with_the_voice(spoken):
     starts = [frame_start(k, rate, FPS) for k in range(len(gap) + 1)]
     loud = [np.sqrt((padded[a:b] ** 2).mean()) for a, b in pairwise(starts)]
     assert np.corrcoef(gap, loud)[0, 1] > 0.35
-    assert 0.3 < gap.max() < 0.75
+    assert 0.45 < gap.max() < 0.95
 
 
 @pytest.mark.parametrize("spoken", [True, False])
@@ -148,7 +148,7 @@ def test_a_hum_in_a_pause_opens_no_mouth(noise):
 def test_a_span_moves_with_its_frame_and_looks_little_ahead(rate, fps):
     offsets = np.array([np.subtract(span(k, rate, fps), frame_start(k, rate, fps)) for k in range(100)])
     assert (np.ptp(offsets, axis=0) == 0).all()
-    assert offsets[0, 1] <= 0.2 * rate
+    assert offsets[0, 1] <= 0.26 * rate
 
 
 @pytest.mark.parametrize("told", [True, False])
