@@ -13,7 +13,7 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 
-echo "make: installing into .venv (once)" >&2
+echo "make: installing into .venv (once; a few hundred MB to fetch, a minute or more)" >&2
 if command -v uv >/dev/null 2>&1; then
     export UV_TORCH_BACKEND=cpu
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv

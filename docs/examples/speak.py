@@ -27,5 +27,7 @@ async def save(session: aiohttp.ClientSession, job: str, out: BinaryIO) -> None:
                 out.write(message.data)
 
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 with open(sys.argv[2], "wb") as file:
     asyncio.run(main(sys.argv[1], file, *sys.argv[3:]))
