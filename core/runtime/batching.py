@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from core.errors import Error
 from core.runtime.worker import Worker
 
 Item = TypeVar("Item")
@@ -133,7 +134,10 @@ class Batcher(Generic[Item, Result]):
     def _outcomes(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         """On the worker's thread: what became of each item."""
         try:
-            return self._run(items)
+            made = self._run(items)
+            if len(made) != len(items):
+                raise Error(f"an engine was asked for {len(items)} results and gave {len(made)}")
+            return made
         except Exception as error:  # noqa: BLE001  # raised where it was asked for
             return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
 
@@ -142,19 +146,21 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._busy = False
         now_s = asyncio.get_running_loop().time()
-        for k, question in enumerate(batch):
-            answer = question.answer
-            if answer.cancelled():
-                continue
-            if made.cancelled():
-                answer.cancel()
-                continue
-            question.member.answered_s = now_s
-            if question.member.prompt:
-                self._expected.add(question.member)
-            outcome = made.exception() or made.result()[k]
-            if isinstance(outcome, BaseException):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(outcome)
-        self._consider()
+        try:
+            for k, question in enumerate(batch):
+                answer = question.answer
+                if answer.cancelled():
+                    continue
+                if made.cancelled():
+                    answer.cancel()
+                    continue
+                question.member.answered_s = now_s
+                if question.member.prompt:
+                    self._expected.add(question.member)
+                outcome = made.exception() or made.result()[k]
+                if isinstance(outcome, BaseException):
+                    answer.set_exception(outcome)
+                else:
+                    answer.set_result(outcome)
+        finally:  # whatever became of these, others wait
+            self._consider()

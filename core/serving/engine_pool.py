@@ -5,7 +5,10 @@ An engine is made when first asked for and serves every job until the pool close
 
 import asyncio
 import logging
+import math
 import os
+import time
+from collections import defaultdict
 from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -37,6 +40,9 @@ from core.types import Voice
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 60.0
+"""Seconds for which what could not be loaded, such as a server that does not answer, is not tried again."""
+
 CLONED = "gpt-sovits"
 """The engine that speaks with the user's own voices."""
 
@@ -64,7 +70,8 @@ class EnginePool:
         self._passed: set[str] = set()  # speech engines that turned out too slow for auto
         self._lips_devices = neural.devices
         self._engines: dict[tuple[str, str], list[LoadedEngine[Any]]] = {}  # the next to be given first
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._failed: dict[tuple[str, str], tuple[float, EngineUnavailable]] = {}
 
     # Each loads the engine that is wanted, if it was not loaded yet. "auto" is what the settings say. Each
     # raises EngineUnavailable or BadInput like `core.engines.choose`. What ENGINES has under a kind does that
@@ -212,16 +219,30 @@ class EnginePool:
         return await self._engine("speech", name)
 
     async def _engine(self, kind: str, name: str) -> LoadedEngine[Any]:
-        async with self._lock:
+        # One lock an engine: whoever wants another does not wait while this one loads.
+        async with self._locks[kind, name]:
             copies = self._engines.get((kind, name))
             if copies is None:
-                if name == CLONED:
-                    await take_default(VoiceSettings())
-                copies = self._engines[kind, name] = await self._load(kind, name)
+                copies = self._engines[kind, name] = await self._try_to_load(kind, name)
             found = min(copies, key=lambda loaded: loaded.calls.jobs)
             copies.remove(found)
             copies.append(found)
         return found
+
+    async def _try_to_load(self, kind: str, name: str) -> list[LoadedEngine[Any]]:
+        """Load it; one that could not be is not tried again for RETRY_S. Raises EngineUnavailable."""
+        now = time.monotonic()
+        tried, failure = self._failed.get((kind, name), (now, None))
+        if failure is not None and now - tried < RETRY_S:
+            left = f"it is tried again in {math.ceil(tried + RETRY_S - now)} s"
+            raise EngineUnavailable(name, failure.missing, "; ".join(filter(None, (failure.remedy, left))))
+        try:
+            if name == CLONED:
+                await take_default(VoiceSettings())
+            return await self._load(kind, name)
+        except EngineUnavailable as error:
+            self._failed[kind, name] = time.monotonic(), error
+            raise
 
     async def _load(self, kind: str, name: str) -> list[LoadedEngine[Any]]:
         """The engine, loaded; of a lips engine with a network, one a device, each for jobs of its own."""

@@ -8,13 +8,14 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import count
 from threading import Thread
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -93,22 +94,35 @@ class _EngineProcess:
         self._begin()
 
     def _begin(self) -> None:
-        self._sent: OrderedDict[int, object] = OrderedDict()  # by number: what the process keeps
+        # What the process keeps, and under which number: by id, which is nobody else's while it is held on to
+        # here. Numbers run on, because an id comes again, for another object, once the first has gone.
+        self._sent: OrderedDict[int, tuple[int, object]] = OrderedDict()
+        self._numbers = count()
+        self._line: deque[object] = deque()  # a mark for each call without an answer, in their order
         self._pool = ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), _settle, (self._spec.threads,)
         )
 
     async def call(self, function: Callable[..., Any], args: Sequence[object]) -> Any:
         self.waiting += 1
+        deaths = 0
         try:
-            for _ in range(_TRIES):
-                pool = self._pool
+            while deaths < _TRIES:
+                pool, line, mark = self._pool, self._line, object()
+                line.append(mark)
                 try:
-                    return await self._answer(function, args)
+                    made = await self._answer(function, args)
                 except BrokenProcessPool:
+                    deaths += line[0] is mark  # those behind it are innocent: it had not come to them
                     if pool is self._pool:  # else somebody else has replaced it already
                         self._begin()
                         await asyncio.to_thread(pool.shutdown)
+                except BaseException:
+                    line.remove(mark)
+                    raise
+                else:
+                    line.remove(mark)
+                    return made
             raise Error(f"the process on {self._spec.device} ended {_TRIES} times at the same piece of work")
         finally:
             self.waiting -= 1
@@ -127,11 +141,12 @@ class _EngineProcess:
         """What lasts for many calls goes once, later only its number."""
         if not isinstance(arg, FaceTrack | Mapping):
             return arg
-        number = id(arg)  # nobody else's, as long as it is held on to here
-        if number in self._sent and not whole:
-            self._sent.move_to_end(number)
-            return _Lasting(number, None)
-        self._sent[number] = arg
+        known = self._sent.get(id(arg))
+        if known is not None and not whole:
+            self._sent.move_to_end(id(arg))
+            return _Lasting(known[0], None)
+        number = next(self._numbers) if known is None else known[0]
+        self._sent[id(arg)] = (number, arg)
         while len(self._sent) > _KEPT:
             self._sent.popitem(last=False)
         return _Lasting(number, arg)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from core.errors import Error
 from core.runtime.batching import Batcher
 from core.runtime.worker import Worker
 
@@ -183,3 +184,20 @@ def test_a_cancelled_call_costs_the_others_nothing(engine, worker):
 
     asyncio.run(main())
     assert engine.batches == [[1], [3]]
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_an_engine_that_gives_too_few_or_too_many_results_fails_whom_it_concerns_and_goes_on(worker, off):
+    def run(items: Sequence[int]) -> list[int]:
+        return [2 * item for item in items] if -13 not in items else [0] * (len(items) + off)
+
+    together = Batcher(worker, run, size=lambda _: 1, limit=8, bound_s=lambda _: 0.02)
+
+    async def main():
+        jobs = [job(together, numbers) for numbers in ([1, 2], [-13], [3, 4])]
+        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), 10)
+
+    first, odd, third = asyncio.run(main())
+    assert (first, third) == ([2, 4], [6, 8])
+    assert isinstance(odd, Error)
+    assert "gave" in str(odd)

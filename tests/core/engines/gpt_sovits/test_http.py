@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import socket
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -154,6 +155,46 @@ def test_a_server_that_does_not_answer_is_passed_over_unless_it_is_named(tmp_pat
                 assert "does not answer" in caplog.text
 
         asyncio.run(main())
+
+
+def test_a_silent_server_delays_nobody_else_and_is_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.engines.gpt_sovits.http.DETECT_S", 0.4)
+    asked = []
+
+    async def silent(reader, writer):
+        asked.append(writer)
+        with suppress(asyncio.CancelledError):
+            await reader.read(-1)
+        writer.close()
+
+    async def main():
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("GPT_SOVITS_URL", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+        async with server, EnginePool() as pool:
+            named = asyncio.create_task(pool.engine("speech", "gpt-sovits-http"))
+            while not asked:  # noqa: ASYNC110  # bounded by the test's own limit
+                await asyncio.sleep(0.01)
+            assert (await pool.engine("enhance", "builtin")).name == "builtin"
+            assert not named.done()  # others do not wait for what it waits for
+            auto = [
+                await pool.engine("speech"),
+                await pool.engine("speech"),
+                await pool.speech("auto", "female"),
+            ]
+            assert [found.name for found in auto] == ["builtin"] * 3
+            with pytest.raises(EngineUnavailable):
+                await named
+            with pytest.raises(EngineUnavailable, match="tried again in"):
+                await pool.engine("speech", "gpt-sovits-http")
+            assert len(asked) == 1
+            monkeypatch.setattr("core.serving.engine_pool.RETRY_S", 0.0)
+            with pytest.raises(EngineUnavailable):
+                await pool.engine("speech", "gpt-sovits-http")
+            assert len(asked) == 2
+
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_it_is_chosen_where_the_setting_names_a_server(tmp_path, monkeypatch):
