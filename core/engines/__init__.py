@@ -136,8 +136,8 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             extra="neural",
         ),
         "builtin": EngineSpec(
-            "core.engines.builtin.face:HaarFinder",
-            "OpenCV's frontal-face cascade",
+            "core.engines.builtin.face:BuiltinFinder",
+            "OpenCV's frontal-face cascade and two BlazeFace networks: turned, tilted and small faces, too",
         ),
     },
     "lipsync": {

@@ -1,7 +1,7 @@
-"""Find frontal faces with the Haar cascade that OpenCV brings along (Viola and Jones, 2001; Lienhart's
-`haarcascade_frontalface_alt2`). No download, no torch; profiles and covered faces are not found.
+"""Find faces without a download and without torch: frontal ones with the Haar cascade that comes with OpenCV
+(Viola and Jones, 2001; Lienhart's `haarcascade_frontalface_alt2`), others with the networks of `blaze`.
 
-Its box is the unit square of our face coordinates: forehead to chin, the mouth at about (0.51, 0.79).
+The cascade's box is the unit square of our face coordinates: forehead to chin, mouth at about (0.51, 0.79).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.builtin.blaze import BlazeFinder, common
 from core.errors import EngineUnavailable
 from core.types import Face, Image
 
@@ -21,6 +22,48 @@ On 340 frames of 16 clips the first has the best ratio of hits (335) to false bo
 picture shows faces under a twelfth of the frame, and false boxes, hence more neighbours."""
 _DOUBT = 3.0
 """How far below the best a cascade score may lie (all are about 55 to 60) and still count as a face."""
+
+
+_MARGIN = 0.25
+"""What is put around a picture, of its longest side, when nothing is found in it: a face that fills it."""
+
+
+class BuiltinFinder:
+    """A `FaceFinder` by the cascade, and by the BlazeFace networks for whom it does not see: tilted, small,
+    dark and cut-off faces. Where the networks cannot run, the cascade alone."""
+
+    def __init__(self) -> None:
+        """Raises EngineUnavailable where neither can run."""
+        try:
+            self._blaze: BlazeFinder | None = BlazeFinder()
+        except EngineUnavailable:
+            self._blaze = None
+        self._haar = HaarFinder()
+        self.version = f"{self._haar.version}+{self._blaze.version}" if self._blaze else self._haar.version
+
+    def find(self, image: Image) -> Sequence[Face]:
+        """Faces, largest and most central first; those of the networks have landmarks."""
+        faces = list(self._haar.find(image))
+        if self._blaze is None:
+            return faces or self._haar.find_close(image)
+        others = self._blaze.find(image)
+        faces = [face for face in faces if self._is_face(image, face, others)] or ([] if others else faces)
+        faces += [other for other in others if all(not _one(face, other) for face in faces)]
+        if not faces:
+            faces = list(self._haar.find_close(image))
+        height, width = image.shape[:2]
+        return sorted(faces, key=lambda face: prominence(face, width, height), reverse=True)
+
+    def _is_face(self, image: Image, face: Face, others: Sequence[Face]) -> bool:
+        """Whether what the cascade sees is one: a network sees it, too, or the mesh does."""
+        if any(_one(face, other) for other in others):
+            return True
+        box = face.box.astype(np.float64)
+        return self._blaze is not None and self._blaze.confirmed(image, box, 0.0, 1.0) is not None
+
+
+def _one(face: Face, other: Face) -> bool:
+    return common(face.box.astype(np.float64), other.box.astype(np.float64)) > 0.25
 
 
 class HaarFinder:
@@ -59,6 +102,13 @@ class HaarFinder:
             if scale == 1:
                 break
         return ()
+
+    def find_close(self, image: Image) -> Sequence[Face]:
+        """The same for a face that fills the picture: the cascade wants room around it."""
+        margin = round(_MARGIN * max(image.shape[:2]))
+        wider = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+        moved = np.array([margin, margin, 0, 0], np.float32)
+        return [Face(face.box - moved, face.score) for face in self.find(wider)]
 
 
 def _ranked(
