@@ -20,7 +20,7 @@ from core.enhancement.video import Enhancement, enhance_video
 from core.media.clip import write_clip
 from core.progress import Progress
 from core.protocols import FaceEnhancer
-from core.runtime.pipeline import side_by_side
+from core.runtime.pipeline import map_ordered
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import prepare_unheard
 from core.serving.processes import Processes, ProcessSpec
@@ -92,7 +92,7 @@ async def _called(posts: int) -> float:
             return await calls.call(_long, noise, range(8), track, learnt)
 
         began = time.perf_counter()
-        async for _ in side_by_side(numbers(), call, calls.width):
+        async for _ in map_ordered(numbers(), call, calls.width):
             pass
         return count / (time.perf_counter() - began)
     finally:

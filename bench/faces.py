@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bench import Figure
 from bench._scene import rendered, scene
 from bench._small_codeformer import downloaded
-from bench.lips import side_by_side
+from bench._timing import side_by_side
 from core.engines.compute.devices import device_of
 from core.engines.face.network import as_input
 from core.engines.neural import NeuralSettings

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bench import Figure, lips
+from bench import Figure
+from bench._lips_scene import Scene, inputs
 from bench._own_weights import own_weights
 from bench._random_lips import random_net, random_weights
 from bench._scene import SENTENCE, rendered, scene, speech_text
@@ -55,13 +56,13 @@ def card(settings: NeuralSettings) -> str:
 def lips_figures(settings: NeuralSettings) -> Iterator[Figure]:
     """Frames a second of Wav2Lip by pictures a call, and whole renders."""
     device, on = device_of(settings.device), card(settings)
-    example = lips.inputs(1)
+    example = inputs(1)
     net = Batches(LowerHalf(random_net()), example, device, dtype_of(settings.precision, device))
     for batch in (1, 16, 64):
-        given = tuple(x.to(device) for x in lips.inputs(batch))
+        given = tuple(x.to(device) for x in inputs(batch))
         took = _seconds(lambda given=given: net(*given), device)  # type: ignore[misc]  # a default
         yield Figure(f"wav2lip net, batch {batch} ({on})", batch / took, "frames/s")
-    engine, drawn = Wav2LipEngine(net=random_net(), settings=settings), lips.Scene()
+    engine, drawn = Wav2LipEngine(net=random_net(), settings=settings), Scene()
     for batch in (1, 16, 64):
         call = drawn.drawing(engine, 0, batch)
         took = _seconds(lambda call=call: engine.draw_together([call]), device)  # type: ignore[misc]  # a default

@@ -17,7 +17,7 @@ from bench import Figure
 from bench._small_codeformer import downloaded
 from core.engines import ENGINES
 from core.protocols import FaceEnhancer
-from core.runtime.pipeline import side_by_side
+from core.runtime.pipeline import map_ordered
 from core.serving.loaded import prepare_unheard
 from core.serving.processes import Processes, ProcessSpec
 from core.types import Arrays, FaceTrack, Image
@@ -84,7 +84,7 @@ async def _round(calls: Processes[FaceEnhancer]) -> _Round:
         return await calls.call(_cost, noise, track, learnt)
 
     began = time.perf_counter()
-    costs = [cost async for cost in side_by_side(numbers(), call, calls.width)]
+    costs = [cost async for cost in map_ordered(numbers(), call, calls.width)]
     return _Round((time.perf_counter() - began) / _FACES, statistics.median(costs))
 
 

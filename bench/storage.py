@@ -20,8 +20,8 @@ import aiohttp
 
 from bench import Figure
 from bench.server import serving
+from core.runtime.tasks import in_daemon_thread
 from server.settings import ServerSettings
-from server.storage.local import in_thread
 from server.storage.oss import OssStorage
 from tests.support.oss import Fault, Oss, oss, settings_for
 
@@ -116,7 +116,7 @@ async def _lag_of_a_large_file() -> Figure:
         )
         late: list[float] = []
         looking = asyncio.create_task(_look(late))
-        await in_thread(
+        await in_daemon_thread(
             lambda: storage.put(file, f"job/{'0' * 32}/video.mp4", "video/mp4", lambda done: None)
         )
         looking.cancel()

@@ -29,7 +29,7 @@ from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
-from core.templates.template import Report, Template, check_shape
+from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.tts_stream import check_readable, tts_stream
 from core.types import AudioChunk, Cue, Fragment, FrameBatch, Samples, Sentence, frame_count
@@ -83,7 +83,7 @@ class _Opening(TypedDict):
     size: tuple[int, int] | None
     lipsync: LoadedEngine[LipsyncEngine]
     enhance: LoadedEngine[FaceEnhancer] | None
-    report: Report
+    report: StepReport
 
 
 @dataclass(frozen=True, slots=True)

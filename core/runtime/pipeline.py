@@ -180,7 +180,7 @@ class Pipeline:
         await queue.put(_END)
 
 
-async def side_by_side(
+async def map_ordered(
     items: AsyncIterator[T], work: Callable[[T], Coroutine[Any, Any, R]], width: int
 ) -> AsyncGenerator[R, None]:
     """Yield `await work(item)` for each of `items`, in their order, up to `width` of them under way at once.

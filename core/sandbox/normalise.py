@@ -78,7 +78,7 @@ class Small:
         return np.ascontiguousarray(small.to_ndarray()).tobytes()
 
 
-Report = Callable[[int, int | None], None]
+FrameReport = Callable[[int, int | None], None]
 Size = tuple[int, int]
 
 PICTURE_FPS = 25
@@ -100,7 +100,7 @@ def write_normal(
     fps: int | None,
     size: Size | None,
     limits: Limits,
-    report: Report,
+    report: FrameReport,
     until_s: float | None = None,
     small: Small | None = None,
 ) -> MediaInfo:
@@ -176,7 +176,7 @@ def _write_picture(
 class _Clock:
     """Passes progress on, not too often."""
 
-    def __init__(self, report: Report, total: int | None) -> None:
+    def __init__(self, report: FrameReport, total: int | None) -> None:
         self._report = report
         self._total = total
         self._next = 0.0

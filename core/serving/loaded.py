@@ -23,7 +23,7 @@ from core.protocols import (
     Style,
 )
 from core.runtime.batching import Batcher
-from core.runtime.pipeline import side_by_side
+from core.runtime.pipeline import map_ordered
 from core.runtime.worker import Worker, on_loop
 from core.types import Arrays, FaceTrack, Image, Sentence, Spoken
 
@@ -217,7 +217,7 @@ class LoadedEngine(Generic[E_co]):
             async for item in items:
                 yield await work(item)
             return
-        async for made in side_by_side(items, work, self.calls.width):
+        async for made in map_ordered(items, work, self.calls.width):
             yield made
 
     async def close(self) -> None:

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import math
-import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,7 @@ from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
 from core.protocols import Matting, Painter, Painting, PaintOrder
+from core.runtime.tasks import run_stoppable
 from core.runtime.worker import Worker, on_loop
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
@@ -33,7 +33,7 @@ from core.templates.info import checked_name
 from core.templates.library import TemplateInfo, Templates, template_id
 from core.templates.mattes import Mattes, face_boxes, first_matte, make_mattes
 from core.templates.scene import Fitting, Ground
-from core.templates.template import Report, Template
+from core.templates.template import StepReport, Template
 from core.types import Image
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class Backgrounds:
         name: str | None = None,
         *,
         identity_new: str | None = None,
-        report: Report,
+        report: StepReport,
         preview: Preview = lambda _image: None,
     ) -> Made:
         """A new template: the person of template `identity` before another background.
@@ -137,7 +137,7 @@ class Backgrounds:
             draft.unlink(missing_ok=True)
         return Made(info, engines, painting.about if painting else "")
 
-    async def cut_out(self, identity: str, path: Path, matte: str, report: Report) -> dict[str, str]:
+    async def cut_out(self, identity: str, path: Path, matte: str, report: StepReport) -> dict[str, str]:
         """Write the person of template `identity` alone, with alpha, to `path` (.webm or .mov), for work
         elsewhere; returns the engines used. Raises BadInput, StorageFull.
         """
@@ -174,7 +174,11 @@ class Backgrounds:
         return await self._pool.matting(wanted)
 
     async def _ground(
-        self, wanted: Background, painter: LoadedEngine[Painter] | None, template: Template, report: Report
+        self,
+        wanted: Background,
+        painter: LoadedEngine[Painter] | None,
+        template: Template,
+        report: StepReport,
     ) -> tuple[Painting | None, Ground]:
         """The background at the template's size."""
         width, height, told = template.width, template.height, on_loop(report)
@@ -204,7 +208,7 @@ class Backgrounds:
         return painting, await asyncio.to_thread(fit)
 
     async def _mattes(
-        self, identity: str, template: Template, matting: LoadedEngine[Matting], report: Report
+        self, identity: str, template: Template, matting: LoadedEngine[Matting], report: StepReport
     ) -> Path:
         """The file of the template's mattes, made if it is not there."""
         path = await self._templates.preparation(identity) / f"{matting.key}.mp4"
@@ -272,12 +276,17 @@ def _recipe(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _paint(engine: Painter, order: PaintOrder, report: Report, stopped: Callable[[], bool]) -> Painting:
+def _paint(engine: Painter, order: PaintOrder, report: StepReport, stopped: Callable[[], bool]) -> Painting:
     return engine.paint(order, lambda done, total: report("paint", done, total), stopped)
 
 
 def compose(
-    template: Template, mattes: Path, ground: Ground, path: Path, report: Report, stopped: Callable[[], bool]
+    template: Template,
+    mattes: Path,
+    ground: Ground,
+    path: Path,
+    report: StepReport,
+    stopped: Callable[[], bool],
 ) -> None:
     """Write the clip `path` of the person before `ground`. Blocking; one frame at a time is in memory.
 
@@ -305,7 +314,7 @@ def compose(
 
 
 def _write_alpha(
-    template: Template, mattes: Path, path: Path, report: Report, stopped: Callable[[], bool]
+    template: Template, mattes: Path, path: Path, report: StepReport, stopped: Callable[[], bool]
 ) -> None:
     """Write the cut-out person. Blocking."""
     draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix.lower()}")
@@ -341,12 +350,9 @@ async def _stoppable(work: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
 
     Raises StorageFull where the work found the disk full.
     """
-    left = threading.Event()
     try:
-        return await work(left.is_set)
+        return await run_stoppable(work)
     except OSError as error:
         if error.errno in _FULL_DISK:
             raise StorageFull("the disk has no room for the new template") from error
         raise
-    finally:
-        left.set()

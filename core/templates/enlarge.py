@@ -17,7 +17,7 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates.info import TemplateInfo, checked_name, template_id
 from core.templates.library import Templates
-from core.templates.template import Report, Template
+from core.templates.template import StepReport, Template
 
 _MOST = 4096
 """Pixels of the longer side of what is made: what a template may have."""
@@ -38,7 +38,7 @@ async def enlarge(
     *,
     wanted: str = "auto",
     name: str | None = None,
-    report: Report,
+    report: StepReport,
 ) -> Enlarged:
     """A new template: `identity` at twice the size, its frames enlarged by the engine `wanted`.
 
@@ -87,7 +87,9 @@ def enlarged_id(identity: str, name: str | None, engine: str) -> str:
     return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
 
 
-async def _write(template: Template, upscaler: LoadedEngine[Upscaler], path: Path, report: Report) -> None:
+async def _write(
+    template: Template, upscaler: LoadedEngine[Upscaler], path: Path, report: StepReport
+) -> None:
     """Write the enlarged clip, telling of every tile."""
     tiles, cpu, done = Tiles(upscaler.engine, 2), Worker("clip"), 0
     writer: ClipWriter | None = None

@@ -35,7 +35,7 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import template as preparation
 from core.templates.info import TemplateInfo, checked_name, describe, template_id
-from core.templates.template import Report, Template, giving_way
+from core.templates.template import StepReport, Template, giving_way
 from core.types import Image
 
 __all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
@@ -73,7 +73,7 @@ class Templates:
         self,
         source: Path,
         name: str | None = None,
-        report: Report = _nothing,
+        report: StepReport = _nothing,
         *,
         face: str = AUTO,
         identity: str | None = None,
@@ -105,7 +105,9 @@ class Templates:
             await self._install(info, source, report)
         return info
 
-    async def _install(self, info: TemplateInfo, source: Path, report: Report, *, anew: bool = False) -> None:
+    async def _install(
+        self, info: TemplateInfo, source: Path, report: StepReport, *, anew: bool = False
+    ) -> None:
         """Copy, prepare, and only then give it its name: a file that is refused leaves nothing."""
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{info.id}-{uuid.uuid4().hex[:8]}"
@@ -130,7 +132,7 @@ class Templates:
         source: Path,
         identity: str,
         name: str,
-        report: Report = _nothing,
+        report: StepReport = _nothing,
         *,
         sha256: str | None = None,
     ) -> TemplateInfo:
@@ -211,7 +213,7 @@ class Templates:
         size: tuple[int, int] | None = None,
         lipsync: LoadedEngine[LipsyncEngine] | None = None,
         enhance: LoadedEngine[FaceEnhancer] | None = None,
-        report: Report = _nothing,
+        report: StepReport = _nothing,
     ) -> Template:
         """The template, prepared at `fps` and `size` for these engines; prepares it now if it is not yet."""
         if identity == SAMPLE and not (self._folder / SAMPLE).exists():
@@ -253,7 +255,7 @@ class Templates:
         size: tuple[int, int] | None = None,
         lipsync: LoadedEngine[LipsyncEngine] | None = None,
         enhance: LoadedEngine[FaceEnhancer] | None = None,
-        report: Report = _nothing,
+        report: StepReport = _nothing,
     ) -> AsyncGenerator[Template, None]:
         """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
         check_choice(face)
@@ -281,7 +283,7 @@ class Templates:
         ]
 
     async def _prepare(
-        self, wanted: "_Wanted", face: LoadedEngine[FaceFinder], engines: list[Learner], report: Report
+        self, wanted: "_Wanted", face: LoadedEngine[FaceFinder], engines: list[Learner], report: StepReport
     ) -> Template:
         """Do whatever of the preparation is not done yet, then open it."""
         done = wanted.folder / "prepared" / wanted.key(face)
@@ -318,7 +320,7 @@ class Templates:
         template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
         return template
 
-    async def _draw_sample(self, report: Report) -> None:
+    async def _draw_sample(self, report: StepReport) -> None:
         face = await self.pool.face(self.settings.face)
         async with self._locks[SAMPLE + " drawing"]:
             if (self._folder / SAMPLE).exists():
@@ -352,7 +354,7 @@ def _settle(draft: Path, done: Path) -> None:
             raise
 
 
-def _draw_presenter(clip: Path, report: Report) -> None:
+def _draw_presenter(clip: Path, report: StepReport) -> None:
     count, fps = 150, 25
 
     def frames() -> Iterator[Image]:

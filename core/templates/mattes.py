@@ -12,7 +12,7 @@ from core.errors import BadInput, Stopped
 from core.media.clip import ClipWriter, Frames
 from core.media.planes import grey_planes, split, whole_bgr
 from core.protocols import Matte, Matting
-from core.templates.template import Report, Template
+from core.templates.template import StepReport, Template
 from core.types import FaceTrack, Image
 
 _LOSS = 8
@@ -36,7 +36,7 @@ def face_boxes(track: FaceTrack) -> list[NDArray[np.float32]]:
 
 
 def make_mattes(
-    matting: Matting, template: Template, path: Path, report: Report, stopped: Callable[[], bool]
+    matting: Matting, template: Template, path: Path, report: StepReport, stopped: Callable[[], bool]
 ) -> None:
     """Write `path`, the template's mattes. Blocking; one frame at a time is in memory.
 

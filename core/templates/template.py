@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 PREPARATION = "3"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
 
-Report = Callable[[str, int, int | None], None]
+StepReport = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
 
 
-def giving_way(worker: Worker, report: Report) -> Report:
+def giving_way(worker: Worker, report: StepReport) -> StepReport:
     """`report` for a call on the worker's thread, which lets running jobs in at every report."""
     told = on_loop(report)
 
@@ -119,7 +119,7 @@ async def prepare_frames(
     *,
     fps: int | None,
     size: tuple[int, int] | None,
-    report: Report,
+    report: StepReport,
 ) -> None:
     """Write `source` into `folder` as `video.mp4`: constant frame rate, even size, upright; and beside it
     where the face is, which is sought in each frame as soon as it is written.
@@ -174,7 +174,7 @@ def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> No
 
 
 async def consult(
-    template: Template, loaded: LoadedEngine[LipsyncEngine | FaceEnhancer], path: Path, report: Report
+    template: Template, loaded: LoadedEngine[LipsyncEngine | FaceEnhancer], path: Path, report: StepReport
 ) -> Arrays:
     """Let an engine learn the template; keeps what it says at `path`."""
     crops = Crops(len(template), template.crop)

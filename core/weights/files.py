@@ -16,7 +16,7 @@ from pathlib import Path
 from core.errors import BadInput, StorageFull
 from core.weights.table import CHECKPOINTS, SETS, Checkpoint
 
-Report = Callable[[int, int], None]
+ByteReport = Callable[[int, int], None]
 """Called with (bytes there, bytes in all) while a file comes in."""
 _TRIES = 5
 """Attempts at one source that bring nothing before the next source is tried; one that brings something does
@@ -91,7 +91,7 @@ def download(
     *,
     accept: bool,
     mirror: str | None = None,
-    report: Report = lambda _done, _total: None,
+    report: ByteReport = lambda _done, _total: None,
     pause_s: float = 1.0,
 ) -> Path:
     """Get `checkpoint` into `folder`, going on where an earlier try stopped; at once if it is there already.
@@ -143,7 +143,7 @@ def _sources(checkpoint: Checkpoint, mirror: str | None) -> list[str]:
     return list(dict.fromkeys([*first, *checkpoint.sources]))
 
 
-def _bring(source: str, path: Path, checkpoint: Checkpoint, report: Report, pause_s: float) -> str | None:
+def _bring(source: str, path: Path, checkpoint: Checkpoint, report: ByteReport, pause_s: float) -> str | None:
     """Bring the whole file to `.part`; None if right, else what is wrong. Raises OSError as `_fetch`."""
     part = _part(path)
     resumed = part.is_file()
@@ -156,7 +156,7 @@ def _bring(source: str, path: Path, checkpoint: Checkpoint, report: Report, paus
     return fault
 
 
-def _fetch(source: str, part: Path, size: int, report: Report, pause_s: float) -> None:
+def _fetch(source: str, part: Path, size: int, report: ByteReport, pause_s: float) -> None:
     """Bring `part` to `size` bytes. Raises OSError if the source is no good."""
     tries = 0
     while (have := _length(part)) < size:
@@ -171,7 +171,7 @@ def _fetch(source: str, part: Path, size: int, report: Report, pause_s: float) -
             time.sleep(pause_s * 2**tries if tries else 0)
 
 
-def _fetch_once(source: str, part: Path, size: int, report: Report) -> None:
+def _fetch_once(source: str, part: Path, size: int, report: ByteReport) -> None:
     if not source.startswith(("http://", "https://")):
         raise OSError(errno.EINVAL, "not an http address")
     have = _length(part)

@@ -105,7 +105,7 @@ class preparation_bars:  # used like the context managers of rich
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, step: str, done: int, total: int | None) -> None:
-        """See `core.templates.template.Report`."""
+        """See `core.templates.template.StepReport`."""
         if not self._tasks:
             self._progress.start()  # not before: a refusal should leave no empty line
         if step not in self._tasks:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from core.errors import BadInput
+from core.runtime.tasks import in_daemon_thread
 from server.addresses import Allowed, allowed
 from server.fetch.fetcher import Source
 from server.folder import ServerFolder, link
 from server.settings import ServerSettings
 from server.storage.links import Files
-from server.storage.local import StorageError, in_thread
+from server.storage.local import StorageError
 from server.store.rows import UnknownJob
 from server.store.store import Store
 
@@ -57,7 +58,7 @@ def oss_objects(storage: "OssStorage", prefix: str, allowed: Allowed) -> Source:
         if not ((prefix and name.startswith(prefix)) or allowed.object(storage.bucket, name)):
             return False  # what is on the web for everybody can be had there
         try:
-            await in_thread(lambda: storage.read(name, path, limit))
+            await in_daemon_thread(lambda: storage.read(name, path, limit))
         except StorageError as error:
             raise BadInput("url_unreachable", str(error)) from error
         return True

@@ -5,13 +5,14 @@ import hashlib
 import time
 from pathlib import Path
 
+from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Background, Backgrounds
 from core.templates.scene import to_jpeg
 from core.types import Image
 from server.folder import ServerFolder
-from server.jobs.runner import Done, Report, alongside
-from server.jobs.steps import Shares, Steps
+from server.jobs.progress import ProgressReporter, Shares, Steps
+from server.jobs.runner import Done, JobReport
 from server.schemas.events import PreviewFrame
 from server.schemas.requests import BackgroundRequest, JobSpec
 from server.schemas.responses import Metrics
@@ -47,13 +48,14 @@ class BackgroundWork:
             kinds["matte"] = wanted.matte
         return self._pool.choose_all(kinds)
 
-    async def run(self, job: JobRow, report: Report) -> Done:
+    async def run(self, job: JobRow, report: JobReport) -> Done:
         """Make it. After a restart it is there already, whole, or not at all."""
         spec, began = JobSpec.model_validate_json(job.request), time.perf_counter()
         place = self._folder.job(job.id)
         await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
         first = _FirstFrame(job.id, place / PREVIEW, report)
-        steps = Steps(report, SHARES, first.tell)
+        steps = Steps(SHARES)
+        reporter = ProgressReporter(report, steps.look, first.tell)
         making = self._backgrounds.make(
             spec.base or "",
             _background(spec, place),
@@ -62,8 +64,9 @@ class BackgroundWork:
             report=steps.note,
             preview=first.show,
         )
-        made = await alongside(making, steps.tell())
-        await steps.look(over=True)
+        made = await first_of(making, reporter.run())
+        steps.finish()
+        await reporter.tell()
         if spec.upload:
             await asyncio.to_thread((place / spec.upload).unlink, missing_ok=True)
         outputs = await asyncio.to_thread(_outputs, place / PREVIEW, self._folder.root)
@@ -102,7 +105,7 @@ def _outputs(preview: Path, root: Path) -> list[OutputRow]:
 class _FirstFrame:
     """Told once, as soon as it is known."""
 
-    def __init__(self, job_id: str, path: Path, report: Report) -> None:
+    def __init__(self, job_id: str, path: Path, report: JobReport) -> None:
         self._job_id, self._path, self._report = job_id, path, report
         self._still: Image | None = None
 

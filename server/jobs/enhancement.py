@@ -5,16 +5,19 @@ Knows the pipeline and the record; knows no HTTP.
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from core.enhancement.video import LIMITS, UPSCALER, VIDEO_STAGES, Enhancement, enhance_video
 from core.errors import Error
 from core.media.foreign import splice
 from core.progress import Progress
+from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from server.folder import ServerFolder
-from server.jobs.progress import LOOKED_AT, ClipSink, RenderProgress, describe_file, metrics
-from server.jobs.runner import Done, Report, alongside
+from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
+from server.jobs.progress import ProgressReporter, of_meters
+from server.jobs.runner import Done, JobReport
 from server.metrics import Figures
 from server.schemas.requests import EnhancementRequest, JobSpec
 from server.store.rows import JobRow
@@ -42,7 +45,7 @@ class EnhanceWork:
         background = {"upscale": UPSCALER} if wanted.background else {}
         return self._pool.choose_all({"enhance": wanted.engine, "face": self._face} | background)
 
-    async def run(self, job: JobRow, report: Report) -> Done:
+    async def run(self, job: JobRow, report: JobReport) -> Done:
         """Make the job's `video.mp4` of what was uploaded."""
         folder = self._folder.job(job.id)
         spec = JobSpec.model_validate_json(job.request)
@@ -50,22 +53,21 @@ class EnhanceWork:
         clip, runs = await self._clips.begin(job.id), await self._store.recent_runs(LOOKED_AT)
         growing = ClipSink(clip, report, progress, runs, self.engines(job))
         background = _wanted(job).background
-        teller = RenderProgress(
-            report, progress, [s for s in VIDEO_STAGES if background or s != "background"]
-        )
+        stages = [stage for stage in VIDEO_STAGES if background or stage != "background"]
+        reporter = ProgressReporter(report, partial(of_meters, progress, stages))
         async with self._figures.running(job.id, progress):
             enhancing = enhance_video(self._request(job, source), self._pool, growing.take, progress)
             try:
-                await alongside(enhancing, teller.tick())
+                await first_of(enhancing, reporter.run())
             except Exception:
                 with suppress(Error):  # the record may be what failed
-                    await teller.tell()
+                    await reporter.tell()
                 raise
-        await teller.tell()
+        await reporter.tell()
         await clip.flush()
         video = folder / "video.mp4"
         await splice(folder / "stream.mp4", source, video, LIMITS)
-        output = await asyncio.to_thread(describe_file, self._folder, video, "video", "video/mp4")
+        output = await asyncio.to_thread(output_row, self._folder, video, "video", "video/mp4")
         return Done([output], metrics(progress))
 
     def _request(self, job: JobRow, source: Path) -> Enhancement:

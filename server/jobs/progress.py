@@ -1,132 +1,101 @@
-"""What every work that makes a video tells: the growing video to viewers, how far it is to the job's log."""
+"""What a job's log hears of its progress: which stages begin and end, and how far they are.
+
+Two kinds of work tell it in two ways: a pipeline has a meter for each stage, the making of a template reports
+step by step. Both come down to a `Snapshot`, and `ProgressReporter` tells what is new in it.
+"""
 
 import asyncio
-import hashlib
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
 
-from core.media.fmp4 import codec_names
 from core.progress import Progress
-from core.types import Fragment
-from server.folder import ServerFolder
-from server.jobs.runner import Report
+from server.jobs.runner import JobReport
 from server.schemas.events import Progress as ProgressEvent
-from server.schemas.events import StageFinished, StageStarted, VideoInit
-from server.schemas.responses import Metrics, StageProgress
-from server.store.rows import OutputRow, Run
-from server.stream.media import Clip
+from server.schemas.events import StageFinished, StageStarted
+from server.schemas.responses import StageProgress
 
 TICK_S = 0.2
 """Seconds between two looks at how far the stages are."""
 
-HINT_JOBS, LOOKED_AT = 20, 200
-"""Jobs whose speed tells what to expect of the next, and among how many of the last they are looked for."""
 
-ALIKE = 1.5
-"""How many times as many pixels a picture may have, or be short of, and still take about as long."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far work is.
 
-
-def rate_hint(runs: Iterable[Run], engines: Mapping[str, str], pixels: int, fps: float) -> float | None:
-    """Seconds of video per second to expect of a job with these engines, and pixels in a frame.
-
-    What nine of ten of the last such jobs reached, preparations included; None if there was none.
+    progress: of all stages, in the order a job meets them. elapsed_s, items: seconds spent and units made by
+    stage, of those that have begun. reached: grows as the job gets further. finer: changes with whatever else
+    shows that the work goes on, although the stages stand still.
     """
-    rates = [
-        run.metrics["fps"] / fps
-        for run in runs
-        if run.engines == engines
-        and 1 / ALIKE <= run.video["width"] * run.video["height"] / pixels <= ALIKE
-        and run.metrics["fps"] > 0
-    ]
-    rates = sorted(rates[:HINT_JOBS])
-    return round(rates[len(rates) // 10], 2) if rates else None
+
+    progress: ProgressEvent
+    elapsed_s: Mapping[str, float]
+    items: Mapping[str, int]
+    reached: int
+    finer: int = 0
 
 
-class ClipSink:
-    """The fragments of a video, put where viewers find them."""
+class ProgressReporter:
+    """Tells a job's log what has changed, every TICK_S and when asked."""
 
     def __init__(
         self,
-        clip: Clip,
-        report: Report,
-        progress: Progress,
-        runs: Sequence[Run],
-        engines: Mapping[str, str],
+        report: JobReport,
+        look: Callable[[], Snapshot],
+        besides: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """runs: how earlier jobs went; engines: those of this one. They tell how fast it will be."""
-        self._clip = clip
-        self._report = report
-        self._progress = progress
-        self._runs = runs
-        self._engines = engines
-
-    async def take(self, fragment: Fragment) -> None:
-        """Add the next one."""
-        if fragment.kind == "init":
-            await self._report.event("video.init", self._init(fragment))
-            await self._clip.append(fragment.data)
-            return
-        if fragment.frames:
-            self._report.produced_s = (fragment.start + fragment.duration) / fragment.timescale
-        key = fragment.key and fragment.kind == "video"
-        await self._clip.append(fragment.data, key=key, until_s=self._report.produced_s)
-
-    def _init(self, fragment: Fragment) -> VideoInit:
-        progress = self._progress
-        mime = f'video/mp4; codecs="{codec_names(fragment.data)}"'
-        return VideoInit(
-            mime=mime,
-            width=progress.width,
-            height=progress.height,
-            fps=progress.fps,
-            rate_hint=rate_hint(self._runs, self._engines, progress.width * progress.height, progress.fps),
-        )
-
-
-class RenderProgress:
-    """Turns the pipeline's meters into events."""
-
-    def __init__(self, report: Report, progress: Progress, stages: Sequence[str]) -> None:
-        """stages: those that work of this kind may have."""
-        self._report = report
-        self._stages = stages
-        self._progress = progress
+        """besides: called at every look, for what else there may be to tell."""
+        self._report, self._look, self._besides = report, look, besides
         self._states: dict[str, str] = {}
         self._last: tuple[ProgressEvent, int] | None = None
 
-    async def tick(self) -> None:
-        """Tell for ever."""
+    async def run(self) -> NoReturn:
+        """Tell until this is cancelled."""
         while True:
             await self.tell()
             await asyncio.sleep(TICK_S)
 
     async def tell(self) -> None:
         """Tell what has changed since the last time."""
-        for name, meter in list(self._progress.meters.items()):
-            before, now = self._states.get(name, "pending"), meter.state
-            self._states[name] = now
-            if before == "pending" != now:
-                if name != "prepare" or self._report.stage is None:
+        snapshot = self._look()
+        order = list(snapshot.progress.stages)
+        for name, stage in snapshot.progress.stages.items():
+            before, self._states[name] = self._states.get(name, "pending"), stage.state
+            if name not in snapshot.elapsed_s:
+                continue
+            if before == "pending" != stage.state:
+                furthest = self._report.stage
+                if furthest not in order or order.index(furthest) < order.index(name):
                     self._report.stage = name
                 await self._report.event("stage.started", StageStarted(stage=name))
-            if before != "finished" == now:
-                elapsed = round(meter.elapsed_s * 1000)
-                done = StageFinished(stage=name, elapsed_ms=elapsed, items=meter.done)
+            if before != "finished" == stage.state:
+                elapsed = round(snapshot.elapsed_s[name] * 1000)
+                done = StageFinished(stage=name, elapsed_ms=elapsed, items=snapshot.items[name])
                 await self._report.event("stage.finished", done)
-        told = describe_progress(self._progress, self._stages)
-        latest = told, self._progress.tiles_made  # a frame may take minutes, which is no standstill
+        if self._besides is not None:
+            await self._besides()
+        latest = snapshot.progress, snapshot.finer
         if latest != self._last:
             self._last = latest
-            await self._report.progress(told, self._progress.frames)
+            await self._report.progress(snapshot.progress, snapshot.reached)
 
 
-def describe_progress(progress: Progress, names: Sequence[str]) -> ProgressEvent:
-    """All stages, counted in video frames, so that one can be held against another; `prepare` in its own."""
+def of_meters(progress: Progress, names: Sequence[str]) -> Snapshot:
+    """How far a pipeline is: all stages counted in video frames, so that one can be held against another;
+    `prepare` in its own. names: the stages that work of this kind may have.
+    """
     stages = {name: _stage(progress, name) for name in names}
     total = progress.total_frames
     overall = min(1.0, progress.frames / total) if total else 0.0
-    return ProgressEvent(overall=round(overall, 4), stages=stages)
+    meters = progress.meters
+    return Snapshot(
+        ProgressEvent(overall=round(overall, 4), stages=stages),
+        {name: meter.elapsed_s for name, meter in meters.items()},
+        {name: meter.done for name, meter in meters.items()},
+        progress.frames,
+        progress.tiles_made,  # a frame may take minutes, which is no standstill
+    )
 
 
 def _stage(progress: Progress, name: str) -> StageProgress:
@@ -150,33 +119,49 @@ def _stage(progress: Progress, name: str) -> StageProgress:
     )
 
 
-def metrics(progress: Progress) -> Metrics:
-    """What a job that has been done measured."""
-    total = progress.elapsed_s
-    return Metrics(
-        first_audio_ms=_milliseconds(progress.first_audio_s),
-        first_frame_ms=_milliseconds(progress.first_frame_s),
-        total_ms=round(total * 1000),
-        audio_s=round(progress.audio_s, 3),
-        rtf=round(progress.real_time_factor, 4),
-        fps=round(progress.frames / total, 1) if total else 0.0,
-        frames=progress.frames,
-        frames_without_face=progress.frames_without_face,
-        frames_sharp=progress.frames_sharp,
-        tiles_made=progress.tiles_made,
-        tiles_reused=progress.tiles_reused,
-        retries=progress.retries.total(),
-    )
+Shares = Mapping[str, tuple[str, float, float]]
+"""The stage of each step, where in the whole it begins, and how far it leads; about what they cost. Steps
+of one stage may go on side by side, and count the same frames."""
 
 
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+class Steps:
+    """Work that makes or prepares a template, by what its steps report."""
 
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._stages: dict[str, StageProgress] = {}
+        self._spans: dict[str, tuple[float, float]] = {}  # when a stage began and, if it has, ended
+        self._overall = 0.0
 
-def describe_file(folder: ServerFolder, path: Path, kind: str, type: str) -> OutputRow:
-    """A finished file of a job, which is on the disk on return. Blocking."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    size = path.stat().st_size
-    return OutputRow(path.name, kind, type, size, digest, str(path.relative_to(folder.root)))
+    def note(self, step: str, done: int, total: int | None) -> None:
+        """Called by the work, on the loop; see `core.templates.template.StepReport`."""
+        stage, begin, share = self._shares.get(step, ("prepare", self._overall, 0.0))
+        for name in [name for name in self._stages if name != stage]:
+            self._end(name)
+        before = self._stages.get(stage)
+        self._spans[stage] = self._spans.get(stage, (time.perf_counter(), 0.0))[0], 0.0
+        done = max(done, before.done if before else 0)
+        self._stages[stage] = StageProgress(state="running", done=done, total=total)
+        self._overall = max(self._overall, begin + (share * min(1.0, done / total) if total else 0.0))
+
+    def finish(self) -> None:
+        """All is done."""
+        for name in list(self._stages):
+            self._end(name)
+        self._overall = 1.0
+
+    def look(self) -> Snapshot:
+        """How far the work is."""
+        now = time.perf_counter()
+        overall = round(self._overall, 4)
+        return Snapshot(
+            ProgressEvent(overall=overall, stages=dict(self._stages)),
+            {name: (ended or now) - began for name, (began, ended) in self._spans.items()},
+            {name: stage.done for name, stage in self._stages.items()},
+            round(overall * 1000),
+        )
+
+    def _end(self, name: str) -> None:
+        if self._stages[name].state == "running":
+            self._stages[name] = self._stages[name].model_copy(update={"state": "finished"})
+            self._spans[name] = self._spans[name][0], time.perf_counter()

@@ -8,10 +8,10 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from core.errors import BadInput, Error, StageError, StorageFull
 from server.folder import ServerFolder
@@ -25,8 +25,6 @@ from server.stream.hub import Hub
 from server.stream.media import STOPPED, Clips
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 STALL_S = 300.0
 """Seconds without any progress after which a job is given up; loading a large model takes some of them."""
@@ -56,7 +54,7 @@ class Done:
     engines: Mapping[str, str] = field(default_factory=dict)
 
 
-class Report:
+class JobReport:
     """How work tells what it does: events to the job's log. Raises JobOver if the job has ended meanwhile.
 
     stage: the furthest that has begun; produced_s: seconds of video made. Both are told of a job cut short.
@@ -87,7 +85,7 @@ class Work(Protocol):
         """Which engines will do the work; empty if that cannot be said."""
         ...
 
-    async def run(self, job: JobRow, report: Report) -> Done:
+    async def run(self, job: JobRow, report: JobReport) -> Done:
         """Do all of it. May be cancelled at any time; after a restart it is called again for the same job."""
         ...
 
@@ -97,7 +95,7 @@ class _Running:
     """A job under way. reason: why it is to be cut short. settled: its end is on record."""
 
     work: "asyncio.Task[Done]"
-    report: Report
+    report: JobReport
     reason: str = ""
     halted: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -216,22 +214,20 @@ class Runner:
             async with self._passing:
                 job = await self._store.claim(self._began)
                 if job is not None:
-                    report = Report(self._store, job.id)
+                    report = JobReport(self._store, job.id)
                     work = asyncio.create_task(self._work(job, report))
                     self._running[job.id] = _Running(work, report)
                     return job
             await self._news.wait()
         return None
 
-    async def _work(self, job: JobRow, report: Report) -> Done:
+    async def _work(self, job: JobRow, report: JobReport) -> Done:
         return await self._works[job.object].run(job, report)
 
     def _began(self, job: JobRow, attempt: int) -> str:
         try:
             engines = self._works[job.object].engines(job)
-        except (
-            Exception
-        ):  # the job's own trouble, which its work will meet: the next job must not wait for ever
+        except Exception:  # its work will meet it too: the next job must not wait for ever
             log.exception("the engines of job %s cannot be told", job.id)
             engines = {}
         return Started(attempt=attempt, engines=engines).model_dump_json()
@@ -297,7 +293,7 @@ class Runner:
                 publish(job.id)
         await self._clips.end(job.id, "completed")
 
-    async def _fail(self, job: JobRow, report: Report, error: BaseException) -> None:
+    async def _fail(self, job: JobRow, report: JobReport, error: BaseException) -> None:
         why = explain(error, report.stage)
         if why.code == "internal":
             log.error("job %s failed", job.id, exc_info=error)
@@ -343,20 +339,6 @@ async def _wait(running: _Running) -> None:
     if not work.done():
         work.cancel()
         await asyncio.wait([work], timeout=UNWIND_S)
-
-
-async def alongside(work: Coroutine[Any, Any, T], telling: Coroutine[Any, Any, None]) -> T:
-    """The result of `work`, while `telling` runs; `telling` is ended with it, and ends it only by failing."""
-    doing, told = asyncio.ensure_future(work), asyncio.ensure_future(telling)
-    try:
-        await asyncio.wait([doing, told], return_when=asyncio.FIRST_COMPLETED)
-        if told.done() and not doing.done():
-            told.result()
-        return await doing
-    finally:
-        doing.cancel()
-        told.cancel()
-        await asyncio.gather(doing, told, return_exceptions=True)
 
 
 class Stalled(Error):

@@ -7,12 +7,13 @@ import time
 from typing import Literal
 
 from core.errors import blaming
+from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from core.templates.enlarge import enlarge
 from core.templates.library import Templates
 from server.folder import ServerFolder
-from server.jobs.runner import Done, Report, alongside
-from server.jobs.steps import Shares, Steps
+from server.jobs.progress import ProgressReporter, Shares, Steps
+from server.jobs.runner import Done, JobReport
 from server.schemas.requests import EnlargeRequest, JobSpec, PrepareRequest, VideoOptions, size_of
 from server.schemas.responses import Metrics
 from server.store.rows import JobRow
@@ -52,15 +53,17 @@ class TemplateWork:
             wanted = {kind: getattr(options.engines, kind) for kind in prepared_for(options)}
         return self._pool.choose_all(wanted)
 
-    async def run(self, job: JobRow, report: Report) -> Done:
+    async def run(self, job: JobRow, report: JobReport) -> Done:
         """Prepare. After a restart it is there already, whole, or not at all."""
         spec = JobSpec.model_validate_json(job.request)
         began = time.perf_counter()
-        steps = Steps(report, SHARES if spec.enlarge is None else ENLARGING)
+        steps = Steps(SHARES if spec.enlarge is None else ENLARGING)
+        reporter = ProgressReporter(report, steps.look)
         report.stage = "prepare" if spec.enlarge is None else "enlarge"
         steps.note("decode" if spec.enlarge is None else "enlarge", 0, None)
-        await alongside(self._work(job, spec, steps), steps.tell())
-        await steps.look(over=True)
+        await first_of(self._work(job, spec, steps), reporter.run())
+        steps.finish()
+        await reporter.tell()
         if spec.upload:  # the library has a copy
             await asyncio.to_thread((self._folder.job(job.id) / spec.upload).unlink)
         return Done([], Metrics(total_ms=round((time.perf_counter() - began) * 1000)))

@@ -4,11 +4,11 @@ Knows the pipeline and the record; knows no HTTP.
 """
 
 import asyncio
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from core.captions.cues import srt, vtt
@@ -19,14 +19,16 @@ from core.progress import Progress
 from core.protocols import Style
 from core.render import STAGES, Item, Request, Segment, Sink, render
 from core.runtime.pipeline import Meter
+from core.runtime.tasks import first_of, run_stoppable
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.text import sentences
 from core.types import Cue, Fragment
 from server.folder import ServerFolder
+from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.copies import deposit
-from server.jobs.progress import LOOKED_AT, ClipSink, RenderProgress, describe_file, metrics
-from server.jobs.runner import Done, Report, alongside
+from server.jobs.progress import ProgressReporter, of_meters
+from server.jobs.runner import Done, JobReport
 from server.metrics import Figures
 from server.schemas.events import (
     AudioSegment,
@@ -80,7 +82,7 @@ class VideoWork:
             del wanted["enhance"]
         return self._pool.choose_all(wanted, request.voice, _languages(request))
 
-    async def run(self, job: JobRow, report: Report) -> Done:
+    async def run(self, job: JobRow, report: JobReport) -> Done:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
         folder = self._folder.job(job.id)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -88,25 +90,23 @@ class VideoWork:
         clip = await self._clips.begin(job.id)
         runs = await self._store.recent_runs(LOOKED_AT)
         making = _Making(clip, report, progress, runs, self.engines(job))
-        teller = RenderProgress(report, progress, STAGES)
+        reporter = ProgressReporter(report, partial(of_meters, progress, STAGES))
         async with self._figures.running(job.id, progress):
             rendering = self._render(job, request, making.take, progress)
             try:
-                await alongside(rendering, teller.tick())
+                await first_of(rendering, reporter.run())
             except Exception:
                 with suppress(Error):  # the record may be what failed
-                    await teller.tell()
+                    await reporter.tell()
                 raise
-        await teller.tell()
+        await reporter.tell()
         await clip.flush()
-        left = threading.Event()
-        try:
-            keep = _Keep(self._folder, job.id, JobSpec.model_validate_json(job.request), left)
-            outputs = await asyncio.to_thread(keep.write, making.cues, progress.rate)
-            if keep.spec.service:
-                await asyncio.to_thread(deposit, self._settings, folder, job.id)
-        finally:
-            left.set()  # a copy that nobody waits for any more gives up
+        keep = _Keep(self._folder, job.id, JobSpec.model_validate_json(job.request))
+        outputs = await run_stoppable(
+            lambda stopped: asyncio.to_thread(keep.write, making.cues, progress.rate, stopped)
+        )
+        if keep.spec.service:
+            await asyncio.to_thread(deposit, self._settings, folder, job.id)
         return Done(outputs, metrics(progress))
 
     async def _render(self, job: JobRow, request: Request, sink: Sink, progress: Progress) -> None:
@@ -136,7 +136,7 @@ class _Making:
     def __init__(
         self,
         clip: Clip,
-        report: Report,
+        report: JobReport,
         progress: Progress,
         runs: Sequence[Run],
         engines: Mapping[str, str],
@@ -203,28 +203,27 @@ def _request(job: JobRow, folder: Path) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class _Keep:
-    """Writes the files of a job that has been rendered. left: set when nobody waits for that any more."""
+    """Writes the files of a job that has been rendered."""
 
     folder: ServerFolder
     job_id: str
     spec: JobSpec
-    left: threading.Event
 
-    def write(self, cues: Sequence[Cue], rate: int) -> list[OutputRow]:
-        """Each is whole and on the disk before anyone is told of it. Blocking."""
+    def write(self, cues: Sequence[Cue], rate: int, stopped: Callable[[], bool]) -> list[OutputRow]:
+        """Each is whole and on the disk before anyone is told of it. Blocking; gives up once `stopped`."""
         place = self.folder.job(self.job_id)
         stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
         track = cues if self.spec.video and self.spec.video.options.subtitle_track else ()
-        remux(stream, video, self.left.is_set, cues=track, rate=rate)
-        outputs = [describe_file(self.folder, video, "video", "video/mp4")]
+        remux(stream, video, stopped, cues=track, rate=rate)
+        outputs = [output_row(self.folder, video, "video", "video/mp4")]
         if self.spec.service:
-            remux(stream, speech, self.left.is_set, kinds=("audio",))
-            outputs.append(describe_file(self.folder, speech, "audio", "audio/mp4"))
+            remux(stream, speech, stopped, kinds=("audio",))
+            outputs.append(output_row(self.folder, speech, "audio", "audio/mp4"))
         if cues:
             for name, text, kind in (
                 ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
                 ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
             ):
                 (place / name).write_text(text, encoding="utf-8")
-                outputs.append(describe_file(self.folder, place / name, "subtitles", kind))
+                outputs.append(output_row(self.folder, place / name, "subtitles", kind))
         return outputs

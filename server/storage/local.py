@@ -4,16 +4,13 @@ A file's key is made of its job and its content (`key_of` of the record), so put
 object, and two attempts never disagree. A `Storage` blocks: it is called on threads, never on the event loop.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import os
 import secrets
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
@@ -136,29 +133,3 @@ def link_secret(folder: Path) -> bytes:
             file.write(secrets.token_bytes(32))
         draft.rename(path)
     return path.read_bytes()
-
-
-async def in_thread(call: Callable[[], T]) -> T:
-    """The result of a call that blocks, perhaps for long: on a thread that the process does not wait for."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():  # whoever asked has left
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]  # a result, since there is no error
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = call()
-        except BaseException as raised:  # noqa: BLE001  # handed to whoever asked
-            error = raised
-        with suppress(RuntimeError):  # the loop may be gone
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, name="upload", daemon=True).start()
-    return await future

@@ -15,13 +15,14 @@ import time
 from contextlib import suppress
 
 from core.errors import Error
+from core.runtime.tasks import in_daemon_thread
 from server.folder import ServerFolder
 from server.schemas.describe import Published, describe_outputs
 from server.schemas.events import Published as PublishedEvent
 from server.schemas.events import UploadFailed, Uploading
 from server.schemas.requests import Model
 from server.schemas.responses import JobError
-from server.storage.local import Storage, StorageError, in_thread
+from server.storage.local import Storage, StorageError
 from server.store.rows import JobRow, UnknownJob, key_of
 from server.store.store import Store
 
@@ -127,7 +128,7 @@ class Publisher:
             for output in job.outputs:
                 file, key = self._folder.root / output.path, key_of(job.id, output)
                 gone.before = before
-                await in_thread(
+                await in_daemon_thread(
                     lambda f=file, k=key, t=output.type: self._storage.put(f, k, t, gone.note)  # type: ignore[misc]
                 )
                 before += output.bytes
@@ -175,7 +176,7 @@ class Publisher:
                     continue
                 try:
                     async with self._slots:
-                        await in_thread(lambda k=key: self._storage.delete(k))  # type: ignore[misc]  # bound now
+                        await in_daemon_thread(lambda k=key: self._storage.delete(k))  # type: ignore[misc]  # bound now
                     await self._store.publications.forget(key)
                 except StorageError as error:
                     log.warning("%s is still in the storage: %s", key, error)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import core
 from core.errors import Error
+from core.runtime.tasks import first_of
 from server.errors import Refused, refusal
 from server.schemas.describe import envelope
 from server.schemas.events import (
@@ -33,7 +34,7 @@ from server.schemas.responses import Job
 from server.store.rows import JobRow
 from server.store.store import Store
 from server.stream.hub import Hub, Watcher
-from server.stream.sockets import HEARTBEAT_S, ClientGone, Connections, either, messages, send
+from server.stream.sockets import HEARTBEAT_S, ClientGone, Connections, messages, send
 
 MESSAGE_LIMIT = 16 << 10
 """Bytes of one message from a client."""
@@ -135,7 +136,7 @@ class _Conversation:
             await self._send(beside("session.created", session))
         else:
             await self._follow([one[0]], {one[0]: one[1]})
-        await either(self._listen(), self._tell(until_end=one is not None))
+        await first_of(self._listen(), self._tell(until_end=one is not None))
 
     async def _tell(self, *, until_end: bool) -> None:
         while self._watcher.jobs or not until_end:

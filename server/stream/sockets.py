@@ -6,9 +6,8 @@ not closed, because a close would wait behind the unsent bytes.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
@@ -112,19 +111,6 @@ async def send(request: web.Request, sending: Awaitable[None]) -> None:
         raise ClientGone("the client takes nothing") from None
     except ConnectionError as error:
         raise ClientGone("the client has left") from error
-
-
-async def either(*conversations: Coroutine[Any, Any, None]) -> None:
-    """Run them side by side until one ends, however it does; the others are cancelled."""
-    tasks = [asyncio.create_task(conversation) for conversation in conversations]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def messages(ws: web.WebSocketResponse) -> AsyncGenerator[WSMessage, None]:

@@ -9,8 +9,9 @@ from contextlib import suppress
 
 from aiohttp import WSCloseCode, web
 
+from core.runtime.tasks import first_of
 from server.stream.media import STOPPED, Clip
-from server.stream.sockets import ClientGone, Connections, either, messages, send
+from server.stream.sockets import ClientGone, Connections, messages, send
 
 MESSAGE_LIMIT = 1024
 """Bytes of a message from a viewer, who has nothing to say."""
@@ -28,7 +29,7 @@ async def view_on_socket(
     """
     with suppress(ClientGone):
         async with connections.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
-            await either(_ignore_all(ws), _show(request, ws, clip, introduce, live=live))
+            await first_of(_ignore_all(ws), _show(request, ws, clip, introduce, live=live))
     return ws
 
 

@@ -16,7 +16,7 @@ import pytest
 from core.enhancement.video import Enhancement, enhance_video
 from core.errors import BadInput, Error
 from core.protocols import FIDELITY
-from core.runtime.pipeline import Meter, Pipeline, side_by_side
+from core.runtime.pipeline import Meter, Pipeline, map_ordered
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import enhance, prepare, prepare_unheard
 from core.serving.processes import Processes, ProcessSpec, Remote, described
@@ -94,7 +94,7 @@ def test_calls_are_dealt_out_and_order_is_kept(tmp_path: Path) -> None:
             return int(made[0, 0, 0, 0])
 
         async with Pipeline() as pipe:
-            done = pipe.stage("work", side_by_side(numbers(), one, calls.width), limit=1)
+            done = pipe.stage("work", map_ordered(numbers(), one, calls.width), limit=1)
             return [made async for made in done]
 
     assert worked(scenario) == [number + 5 for number in range(40)]
@@ -176,13 +176,13 @@ def test_side_by_side_keeps_order_and_bound_and_ends_its_tasks() -> None:
         before = asyncio.all_tasks()
 
         async def until_it_fails() -> None:
-            async for number in side_by_side(numbers(), work, 4):
+            async for number in map_ordered(numbers(), work, 4):
                 seen.append(number)
 
         with pytest.raises(ValueError, match="seventeen"):
             await until_it_fails()
         assert asyncio.all_tasks() == before
-        stage = side_by_side(numbers(), work, 4)
+        stage = map_ordered(numbers(), work, 4)
         assert await anext(stage) == 0
         await stage.aclose()
         assert asyncio.all_tasks() == before
@@ -206,7 +206,7 @@ def test_a_slow_source_does_not_hold_finished_work_back() -> None:
             return number
 
         async with Pipeline() as pipe:
-            made = pipe.stage("work", side_by_side(numbers(), work, 8), limit=1)
+            made = pipe.stage("work", map_ordered(numbers(), work, 8), limit=1)
             assert await anext(made) == 1
             asked.set()
             assert await anext(made) == 2

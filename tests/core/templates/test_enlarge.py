@@ -48,7 +48,7 @@ def test_a_template_becomes_one_of_twice_the_size_and_the_same_face(library):
     steps = []
 
     async def work(pool, templates):
-        report = lambda step, done, total: steps.append((step, done))  # noqa: E731  # as a Report is
+        report = lambda step, done, total: steps.append((step, done))  # noqa: E731  # as a StepReport is
         made = await enlarge("small", pool, templates, report=report)
         again = await enlarge("small", pool, templates, report=report)
         assert again.info == made.info

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.jobs.progress import HINT_JOBS, rate_hint
+from server.jobs.clip_sink import HINT_JOBS, rate_hint
 from server.store.rows import Run
 from tests.support.serving import data_dir, library, run, served
 

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from yarl import URL
 
 from core.errors import BadInput
+from core.runtime.tasks import in_daemon_thread
 from server.cli import main as cli
 from server.errors import Refused
 from server.settings import ServerSettings, region_of
-from server.storage.local import LocalStorage, StorageError, in_thread, link_secret
+from server.storage.local import LocalStorage, StorageError, link_secret
 from server.storage.oss import OssStorage, checksum
 from server.store.rows import OutputRow, key_of
 from tests.support.oss import oss, settings_for
@@ -255,15 +256,15 @@ def test_the_checksum_is_the_one_that_the_standard_gives(tmp_path):
 def test_a_call_that_nobody_waits_for_any_more_disturbs_nobody():
     async def main():
         go = threading.Event()
-        call = asyncio.ensure_future(in_thread(lambda: go.wait(5)))
+        call = asyncio.ensure_future(in_daemon_thread(lambda: go.wait(5)))
         await asyncio.sleep(0.01)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         go.set()
         with pytest.raises(http.client.HTTPException):
-            await in_thread(_fail)
-        assert await in_thread(lambda: 5) == 5
+            await in_daemon_thread(_fail)
+        assert await in_daemon_thread(lambda: 5) == 5
 
     def _fail():
         raise http.client.HTTPException
