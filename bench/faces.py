@@ -40,7 +40,7 @@ from core.nets.retinaface import RetinaFace
 from core.render import Request
 from core.tracking.pose import LANDMARKS, placed
 from core.types import FaceTrack, Image
-from tests.parity import codeformer_reference as reference
+from tests.parity import _codeformer_reference as reference
 from tests.parity import gfpgan
 from tests.parity.codeformer import net_of
 from tests.support.faces import tracked

@@ -48,6 +48,14 @@ def exact(name: str, got: Any, wanted: Any) -> Check:
     return Check(name, float((got != wanted).sum()), 0.0)
 
 
+def guarded(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks of one case; one that raises has failed, and is no end of what comes after it."""
+    try:
+        yield from checks
+    except Exception as error:  # noqa: BLE001  # whatever it is: it is in the report, and the run fails
+        yield Check(name, float("inf"), 0.0, f"{type(error).__name__}: {error}")
+
+
 def recipe_for(folder: Path) -> Any:
     """The module that makes stand-in weights: the one that came with the folder, else ours."""
     beside = folder.parent / "recipe.py"

@@ -34,8 +34,10 @@ def streamed(
     voice: Tensor,
     keep: int | None = None,
     tail: Tensor | None = None,
+    speed: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Sound and features of the last `keep` tokens, the first frames faded over from the `tail` before."""
+    """Sound, at that speed, and features, at speed 1, of the last `keep` tokens, the first frames faded over
+    from the `tail` before."""
     features = net.features(codes, net.enc_p.text(phones), voice)
     if keep is not None:
         features = features[:, :, -2 * keep :]
@@ -44,7 +46,10 @@ def streamed(
         angle = torch.linspace(0, math.pi / 2, count + 1)[:-1]
         head = features[:, :, :count] * angle.sin() + tail * angle.cos()
         features = torch.cat([head, features[:, :, count:]], dim=2)
-    return net.dec(net.flow(net.split(features)[0], voice), voice), features
+    paced = features
+    if speed != 1.0:
+        paced = functional.interpolate(features, size=int(features.shape[-1] / speed) + 1, mode="linear")
+    return net.dec(net.flow(net.split(paced)[0], voice), voice), features
 
 
 def check_run(
@@ -105,10 +110,16 @@ class Decoded:
 def _whole(net: Synthesizer, rows: list[Decoded], voice: Tensor, settings: Mapping[str, Any]) -> Run:
     """Sentences in batches of like length; a batch is decoded to sound in one call and cut afterwards."""
     run = Run()
+    speed = settings.get("speed_factor", 1.0)
     sound: dict[int, Tensor] = {}
     for batch in _buckets([len(row.phones) for row in rows], settings):
         tokens = [rows[k].semantic(settings["parallel_infer"]) for k in batch]
         joined = [token for part in tokens for token in part]
+        if speed != 1.0:  # a call a sentence: of joined ones, nobody would know where to cut
+            for k, part in zip(batch, tokens, strict=True):
+                run.calls.append(part)
+                sound[k] = streamed(net, torch.tensor(part), rows[k].phones, voice, speed=speed)[0]
+            continue
         run.calls.append(joined)
         phones = torch.cat([rows[k].phones for k in batch])
         whole = streamed(net, torch.tensor(joined), phones, voice)[0]
@@ -145,7 +156,7 @@ def _buckets(lengths: list[int], settings: Mapping[str, Any]) -> list[list[int]]
 def _streaming(net: Synthesizer, row: Decoded, voice: Tensor, settings: Mapping[str, Any]) -> Run:
     """One sentence, chunk by chunk: all tokens so far are decoded, the last of them become sound."""
     run = Run()
-    overlap = settings["overlap_length"]
+    overlap, speed = settings["overlap_length"], settings.get("speed_factor", 1.0)
     held = overlap * PER_TOKEN
     latents: Tensor | None = None
     before: Tensor | None = None
@@ -155,11 +166,12 @@ def _streaming(net: Synthesizer, row: Decoded, voice: Tensor, settings: Mapping[
         new = len(tokens) - done
         codes = torch.tensor(tokens)
         if before is None or latents is None:
-            sound, latents = streamed(net, codes, row.phones, voice)
+            sound, latents = streamed(net, codes, row.phones, voice, speed=speed)
             run.send(sound if ends else sound[:-held])
         else:
             more = overlap + max(0, 10 - new)
-            sound, latents = streamed(net, codes, row.phones, voice, new + more, latents[:, :, -2 * more :])
+            tail = latents[:, :, -2 * more :]
+            sound, latents = streamed(net, codes, row.phones, voice, new + more, tail, speed)
             if ends:
                 run.send(sound[-(new * PER_TOKEN + held) :])
             else:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from core.nets.gfpgan import Gfpgan, Layout, layout_of
-from tests.parity import Check, close, keys_of, recipe_for
+from tests.parity import Check, close, guarded, keys_of, recipe_for
 
 
 def fits(folder: Path) -> bool:
@@ -28,15 +28,19 @@ def checks(folder: Path) -> Iterator[Check]:
     published = {key: tuple(shape) for key, shape in keys_of(folder)}
     yield Check("keys", float(published != _shapes(layout_of(published))), 0.0)
     for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as file:
-            arrays = dict(file)
-        layout = Layout(widths=tuple(arrays["widths"].tolist()), half=bool(arrays["half"]))
-        net, checksum = net_of(folder, layout)
-        yield Check(f"{path.stem}: weights", float(checksum != int(arrays["weights_checksum"])), 0.0)
-        with torch.inference_mode():
-            made = net(net_input(arrays, layout.side))
-        for name, value in described(made).items():
-            yield close(f"{path.stem}: {name}", value, arrays[name], 1e-5)
+        yield from guarded(path.stem, _case(folder, path))
+
+
+def _case(folder: Path, path: Path) -> Iterator[Check]:
+    with np.load(path) as file:
+        arrays = dict(file)
+    layout = Layout(widths=tuple(arrays["widths"].tolist()), half=bool(arrays["half"]))
+    net, checksum = net_of(folder, layout)
+    yield Check(f"{path.stem}: weights", float(checksum != int(arrays["weights_checksum"])), 0.0)
+    with torch.inference_mode():
+        made = net(net_input(arrays, layout.side))
+    for name, value in described(made).items():
+        yield close(f"{path.stem}: {name}", value, arrays[name], 1e-5)
 
 
 def net_of(folder: Path, layout: Layout) -> tuple[Gfpgan, int]:

@@ -56,6 +56,9 @@ def checks(folder: Path) -> Iterator[Check]:
                 yield check(number, case)
             except EngineUnavailable as error:
                 yield Check(f"{Path(file).stem}_{number:02}", float("nan"), 0.0, f"not checked: {error}")
+            except Exception as error:  # noqa: BLE001  # the report says which; the other cases go on
+                told = f"{type(error).__name__}: {error}"
+                yield Check(f"{Path(file).stem}_{number:02}", float("inf"), 0.0, told)
 
 
 def cases(folder: Path, file: str) -> list[Case]:

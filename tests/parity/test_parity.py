@@ -1,13 +1,31 @@
 """The reference's numbers, as `python -m tests.parity` checks them; and that it says so when one is off."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
+from core.nets.gpt_sovits.sovits import Synthesizer  # needs torch
 from tests.parity import Check, close, codeformer, exact, face_nets, gfpgan, s3fd, wav2lip  # needs torch
 from tests.parity.__main__ import main
+from tests.parity._gpt_sovits_runs import _whole
 from tests.support import FIXTURES
+from tests.support.gpt_sovits_models import sovits_weights
+
+
+@dataclass
+class Row:
+    """A sentence as it was decoded."""
+
+    tokens: list[int]
+    phones: object
+
+    def semantic(self, parallel):
+        return self.tokens
 
 
 @pytest.mark.slow
@@ -43,6 +61,36 @@ def test_a_number_off_shows_in_the_report_and_the_exit_status(tmp_path, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("OUT")]
     assert len(lines) == 1
     assert "speech_mel" in lines[0]
+
+
+def test_a_case_that_raises_has_failed_and_the_others_are_checked(tmp_path, capsys):
+    folder = tmp_path / "wav2lip"
+    folder.mkdir()
+    for name in ("keys.json", "mel.npz"):
+        (folder / name).write_bytes((FIXTURES / "wav2lip" / name).read_bytes())
+    with np.load(folder / "mel.npz") as file:
+        arrays = dict(file)
+    for name in ("mel_a", "mel_z"):  # before and after
+        np.savez(folder / f"{name}.npz", **{key: x for key, x in arrays.items() if not key.endswith("_mel")})
+    assert main([str(folder)]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if "/mel" in line]
+    assert any(line.startswith("OUT") and "mel_a" in line and "KeyError" in line for line in lines)
+    assert any(line.startswith("OUT") and "mel_z" in line and "KeyError" in line for line in lines)
+    assert any(line.startswith("ok") and "mel: " in line for line in lines)
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.3])
+def test_a_recorded_run_is_made_at_its_speed(speed):
+    net = Synthesizer.from_checkpoint(sovits_weights(), {})
+    voice = torch.randn(1, 32, 1, generator=torch.Generator().manual_seed(2))
+    rows = [Row([3, 1, 4, 1, 5, 9], torch.tensor([7, 8, 9])), Row([2, 6, 5, 3], torch.tensor([11, 12]))]
+    settings = {"speed_factor": speed, "parallel_infer": True, "batch_size": 2, "fragment_interval": 0.0}
+    with torch.inference_mode():
+        made = np.concatenate(_whole(net, rows, voice, settings).chunks)
+        alone = [net.decode(torch.tensor(r.tokens), r.phones, voice, 0.0, speed).flatten() for r in rows]
+    wanted = torch.cat([sound / max(1.0, float(sound.abs().max())) for sound in alone]).numpy()
+    assert len(made) == len(wanted)
+    assert np.abs(made / 32768 - wanted).max() < 1e-3
 
 
 def test_a_folder_of_something_else_is_an_error(tmp_path):

@@ -3,7 +3,7 @@
 Other than in the authors' inference.py, each frame listens to its own stretch of sound, silence included, so
 that nothing waits for the end and the last frame reaches it; only the mouth is changed (`wav2lip_face`); in
 silence the network rests (`wav2lip_rest`).
-`wav2lip_reference` is inference.py to the letter.
+`tests.parity._wav2lip_reference` is inference.py to the letter.
 """
 
 from collections.abc import Callable, Sequence
