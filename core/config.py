@@ -267,7 +267,8 @@ class Settings(BaseSettings):
     """Characters of text a job may have."""
 
     subtitle_font: Path | None = None
-    """Font for captions that are drawn into the picture; None looks for one that has the text's letters."""
+    """Font for captions that are drawn into the picture; None looks for one that has the text's letters.
+    Latin, Greek and Cyrillic come along; the extra `cjk` (20 MB) brings Chinese, Japanese and Korean."""
 
     frame_cache_mb: int = Field(160, ge=16)
     """Memory for decoded template frames, per open template. A short template fits whole."""

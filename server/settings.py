@@ -48,7 +48,7 @@ class ServerSettings(Settings):
     waiting: int = Field(default=64, ge=1)
     """Jobs that may wait; one more is refused with 429."""
 
-    connections: int = Field(default=512, ge=1)
+    lines: int = Field(default=512, ge=1)
     """Open sockets and event streams, at most."""
 
     upload_mb: int = Field(default=512, ge=1)

@@ -158,7 +158,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, pool: EnginePool) -
         publish=publisher.publish if publisher else None,
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
-    connections = Connections(settings.connections)
+    connections = Connections(settings.lines)
     catalog = Catalog(pool, templates, folder.root / "thumbnails")
     voices = VoiceSettings(data_dir=settings.data_dir)
     return AppState(

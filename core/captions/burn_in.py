@@ -1,13 +1,15 @@
 """Draw captions into the picture, for players that show no subtitle track.
 
-A font is looked for on this machine; none comes along. Text is drawn by Pillow, a cue at a time, and laid
-over the frames' I420 planes: where there is no text, nothing changes.
+A font for Latin, Greek and Cyrillic letters comes along; one with others is looked for on this machine.
+Text is drawn by Pillow, a cue at a time, and laid over the frames' I420 planes: where there is no text,
+nothing changes.
 """
 
+import importlib.util
 import unicodedata
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from PIL import ImageDraw, ImageFont
 
 from core.captions.cues import Captions, pieces
 from core.errors import BadInput
+from core.installation import install_command
 from core.media.planes import Planes, split
 from core.types import AudioChunk, Cue, frame_start
 
@@ -31,8 +34,14 @@ _PLACES = (
     "/Library/Fonts",
     "C:/Windows/Fonts",
 )
+_PACKAGE = "manimgx_fonts_cjk"
+"""What the extra `cjk` installs: Noto Sans CJK."""
+
+_OWN = Path(__file__).with_name("fonts") / "DejaVuSans-Latin.ttf"
+
 _PREFERRED = (
     *("notosanscjk-regular", "notosanscjksc-regular", "notosanssc-regular", "sourcehansanssc-regular"),
+    "notosanscjk-vf.otf",
     *("wqy-microhei", "wqy-zenhei", "pingfang", "msyh", "simhei", "arial unicode"),
     *("dejavusans", "notosans-regular", "liberationsans-regular", "arial"),
 )
@@ -55,7 +64,7 @@ class Burner:
         self.cues: list[Cue] = []
         self._width, self._height, self._rate, self._fps = width, height, rate, fps
         size = max(10, min(width // _COLUMNS_WIDE, height // _ROWS_HIGH))
-        self._font = ImageFont.truetype(str(font), size)
+        self._font = _opened(font, size)
         self._stroke = max(1, size // 14)
         self._drawn: tuple[int, _Text] | None = None
 
@@ -171,29 +180,40 @@ def find_font(text: str, wanted: Path | None = None) -> Path:
         "no_font",
         f"{where} no {shown!r}, so captions cannot be drawn; name one in the setting subtitle_font"
         if wanted
-        else f"{where} {shown!r}, so captions cannot be drawn; install one (Debian: fonts-noto-cjk), "
-        "or name one in the setting subtitle_font",
+        else f"{where} {shown!r}, so captions cannot be drawn; install one (Chinese, Japanese, Korean: "
+        f"{install_command('cjk')}, or Debian's fonts-noto-cjk), or name one in the setting subtitle_font",
         "burn_subtitles",
     )
 
 
 @lru_cache(maxsize=1)
 def fonts() -> Sequence[Path]:
-    """Every font of this machine, those that are meant for this first."""
+    """Every font of this machine and ours, those that are meant for this first."""
+    package = importlib.util.find_spec(_PACKAGE)
     found = [
         path
-        for place in _PLACES
+        for place in (*_PLACES, *((package and package.submodule_search_locations) or ()))
         for path in Path(place).expanduser().rglob("*")
         if path.suffix.lower() in (".ttf", ".ttc", ".otf")
     ]
     ranks = {name: k for k, name in enumerate(_PREFERRED)}
-    return sorted(found, key=lambda path: (ranks.get(path.stem.lower(), len(ranks)), str(path)))
+    found.sort(key=lambda path: (ranks.get(path.stem.lower(), len(ranks)), str(path)))
+    return [*(path for path in found if path.stem.lower() in ranks), _OWN, *found]
+
+
+def _opened(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    """The font at `size` pixels, of a family's weights the regular one. Raises OSError where it is none."""
+    font = ImageFont.truetype(str(path), size)
+    with suppress(OSError, NotImplementedError):  # of one weight only; a Pillow that knows no others
+        if b"Regular" in font.get_variation_names():
+            font.set_variation_by_name(b"Regular")
+    return font
 
 
 def _lacking(path: Path, letters: Sequence[str]) -> list[str]:
     """The letters that the font has no picture of. Raises BadInput `bad_font`."""
     try:
-        font = ImageFont.truetype(str(path), 16)
+        font = _opened(path, 16)
     except OSError as error:
         raise BadInput("bad_font", f"{path} is no font that can be read", "subtitle_font") from error
     unknown = bytes(font.getmask("\U0010ffff"))  # what is drawn for a character that is not there

@@ -1,6 +1,7 @@
 """Captions drawn into the picture: where, how wide, in which font, and when it is known what to draw."""
 
 import asyncio
+import hashlib
 
 import av
 import numpy as np
@@ -18,23 +19,29 @@ from core.templates.library import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import AudioChunk, Cue, Fragment
+from tests.support import FIXTURES
 
 TEXT = "Good evening, 晚上好。 This sentence is rather long, so that it is wrapped, 而且这里还有更多的中文。"
 
-needs_font = pytest.mark.skipif(not fonts(), reason="needs a font: apt install fonts-noto-cjk")
+CHINESE = FIXTURES / "fonts" / "NotoSansCJKsc-few.otf"
+"""The characters of TEXT."""
 
 
 @pytest.fixture
-def no_fonts(monkeypatch):
-    monkeypatch.setattr(burning, "fonts", list)
+def bare(monkeypatch):
+    """A machine without any font: nothing but what we carry."""
+    monkeypatch.setattr(burning, "_PLACES", ())
+    monkeypatch.setattr(burning, "_PACKAGE", "no_such_package")
+    fonts.cache_clear()
+    yield
+    fonts.cache_clear()
 
 
-@needs_font
 @pytest.mark.parametrize("size", [(256, 256), (1280, 720), (360, 640)])
 @pytest.mark.parametrize("text", ["你好，世界。" * 7, "Words and words. " * 5, "W" * 60, "x", "i\nj"])
 def test_text_is_drawn_below_and_inside_whatever_it_is(size, text):
     width, height = size
-    burner = Burner(find_font("x"), width, height, 16_000, 25)
+    burner = Burner(CHINESE, width, height, 16_000, 25)
     planes = np.random.default_rng(0).integers(60, 90, (height * 3 // 2, width), np.uint8)
     before = planes.copy()
     burner.draw(planes, Cue(0, 0, 16_000, text))
@@ -59,12 +66,18 @@ def test_a_frame_shows_the_cue_that_is_heard_with_it():
     assert shown == ["", "a", "b", "", "", "", "", "", "", "", "c", ""]
 
 
-def test_without_a_font_that_is_said(no_fonts):
-    with pytest.raises(BadInput, match=r"no font on this machine has 'H'.*fonts-noto-cjk.*subtitle_font"):
-        find_font("Hi")
+def test_a_machine_without_fonts_draws_latin_greek_and_cyrillic_letters_and_says_what_others_take(bare):
+    for text in ("Où est l'œuvre? Żółć, ñandú, Ærø: 12 – 3½ €.", "Ελληνικά", "Привет, ёж", "Tiếng Việt"):
+        assert find_font(text) == burning._OWN
+    with pytest.raises(BadInput, match=r"on this machine has '[你好]'.*cjk.*fonts-noto-cjk.*subtitle_font"):
+        find_font("Hi, 你好")
 
 
-@needs_font
+def test_the_font_we_carry_is_the_one_that_is_described():
+    described = burning._OWN.with_name("SOURCES.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(burning._OWN.read_bytes()).hexdigest() in described
+
+
 def test_a_font_must_have_the_letters_of_the_text(tmp_path):
     assert find_font("Hello 12 – 🙂") in fonts()
     with pytest.raises(BadInput, match=r"has no .*captions cannot be drawn.*subtitle_font"):
@@ -101,8 +114,9 @@ def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
     asyncio.run(main())
 
 
-@needs_font
-def test_a_rendered_video_shows_them(small_library, tmp_path):
+def test_a_rendered_video_shows_them(small_library, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIPSTREAM_SUBTITLE_FONT", str(CHINESE))
+
     async def frames(burn):
         data = bytearray()
 
@@ -128,10 +142,10 @@ def test_a_rendered_video_shows_them(small_library, tmp_path):
     assert max(differ) <= 1
 
 
-def test_a_request_without_a_font_is_refused_before_any_work(small_library, no_fonts):
+def test_a_request_without_a_font_is_refused_before_any_work(small_library, bare):
     async def main():
         async with EnginePool() as pool:
-            request = Request(template="small", text="Hi.", burn_subtitles=True)
+            request = Request(template="small", text="嗨。", burn_subtitles=True)
             await render(request, pool, Templates(Settings(data_dir=small_library), pool), asyncio.sleep)
 
     with pytest.raises(BadInput, match="no font"):
