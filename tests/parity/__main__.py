@@ -40,7 +40,8 @@ def _say(text: str) -> None:
 
 
 def _modules() -> list[object]:
-    names = sorted(m.name for m in pkgutil.iter_modules(tests.parity.__path__) if not m.name.startswith(("_", "test_")))
+    found = (module.name for module in pkgutil.iter_modules(tests.parity.__path__))
+    names = sorted(name for name in found if not name.startswith(("_", "test_")))
     return [importlib.import_module(f"tests.parity.{name}") for name in names]
 
 
