@@ -14,12 +14,20 @@ from setuptools.command.build_py import build_py
 from setuptools.command.egg_info import egg_info
 
 FOLDERS = ("core", "server", "static")
+
+
+def longer(name: re.Match[str]) -> str:
+    """The longer name of a module or "module:attribute"; whatever else looks like one is left alone."""
+    path = Path(*name[0].partition(":")[0].split("."))
+    return f"lipstream.{name[0]}" if path.is_dir() or path.with_suffix(".py").is_file() else name[0]
+
+
 LONGER = (
-    (re.compile(r"^(\s*)from (core|server)\b", re.MULTILINE), r"\1from lipstream.\2"),
-    (re.compile(r"^(\s*)import (core|server)$", re.MULTILINE), r"\1from lipstream import \2"),
+    (re.compile(r"^(\s*)from (core|server)(?=[\w.]* import\b)", re.MULTILINE), r"\1from lipstream.\2"),
+    (re.compile(r"^(\s*)import (core|server)(?= as |\s*#|$)", re.MULTILINE), r"\1from lipstream import \2"),
     (re.compile(r"^(\s*)import (core|server)\.", re.MULTILINE), r"\1import lipstream.\2."),
     # names of modules in strings: engines, commands, `python -m`
-    (re.compile(r'(?<=")(core|server)((\.\w+)+(:\w+)?(?="))'), r"lipstream.\1\2"),
+    (re.compile(r'(?<=")(core|server)(\.\w+)+(:\w+)?(?=")'), longer),
 )
 
 
@@ -37,8 +45,8 @@ class BuildOnePackage(build_py):
             Path(self.build_lib, folder).rename(package / folder)
         for file in package.rglob("*.py"):
             text = file.read_text(encoding="utf-8")
-            for pattern, longer in LONGER:
-                text = pattern.sub(longer, text)
+            for pattern, name in LONGER:
+                text = pattern.sub(name, text)
             file.write_text(text, encoding="utf-8")
 
 
