@@ -177,6 +177,10 @@ class Templates:
     def show(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template` if there is none of this id."""
         if not _ID.fullmatch(identity) or not (self._folder / identity / "template.json").is_file():
+            if identity == SAMPLE:
+                raise BadInput(
+                    "unknown_template", f"the template {SAMPLE!r} is drawn for the first video with it"
+                )
             known = ", ".join(sorted({SAMPLE, *(info.id for info in self.all())}))
             raise BadInput(
                 "unknown_template", f"there is no template {identity[:80]!r}; there are: {known}", "template"

@@ -19,7 +19,7 @@ from core.serving.engine_pool import EnginePool
 from core.templates.background import Background, Backgrounds
 from core.templates.enlarge import enlarge
 from core.templates.info import checked_name
-from core.templates.library import TemplateInfo, Templates
+from core.templates.library import SAMPLE, TemplateInfo, Templates
 from core.templates.scene import to_jpeg
 from core.templates.template import check_shape
 from core.types import Image
@@ -54,7 +54,12 @@ async def _run(options: argparse.Namespace) -> int:
         elif options.action == "prepare":
             await _prepare(options, pool, library)
         elif options.action == "list":
-            console.print(_table(library.all()))
+            found = library.all()
+            console.print(_table(found))
+            if SAMPLE not in [info.id for info in found]:
+                Console(stderr=True).print(
+                    f"{SAMPLE} comes by itself: it is drawn for the first video with it"
+                )
         elif options.action == "show":
             _show(console, library.show(options.id))
         else:

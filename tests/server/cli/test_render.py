@@ -289,3 +289,11 @@ def test_a_cloned_voice_is_kept_and_removed(tmp_path, monkeypatch, capsys):
     assert main(["voices", "remove", "me"]) == 0
     assert not (tmp_path / "voices/me").exists()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_new_folder_says_where_the_sample_comes_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    assert main(["templates", "list"]) == 0
+    assert "sample comes by itself" in capsys.readouterr().err
+    assert main(["templates", "show", "sample"]) == 2
+    assert "'sample' is drawn for the first video with it" in capsys.readouterr().err
