@@ -146,6 +146,15 @@ def test_a_program_that_has_a_core_and_a_server_of_its_own(commands, theirs, env
     assert pictures(theirs / "library.mp4") > 5
 
 
+def test_the_program_of_the_page_runs_there_too(commands, theirs, environment):
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    program = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1]
+    (theirs / "live.py").write_text(program, encoding="utf-8")
+    said = run(commands / "python", "live.py", "me.mp4", "Hi there.", cwd=theirs, env=environment)
+    assert "Hi there." in said
+    assert pictures(theirs / "live.mp4") > 5
+
+
 def test_the_command_in_such_a_folder(commands, theirs, environment, wheel):
     command = commands / "lipstream"
     out = run(command, "render", "Hi.", "--template", "me.mp4", "-o", "out.mp4", cwd=theirs, env=environment)
