@@ -13,7 +13,8 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 
-echo "make: installing into .venv (once; a few hundred MB to fetch, a minute or more)" >&2
+if [ -n "$torch" ]; then size="about 2 GB with networks and tools for tests"; else size="about 650 MB"; fi
+echo "make: installing numpy, OpenCV, PyAV, aiohttp and others into .venv (once; $size, a minute or more)" >&2
 if command -v uv >/dev/null 2>&1; then
     export UV_TORCH_BACKEND=cpu
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
@@ -30,3 +31,4 @@ else
 fi
 if [ -n "$torch" ]; then install "$torch"; fi
 install --editable "$project"
+echo "make: .venv takes $(du -sm .venv | cut -f1) MB" >&2
