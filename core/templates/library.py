@@ -82,10 +82,9 @@ class Templates:
         """Take `source` (a video or a picture) into the library and prepare it with the default engines.
 
         name: for people; the id is made from it (from the file's name if None), unless `identity` is given.
-        recipe: see `TemplateInfo`. Adding the same file under
-        the same name again changes nothing. face: whose face is meant: auto, largest, central, or a number
-        as `core.faces.people.look` counts them. Raises BadInput for an unusable file, one without that face,
-        or an id that is taken by another file.
+        recipe: see `TemplateInfo`. Adding the same file under the same name again changes nothing. face: whose
+        face is meant: auto, largest, central, or a number as `core.faces.people.look` counts them. Raises
+        BadInput for an unusable file, one without that face, or an id that is taken by another file.
         """
         check_choice(face)
         name = checked_name((source.stem or str(source)) if name is None else name)
@@ -177,14 +176,11 @@ class Templates:
     def show(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template` if there is none of this id."""
         if not _ID.fullmatch(identity) or not (self._folder / identity / "template.json").is_file():
-            if identity == SAMPLE:
-                raise BadInput(
-                    "unknown_template", f"the template {SAMPLE!r} is drawn for the first video with it"
-                )
             known = ", ".join(sorted({SAMPLE, *(info.id for info in self.all())}))
-            raise BadInput(
-                "unknown_template", f"there is no template {identity[:80]!r}; there are: {known}", "template"
-            )
+            told = f"there is no template {identity[:80]!r}; there are: {known}"
+            if identity == SAMPLE:
+                told = f"the template {SAMPLE!r} is drawn for the first video with it"
+            raise BadInput("unknown_template", told, "template")
         return self._read(self._folder / identity)
 
     async def remove(self, identity: str) -> None:
