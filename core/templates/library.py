@@ -82,7 +82,7 @@ class Templates:
         """Take `source` (a video or a picture) into the library and prepare it with the default engines.
 
         name: for people; the id is made from it (from the file's name if None), unless `identity` is given.
-        recipe: see `TemplateInfo`. Adding the same file under the same name again changes nothing. face: whose
+        recipe: see `TemplateInfo`. The same file under the same name again changes nothing. face: whose
         face is meant: auto, largest, central, or a number as `core.faces.people.look` counts them. Raises
         BadInput for an unusable file, one without that face, or an id that is taken by another file.
         """
