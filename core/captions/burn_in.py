@@ -88,8 +88,8 @@ class Burner:
         """The text drawn, in white with a black edge, in lines no wider than the frame allows."""
         lines = "\n".join(self._lines(words))
         scratch = ImageDraw.Draw(Pictures.new("L", (1, 1)))
-        options = {"font": self._font, "stroke_width": self._stroke, "align": "center"}
-        box = scratch.multiline_textbbox((0, 0), lines, **options)  # type: ignore[arg-type]  # Pillow's stubs
+        font, stroke, align = self._font, self._stroke, "center"
+        box = scratch.multiline_textbbox((0, 0), lines, font=font, stroke_width=stroke, align=align)
         # Even places and sizes, as two pixels share one colour; never outside the frame.
         width = min(self._width, _even(box[2] - box[0] + 2))
         height = min(self._height, _even(box[3] - box[1] + 2))
@@ -99,7 +99,9 @@ class Burner:
             lines,
             fill=(_WHITE, 255),
             stroke_fill=(_BLACK, 255),
-            **options,  # type: ignore[arg-type]  # Pillow's stubs
+            font=font,
+            stroke_width=stroke,
+            align=align,
         )
         luma, alpha = (np.asarray(band, np.uint8) for band in picture.split())
         half = alpha.reshape(height // 2, 2, width // 2, 2).mean((1, 3)).astype(np.uint8)

@@ -54,7 +54,7 @@ def _load(path: Path, device: torch.device) -> torch.jit.ScriptModule:
             # Deprecated, but the only reader of what the authors publish; the file runs in torch's own
             # interpreter, which knows no files and no Python.
             warnings.simplefilter("ignore", DeprecationWarning)
-            net: torch.jit.ScriptModule = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]  # torch has no types there
+            net: torch.jit.ScriptModule = torch.jit.load(str(path), map_location=device)
     except (RuntimeError, OSError, ValueError) as error:
         raise BadInput(
             "malformed_weights",

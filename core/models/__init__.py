@@ -44,7 +44,7 @@ def network(file: str) -> cv2.dnn.Net:
     if hashlib.sha256(data).hexdigest() != SHA256[file]:
         raise EngineUnavailable(name, [f"an undamaged core/models/{file}"], "install lipstream again")
     try:
-        return cv2.dnn.readNetFromTFLite(bytearray(data))  # type: ignore[call-overload, no-any-return]
+        return cv2.dnn.readNetFromTFLite(bytearray(data))  # type: ignore[call-overload, no-any-return]  # the stub wants a path
     except cv2.error as error:
         remedy = "install another opencv-python-headless>=4.8,<5"
         raise EngineUnavailable(name, [f"an OpenCV that reads {file}"], remedy) from error

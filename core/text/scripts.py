@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from core.errors import BadInput
 from core.text.patterns import EMAIL, URL
@@ -33,7 +33,7 @@ _LEANING = re.compile(r"[\d.,:/+$¥€£#@\-" + re.escape(_OPENING) + r"]*$")
 def runs(text: str) -> Iterator[_Run]:
     """Stretches of letters of one script, with their start and stop; digits and marks are left out."""
     for match in _SCRIPT.finditer(text):
-        yield match.lastgroup, match.start(), match.end()  # type: ignore[misc]  # group names are the scripts
+        yield cast(Script, match.lastgroup), match.start(), match.end()  # its groups are named so
 
 
 def check_readable(text: str, origin: list[int]) -> None:

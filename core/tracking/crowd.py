@@ -43,6 +43,10 @@ class Followed:
     after: Known | None
 
 
+_NEVER = range(0)
+"""Pictures in which nobody is looked for."""
+
+
 def follow_all(
     pictures: Sequence[Image], finder: FaceFinder, known: Sequence[Known]
 ) -> Iterator[Followed | None]:
@@ -63,7 +67,7 @@ def follow_all(
             eyes,
             EVERY,
             known=(first.face, first.pose) if first else None,
-            due=lambda frame, first=first: first is None and frame in _due(pictures, known),  # type: ignore[misc]  # bound at once
+            due=_NEVER.__contains__ if first else _due(pictures, known).__contains__,
         )
         for number, picture in enumerate(pictures):
             eyes.at = number

@@ -148,12 +148,12 @@ class Tracker:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         scale = min(1.0, _SIDE / max(grey.shape))
         if scale == 1:
-            return grey  # type: ignore[return-value]  # uint8, as `image` is
+            return np.asarray(grey, np.uint8)
         size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
         shift = (1 - scale) / 2  # pixel centres lie at halves
         self._small = np.array([[scale, 0, -shift], [0, scale, -shift]])
         self._whole = np.array([[1 / scale, 0, shift / scale], [0, 1 / scale, shift / scale]])
-        return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]  # uint8
+        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _changed(self, grey: Grey) -> float:
         """Mean difference from the frame before, 0 ... 255, in a very small picture."""

@@ -1,10 +1,20 @@
 """Turn rows of the record into what the API shows."""
 
 from collections.abc import Callable
+from typing import cast
 
 from server.schemas.events import Progress, Started
-from server.schemas.requests import JobSpec
-from server.schemas.responses import Job, JobError, Metrics, Output, Publication, StageProgress
+from server.schemas.requests import JobSpec, Kind, StageState, Status
+from server.schemas.responses import (
+    Job,
+    JobError,
+    Metrics,
+    Output,
+    OutputKind,
+    Publication,
+    PublicationState,
+    StageProgress,
+)
 from server.store.rows import Event, JobRow, OutputRow, PublicationRow
 
 Published = Callable[[str, str, OutputRow], str | None]
@@ -18,8 +28,8 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
     done = row.status == "completed"
     return Job(
         id=row.id,
-        object=row.object,  # type: ignore[arg-type]  # written by us, checked by the model
-        status=row.status,  # type: ignore[arg-type]
+        object=cast(Kind, row.object),  # the record's words are ours
+        status=cast(Status, row.status),
         title=spec.title,
         template=spec.template,
         created_at=round(row.created, 3),
@@ -53,7 +63,8 @@ def describe_outputs(
 
 def _publication(row: PublicationRow) -> Publication:
     error = JobError.model_validate_json(row.error) if row.error else None
-    return Publication(state=row.state, attempts=row.attempts, error=error)  # type: ignore[arg-type]  # ours
+    state = cast(PublicationState, row.state)
+    return Publication(state=state, attempts=row.attempts, error=error)
 
 
 def _stages(row: JobRow, progress: Progress | None) -> dict[str, StageProgress]:
@@ -62,9 +73,13 @@ def _stages(row: JobRow, progress: Progress | None) -> dict[str, StageProgress]:
     if row.publication is not None:
         total = stages["encode"].total if "encode" in stages else None
         published = row.publication.state == "published"
-        states = {"uploading": "running", "published": "finished", "failed": "error"}
+        states: dict[str, StageState] = {
+            "uploading": "running",
+            "published": "finished",
+            "failed": "error",
+        }
         stages["upload"] = StageProgress(
-            state=states[row.publication.state],  # type: ignore[arg-type]  # a StageState each
+            state=states[row.publication.state],
             done=(total or 0) if published else 0,
             total=total,
         )
@@ -75,7 +90,7 @@ def describe_output(job_id: str, row: OutputRow, url: str | None = None) -> Outp
     """The file as the API shows it; url: another address than this server's own."""
     return Output(
         name=row.name,
-        kind=row.kind,  # type: ignore[arg-type]
+        kind=cast(OutputKind, row.kind),
         type=row.type,
         url=url or f"/v1/jobs/{job_id}/outputs/{row.name}",
         bytes=row.bytes,

@@ -16,6 +16,9 @@ from server.schemas.requests import (
     VideoRequest,
 )
 
+OutputKind = Literal["video", "subtitles", "audio", "image"]
+PublicationState = Literal["uploading", "published", "failed"]
+
 
 class StageProgress(Model):
     """How far one stage is.
@@ -37,7 +40,7 @@ class Output(Model):
     """A file that a job made."""
 
     name: str
-    kind: Literal["video", "subtitles", "audio", "image"]
+    kind: OutputKind
     type: str
     url: str
     bytes: int
@@ -58,7 +61,7 @@ class JobError(Model):
 class Publication(Model):
     """The upload of a job's files to the object storage. attempts: how often it was tried so far."""
 
-    state: Literal["uploading", "published", "failed"]
+    state: PublicationState
     attempts: int
     error: JobError | None = None
 

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 
 from core.errors import Error
 from core.runtime.tasks import in_daemon_thread
@@ -39,7 +40,7 @@ RETRY_FOR_S = 3600.0
 """Seconds after which no further attempt is made; counted anew after a restart."""
 
 TELL_S = 1.0
-"""Seconds between two events about how much has gone."""
+"""Seconds between two events about how much is uploaded."""
 
 RECORD_S = 3.0
 """Seconds until another attempt to record something."""
@@ -122,26 +123,24 @@ class Publisher:
     async def _attempt(self, job: JobRow, attempt: int) -> None:
         """Put every file. Raises StorageError, OSError if one is not here any more."""
         total, before = sum(output.bytes for output in job.outputs), 0
-        gone = _Gone(self._stopping)
-        telling = asyncio.create_task(self._tell(job.id, attempt, gone, total))
+        progress = UploadProgress(self._stopping)
+        telling = asyncio.create_task(self._tell(job.id, attempt, progress, total))
         try:
             for output in job.outputs:
                 file, key = self._folder.root / output.path, key_of(job.id, output)
-                gone.before = before
-                await in_daemon_thread(
-                    lambda f=file, k=key, t=output.type: self._storage.put(f, k, t, gone.note)  # type: ignore[misc]
-                )
+                progress.before = before
+                await in_daemon_thread(partial(self._storage.put, file, key, output.type, progress.note))
                 before += output.bytes
         finally:
-            gone.left.set()
+            progress.left.set()
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
 
-    async def _tell(self, job_id: str, attempt: int, gone: "_Gone", total: int) -> None:
+    async def _tell(self, job_id: str, attempt: int, progress: "UploadProgress", total: int) -> None:
         told = -1
         while True:
-            if gone.done != told:
-                told = gone.done
+            if progress.done != told:
+                told = progress.done
                 event = Uploading(attempt=attempt, done_bytes=min(told, total), total_bytes=total)
                 await self._log(job_id, "job.uploading", event, attempt)
             await asyncio.sleep(TELL_S)
@@ -176,7 +175,7 @@ class Publisher:
                     continue
                 try:
                     async with self._slots:
-                        await in_daemon_thread(lambda k=key: self._storage.delete(k))  # type: ignore[misc]  # bound now
+                        await in_daemon_thread(partial(self._storage.delete, key))
                     await self._store.publications.forget(key)
                 except StorageError as error:
                     log.warning("%s is still in the storage: %s", key, error)
@@ -216,8 +215,8 @@ async def abandon(store: Store) -> None:
         await give_up(store, job_id, UploadFailed(error=why, attempt=0))
 
 
-class _Gone:
-    """How much of a job's files has gone, as the uploading thread sees it. left: nobody waits any more."""
+class UploadProgress:
+    """How much of a job's files is uploaded, as the uploading thread sees it. left: nobody waits any more."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self.before = 0

@@ -114,7 +114,7 @@ def _area(pose: Matrix, side: int) -> _Area | None:
     # Not a similarity (the rectangle is not square), but `chained` multiplies any two affine maps.
     place = chained(pose, step)
     place[:, 2] -= x0, y0
-    mask: Plane = cv2.warpAffine(_SOFT, place, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)  # type: ignore[assignment]  # float32
+    mask = np.asarray(cv2.warpAffine(_SOFT, place, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR), np.float32)
     return _Area(slice(y0, y1), slice(x0, x1), mask)
 
 
@@ -151,7 +151,7 @@ def _smoothed(part: Image, light: Plane, noise: float) -> list[Plane]:
     """
     size = light.shape[::-1]
     half = (max(1, size[0] // 2), max(1, size[1] // 2))
-    guide: Plane = cv2.resize(light, half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]  # float32
+    guide = np.asarray(cv2.resize(light, half, interpolation=cv2.INTER_AREA), np.float32)
     mean = cv2.blur(guide, _WINDOW)
     spread = np.maximum(cv2.blur(guide * guide, _WINDOW) - mean * mean, 0)
     keep = 1 / (spread + np.float32((_STRENGTH * noise) ** 2))

@@ -103,7 +103,7 @@ def _part(picture: Image, matrix: Matrix, shrink: float) -> tuple[Image, Matrix]
         return picture, matrix
     part = picture[y0:y1, x0:x1]
     size = max(1, round((x1 - x0) / shrink)), max(1, round((y1 - y0) / shrink))
-    small: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]  # uint8
+    small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     fx, fy = size[0] / (x1 - x0), size[1] / (y1 - y0)
     moved = matrix.copy()
     moved[:, 2] -= x0, y0

@@ -56,7 +56,7 @@ class Graph(Generic[Made]):
         self._device = device
         self._stream: torch.cuda.Stream
         with torch.cuda.device(device), torch.inference_mode(), _ALONE, _best_kernels(dtype):
-            self._stream = beside._stream if beside else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # as torch has it
+            self._stream = beside._stream if beside else torch.cuda.Stream(device)
             self._stream.wait_stream(torch.cuda.current_stream(device))  # weights may be on their way
             with torch.cuda.stream(self._stream):
                 self._inputs = [_placed(x, device, dtype) for x in example]
@@ -69,7 +69,7 @@ class Graph(Generic[Made]):
                 # Only what this thread does is judged: other engines go on meanwhile.
                 with torch.cuda.graph(self._graph, pool, self._stream, capture_error_mode="thread_local"):
                     self._output = run(*self._inputs)
-        self._copied = [torch.cuda.Event() for _ in range(2)]  # type: ignore[no-untyped-call]  # as torch has it
+        self._copied = [torch.cuda.Event() for _ in range(2)]
         self._turn = 0
 
     def __call__(self, *inputs: Tensor) -> Made:

@@ -224,6 +224,6 @@ def _mark(device: torch.device) -> torch.cuda.Event | None:
     """An event after all that `device` has been given so far; None where nothing is given ahead."""
     if device.type != "cuda":
         return None
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # as torch has it
+    event = torch.cuda.Event()
     event.record(torch.cuda.current_stream(device))
     return event

@@ -63,7 +63,7 @@ def cut_out(crop: Image, matrix: Matrix, side: int) -> Image:
         shrink = np.array([small.shape[1] / crop.shape[1], small.shape[0] / crop.shape[0]])
         matrix = matrix * shrink[:, None]
         matrix[:, 2] += (shrink - 1) / 2
-        crop = small  # type: ignore[assignment]  # uint8, as it was
+        crop = np.asarray(small, np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     face = cv2.warpAffine(crop, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(face, np.uint8)

@@ -8,7 +8,7 @@ layout in which a processor's kernels need no reordering before and after every 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class ResBlock(nn.Module):
         self.convs2 = nn.ModuleList(_conv(width, width, kernel) for _ in dilations)
 
     def pairs(self) -> list[tuple[nn.Conv2d, nn.Conv2d]]:
-        return list(zip(self.convs1, self.convs2, strict=True))  # type: ignore[arg-type]  # it holds Conv2d only
+        return cast(list[tuple[nn.Conv2d, nn.Conv2d]], list(zip(self.convs1, self.convs2, strict=True)))
 
     def forward(self, x: Tensor) -> Tensor:
         for first, second in self.pairs():
@@ -102,12 +102,12 @@ class Generator(nn.Module):
 
     def up(self, number: int) -> nn.ConvTranspose2d:
         """What begins a level."""
-        return self.ups[number]  # type: ignore[return-value]  # it holds ConvTranspose2d only
+        return cast(nn.ConvTranspose2d, self.ups[number])
 
     def level(self, number: int) -> list[ResBlock]:
         """The branches of a level, side by side."""
         blocks = self.resblocks[number * self.branches : (number + 1) * self.branches]
-        return list(blocks)  # type: ignore[arg-type]  # it holds ResBlock only
+        return cast(list[ResBlock], list(blocks))
 
     def picture(self, x: Tensor) -> Tensor:
         """(1, C, T) as (1, C, 1, T), channels last, in the generator's type."""

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -218,7 +218,7 @@ class Text2Semantic(nn.Module):
 
     @property
     def layers(self) -> list[Layer]:
-        return list(self.h.layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+        return cast(list[Layer], list(self.h.layers))  # a ModuleList does not know what it holds
 
     def bytes(self) -> int:
         """Memory that its weights take."""

@@ -140,7 +140,7 @@ def _moves_at(picture: Plane, at: Plane, moves: Plane) -> Plane:
         there = cv2.remap(goes, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR)
         q = q + cv2.transform(picture - there - cv2.transform(q - inside, forth.T), back.T)
     inside = np.clip(q, 0, ends)
-    found: Plane = cv2.remap(moves, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR)  # type: ignore[assignment]  # float32
+    found = np.asarray(cv2.remap(moves, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR), np.float32)
     return found
 
 

@@ -49,9 +49,8 @@ def _looked_into(
 ) -> tuple[Image, NDArray[np.float32]]:
     """The mouth as it would hang at v = 0, and where it is inside, float32 0 or 1."""
     matrix = to_inside(mouth.turn, hangs, scale)
-    flat: Image = cv2.warpAffine(
-        picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )  # type: ignore[assignment]  # uint8
+    laid = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    flat = np.asarray(laid, np.uint8)
     ring = np.concatenate([mouth.points[shape.ring[0]], mouth.points[shape.ring[1]][::-1]])
     mask = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillPoly(mask, [np.round((ring @ matrix[:, :2].T + matrix[:, 2]) * 16).astype(np.int32)], 1, shift=4)

@@ -115,7 +115,7 @@ def _sealed(picture: Image, shape: Shape, mouth: Mouth, seen: float) -> Image:
 def fine(plane: Plane, step: int) -> Plane:
     """The plane at every pixel: each point of the grid is the middle of `step` x `step` of them."""
     size = (plane.shape[1] * step, plane.shape[0] * step)
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]  # float32
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _free(box: tuple[int, int, int, int], size: tuple[int, int], half: float) -> Plane | None:

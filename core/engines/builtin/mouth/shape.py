@@ -94,7 +94,7 @@ def shape() -> Shape:
     where = {number: k for k, number in enumerate(numbers.tolist())}
 
     def places(rings: object) -> NDArray[np.intp]:
-        return np.vectorize(where.__getitem__, otypes=[np.intp])(rings)  # type: ignore[no-any-return]  # as asked
+        return np.asarray(np.vectorize(where.__getitem__, otypes=[np.intp])(rings), np.intp)
 
     upper, lower = places(UPPER), places(LOWER)
     first, last = (where[n] for n in _INNER_ENDS)

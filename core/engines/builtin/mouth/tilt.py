@@ -96,4 +96,4 @@ def _standard(
     total = len(heard) + weight
     centre = (heard.sum() + weight * mean) / total
     spread = np.sqrt((((heard - centre) ** 2).sum() + weight * deviation**2) / total)
-    return (values - centre) / spread  # type: ignore[no-any-return]  # float64, as given
+    return np.asarray((values - centre) / spread, np.float64)

@@ -53,7 +53,7 @@ def frames(count: int = 150, fps: int = 25, size: int = 512) -> Iterator[Image]:
         whole = still.pixels.copy()
         whole[place] = eyes.pixels
         # Sampled between pixels below: without a slight blur sharpness would flicker with the phase.
-        whole = cv2.GaussianBlur(whole, (0, 0), 0.6)  # type: ignore[assignment]  # float32, as it was
+        whole = np.asarray(cv2.GaussianBlur(whole, (0, 0), 0.6), np.float32)
         picture: Image = np.clip(whole + 0.5, 0, 255).astype(np.uint8)
         return picture
 
@@ -62,7 +62,7 @@ def frames(count: int = 150, fps: int = 25, size: int = 512) -> Iterator[Image]:
         moved = cv2.remap(
             picture, *drift.maps(frame, count, fps), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        yield cv2.subtract(cv2.add(moved, rough), smooth)  # type: ignore[misc]  # uint8, as its parts
+        yield np.asarray(cv2.subtract(cv2.add(moved, rough), smooth), np.uint8)
 
 
 def _paint_still(canvas: Canvas) -> Plane:
@@ -98,7 +98,7 @@ class _Drift:
         self._head = 1 / (1 + np.exp((self._y - 352) / 12))
         self._chest = (1 - self._head) * np.clip((self._y - 340) / 60, 0, 1)
         small = cv2.resize(depth, (size, size), interpolation=cv2.INTER_AREA)
-        self._depth = blurred(small, 7 * size / SPAN) * self._head  # type: ignore[arg-type]  # float32
+        self._depth = blurred(np.asarray(small, np.float32), 7 * size / SPAN) * self._head
 
     def maps(self, frame: int, count: int, fps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Two float32 (size, size) maps for cv2.remap."""

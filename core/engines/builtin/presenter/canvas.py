@@ -97,7 +97,7 @@ def blurred(plane: Plane, deviation: float) -> Plane:
     """Gaussian blur; none for a deviation below a tenth of a pixel."""
     if deviation < 0.1:
         return plane
-    return cv2.GaussianBlur(plane, (0, 0), deviation)  # type: ignore[return-value]  # float32, as given
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), deviation), np.float32)
 
 
 def spline(points: ArrayLike, closed: bool = False, steps: int = 24) -> NDArray[np.float64]:

@@ -42,5 +42,5 @@ def speak(
         gap *= min(1.0, max(0.0, room)) * (_SMILE if shows_teeth else 1.0)
     if abs(gap) < _STILL_GAP and abs(width) < _STILL_WIDTH:
         return
-    inside = Inside(None if shows_teeth else prepared["teeth"], prepared["jaw"])  # type: ignore[arg-type]
+    inside = Inside(None if shows_teeth else prepared["teeth"], prepared["jaw"])  # type: ignore[arg-type]  # uint8, as `survey` made them
     open_mouth(crop, out, mouth, inside, gap, width)

@@ -42,7 +42,9 @@ def swatch(crop: Image, pose: Matrix) -> Image:
     to_crop = chained(pose, np.array([[pixel, 0, _LEFT + pixel / 2], [0, pixel, _TOP + pixel / 2]]))
     shrink = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
     if shrink > 2:  # samples would lie so far apart that they miss what is between them
-        crop = cv2.resize(crop, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]  # uint8
+        crop = np.asarray(
+            cv2.resize(crop, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA), np.uint8
+        )
         to_crop /= shrink
         to_crop[:, 2] += 0.5 / shrink - 0.5
     return _warped(crop, to_crop, (round(_WIDE * _SWATCH), round(_HIGH * _SWATCH)))
@@ -51,7 +53,9 @@ def swatch(crop: Image, pose: Matrix) -> Image:
 def _warped(picture: Image, matrix: Matrix, size: tuple[int, int]) -> Image:
     """`size` pixels (width, height), each fetched from where `matrix` puts it in `picture`."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]  # uint8
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def _grid() -> tuple[Plane, Plane]:

@@ -76,7 +76,7 @@ class _Look:
 def find_line(patch: Image) -> LipLine:
     """The line between the lips of a mouth patch, uint8 (96, 112, 3)."""
     lab = cv2.cvtColor(patch.astype(np.float32) / np.float32(255), cv2.COLOR_BGR2Lab)
-    soft: Plane = cv2.GaussianBlur(lab, (0, 0), 0.8)  # type: ignore[assignment]  # float32, as given
+    soft = np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.8), np.float32)
     light, red, yellow = (np.ascontiguousarray(soft[..., k]) for k in range(3))
     inner = (np.abs(_U) < 0.9) & (np.abs(_V) < 0.45)
     look = _Look(light, red, yellow, float(np.median(light[~inner])))

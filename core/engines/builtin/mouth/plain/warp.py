@@ -138,4 +138,4 @@ def _covered(pixels: Plane) -> Plane:
 def _fine(plane: Plane, step: int) -> Plane:
     """The plane at every pixel: each point of the grid is the middle of `step` x `step` of them."""
     size = (plane.shape[1] * step, plane.shape[0] * step)
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]  # float32
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
