@@ -156,6 +156,15 @@ class DrawsTogether(Protocol):
         ...
 
 
+@runtime_checkable
+class Remarks(Protocol):
+    """What a `LipsyncEngine` can do besides, if it can tell how well a template suits it."""
+
+    def remarks(self, track: FaceTrack, prepared: Arrays) -> Sequence[str]:
+        """Sentences for people, what is wrong and what to do; none if all is well."""
+        ...
+
+
 class FaceEnhancer(Protocol):
     """Makes redrawn face crops clearer."""
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+import json
 import re
 import time
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import BadInput
@@ -18,7 +19,8 @@ class TemplateInfo:
     """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s.
 
     face: whose face is meant (`core.faces.choice`). recipe: what it was made by, as a hash, if it was made
-    from another template (`core.templates.background`, `core.templates.enlarge`).
+    from another template (`core.templates.background`, `core.templates.enlarge`). warnings: what the lip-sync
+    engine of the settings had to say against it when it was prepared, for people.
     """
 
     id: str
@@ -34,6 +36,18 @@ class TemplateInfo:
     created_at: float
     face: str = AUTO
     recipe: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def keep_info(info: TemplateInfo, folder: Path) -> None:
+    """Write what is known of a template into its folder."""
+    (folder / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
+
+
+def kept_info(folder: Path) -> TemplateInfo:
+    """What is known of the template in `folder`."""
+    known = json.loads((folder / "template.json").read_text())
+    return TemplateInfo(**(known | {"warnings": tuple(known.get("warnings", ()))}))
 
 
 async def describe(source: Path, identity: str, name: str, face: str) -> TemplateInfo:

@@ -21,7 +21,7 @@ import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.config import Settings
@@ -34,7 +34,7 @@ from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import template as preparation
-from core.templates.info import TemplateInfo, checked_name, describe, template_id
+from core.templates.info import TemplateInfo, checked_name, describe, keep_info, kept_info, template_id
 from core.templates.template import StepReport, Template, giving_way
 from core.types import Image
 
@@ -93,7 +93,7 @@ class Templates:
         async with self._locks[identity]:
             folder = self._folder / identity
             if folder.exists():
-                there = self._read(folder)
+                there = kept_info(folder)
                 if (there.sha256, there.face) == (info.sha256, face):
                     return there
                 raise BadInput(
@@ -102,7 +102,7 @@ class Templates:
                     "name",
                 )
             await self._install(info, source, report)
-        return info
+            return kept_info(folder)
 
     async def _install(
         self, info: TemplateInfo, source: Path, report: StepReport, *, anew: bool = False
@@ -113,9 +113,10 @@ class Templates:
         draft.mkdir()
         try:
             await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
-            (draft / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
             face, engines = await self._engines(None, None)
-            await self._prepare(_Wanted(info, draft / info.source, draft, None, None), face, engines, report)
+            wanted = _Wanted(info, draft / info.source, draft, None, None)
+            template = await self._prepare(wanted, face, engines, report)
+            keep_info(replace(info, warnings=preparation.remarks(template, engines)), draft)
             if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)
@@ -143,18 +144,18 @@ class Templates:
         """
         folder = self._folder / identity
         async with self._locks[f"keep {identity}"]:
-            if sha256 is not None and folder.exists() and self._read(folder).sha256 == sha256:
+            if sha256 is not None and folder.exists() and kept_info(folder).sha256 == sha256:
                 os.utime(folder)
-                return self._read(folder)
+                return kept_info(folder)
             state = _state(source)
             if state is not None and self._kept.get(identity) == state and folder.exists():
-                return self._read(folder)
+                return kept_info(folder)
             info = await describe(source, identity, name, AUTO)
-            if not folder.exists() or self._read(folder).sha256 != info.sha256:
+            if not folder.exists() or kept_info(folder).sha256 != info.sha256:
                 await self._install(info, source, report, anew=True)
             if state is not None:
                 self._kept[identity] = state
-            return self._read(folder)
+            return kept_info(folder)
 
     async def trim(self, beginning: str, most: int, unused_s: float = math.inf) -> None:
         """Remove templates whose id has this beginning, but for the `most` used last, and of those what
@@ -170,7 +171,7 @@ class Templates:
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
-        found = [self._read(path.parent) for path in self._folder.glob("[!.]*/template.json")]
+        found = [kept_info(path.parent) for path in self._folder.glob("[!.]*/template.json")]
         return sorted(found, key=lambda info: (info.id != SAMPLE, info.id))
 
     def show(self, identity: str) -> TemplateInfo:
@@ -181,7 +182,7 @@ class Templates:
             if identity == SAMPLE:
                 told = f"the template {SAMPLE!r} is drawn for the first video with it"
             raise BadInput("unknown_template", told, "template")
-        return self._read(self._folder / identity)
+        return kept_info(self._folder / identity)
 
     async def remove(self, identity: str) -> None:
         """Delete a template and its preparations; running jobs keep what they have open.
@@ -332,10 +333,6 @@ class Templates:
                 await self.add(clip, SAMPLE, report)
             finally:
                 clip.unlink(missing_ok=True)
-
-    @staticmethod
-    def _read(folder: Path) -> TemplateInfo:
-        return TemplateInfo(**json.loads((folder / "template.json").read_text()))
 
 
 def _sweep(drafts: Iterable[Path], oldest: float) -> None:

@@ -21,7 +21,7 @@ from core.media.clip import Frames
 from core.media.foreign import Show, normalise
 from core.media.paste import Crops
 from core.media.planes import to_bgr
-from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
+from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine, Remarks
 from core.runtime.worker import Worker, on_loop
 from core.serving.loaded import LoadedEngine, prepare
 from core.types import Arrays, FaceTrack, Image
@@ -184,6 +184,18 @@ async def consult(
     report(loaded.kind, len(crops), len(crops))  # an engine in another process was not heard
     await asyncio.to_thread(_save, path, learnt)
     return learnt
+
+
+def remarks(
+    template: Template, engines: Sequence[LoadedEngine[LipsyncEngine | FaceEnhancer]]
+) -> tuple[str, ...]:
+    """What the engines that learnt a template have to say against it."""
+    return tuple(
+        remark
+        for loaded in engines
+        if isinstance(loaded.engine, Remarks) and loaded.key in template.prepared
+        for remark in loaded.engine.remarks(template.track, template.prepared[loaded.key])
+    )
 
 
 def _save(path: Path, arrays: Arrays) -> None:

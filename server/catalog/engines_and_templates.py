@@ -181,6 +181,7 @@ def _shown(info: library.TemplateInfo) -> TemplateInfo:
         created_at=round(info.created_at, 3),
         face=info.face,
         thumbnail=f"/v1/templates/{info.id}/thumbnail.jpg",
+        warnings=info.warnings,
     )
 
 

@@ -41,6 +41,8 @@ async def _run(options: argparse.Namespace) -> int:
             with preparation_bars() as bars:
                 info = await library.add(source, name, bars.report, face=options.face)
             console.print(info.id)
+            for warning in info.warnings:
+                Console(stderr=True).print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)
             if info.id != info.name:
                 Console(stderr=True).print(f"use it as --template {info.id}", highlight=False)
         elif options.action == "faces":
@@ -155,7 +157,7 @@ def _show(console: Console, info: TemplateInfo) -> None:
         value = getattr(info, field)
         if field == "created_at":
             value = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
-        table.add_row(field, str(value))
+        table.add_row(field, "; ".join(value) if isinstance(value, tuple) else str(value))
     console.print(table)
 
 

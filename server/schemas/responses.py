@@ -180,7 +180,7 @@ class EngineList(Model):
 class TemplateInfo(Model):
     """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s.
 
-    face: which of several people was chosen.
+    face: which of several people was chosen. warnings: what will not look right and why, for people.
     """
 
     id: str
@@ -195,6 +195,7 @@ class TemplateInfo(Model):
     created_at: float
     face: str
     thumbnail: str
+    warnings: tuple[str, ...] = ()
 
 
 class TemplateList(Model):

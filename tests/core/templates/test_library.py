@@ -13,6 +13,7 @@ from core.media.clip import write_clip
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from tests.support import couples
+from tests.support.faces import drawn
 from tests.support.fakes import LoudMouth, template
 
 
@@ -316,3 +317,22 @@ def test_a_file_can_be_used_once_and_leaves_nothing(couple_clip, tmp_path):
 
     assert with_library(tmp_path, work) == (10, 512, 8, True, [])
     assert files(tmp_path) == []
+
+
+def test_what_speaks_against_a_template_is_kept_with_it(presenter_clip, tmp_path):
+    """A block before the mouth in every frame: lips cannot be drawn, and whoever adds it is told."""
+    clip = tmp_path / "masked.mp4"
+    frames = [picture.copy() for picture in drawn(12, 384)]
+    for frame in frames:
+        frame[180:250, 140:245] = (190, 165, 130)
+    write_clip(clip, frames, 25)
+
+    async def add(library, pool):
+        masked = await library.add(clip, "masked")
+        plain = await library.add(presenter_clip, "plain")
+        return masked, plain, library.show("masked")
+
+    masked, plain, shown = with_library(tmp_path / "data", add)
+    assert masked == shown
+    assert "12 of 12 frames" in masked.warnings[0]
+    assert plain.warnings == ()

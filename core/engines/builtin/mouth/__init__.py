@@ -14,6 +14,7 @@ from core.engines.builtin.mouth import plain, visemes
 from core.engines.builtin.mouth.paint import Inside, redraw
 from core.engines.builtin.mouth.prepare import learn, mouth_at
 from core.engines.builtin.mouth.shape import shape
+from core.engines.builtin.mouth.visible import remarks
 from core.errors import EngineUnavailable
 from core.protocols import Drawing
 from core.types import Arrays, FaceTrack, Image
@@ -35,13 +36,19 @@ class WarpedMouth:
             self._mesh: Mesh | None = Mesh()
         except EngineUnavailable:
             self._mesh = None
-        self.version = "warped/2" if self._mesh else "warped/2-plain"
+        self.version = "warped/3" if self._mesh else "warped/3-plain"
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Measure the mouth in every frame; see `prepare.learn`, or `plain.survey`."""
         if self._mesh is None:
             return plain.survey(track, crops, report)
         return learn(track, crops, self._mesh, report)
+
+    def remarks(self, track: FaceTrack, prepared: Arrays) -> Sequence[str]:
+        """What people should know of a template of which much is left as it is; see `visible.remarks`."""
+        if "seen" not in prepared:
+            return ()
+        return remarks(prepared["seen"], prepared["why"], track.found)  # type: ignore[arg-type]
 
     def span(self, frame: int, rate: int, fps: int) -> tuple[int, int]:
         """2.4 s back, for the level of a voice without phonemes; less than 250 ms ahead."""

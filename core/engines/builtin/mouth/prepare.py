@@ -28,7 +28,8 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
 
     points: int16 (frames, m, 2), control points in face coordinates times `UNIT`. turn: float32 (frames, 2,
     3), from half mouths to face coordinates. own: float32 (frames, 2), gap and width of the person's own.
-    seen: float32 (frames,), how much of what is wanted to draw: 0 where no mouth can be seen.
+    seen: float32 (frames,), how much of what is wanted to draw: 0 where no mouth can be seen; why: uint8
+    (frames,), the reason (`visible`).
     look: int32 (frames,), which of the insides. teeth: uint8 (looks, h, w, 4). jaw: uint8 (looks, h, w, 3).
     hang: float32 (looks, 2), `below_nose` and `gap` of each.
     """
@@ -37,12 +38,13 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
     points = np.zeros((count, len(form.numbers), 2), np.int16)
     turn, own = np.zeros((count, 2, 3), np.float32), np.zeros((count, 2), np.float32)
     seen, look = np.zeros(count, np.float32), np.zeros(count, np.int32)
+    why = np.zeros(count, np.uint8)
     chosen: list[tuple[Reading, list[int]]] = []
     for reading in readings(track, crops, mesh, form, report):
         here = slice(reading.first, reading.first + len(reading))
         points[here] = np.clip(np.round(reading.points * UNIT), -32767, 32767)
         turn[here], own[here] = reading.turn, reading.own
-        seen[here] = reading.score > 0.5
+        seen[here], why[here] = reading.seen, reading.why
         look[here] = len(chosen)
         chosen.append((reading, _frames(reading)))
     halves = [
@@ -57,6 +59,7 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
         "turn": turn,
         "own": own,
         "seen": seen,
+        "why": why,
         "look": look,
         "teeth": np.array([inside.teeth for inside in insides], np.uint8),
         "jaw": np.array([inside.jaw for inside in insides], np.uint8),
@@ -73,7 +76,9 @@ def mouth_at(learnt: Arrays, number: int, pose: Matrix) -> Mouth:
 
 def _frames(reading: Reading) -> list[int]:
     """Frames of a stretch to take colours from, and first the one in which the mouth is open widest."""
-    ahead = reading.own[:, 0] - 0.5 * np.abs(reading.yaw - np.median(reading.yaw)) - (reading.score < 0.5)
+    ahead = (
+        reading.own[:, 0] - 0.5 * np.abs(reading.yaw - np.median(reading.yaw)) - 2.0 * (reading.seen < 0.5)
+    )
     widest = int(np.argmax(np.minimum(ahead, 0.8)))
     some = np.unique(np.linspace(0, len(reading) - 1, min(len(reading), _LOOKS)).astype(int)).tolist()
     return [widest, *some]
@@ -96,7 +101,8 @@ def _below_nose(reading: Reading) -> float:
     """How far below the nose's foot the upper lip's edge is when it hangs, in half mouths."""
     form = shape()
     edge = int(form.ring[0, 5])
-    calm = reading.own[:, 0] <= np.percentile(reading.own[:, 0], 40)
+    sure = reading.seen >= 0.5 if (reading.seen >= 0.5).any() else reading.seen >= 0
+    calm = sure & (reading.own[:, 0] <= np.percentile(reading.own[sure, 0], 40))
     way = (reading.points[:, edge] - reading.points[:, form.nose])[calm] - reading.turn[
         calm, :, 2
     ] * form.behind_nose

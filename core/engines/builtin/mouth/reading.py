@@ -21,7 +21,9 @@ from core.engines.builtin.mesh import (
     region_of,
 )
 from core.engines.builtin.mouth.edges import edge_offsets
+from core.engines.builtin.mouth.move import Mouth
 from core.engines.builtin.mouth.shape import Rows, Shape, canonical
+from core.engines.builtin.mouth.visible import Glance, glance, how_seen
 from core.tracking.pose import Matrix, inverse, placed
 from core.types import FaceTrack, Image
 
@@ -39,6 +41,7 @@ class Reading:
     turn: float64 (n, 2, 3), from half mouths of a face that looks ahead to face coordinates.
     own: float64 (n, 2), how far the mouth is open and wider than at rest.
     score: float64 (n,), how sure it is that there is a face. yaw: (n,) radians, 0 is straight ahead.
+    seen: float64 (n,), how much of the motion may be drawn; why: uint8 (n,), why not more (`visible`).
     """
 
     first: int
@@ -47,6 +50,8 @@ class Reading:
     own: Rows
     score: Rows
     yaw: Rows
+    seen: Rows
+    why: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.score)
@@ -68,6 +73,7 @@ def readings(
         kept = np.union1d(shape.numbers, STEADY)
         raw, score = np.zeros((stop - start, len(kept), 3)), np.zeros(stop - start)
         edges = np.zeros((stop - start, 2, 9))
+        glances: list[Glance] = []
         region = None
         for k, frame in enumerate(range(start, stop)):
             pose = track.poses[frame]
@@ -76,11 +82,13 @@ def readings(
                 region = _kept(region, region_of(points))
             raw[k] = points[kept]
             at = placed(pose, points[shape.numbers, :2])
-            half = float(np.hypot(*(points[CORNERS[1]] - points[CORNERS[0]])[:2])) / 2
-            half *= float(np.hypot(pose[0, 0], pose[1, 0]))
-            edges[k] = edge_offsets(crops[frame], at, half, shape)
+            head, _ = _aligned(points[None, list(STEADY)])
+            half = float(np.linalg.norm(points[CORNERS[1]] - points[CORNERS[0]])) / 2
+            mouth = Mouth(at, half * pose[:, :2] @ head[0, :2], 0.0, 0.0)
+            edges[k] = edge_offsets(crops[frame], at, mouth.half, shape)
+            glances.append(glance(crops[frame], shape, mouth))
             report(frame + 1)
-        yield _settled(start, raw, edges, score, kept, shape)
+        yield _settled(start, raw, edges, glances, score, kept, shape)
 
 
 def _read(mesh: Mesh, crop: Image, pose: Matrix, region: Region | None) -> tuple[Points, float]:
@@ -114,7 +122,13 @@ def _kept(before: Region | None, now: Region) -> Region:
 
 
 def _settled(
-    first: int, raw: Points, edges: Rows, score: Rows, kept: NDArray[np.intp], shape: Shape
+    first: int,
+    raw: Points,
+    edges: Rows,
+    glances: list[Glance],
+    score: Rows,
+    kept: NDArray[np.intp],
+    shape: Shape,
 ) -> Reading:
     known = np.flatnonzero(score >= SURE)
     if len(known) and len(known) < len(score):  # where nothing was read: as it was just before or after
@@ -129,21 +143,24 @@ def _settled(
         np.linalg.norm(calm[:, _at(kept, b)] - calm[:, _at(kept, a)], axis=1) / scales
         for a, b in (CORNERS, (UPPER_LIP, LOWER_LIP))
     )
-    resting = parted <= np.percentile(parted, 30)
+    yaw = np.arctan2(turns[:, 0, 2], turns[:, 2, 2])
+    seen, why = how_seen(glances, score, yaw)
+    # What something covers says nothing of how the mouth rests.
+    sure = seen >= 0.5 if (seen >= 0.5).any() else seen >= 0
+    resting = sure & (parted <= np.percentile(parted[sure], 30))
     half = float(np.median(ends[resting])) / 2
-    seen = parted / half
-    base = min(float(np.percentile(seen, 10)), _SHUT)
-    gap = np.maximum(seen - base, 0)
+    open_ = parted / half
+    base = min(float(np.percentile(open_[sure], 10)), _SHUT)
+    gap = np.maximum(open_ - base, 0)
     points = calm[:, [_at(kept, n) for n in shape.numbers.tolist()], :2]
     up, low = shape.ring[:, 1:-1]
     across = points[:, low] - points[:, up]
-    shut = (0.5 * (1 - gap / np.maximum(seen, 1e-6)))[:, None, None] * across
+    shut = (0.5 * (1 - gap / np.maximum(open_, 1e-6)))[:, None, None] * across
     points[:, up] += shut
     points[:, low] -= shut
     _put_on_edges(points, edges, gap, half * scales, shape)
     own = np.column_stack([gap, ends / (2 * half) - 1])
-    yaw = np.arctan2(turns[:, 0, 2], turns[:, 0, 0])
-    return Reading(first, points, (half * scales)[:, None, None] * turns[:, :2], own, score, yaw)
+    return Reading(first, points, (half * scales)[:, None, None] * turns[:, :2], own, score, yaw, seen, why)
 
 
 def _put_on_edges(points: Rows, edges: Rows, gap: Rows, half: Rows, shape: Shape) -> None:

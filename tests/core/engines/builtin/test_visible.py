@@ -1,0 +1,80 @@
+import cv2
+import numpy as np
+import pytest
+
+from core.engines.builtin.mouth import WarpedMouth
+from core.protocols import Drawing, Remarks
+from core.types import FaceTrack, Phoneme, Speech
+from tests.support.faces import tracked
+
+ENGINE = WarpedMouth()
+
+
+def clip(cover, covered, count=48):
+    """The presenter to and fro, with `cover` before the mouth in the frames `covered`."""
+    track, crops = tracked(12, 384)
+    numbers = [abs((k + 11) % 22 - 11) for k in range(count)]
+    longer = FaceTrack(track.side, track.corners[numbers], track.poses[numbers], track.found[numbers])
+    pictures = [crops[n].copy() for n in numbers]
+    for k in covered:
+        cover(
+            pictures[k],
+            (longer.poses[k] @ [0.507, 0.793, 1]).astype(int),
+            0.14 * np.hypot(*longer.poses[k][:, 0]),
+        )
+    return longer, pictures
+
+
+def mask(picture, mouth, half):
+    x, y = mouth
+    outline = np.array([(-2.2, -1.6), (0, -2.0), (2.2, -1.6), (1.6, 1.2), (0, 2.0), (-1.6, 1.2)]) * half
+    cv2.fillPoly(picture, [(outline + np.array([x, y])).astype(np.int32)], (190, 165, 130), cv2.LINE_AA)
+
+
+def hand(picture, mouth, half):
+    x, y = mouth
+    for k in range(4):
+        at = (int(x + 0.3 * half), int(y - 0.75 * half + 0.5 * half * k))
+        shade = 0.92 - 0.03 * k
+        colour = (135 * shade, 165 * shade, 220 * shade)
+        cv2.ellipse(picture, at, (int(1.9 * half), int(0.3 * half)), 12, 0, 360, colour, -1, cv2.LINE_AA)
+
+
+def microphone(picture, mouth, half):
+    x, y = mouth
+    cv2.circle(picture, (int(x + 0.4 * half), int(y + 0.7 * half)), int(half), (35, 33, 33), -1, cv2.LINE_AA)
+
+
+@pytest.mark.parametrize("cover", [mask, hand, microphone])
+def test_a_covered_mouth_is_left_alone_softly_in_and_out(cover):
+    track, pictures = clip(cover, range(16, 32))
+    learnt = ENGINE.prepare(track, pictures, lambda _: None)
+    seen = learnt["seen"]
+    assert (seen[16:32] == 0).all()
+    assert (seen[:10] > 0.99).all()
+    assert (seen[38:] > 0.99).all()
+    assert np.abs(np.diff(seen)).max() < 0.5
+    speech = Speech(
+        np.zeros(48_000, np.float32), 16_000, -24_000, tuple(Phoneme("a", k * 4000) for k in range(-6, 6))
+    )
+    out = ENGINE.draw(Drawing(range(6), 25, speech, np.array([pictures[24]] * 6), [24] * 6, track, learnt))
+    assert np.array_equal(out[-1], pictures[24])
+    out = ENGINE.draw(Drawing(range(6), 25, speech, np.array([pictures[4]] * 6), [4] * 6, track, learnt))
+    assert not np.array_equal(out[-1], pictures[4])
+
+
+def test_people_are_told_when_much_is_left_as_it_is():
+    assert isinstance(ENGINE, Remarks)
+    track, pictures = clip(mask, range(16, 32))
+    (told,) = ENGINE.remarks(track, ENGINE.prepare(track, pictures, lambda _: None))
+    assert "of 48 frames" in told
+    assert "covers the mouth" in told
+    track, pictures = clip(mask, ())
+    assert not ENGINE.remarks(track, ENGINE.prepare(track, pictures, lambda _: None))
+
+
+def test_a_mask_all_the_time_leaves_everything_alone():
+    track, pictures = clip(mask, range(12), 12)
+    learnt = ENGINE.prepare(track, pictures, lambda _: None)
+    assert not learnt["seen"].any()
+    assert "12 of 12" in ENGINE.remarks(track, learnt)[0]
