@@ -216,9 +216,13 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             "core.engines.builtin.matte.cut:FlatMatter",
             "cuts a person off a plain wall; auto takes it there",
         ),
+        "selfie": EngineSpec(
+            "core.engines.builtin.matte.selfie:SelfieMatter",
+            "cuts a person off anything, by a small network that comes along; auto takes it there",
+        ),
         "grabcut": EngineSpec(
             "core.engines.builtin.matte.cut:CutMatter",
-            "cuts a person off anything, by colours and motion: fair; what is left for auto",
+            "cuts a person off anything, by colours and motion: fair; where the network cannot run",
         ),
     },
     "paint": {

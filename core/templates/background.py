@@ -23,6 +23,7 @@ from core.media.alpha import AlphaWriter
 from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
+from core.models import SELFIE, unavailable
 from core.protocols import Matting, Painter, Painting, PaintOrder
 from core.runtime.tasks import run_stoppable
 from core.runtime.worker import Worker, on_loop
@@ -169,8 +170,8 @@ class Backgrounds:
         """The engine that cuts out; "auto" measures what the person stands before."""
         if wanted == "auto":
             wanted = await asyncio.to_thread(_measured, template)
-            if wanted == "grabcut" and self._pool.choose("matte", "auto") == "rvm":
-                wanted = "rvm"
+            if wanted == "busy":
+                wanted = "rvm" if self._pool.choose("matte", "auto") == "rvm" else _by_network()
         return await self._pool.matting(wanted)
 
     async def _ground(
@@ -245,14 +246,17 @@ def check(wanted: Background) -> None:
         raise BadInput("unknown_fit", f"fit is cover, contain or stretch, not {wanted.fit[:40]!r}", "fit")
 
 
+def _by_network() -> str:
+    """What cuts off a busy background: the small network, if it can run here."""
+    return "grabcut" if unavailable(SELFIE) else "selfie"
+
+
 def _measured(template: Template) -> str:
-    """The matting that the backdrop asks for: the most careful that one of three frames calls for."""
+    """What the backdrop is, busy, flat or key: the one that asks for most care of those of three frames."""
     boxes = face_boxes(template.track)
     numbers = sorted({0, len(template) // 2, len(template) - 1})
     kinds = {measure(whole_bgr(template.planes(k)), boxes[k]).kind for k in numbers}
-    return next(
-        matting for kind, matting in (("busy", "grabcut"), ("flat", "flat"), ("key", "key")) if kind in kinds
-    )
+    return next(kind for kind in ("busy", "flat", "key") if kind in kinds)
 
 
 def _recipe(

@@ -78,7 +78,7 @@ def check(matte: Matte, face: NDArray[np.float32], *, found: bool) -> None:
         raise BadInput(
             "no_person",
             "the person cannot be told from this template's background; choose another way with matte "
-            "(key, flat, grabcut, rvm), or film before a plain wall",
+            "(key, flat, selfie, grabcut, rvm), or film before a plain wall",
             "matte",
         )
     if matte.mean() > 255 * _FULL:

@@ -189,7 +189,7 @@ def _add_background(background: argparse.ArgumentParser) -> None:
         "--matte",
         default="auto",
         metavar="ENGINE",
-        help="what cuts out: key, flat, grabcut, rvm (default: auto)",
+        help="what cuts out: key, flat, selfie, grabcut, rvm (default: auto)",
     )
     add("--fit", default="cover", help="cover, contain or stretch (default: cover)")
     add(

@@ -114,6 +114,15 @@ def _sunset(size: int) -> Plane:
 
 GREEN = (60, 190, 40)
 
+_BUSY: Mapping[str, Callable[[int], Plane]] = {
+    "discs": _discs,
+    "bookshelf": _shelf,
+    "leaves": _leaves,
+    "room": _room,
+    "tiles": _tiles,
+    "sunset": _sunset,
+}
+
 WALLS: Mapping[str, Mapping[str, Callable[[int], Plane]]] = {
     "key": {
         "green": lambda size: _plain(GREEN, size),
@@ -131,14 +140,8 @@ WALLS: Mapping[str, Mapping[str, Callable[[int], Plane]]] = {
         "dark": lambda size: _ramp((60, 52, 50), (30, 28, 26), size),
         "lit from one side": lambda size: _ramp((210, 205, 200), (120, 118, 116), size, 1),
     },
-    "grabcut": {
-        "discs": _discs,
-        "bookshelf": _shelf,
-        "leaves": _leaves,
-        "room": _room,
-        "tiles": _tiles,
-        "sunset": _sunset,
-    },
+    "selfie": _BUSY,
+    "grabcut": _BUSY,
 }
 """By the engine that must do them: walls of `size` x `size`."""
 

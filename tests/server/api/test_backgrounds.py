@@ -60,7 +60,7 @@ def test_a_prompt_becomes_a_template_whose_first_frame_is_seen_early(data_dir):
             assert [output["name"] for output in done["outputs"]] == ["preview.jpg"]
             assert done["engines"] == seen[-1]["data"]["engines"]
             assert done["engines"]["paint"] == "builtin"
-            assert done["engines"]["matte"] in ("key", "flat", "grabcut")  # measured, and told
+            assert done["engines"]["matte"] in ("key", "flat", "selfie")  # measured, and told
             info = await it.get(f"/v1/templates/{job['template']}")
             assert info["name"] == "sample: 晚霞下的海边"
             made = await it.ended(await it.video("By the sea.", template=job["template"]))

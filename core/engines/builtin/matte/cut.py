@@ -61,7 +61,7 @@ class CutMatter:
 
     def _next(self, small: Image, face: Box, before: _Held | None) -> _Held:
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
-        moved = None if before is None else _moved(before, grey)
+        moved = None if before is None else moved_outline(before.grey, before.outline, grey)
         if before is None or moved is None:
             labels, rounds = self._first(small, face), _ROUNDS
             wall, person = np.zeros((1, 65)), np.zeros((1, 65))
@@ -112,15 +112,15 @@ class FlatMatter(CutMatter):
     plain = True
 
 
-def _moved(before: _Held, grey: NDArray[np.uint8]) -> Plane | None:
+def moved_outline(before: NDArray[np.uint8], outline: Plane, grey: NDArray[np.uint8]) -> Plane | None:
     """The outline before, carried to where `grey` shows it; None if that is another shot."""
-    flow = cv2.calcOpticalFlowFarneback(grey, before.grey, None, 0.5, 2, 11, 2, 5, 1.1, 0)  # type: ignore[call-overload]  # the stub wants a flow to begin with
+    flow = cv2.calcOpticalFlowFarneback(grey, before, None, 0.5, 2, 11, 2, 5, 1.1, 0)  # type: ignore[call-overload]  # the stub wants a flow to begin with
     rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
     maps = columns + flow[..., 0], rows + flow[..., 1]
-    carried = cv2.remap(before.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    carried = cv2.remap(before, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if float(cv2.absdiff(carried, grey).mean()) > _OTHER_SHOT:
         return None
-    moved = cv2.remap(before.outline, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.remap(outline, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
 
 

@@ -47,7 +47,7 @@ class KeyMatter:
                 if backdrop.kind != "key":
                     raise BadInput(
                         "no_key_colour",
-                        "the edge of the picture is not of one strong colour; choose matte auto or grabcut",
+                        "the edge of the picture is not of one strong colour; choose matte auto or selfie",
                         "matte",
                     )
                 key = _chroma(backdrop.colour.reshape(1, 1, 3).astype(np.uint8))[0, 0]
