@@ -138,7 +138,7 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, pool: EnginePool) -
         folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
     )
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
-    works: dict[str, Work] = {
+    works: dict[str, Work[Any]] = {
         "video": VideoWork(pool, templates, store, clips, folder, figures, settings),
         "template": TemplateWork(pool, templates, folder),
         "background": BackgroundWork(pool, Backgrounds(pool, templates), folder),

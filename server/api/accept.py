@@ -14,7 +14,7 @@ from server.api.viewing import opened_clip, stream
 from server.errors import Refused
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
-from server.schemas.requests import JobSpec
+from server.schemas.specs import JobSpec
 from server.state import AppState
 from server.store.store import Accepted, NewJob
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
@@ -60,13 +60,12 @@ async def asked_for(
         form.discard()
 
 
-async def accept(
-    state: AppState, kind: str, spec: JobSpec, uploads: Mapping[str, Upload], key: str | None
-) -> Accepted:
+async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], key: str | None) -> Accepted:
     """Put a job on record, its files first; what is refused leaves nothing.
 
     uploads: by what they shall be called in the job's folder. Raises what `Store.accept` does.
     """
+    kind = spec.kind
     job_id = f"{kind}_{secrets.token_hex(12)}"
     body = json.dumps([kind, spec.model_dump(mode="json"), {n: u.sha256 for n, u in uploads.items()}])
     try:

@@ -13,8 +13,9 @@ from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, asked_for
 from server.api.route import ID, TEMPLATE, Route
 from server.errors import Refused
 from server.jobs.background import PREVIEW
-from server.schemas.requests import BackgroundRequest, JobSpec
+from server.schemas.requests import BackgroundRequest
 from server.schemas.responses import Job
+from server.schemas.specs import BackgroundSpec
 from server.state import state_of
 from server.uploads import Upload, is_json
 
@@ -39,7 +40,7 @@ async def create_background(request: web.Request) -> web.StreamResponse:
             await _check_picture(image)
         spec = _spec(base, wanted, image)
         uploads = {UPLOAD: image} if image else {}
-        accepted = await asyncio.shield(accept(state, "background", spec, uploads, key))
+        accepted = await asyncio.shield(accept(state, spec, uploads, key))
     return accepted_job(accepted)
 
 
@@ -52,12 +53,12 @@ async def _check_picture(image: Upload) -> None:
         raise BadInput(error.code, message, "image") from error
 
 
-def _spec(base: str, wanted: BackgroundRequest, image: Upload | None) -> JobSpec:
+def _spec(base: str, wanted: BackgroundRequest, image: Upload | None) -> BackgroundSpec:
     """The job's order. The same wish has the same template; a name makes another."""
     content = json.dumps([wanted.model_dump(mode="json"), image and image.sha256])
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     what = wanted.prompt or (image.name if image else "")
-    return JobSpec(
+    return BackgroundSpec(
         title=wanted.name or short(f"{base}: {what}"),
         template=template_id(wanted.name) if wanted.name else f"{base[:54]}-{digest}",
         upload=UPLOAD if image else None,

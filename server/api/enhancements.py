@@ -19,8 +19,9 @@ from server.api.accept import (
 )
 from server.api.route import Route
 from server.errors import Refused
-from server.schemas.requests import EnhancementRequest, JobSpec
+from server.schemas.requests import EnhancementRequest
 from server.schemas.responses import Job
+from server.schemas.specs import EnhancementSpec
 from server.state import state_of
 
 
@@ -39,9 +40,9 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
         if wanted.video_url is not None:
             form.files["file"] = [await state.fetch(wanted.video_url, "video", param="video_url")]
         video = form.files["file"][0]
-        spec = JobSpec(title=short(video.name), template=None, enhancement=wanted, upload=UPLOAD)
+        spec = EnhancementSpec(title=short(video.name), enhancement=wanted, upload=UPLOAD)
         # Shielded: a client that leaves now may find half a job otherwise.
-        accepted = await asyncio.shield(accept(state, "enhancement", spec, {UPLOAD: video}, key))
+        accepted = await asyncio.shield(accept(state, spec, {UPLOAD: video}, key))
     return await answered(request, state, accepted, streamed=wanted.stream or to_be_streamed)
 
 

@@ -12,8 +12,9 @@ from core.templates.library import SAMPLE, template_id
 from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
-from server.schemas.requests import EnlargeRequest, JobSpec, PrepareRequest, TemplateRequest
+from server.schemas.requests import EnlargeRequest, PrepareRequest, TemplateRequest
 from server.schemas.responses import Deleted, FaceList, Job, TemplateInfo, TemplateList
+from server.schemas.specs import TemplateSpec
 from server.state import state_of
 from server.uploads import Form, Upload, is_json, read_form, read_json
 
@@ -38,8 +39,8 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         identity = template_id(name)
         face = check_choice(form.text("face") or AUTO)
         await state.catalog.check_new_template(identity, upload.sha256, face)
-        spec = JobSpec(title=name, template=identity, upload=UPLOAD, face=face)
-        accepted = await asyncio.shield(accept(state, "template", spec, {UPLOAD: upload}, key))
+        spec = TemplateSpec(title=name, template=identity, upload=UPLOAD, face=face)
+        accepted = await asyncio.shield(accept(state, spec, {UPLOAD: upload}, key))
     finally:
         form.discard()
     return accepted_job(accepted)
@@ -54,8 +55,8 @@ async def prepare_template(request: web.Request) -> web.Response:
     if identity != SAMPLE:  # which may be yet to be drawn
         await _known(request)
     await state.catalog.check_look(identity, wanted.options)
-    spec = JobSpec(title=identity, template=identity, prepare=wanted)
-    return accepted_job(await asyncio.shield(accept(state, "template", spec, {}, key)))
+    spec = TemplateSpec(title=identity, template=identity, prepare=wanted)
+    return accepted_job(await asyncio.shield(accept(state, spec, {}, key)))
 
 
 async def enlarge_template(request: web.Request) -> web.Response:
@@ -68,8 +69,8 @@ async def enlarge_template(request: web.Request) -> web.Response:
         await _known(request)
     made = await state.catalog.check_enlarging(base, wanted)
     title = wanted.name or short(f"{base}, twice the size")
-    spec = JobSpec(title=title, template=made, base=base, enlarge=wanted)
-    return accepted_job(await asyncio.shield(accept(state, "template", spec, {}, key)))
+    spec = TemplateSpec(title=title, template=made, base=base, enlarge=wanted)
+    return accepted_job(await asyncio.shield(accept(state, spec, {}, key)))
 
 
 async def find_faces(request: web.Request) -> web.Response:

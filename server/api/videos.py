@@ -28,8 +28,9 @@ from server.api.accept import (
 )
 from server.api.route import Route, respond
 from server.errors import Refused
-from server.schemas.requests import JobSpec, LipsyncRequest, SpeechRequest, VideoRequest
+from server.schemas.requests import LipsyncRequest, SpeechRequest, VideoRequest
 from server.schemas.responses import EngineList, Job
+from server.schemas.specs import VideoSpec
 from server.state import state_of
 from server.stream.sockets import ClientGone, send
 from server.uploads import Form, Upload, read_json
@@ -55,14 +56,14 @@ async def create_video(request: web.Request) -> web.StreamResponse:
             form.files["template"] = [fetched]
         spec, files = _video_spec(video, form)
         # Shielded: a client that leaves now may find half a job otherwise.
-        accepted = await asyncio.shield(accept(state, "video", spec, files, key))
+        accepted = await asyncio.shield(accept(state, spec, files, key))
     return await answered(request, state, accepted, streamed=video.stream or to_be_streamed)
 
 
-def _video_spec(video: VideoRequest, form: Form) -> tuple[JobSpec, dict[str, Upload]]:
+def _video_spec(video: VideoRequest, form: Form) -> tuple[VideoSpec, dict[str, Upload]]:
     """What the job's record keeps, and its files by what they are called there."""
     audio, template = form.file("audio"), form.file("template")
-    spec = JobSpec(
+    spec = VideoSpec(
         title=short((video.text or (audio.name if audio else "")).strip()),
         template=fetched_id(template) if template else video.template,
         template_file=TEMPLATE if template else None,
@@ -87,7 +88,7 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
         if wanted.video_url is not None:
             form.files["video"] = [await state.fetch(wanted.video_url, "video", "image", param="video_url")]
         audio, scene = form.files["audio"][0], form.file("video")
-        spec = JobSpec(
+        spec = VideoSpec(
             title=short(audio.name),
             template=None if scene else wanted.template or SAMPLE,
             video=wanted,
@@ -95,7 +96,7 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
             scene=SCENE if scene else None,
         )
         files = {UPLOAD: audio} | ({SCENE: scene} if scene else {})
-        accepted = await asyncio.shield(accept(state, "video", spec, files, key))
+        accepted = await asyncio.shield(accept(state, spec, files, key))
     return await answered(request, state, accepted, streamed=wanted.stream or to_be_streamed)
 
 

@@ -13,8 +13,9 @@ from server.compat.numbered_templates import numbered, numbered_id
 from server.compat.schemas import CreatedVideo, CreateVideo
 from server.compat.waiting import finished
 from server.errors import Refused
-from server.schemas.requests import JobSpec, VideoOptions, VideoRequest
+from server.schemas.requests import VideoOptions, VideoRequest
 from server.schemas.responses import Job
+from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
 from server.uploads import Form, read_json
 
@@ -32,7 +33,7 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
     try:
         spec = await _spec(state, wanted, form)
         files = {name: uploads[0] for name, uploads in form.files.items()}
-        accepted = await asyncio.shield(accept(state, "video", spec, files, None))
+        accepted = await asyncio.shield(accept(state, spec, files, None))
     finally:
         form.discard()
     if to_be_streamed:
@@ -41,7 +42,7 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
     return respond(_created(job, wanted))
 
 
-async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> JobSpec:
+async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> VideoSpec:
     """What is to be made; the video of a URL goes into `form`. Raises BadInput for what cannot be."""
     options = VideoOptions(subtitle_track=wanted.is_srt, burn_subtitles=wanted.burn_subtitles)
     video = VideoRequest(text=wanted.text, options=options)
@@ -54,7 +55,7 @@ async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> JobSpec:
     else:
         path = numbered(state.settings.video_base_path, wanted.video_number or "")
         template, source, name, sha256 = numbered_id(path.stem), str(path), path.name, None
-    return JobSpec(
+    return VideoSpec(
         title=short(wanted.text),
         template=template,
         video=video.model_copy(update={"template": template}),

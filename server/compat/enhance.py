@@ -10,7 +10,8 @@ from server.compat.named_files import named
 from server.compat.schemas import MadeVideo, ProcessVideo
 from server.compat.waiting import finished, video_url
 from server.errors import Refused
-from server.schemas.requests import EnhancementRequest, JobSpec
+from server.schemas.requests import EnhancementRequest
+from server.schemas.specs import EnhancementSpec
 from server.state import state_of
 from server.uploads import Form, is_json, read_form, read_json
 
@@ -34,10 +35,8 @@ async def process_video(request: web.Request) -> web.StreamResponse:
         if video is None:
             raise Refused(422, "invalid_request", "send a video_url, or the video as a form", "video_url")
         state.pool.choose("enhance", wanted.engine)
-        spec = JobSpec(
-            title=short(video.name), template=None, enhancement=wanted, upload=UPLOAD, service=True
-        )
-        accepted = await asyncio.shield(accept(state, "enhancement", spec, {UPLOAD: video}, None))
+        spec = EnhancementSpec(title=short(video.name), enhancement=wanted, upload=UPLOAD, service=True)
+        accepted = await asyncio.shield(accept(state, spec, {UPLOAD: video}, None))
     finally:
         form.discard()
     if to_be_streamed:

@@ -20,7 +20,8 @@ from server.compat.named_files import named
 from server.compat.schemas import MadeVideo, ProcessSync
 from server.compat.waiting import finished, video_url
 from server.errors import Refused
-from server.schemas.requests import JobSpec, LipsyncRequest
+from server.schemas.requests import LipsyncRequest
+from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
 from server.uploads import Form, is_json, read_form, read_json
 
@@ -44,7 +45,7 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
             missing = "audio" if audio is None else "video"
             raise Refused(422, "invalid_request", f"send a video and an audio; {missing} is missing", missing)
         await state.catalog.check_look(None, LipsyncRequest().options)
-        spec = JobSpec(
+        spec = VideoSpec(
             title=short(audio.name),
             # Kept, unlike in /v1/lipsync: these clients send the same few videos again and again.
             template=fetched_id(video),
@@ -56,7 +57,7 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
             service=True,
         )
         files = {UPLOAD: audio, TEMPLATE: video}
-        accepted = await asyncio.shield(accept(state, "video", spec, files, None))
+        accepted = await asyncio.shield(accept(state, spec, files, None))
     finally:
         form.discard()
     if to_be_streamed:

@@ -14,9 +14,9 @@ from server.folder import ServerFolder
 from server.jobs.progress import ProgressReporter, Shares, Steps
 from server.jobs.runner import Done, JobReport
 from server.schemas.events import PreviewFrame
-from server.schemas.requests import BackgroundRequest, JobSpec
 from server.schemas.responses import Metrics
-from server.store.rows import JobRow, OutputRow
+from server.schemas.specs import BackgroundSpec
+from server.store.rows import OutputRow
 
 PREVIEW = "preview.jpg"
 
@@ -39,25 +39,23 @@ class BackgroundWork:
         self._backgrounds = backgrounds
         self._folder = folder
 
-    def engines(self, job: JobRow) -> dict[str, str]:
+    def engines(self, spec: BackgroundSpec) -> dict[str, str]:
         """What paints, and what cuts out where that does not depend on the template."""
-        spec = JobSpec.model_validate_json(job.request)
-        wanted = spec.background or BackgroundRequest()
+        wanted = spec.background
         kinds = {"paint": wanted.engine} if wanted.prompt is not None else {}
         if wanted.matte != "auto":
             kinds["matte"] = wanted.matte
         return self._pool.choose_all(kinds)
 
-    async def run(self, job: JobRow, report: JobReport) -> Done:
+    async def run(self, job_id: str, spec: BackgroundSpec, report: JobReport) -> Done:
         """Make it. After a restart it is there already, whole, or not at all."""
-        spec, began = JobSpec.model_validate_json(job.request), time.perf_counter()
-        place = self._folder.job(job.id)
+        began, place = time.perf_counter(), self._folder.job(job_id)
         await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
-        first = _FirstFrame(job.id, place / PREVIEW, report)
+        first = _FirstFrame(job_id, place / PREVIEW, report)
         steps = Steps(SHARES)
         reporter = ProgressReporter(report, steps.look, first.tell)
         making = self._backgrounds.make(
-            spec.base or "",
+            spec.base,
             _background(spec, place),
             spec.title,
             identity_new=spec.template,
@@ -74,8 +72,8 @@ class BackgroundWork:
         return Done(outputs, figures, made.engines)
 
 
-def _background(spec: JobSpec, place: Path) -> Background:
-    wanted = spec.background or BackgroundRequest()
+def _background(spec: BackgroundSpec, place: Path) -> Background:
+    wanted = spec.background
     return Background(
         prompt=wanted.prompt,
         picture=place / spec.upload if spec.upload else None,

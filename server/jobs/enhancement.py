@@ -19,8 +19,8 @@ from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.progress import ProgressReporter, of_meters
 from server.jobs.runner import Done, JobReport
 from server.metrics import Figures
-from server.schemas.requests import EnhancementRequest, JobSpec
-from server.store.rows import JobRow
+from server.schemas.requests import EnhancementRequest
+from server.schemas.specs import EnhancementSpec
 from server.store.store import Store
 from server.stream.media import Clips
 
@@ -39,24 +39,23 @@ class EnhanceWork:
         self._figures = figures
         self._face = face
 
-    def engines(self, job: JobRow) -> dict[str, str]:
+    def engines(self, spec: EnhancementSpec) -> dict[str, str]:
         """The engines that will be used, by kind; without those that cannot run, which the job then says."""
-        wanted = _wanted(job)
+        wanted = spec.enhancement
         background = {"upscale": UPSCALER} if wanted.background else {}
         return self._pool.choose_all({"enhance": wanted.engine, "face": self._face} | background)
 
-    async def run(self, job: JobRow, report: JobReport) -> Done:
+    async def run(self, job_id: str, spec: EnhancementSpec, report: JobReport) -> Done:
         """Make the job's `video.mp4` of what was uploaded."""
-        folder = self._folder.job(job.id)
-        spec = JobSpec.model_validate_json(job.request)
-        source, progress = folder / (spec.upload or ""), Progress()
-        clip, runs = await self._clips.begin(job.id), await self._store.recent_runs(LOOKED_AT)
-        growing = ClipSink(clip, report, progress, runs, self.engines(job))
-        background = _wanted(job).background
+        folder, wanted = self._folder.job(job_id), spec.enhancement
+        source, progress = folder / spec.upload, Progress()
+        clip, runs = await self._clips.begin(job_id), await self._store.recent_runs(LOOKED_AT)
+        growing = ClipSink(clip, report, progress, runs, self.engines(spec))
+        background = wanted.background
         stages = [stage for stage in VIDEO_STAGES if background or stage != "background"]
         reporter = ProgressReporter(report, partial(of_meters, progress, stages))
-        async with self._figures.running(job.id, progress):
-            enhancing = enhance_video(self._request(job, source), self._pool, growing.take, progress)
+        async with self._figures.running(job_id, progress):
+            enhancing = enhance_video(self._request(wanted, source), self._pool, growing.take, progress)
             try:
                 await first_of(enhancing, reporter.run())
             except Exception:
@@ -70,8 +69,7 @@ class EnhanceWork:
         output = await asyncio.to_thread(output_row, self._folder, video, "video", "video/mp4")
         return Done([output], metrics(progress))
 
-    def _request(self, job: JobRow, source: Path) -> Enhancement:
-        wanted = _wanted(job)
+    def _request(self, wanted: EnhancementRequest, source: Path) -> Enhancement:
         return Enhancement(
             source,
             wanted.engine,
@@ -81,9 +79,3 @@ class EnhanceWork:
             wanted.every,
             wanted.background,
         )
-
-
-def _wanted(job: JobRow) -> EnhancementRequest:
-    wanted = JobSpec.model_validate_json(job.request).enhancement
-    assert wanted is not None  # noqa: S101  # it is an enhancement job
-    return wanted

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from core.errors import BadInput, Error, StageError, StorageFull
 from server.folder import ServerFolder
@@ -19,12 +19,15 @@ from server.schemas.describe import describe_output
 from server.schemas.events import Cancelled, Completed, Failed, Progress, StageFailed, Started
 from server.schemas.requests import Model
 from server.schemas.responses import JobError, Metrics
+from server.schemas.specs import read_spec
 from server.store.rows import JobRow, OutputRow
 from server.store.store import JobOver, Store
 from server.stream.hub import Hub
 from server.stream.media import STOPPED, Clips
 
 log = logging.getLogger(__name__)
+
+Spec = TypeVar("Spec", contravariant=True)
 
 STALL_S = 300.0
 """Seconds without any progress after which a job is given up; loading a large model takes some of them."""
@@ -78,14 +81,14 @@ class JobReport:
         await self._store.progress(self._job_id, data.model_dump_json(), reached)
 
 
-class Work(Protocol):
-    """A kind of job."""
+class Work(Protocol[Spec]):
+    """A kind of job, and the shape of what its record keeps of the request."""
 
-    def engines(self, job: JobRow) -> dict[str, str]:
+    def engines(self, spec: Spec) -> dict[str, str]:
         """Which engines will do the work; empty if that cannot be said."""
         ...
 
-    async def run(self, job: JobRow, report: JobReport) -> Done:
+    async def run(self, job_id: str, spec: Spec, report: JobReport) -> Done:
         """Do all of it. May be cancelled at any time; after a restart it is called again for the same job."""
         ...
 
@@ -115,15 +118,18 @@ class Runner:
         hub: Hub,
         clips: Clips,
         folder: ServerFolder,
-        works: Mapping[str, Work],
+        works: Mapping[str, Work[Any]],
         *,
         slots: int,
         keep_s: float,
         keep_bytes: int,
+        read: Callable[[str, str], object] = read_spec,
         publish: Callable[[str], None] | None = None,
         tidy: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
+        """works: by kind. read: what `Work` is given, of a job's kind and its recorded request.
+
+        publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
 
         tidy: awaited now and then; removes what else is too old.
         """
@@ -132,6 +138,7 @@ class Runner:
         self._clips = clips
         self._folder = folder
         self._works = works
+        self._read = read
         self._slots = asyncio.Semaphore(slots)
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
@@ -222,11 +229,12 @@ class Runner:
         return None
 
     async def _work(self, job: JobRow, report: JobReport) -> Done:
-        return await self._works[job.object].run(job, report)
+        spec = self._read(job.object, job.request)
+        return await self._works[job.object].run(job.id, spec, report)
 
     def _began(self, job: JobRow, attempt: int) -> str:
         try:
-            engines = self._works[job.object].engines(job)
+            engines = self._works[job.object].engines(self._read(job.object, job.request))
         except Exception:  # its work will meet it too: the next job must not wait for ever
             log.exception("the engines of job %s cannot be told", job.id)
             engines = {}

@@ -14,9 +14,9 @@ from core.templates.library import Templates
 from server.folder import ServerFolder
 from server.jobs.progress import ProgressReporter, Shares, Steps
 from server.jobs.runner import Done, JobReport
-from server.schemas.requests import EnlargeRequest, JobSpec, PrepareRequest, VideoOptions, size_of
+from server.schemas.requests import EnlargeRequest, PrepareRequest, VideoOptions, size_of
 from server.schemas.responses import Metrics
-from server.store.rows import JobRow
+from server.schemas.specs import TemplateSpec
 
 SHARES: Shares = {
     "decode": ("prepare", 0.0, 0.4),
@@ -42,9 +42,8 @@ class TemplateWork:
         self._templates = templates
         self._folder = folder
 
-    def engines(self, job: JobRow) -> dict[str, str]:
+    def engines(self, spec: TemplateSpec) -> dict[str, str]:
         """What enlarges, or what a template is prepared for; a new one, for the server's choice."""
-        spec = JobSpec.model_validate_json(job.request)
         wanted: dict[str, str] = {}
         if spec.enlarge is not None:
             wanted["upscale"] = spec.enlarge.engine
@@ -53,30 +52,29 @@ class TemplateWork:
             wanted = {kind: getattr(options.engines, kind) for kind in prepared_for(options)}
         return self._pool.choose_all(wanted)
 
-    async def run(self, job: JobRow, report: JobReport) -> Done:
+    async def run(self, job_id: str, spec: TemplateSpec, report: JobReport) -> Done:
         """Prepare. After a restart it is there already, whole, or not at all."""
-        spec = JobSpec.model_validate_json(job.request)
         began = time.perf_counter()
         steps = Steps(SHARES if spec.enlarge is None else ENLARGING)
         reporter = ProgressReporter(report, steps.look)
         report.stage = "prepare" if spec.enlarge is None else "enlarge"
         steps.note("decode" if spec.enlarge is None else "enlarge", 0, None)
-        await first_of(self._work(job, spec, steps), reporter.run())
+        await first_of(self._work(job_id, spec, steps), reporter.run())
         steps.finish()
         await reporter.tell()
         if spec.upload:  # the library has a copy
-            await asyncio.to_thread((self._folder.job(job.id) / spec.upload).unlink)
+            await asyncio.to_thread((self._folder.job(job_id) / spec.upload).unlink)
         return Done([], Metrics(total_ms=round((time.perf_counter() - began) * 1000)))
 
-    async def _work(self, job: JobRow, spec: JobSpec, steps: Steps) -> None:
+    async def _work(self, job_id: str, spec: TemplateSpec, steps: Steps) -> None:
         if spec.enlarge is not None:
             await self._enlarge(spec, spec.enlarge, steps)
         elif spec.prepare is not None:
             await self._open(spec, spec.prepare, steps)
         else:
-            await self._add(job, spec, steps)
+            await self._add(job_id, spec, steps)
 
-    async def _enlarge(self, spec: JobSpec, wanted: EnlargeRequest, steps: Steps) -> None:
+    async def _enlarge(self, spec: TemplateSpec, wanted: EnlargeRequest, steps: Steps) -> None:
         await enlarge(
             spec.base or "",
             self._pool,
@@ -86,16 +84,16 @@ class TemplateWork:
             report=steps.note,
         )
 
-    async def _add(self, job: JobRow, spec: JobSpec, steps: Steps) -> None:
-        source = self._folder.job(job.id) / (spec.upload or "")
+    async def _add(self, job_id: str, spec: TemplateSpec, steps: Steps) -> None:
+        source = self._folder.job(job_id) / (spec.upload or "")
         with blaming("file"):
             await self._templates.add(source, spec.title, steps.note, face=spec.face)
 
-    async def _open(self, spec: JobSpec, wanted: PrepareRequest, steps: Steps) -> None:
+    async def _open(self, spec: TemplateSpec, wanted: PrepareRequest, steps: Steps) -> None:
         options = wanted.options
         engines = options.engines
         await self._templates.open(
-            spec.template or "",
+            spec.template,
             fps=options.fps,
             size=size_of(options.size),
             lipsync=await self._pool.lipsync(engines.lipsync),

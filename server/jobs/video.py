@@ -34,9 +34,10 @@ from server.schemas.events import (
     AudioSegment,
     SubtitleCue,
 )
-from server.schemas.requests import JobSpec, LipsyncRequest, VideoRequest, size_of
+from server.schemas.requests import LipsyncRequest, VideoRequest, size_of
+from server.schemas.specs import VideoSpec
 from server.settings import ServerSettings
-from server.store.rows import JobRow, OutputRow, Run
+from server.store.rows import OutputRow, Run
 from server.store.store import Store
 from server.stream.media import Clip, Clips
 
@@ -72,9 +73,9 @@ class VideoWork:
         self._folder = folder
         self._figures = figures
 
-    def engines(self, job: JobRow) -> dict[str, str]:
+    def engines(self, spec: VideoSpec) -> dict[str, str]:
         """The engines that will be used, by kind; without those that cannot run, which the job then says."""
-        request = _request(job, self._folder.job(job.id))
+        request = _request(spec, self._folder.root)
         wanted = {"speech": request.speech, "lipsync": request.lipsync, "enhance": request.enhancer}
         if request.text is None:
             del wanted["speech"]
@@ -82,17 +83,17 @@ class VideoWork:
             del wanted["enhance"]
         return self._pool.choose_all(wanted, request.voice, _languages(request))
 
-    async def run(self, job: JobRow, report: JobReport) -> Done:
+    async def run(self, job_id: str, spec: VideoSpec, report: JobReport) -> Done:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
-        folder = self._folder.job(job.id)
+        folder = self._folder.job(job_id)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        request, progress = _request(job, folder), Progress()
-        clip = await self._clips.begin(job.id)
+        request, progress = _request(spec, folder), Progress()
+        clip = await self._clips.begin(job_id)
         runs = await self._store.recent_runs(LOOKED_AT)
-        making = _Making(clip, report, progress, runs, self.engines(job))
+        making = _Making(clip, report, progress, runs, self.engines(spec))
         reporter = ProgressReporter(report, partial(of_meters, progress, STAGES))
-        async with self._figures.running(job.id, progress):
-            rendering = self._render(job, request, making.take, progress)
+        async with self._figures.running(job_id, progress):
+            rendering = self._render(job_id, spec, request, making.take, progress)
             try:
                 await first_of(rendering, reporter.run())
             except Exception:
@@ -101,24 +102,25 @@ class VideoWork:
                 raise
         await reporter.tell()
         await clip.flush()
-        keep = _Keep(self._folder, job.id, JobSpec.model_validate_json(job.request))
+        keep = _Keep(self._folder, job_id, spec)
         outputs = await run_stoppable(
             lambda stopped: asyncio.to_thread(keep.write, making.cues, progress.rate, stopped)
         )
         if keep.spec.service:
-            await asyncio.to_thread(deposit, self._settings, folder, job.id)
+            await asyncio.to_thread(deposit, self._settings, folder, job_id)
         return Done(outputs, metrics(progress))
 
-    async def _render(self, job: JobRow, request: Request, sink: Sink, progress: Progress) -> None:
+    async def _render(
+        self, job_id: str, spec: VideoSpec, request: Request, sink: Sink, progress: Progress
+    ) -> None:
         """Prepare the template, if that is not done yet, and render."""
-        spec = JobSpec.model_validate_json(job.request)
         if spec.template_file is not None:
             meter = progress.meters["prepare"] = Meter("prepare", "running", started=time.perf_counter())
 
             def report(_step: str, done: int, _total: int | None) -> None:
                 meter.done = done
 
-            source = self._folder.job(job.id) / spec.template_file
+            source = self._folder.job(job_id) / spec.template_file
             name = spec.template_name or source.name
             with blaming("video_url" if spec.service else "template_url"):
                 await self._templates.keep(
@@ -174,10 +176,8 @@ def _languages(request: Request) -> set[str]:
     return set()
 
 
-def _request(job: JobRow, folder: Path) -> Request:
-    spec = JobSpec.model_validate_json(job.request)
+def _request(spec: VideoSpec, folder: Path) -> Request:
     video = spec.video
-    assert video is not None  # noqa: S101  # it is a video job
     options = video.options
     said = video if isinstance(video, VideoRequest) else VideoRequest()  # else a recording is
     return Request(
@@ -207,13 +207,13 @@ class _Keep:
 
     folder: ServerFolder
     job_id: str
-    spec: JobSpec
+    spec: VideoSpec
 
     def write(self, cues: Sequence[Cue], rate: int, stopped: Callable[[], bool]) -> list[OutputRow]:
         """Each is whole and on the disk before anyone is told of it. Blocking; gives up once `stopped`."""
         place = self.folder.job(self.job_id)
         stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
-        track = cues if self.spec.video and self.spec.video.options.subtitle_track else ()
+        track = cues if self.spec.video.options.subtitle_track else ()
         remux(stream, video, stopped, cues=track, rate=rate)
         outputs = [output_row(self.folder, video, "video", "video/mp4")]
         if self.spec.service:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from server.schemas.events import Progress, Started
-from server.schemas.requests import JobSpec, Kind, StageState, Status
+from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
 from server.schemas.responses import (
     Job,
     JobError,
@@ -15,6 +15,7 @@ from server.schemas.responses import (
     PublicationState,
     StageProgress,
 )
+from server.schemas.specs import EnhancementSpec, JobSpec, VideoSpec, read_record, read_spec
 from server.store.rows import Event, JobRow, OutputRow, PublicationRow
 
 Published = Callable[[str, str, OutputRow], str | None]
@@ -23,8 +24,8 @@ Published = Callable[[str, str, OutputRow], str | None]
 
 def describe(row: JobRow, *, full: bool = True, published: Published | None = None) -> Job:
     """The job as the API shows it. full: with the request it came from. published: knows files' addresses."""
-    spec = JobSpec.model_validate_json(row.request)
-    progress = Progress.model_validate_json(row.progress) if row.progress else None
+    spec = read_spec(row.object, row.request)
+    progress = read_record(Progress, row.progress) if row.progress else None
     done = row.status == "completed"
     return Job(
         id=row.id,
@@ -38,14 +39,21 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
         attempt=row.attempt,
         progress=1.0 if done else progress.overall if progress else 0.0,
         stages=_stages(row, progress),
-        engines=Started.model_validate_json(row.began).engines if row.began else {},
+        engines=read_record(Started, row.began).engines if row.began else {},
         outputs=describe_outputs(row, published),
-        error=JobError.model_validate_json(row.error) if row.error else None,
-        metrics=Metrics.model_validate_json(row.metrics) if row.metrics else None,
+        error=read_record(JobError, row.error) if row.error else None,
+        metrics=read_record(Metrics, row.metrics) if row.metrics else None,
         publication=_publication(row.publication) if row.publication else None,
         last_seq=row.last_seq,
-        request=(spec.video or spec.enhancement) if full else None,
+        request=_request(spec) if full else None,
     )
+
+
+def _request(spec: JobSpec) -> VideoRequest | LipsyncRequest | EnhancementRequest | None:
+    """What was asked for, of a job whose request the API shows."""
+    if isinstance(spec, VideoSpec):
+        return spec.video
+    return spec.enhancement if isinstance(spec, EnhancementSpec) else None
 
 
 def describe_outputs(
@@ -62,7 +70,7 @@ def describe_outputs(
 
 
 def _publication(row: PublicationRow) -> Publication:
-    error = JobError.model_validate_json(row.error) if row.error else None
+    error = read_record(JobError, row.error) if row.error else None
     state = cast(PublicationState, row.state)
     return Publication(state=state, attempts=row.attempts, error=error)
 

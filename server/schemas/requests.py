@@ -261,34 +261,3 @@ class NewVoice(Model):
     ] = "zh"
     gpt: Annotated[Name, Field(description="a .ckpt in the server's models folder")] | None = None
     sovits: Annotated[Name, Field(description="a .pth in the server's models folder")] | None = None
-
-
-class JobSpec(Model):
-    """What a job's record keeps of its request.
-
-    upload: the file in the job's folder that came with it. scene: another, a video used in place of a
-        template. face: whose face is meant in a new template. prepare: of a template that is there.
-    enhancement: how to make an uploaded video clearer.
-    template_file: what `template` is to be prepared of, if that is not done yet: a path, or a name in the
-        job's folder. template_name: for people. template_sha256: what is in the file, if that is known.
-    background: behind the person of template `base`; then `template` is the one that is to be made.
-    enlarge: how to make `template`, which is `base` at twice the size.
-    service: asked for by a client of an older service, who gets the speech as a file, and copies where the
-        settings say.
-    """
-
-    title: str
-    template: str | None
-    video: VideoRequest | LipsyncRequest | None = None
-    enhancement: EnhancementRequest | None = None
-    upload: str | None = None
-    template_file: str | None = None
-    template_name: str | None = None
-    template_sha256: str | None = None
-    service: bool = False
-    scene: str | None = None
-    face: FaceChoice = "auto"
-    prepare: PrepareRequest | None = None
-    background: BackgroundRequest | None = None
-    base: str | None = None
-    enlarge: EnlargeRequest | None = None

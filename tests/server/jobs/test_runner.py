@@ -24,28 +24,28 @@ class Scripted:
         self.running, self.most, self.order = set(), 0, []
         self.go = asyncio.Event()
 
-    def engines(self, job):
-        if json.loads(job.request)["title"] == "puzzle":
+    def engines(self, spec):
+        if spec["title"] == "puzzle":
             raise KeyError("an engine nobody knows")
         return {"speech": "builtin"}
 
-    async def run(self, job, report):
-        self.running.add(job.id)
+    async def run(self, job_id, spec, report):
+        self.running.add(job_id)
         self.most = max(self.most, len(self.running))
-        self.order.append(job.id)
-        folder = self.folder.job(job.id)
+        self.order.append(job_id)
+        folder = self.folder.job(job_id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "video.mp4").write_bytes(b"abc")
         try:
             await report.event("stage.started", StageStarted(stage="tts"))
             report.stage, report.produced_s = "tts", 0.04
-            clip = await self.clips.begin(job.id)
+            clip = await self.clips.begin(job_id)
             await clip.append(b"abc")
-            await self._act(json.loads(job.request)["title"])
+            await self._act(spec["title"])
             await clip.flush()
         finally:
-            self.running.discard(job.id)
-        row = OutputRow("video.mp4", "video", "video/mp4", 3, "00", f"jobs/{job.id}/video.mp4")
+            self.running.discard(job_id)
+        row = OutputRow("video.mp4", "video", "video/mp4", 3, "00", f"jobs/{job_id}/video.mp4")
         return Done([row])
 
     async def begun(self, count):
@@ -86,6 +86,7 @@ class AppState:
             self.clips,
             self.folder,
             {"video": self.work},
+            read=lambda _kind, text: json.loads(text),
             slots=slots,
             keep_s=3600,
             keep_bytes=1 << 30,

@@ -14,7 +14,8 @@ import pytest
 
 from server.api.viewing import published
 from server.schemas.events import Completed
-from server.schemas.requests import JobSpec
+from server.schemas.requests import VideoRequest
+from server.schemas.specs import VideoSpec
 from server.store.rows import OutputRow, UnknownJob
 from server.store.store import NewJob, Store
 from tests.support.browser import needs_chromium, open_browser
@@ -424,8 +425,8 @@ def test_a_large_file_goes_in_parts_and_goes_on_where_it_broke_off(data_dir, end
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             path = str(file.relative_to(it.state.folder.root))
             row = OutputRow("video.mp4", "video", "video/mp4", 36 << 20, digest, path)
-            order = JobSpec(title="large", template="sample").model_dump_json()
-            await it.state.store.accept(NewJob("video_large", "video", order, "{}"))
+            spec = VideoSpec(title="large", template="sample", video=VideoRequest(text="large"))
+            await it.state.store.accept(NewJob("video_large", "video", spec.model_dump_json(), "{}"))
             completed = Completed(outputs=[], publishing=True).model_dump_json()
             await it.state.store.finish("video_large", "completed", completed, outputs=[row], publish=True)
             storage.faults.extend([None, None, None, None, None, "reset"])  # amid the parts
