@@ -7,7 +7,7 @@ silence.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ async def tts_stream(
     rate = speech.engine.rate
     first = 0
     for sentence in said:
-        start, peak = first, 0.0
+        start, peak, known = first, 0.0, False
         retried: tuple[str, ...] = ()
         async with aclosing(speech.steps(speak, sentence, name, style)) as pieces:
             async for piece in pieces:
@@ -89,12 +89,16 @@ async def tts_stream(
                     raise SpeechFault(f"the voice made a sound that is not a number at {_quoted(sentence)}")
                 peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
                 retried += piece.retried
+                known = known or piece.phonemes is not None
                 for chunk in _chunks(piece, sentence, start, first, rate):
                     first += len(chunk.samples)
                     yield replace(chunk, retried=retried) if retried else chunk
                     retried = ()
                 _check_not_stuck(sentence, (first - start) / rate, style)
         _check_spoken(sentence, (first - start) / rate, peak, style)
+        for chunk in _silence(sentence, first, rate, phonemes=known):
+            first += len(chunk.samples)
+            yield chunk
         await asyncio.sleep(0)  # a sentence made in no time must not keep other jobs off the loop
 
 
@@ -116,6 +120,19 @@ def _chunks(piece: Spoken, sentence: Sentence, start: int, first: int, rate: int
             phonemes=None if phonemes is None else tuple(p for p in phonemes if low <= p.first < high),
             words=tuple(w for w in words if low <= w.first < high),
         )
+
+
+def _silence(sentence: Sentence, first: int, rate: int, *, phonemes: bool) -> Iterator[AudioChunk]:
+    """The pause that the text asks for after `sentence`, in chunks; whatever the voice, it is as long.
+
+    phonemes: does the voice tell them?
+    """
+    end = first + round(rate * sentence.pause)
+    size = rate * CHUNK_MS // 1000
+    for at in range(first, end, size):
+        samples = np.zeros(min(size, end - at), np.float32)
+        silent = (Phoneme("", at),) if at == first else ()
+        yield AudioChunk(samples, rate, at, sentence, phonemes=silent if phonemes else None)
 
 
 def _in_text(word: Word, sentence: Sentence, start: int) -> Word:

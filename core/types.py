@@ -65,6 +65,8 @@ class Sentence:
     spoken: as it is read, numbers in words. `offsets[k]` is the offset in the job's text that
         `spoken[k]` stands for; it has one more entry, the end. It never decreases.
     language: "zh", "en", "yue", "ja" or "ko".
+    hidden: parts `[start, stop)` of the job's text in the sentence that are markup, neither read nor shown.
+    pause: seconds of silence asked for after it.
     """
 
     index: int
@@ -73,6 +75,8 @@ class Sentence:
     spoken: str
     offsets: tuple[int, ...]
     language: str
+    hidden: tuple[tuple[int, int], ...] = ()
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
 """Cut text into sentences that can be spoken, and say how each is read.
 
-Knows nothing of voices. The parts: `folded` brings characters to one form, `borders` finds where sentences
-end, `scripts` tells languages, `reading` and the modules below it turn numbers and signs into words.
+Knows nothing of voices: every voice is given what is decided here. The parts: `markup` takes out what is not
+read, `dictionary` has the user's own readings, `folded` brings characters to one form, `borders` finds where
+sentences end, `scripts` tells languages, `reading` and the modules below turn numbers and signs into words.
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import BadInput
 from core.text.borders import sentence_ends
-from core.text.folded import Folded, fold
+from core.text.dictionary import Readings
+from core.text.folded import fold
+from core.text.markup import LONGEST_PAUSE_S, strip
 from core.text.reading import Reading, read
 from core.text.scripts import LANGUAGES, check_readable, language_of_han, stretches
 from core.types import Sentence
@@ -25,31 +30,40 @@ _FIRST_LEAST = {"en": 12, "ko": 6}
 _FIRST_LEAST_ELSE = 4
 
 
-def sentences(text: str, language: str = "auto", *, limit: int | None = None) -> list[Sentence]:
+def sentences(
+    text: str, language: str = "auto", *, limit: int | None = None, readings: Readings | None = None
+) -> list[Sentence]:
     """`text` cut into sentences, in order, that together hold all of it but the white space between them.
 
     language: "zh", "en", "yue", "ja" or "ko": what Chinese characters and bare numbers are read as. Text in
         another script is still read in its own language, but English words stay in the sentence around
         them. "auto" tells it by the script.
     limit: the most characters `text` may have.
+    readings: how some words are said, before anything else is read.
 
     Raises BadInput `empty_text` if there is nothing to say, `text_too_long`, or `unsupported_language` for an
     unknown `language` and for text in a script that none of them is written in.
     """
     _check(text, language, limit)
-    folded = fold(text)
-    check_readable(folded.text, folded.origin)
-    drafts = _drafts(folded, language)
+    plain = strip(text, readings)
+    folded = fold(plain.text)
+    origin = [plain.origin[k] for k in folded.origin]
+    check_readable(folded.text, origin)
+    pauses: dict[int, float] = {}
+    for place, seconds in plain.pauses:
+        at = bisect_left(folded.origin, place)
+        pauses[at] = min(pauses.get(at, 0.0) + seconds, LONGEST_PAUSE_S)
+    drafts = _drafts(folded.text, origin, language, pauses)
     if not drafts:
         raise BadInput("empty_text", "the text has no words to speak; write at least one", "text")
     pieces = [piece for draft in drafts for piece in _cut_long(draft)]
     pieces[:1] = _cut_first(pieces[0])
-    return [_finished(text, k, piece) for k, piece in enumerate(pieces)]
+    return [_finished(text, k, piece, plain.hidden) for k, piece in enumerate(pieces)]
 
 
-def spoken(text: str, language: str = "auto") -> str:
+def spoken(text: str, language: str = "auto", *, readings: Readings | None = None) -> str:
     """`text` as it will be read, one sentence a line. Raises what `sentences` raises."""
-    return "\n".join(sentence.spoken for sentence in sentences(text, language))
+    return "\n".join(sentence.spoken for sentence in sentences(text, language, readings=readings))
 
 
 def _check(text: str, language: str, limit: int | None) -> None:
@@ -69,33 +83,39 @@ def _check(text: str, language: str, limit: int | None) -> None:
 
 @dataclass(slots=True)
 class _Draft:
-    """A sentence in the making: the part `[start, stop)` of the text, white space included; `reading.places`
-    are offsets in the text."""
+    """A sentence in the making: the part `[start, stop)` of the text, white space included; the places of
+    `reading` are offsets in the text. pause: seconds of silence asked for after it."""
 
     start: int
     stop: int
     reading: Reading
     language: str
+    pause: float = 0.0
 
 
-def _drafts(folded: Folded, language: str) -> list[_Draft]:
-    """Sentences and stretches of one language, tiling the text; what has no words is with its neighbour."""
-    han = language_of_han(folded.text, language)
-    known = language if language != "auto" else stretches(folded.text[:1000], language, han, "en")[0][2]
+def _drafts(text: str, origin: list[int], language: str, pauses: Mapping[int, float]) -> list[_Draft]:
+    """Sentences and stretches of one language, tiling the text; what has no words is with its neighbour.
+
+    text: folded; `origin` leads back to what was written. pauses: place in `text` -> seconds; each ends a
+    sentence.
+    """
+    whole = language_of_han(text, language)
+    known = language if language != "auto" else stretches(text[:1000], language, whole, "en")[0][2]
     drafts: list[_Draft] = []
-    begin = 0
-    start = 0
-    for end in sentence_ends(folded.text):
-        for a, b, own in stretches(folded.text[begin:end], language, han, known):
-            stretch = folded.text[begin + a : begin + b]
-            reading = read(stretch, own)
-            stop = folded.origin[begin + b]
-            if reading.has_words() and any(c.isalnum() for c in stretch):
-                places = [folded.origin[begin + a + place] for place in reading.places]
-                drafts.append(_Draft(start, stop, Reading(reading.spoken, places), own))
+    begin = start = 0
+    for end in sorted({*sentence_ends(text), *pauses}):
+        part = text[begin:end]
+        han = language_of_han(part, language, whole)
+        for a, b, own in stretches(part, language, han, known):
+            reading = read(part[a:b], own)
+            stop = origin[begin + b]
+            if reading.has_words() and any(c.isalnum() for c in part[a:b]):
+                drafts.append(_Draft(start, stop, reading.at(origin[begin + a : begin + b + 1]), own))
                 start, known = stop, own
             elif drafts:
                 drafts[-1].stop = start = stop
+        if drafts:
+            drafts[-1].pause += pauses.get(end, 0.0)
         begin = end
     return drafts
 
@@ -151,24 +171,31 @@ def _cut_first(draft: _Draft) -> list[_Draft]:
 def _split(draft: _Draft, cuts: list[int]) -> list[_Draft]:
     """`draft` cut before the given offsets in what is spoken."""
     reading = draft.reading
+    length = len(reading.spoken)
     parts = []
-    for k, stop in zip([0, *cuts], [*cuts, len(reading.spoken)], strict=True):
+    for k, stop in zip([0, *cuts], [*cuts, length], strict=True):
         first = k + (reading.spoken[k] == " ")
         last = stop - (reading.spoken[stop - 1] == " ")
         parts.append(
             _Draft(
                 draft.start if k == 0 else reading.places[k],
-                draft.stop if stop == len(reading.spoken) else reading.places[stop],
-                Reading(reading.spoken[first:last], reading.places[first:last]),
+                draft.stop if stop == length else reading.places[stop],
+                reading.part(first, last),
                 draft.language,
+                draft.pause if stop == length else 0.0,
             )
         )
     return parts
 
 
-def _finished(text: str, index: int, draft: _Draft) -> Sentence:
+def _finished(text: str, index: int, draft: _Draft, hidden: Sequence[tuple[int, int]]) -> Sentence:
     written = text[draft.start : draft.stop]
     start = draft.start + len(written) - len(written.lstrip())
     stop = draft.stop - (len(written) - len(written.rstrip()))
     offsets = (*(min(max(place, start), stop) for place in draft.reading.places), stop)
-    return Sentence(index, text[start:stop], start, draft.reading.spoken, offsets, draft.language)
+    first = bisect_right(hidden, start, key=lambda span: span[1])
+    after = bisect_left(hidden, stop, key=lambda span: span[0])
+    inside = tuple((max(a, start), min(b, stop)) for a, b in hidden[first:after])
+    return Sentence(
+        index, text[start:stop], start, draft.reading.spoken, offsets, draft.language, inside, draft.pause
+    )

@@ -21,6 +21,9 @@ _LONG_LETTERS = """
     AFAIK AIGC EMBA ESOP ESPN GDPR HDMI HTTPS ICBM IEEE IIRC IMAP IMDB IMHO IPTV ISBN ISSN NAACP
     OECD PCIE UEFI USAF USDT USSR VOIP WIPO XAML YMCA
 """
+# A vowel and three consonants are no word but these.
+_UNSAYABLE = re.compile("[AEIOU][^AEIOUY]{2}[^AEIOUYS]")
+_SAYABLE = frozenset(["INCH", "ITCH", "ARCH", "ETCH", "ACHT", "ANGST"])
 _WORDS = frozenset(_SHORT_WORDS.split())
 _LETTERS = frozenset(_LONG_LETTERS.split())
 
@@ -28,10 +31,20 @@ _LETTERS = frozenset(_LONG_LETTERS.split())
 def spell(match: re.Match[str]) -> str | None:
     """The letters of an acronym with spaces between them, or None if it is read as a word."""
     letters = match["letters"]
-    pronounceable = len(letters) > 3 and set(letters) & set("AEIOUY") and letters not in _LETTERS
+    pronounceable = (
+        len(letters) > 3
+        and set(letters) & set("AEIOUY")
+        and letters not in _LETTERS
+        and (not _UNSAYABLE.fullmatch(letters) or letters in _SAYABLE)
+    )
     if letters in _WORDS or pronounceable:
         return None
     return " ".join(letters) + ("'s" if match["many"] else "")
+
+
+def letters(match: re.Match[str]) -> str:
+    """Letter by letter, as capitals."""
+    return " ".join(match["letters"].upper())
 
 
 def is_shouted(text: str) -> bool:

@@ -20,16 +20,18 @@ _UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]{0, 99}\d")
 # With one of these before it a full stop is not the end ...
 _NEVER_LAST = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
-    r"Mme|Mlle|al)|(?:^|[\s(])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
+    r"Mme|Mlle|al)|(?:^|[\s(\u4e00-\u9fff，。])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
 )
 # ... nor with these if a number follows.
 _BEFORE_NUMBER = re.compile(
+    r"(?:\b(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
     r"\b(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
 )
 # With one of these it is only if a capital follows.
 _MAYBE_LAST = re.compile(
     r"(?:\b(?:[ap]\.m|etc|Inc|Ltd|Co|Corp|Jr|Sr|Ave|Blvd|St|Ph\.D|Dept)|\b(?:[A-Z]\.)+[A-Z])\.$"
 )
+_PART_OF_SPEECH = re.compile(r"[A-Za-z]\s(?:adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.$")
 _SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
 
 
@@ -132,6 +134,8 @@ def _is_full_stop(text: str, match: re.Match[str], rest: str) -> bool:
     if _NEVER_LAST.search(ahead) and rest:
         return False
     if rest and not rest[0].isupper() and _MAYBE_LAST.search(ahead):
+        return False
+    if "\u4e00" <= rest[:1] <= "\u9fff" and _PART_OF_SPEECH.search(ahead):
         return False
     if rest[:1].isdigit() and _BEFORE_NUMBER.search(ahead):
         return False

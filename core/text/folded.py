@@ -9,6 +9,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from core.text.markup import SPELLED
+
 # Characters that may follow a letter and make one character with it (NFC), or say how to draw an emoji.
 _JOINING = r"[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f]"
 # Everything else than plain ASCII, hanzi, kana, hangul and their punctuation is looked at one by one.
@@ -25,7 +27,10 @@ _KNOWN = {
     **dict.fromkeys("•●▪■◆★☆◦‣", "、"),
     **dict.fromkeys("✕✖⨉╳", "×"),
     **dict.fromkeys("→⇒➔➡⟶", "→"),
-    **{c: c for c in "°¥£€₩₹±×÷√∞≈≠≤≥‰→—…·•「」『』《》〈〉【】〔〕，。！？；：、“”«»‹›Ω"},
+    **{
+        c: c
+        for c in "°¥£€₩₹±×÷√∞≈≠≤≥‰△∠⊥∥≌∽∑∫∵∴∈∉∪∩⊂⊆∅↑↓∝∀∃∂≡∏→—…·•「」『』《》〈〉【】〔〕，。！？；：、“”«»‹›Ω"
+    },
     **dict(zip("（）［］｛｝｟｠⸨⸩", "()[]{}()()", strict=True)),
     "　": " ",
     "\t": " ",
@@ -52,9 +57,12 @@ _KNOWN = {
     "・": "·",
     "･": "·",
 }
+# A ring among Chinese digits is a zero.
+_RING = re.compile(r"(?<=[〇零一二三四五六七八九○])○|○(?=○{0,3}[〇零一二三四五六七八九])")
 EMOJI = "\ufffc"
 """Stands for any emoji or ornament, for none is read."""
 
+_COUNTED = frozenset("号號款楼层级")
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"}
 _SPACE = {"So", "Sk", "Zs", "Zl", "Zp"}
 _SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": ""}
@@ -76,6 +84,7 @@ def fold(written: str) -> Folded:
     """
     parts: list[str] = []
     origin: list[int] = []
+    written = _RING.sub("〇", written)
     done = 0
     raised = False  # the character before was a superscript
     for match in _UNUSUAL.finditer(written):
@@ -85,6 +94,8 @@ def fold(written: str) -> Folded:
         parts.append(written[done:start])
         origin.extend(range(done, start))
         folded = _one(match[0], raised)
+        if folded.endswith("、") and written[stop : stop + 1] in _COUNTED:
+            folded = folded.removesuffix("、")  # ①号链接
         raised = match[0] in _SUPERSCRIPT
         before = written[start - 1] if start else ""
         if unicodedata.category(match[0][0]) == "No" and "/" in folded and before.isdigit():
@@ -109,6 +120,8 @@ def _one(character: str, raised: bool) -> str:
         return composed
     if character in _KNOWN:
         return _KNOWN[character]
+    if character == SPELLED:
+        return character
     if character in _SUPERSCRIPT:
         return _SUPERSCRIPT[character] if raised else "^" + _SUPERSCRIPT[character]
     return _by_category(character)

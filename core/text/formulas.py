@@ -1,14 +1,73 @@
-"""Formulas: sums, equations, powers."""
+"""Formulas: sums, equations, inequalities, powers, chemistry."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from core.text.patterns import NUMBER
+from core.text.patterns import GREEK, NUMBER, UNIT, UNITS
 
-_TERM = rf"(?:{NUMBER}%?|[A-Za-z](?![A-Za-z]))(?:\^-?\d+)?"
-FORMULA = rf"(?<![A-Za-z0-9.])-?{_TERM}(?:\s?[-+×*÷/=≈≠<>≤≥]\s?-?{_TERM}){{1,20}}(?![A-Za-z0-9])"
-_TOKEN = re.compile(rf"\^-?\d+|{NUMBER}%?|[A-Za-z]|\S")
+_LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
+_FUNCTION: Final = r"(?:sin|cos|tan|cot|log|ln|lg)"
+_LETTERS: Final = rf"{_LETTER}{{1,4}}(?!{_LETTER})(?:\({_LETTER}\))?"
+_ATOM: Final = (
+    rf"(?:{NUMBER}(?:{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
+    r"\)?(?:\^-?\d+)?"
+)
+_BEFORE: Final = r"[-(√±]{0,3}"
+_UNKNOWN: Final = r"(?:\?{1,3}|？|_{1,20}|\(\s{0,4}\))"
+FORMULA: Final = (
+    rf"(?<![A-Za-z0-9.]){_BEFORE}{_ATOM}(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9])"
+    rf"(?:\s?=\s?{_UNKNOWN})?"
+)
+_TOKEN: Final = re.compile(
+    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
+)
+_SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]")
+_WORDS: Final = frozenset(
+    [
+        "is",
+        "to",
+        "or",
+        "in",
+        "of",
+        "if",
+        "no",
+        "so",
+        "we",
+        "he",
+        "me",
+        "my",
+        "it",
+        "as",
+        "at",
+        "by",
+        "do",
+        "go",
+        "up",
+        "us",
+        "an",
+        "am",
+        "be",
+        "on",
+        "ok",
+        "hi",
+        "oh",
+        "id",
+        "tv",
+        "pc",
+        "vs",
+        "pk",
+    ]
+)
+_PARTS: Final = re.compile(rf"(?P<number>{NUMBER})(?P<after>.*)", re.DOTALL)
+
+_ELEMENT: Final = r"(?:He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ca|Mn|Fe|Cu|Zn|Br|Ag|Ba|Hg|Pb|[HBCNOFPSKI])"
+CHEMICAL: Final = rf"(?<![A-Za-z0-9]){_ELEMENT}\d{{0,2}}(?:\(?{_ELEMENT}\)?\d{{0,2}}){{1,6}}(?![A-Za-z0-9])"
+SCIENTIFIC: Final = (
+    rf"(?<![\w.])(?P<a>{NUMBER})[eE](?P<exponent>[-+]\d{{1,3}})(?![\w.])"
+    rf"|(?<![\w.])(?P<b>\d+\.\d+)[eE](?P<more>\d{{1,3}})(?![\w.])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +75,8 @@ class FormulaWords:
     """How a language says formulas.
 
     operators: by sign. negative: said before a number below zero. number, percent, power: of digits, a number
-    without its %, an exponent.
+    without its %, an exponent. fraction: of two whole numbers. unit: of a number and its unit. what: where
+    the result is asked for. greek: which of the two names of a Greek letter.
     """
 
     operators: Mapping[str, str]
@@ -24,29 +84,102 @@ class FormulaWords:
     number: Callable[[str], str]
     percent: Callable[[str], str]
     power: Callable[[str], str]
+    fraction: Callable[[str, str], str]
+    unit: Callable[[str, str], str]
+    what: str
+    times: str
+    greek: int
 
     def read(self, match: re.Match[str]) -> list[tuple[int, str]] | None:
         """The readings of a match of FORMULA.
 
-        None if it has no sign that only formulas have: 3-5 is a range and 1/2 a fraction.
+        None if it has no sign that only formulas have: 3-5 is a range and 1/2 a fraction; or words in it.
         """
-        if not re.search(r"[+×÷*=≈≠≤≥<>]", match[0]):
+        text = match[0]
+        if not _SIGN.search(text) or _has_words(text):
             return None
+        measured = _all_units(text)
         readings: list[tuple[int, str]] = []
         after_operand = False
         for part in _TOKEN.finditer(match.string, *match.span()):
-            words, after_operand = self._part(part[0].replace(",", ""), after_operand)
-            readings.append((part.start(), words))
+            if part["what"]:
+                readings += [(part.start(), self.operators["="]), (part.start("what"), self.what)]
+                continue
+            words, operand = self._part(part[0].replace(",", ""), after_operand, measured)
+            after_operand = operand if words or part[0] in "()" else after_operand
+            if words:
+                readings.append((part.start(), words))
         return readings
 
-    def _part(self, part: str, after_operand: bool) -> tuple[str, bool]:
+    def _part(self, part: str, after_operand: bool, measured: bool) -> tuple[str, bool]:
         """What is said for a part, and whether it is an operand."""
         if part[0] == "^":
             return self.power(part[1:]), True
+        if part in "()":
+            return "", part == ")"
         if part == "-" and not after_operand:
             return self.negative, False
         if part in self.operators:
             return self.operators[part], False
-        if part.isalpha():
-            return part, True
-        return (self.percent(part[:-1]) if part.endswith("%") else self.number(part)), True
+        if re.fullmatch(_FUNCTION, part):
+            return part, False
+        if part[0].isalpha():
+            return (GREEK[part.lower()][self.greek] if part.lower() in GREEK else part), True
+        if fraction := re.fullmatch(r"(\d+)/(\d+)", part):
+            return self._share(fraction[1], fraction[2]), True
+        return self._number(part, measured), True
+
+    def _share(self, top: str, bottom: str) -> str:
+        if 0 < int(top) < int(bottom) <= 100:
+            return self.fraction(top, bottom)
+        return f"{self.number(top)}{self.operators['/']}{self.number(bottom)}"
+
+    def _number(self, part: str, measured: bool) -> str:
+        parts = _PARTS.fullmatch(part)
+        if parts is None:
+            return part
+        number, after = parts["number"], parts["after"].strip()
+        if after == "%":
+            return self.percent(number)
+        if after and (measured or len(after) > 1 or after == "°"):
+            return self.unit(number, after)
+        return self.number(number) + " ".join(after)
+
+    def scientific(self, match: re.Match[str]) -> str:
+        """1e-5."""
+        number, exponent = match["a"] or match["b"], match["exponent"] or match["more"]
+        ten = self.number("10")
+        return f"{self.number(number)}{self.times}{ten}{self.power(exponent.removeprefix('+'))}"
+
+    def chemical(self, match: re.Match[str]) -> str | None:
+        """NaOH, H2SO4: letter by letter; None for what may be a word in capitals."""
+        if not re.search(r"[a-z]|\d", match[0]):
+            return None
+        said = [
+            self.number(part) if part.isdigit() else part for part in re.findall(r"\d+|[A-Za-z]", match[0])
+        ]
+        return " ".join(said) if self.greek else _joined(said)
+
+
+def _joined(words: list[str]) -> str:
+    """With spaces between Latin letters only."""
+    out = words[0]
+    for word in words[1:]:
+        out += (" " if out[-1].isascii() and word[0].isascii() else "") + word
+    return out
+
+
+def _all_units(text: str) -> bool:
+    letters = re.findall(rf"{_LETTER}+", text)
+    return all(run in UNITS for run in letters)
+
+
+def _has_words(text: str) -> bool:
+    """Letters that are a word, not variables: more than two of them that no number precedes."""
+    for run in re.finditer(rf"(?<![A-Za-z])(?P<number>\d\s?)?(?P<run>{_LETTER}{{2,}})", text):
+        letters = run["run"]
+        if run["number"] or re.fullmatch(_FUNCTION, letters) or re.fullmatch("[A-Z]{2,3}", letters):
+            continue
+        if len(letters) > 2 or letters.lower() in _WORDS or ("=" not in text and letters.islower()):
+            return True
+    return False

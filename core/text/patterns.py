@@ -14,20 +14,9 @@ URL = (
     rf"(?:{_LABEL}\.){{1,8}}{_TOP}(?![A-Za-z0-9]|\.[A-Za-z])(?::\d{{1,5}})?{_PATH})"
 )
 EMAIL = rf"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@{_LABEL}(?:\.{_LABEL}){{1,8}}"
-MARKUP = (
-    r"!?\[(?P<label>[^\[\]\n]*)\]\([^()\s]*\)"  # Markdown link or picture: its label is read
-    r"|</?[A-Za-z][^<>]{0,200}>"  # HTML tag
-    r"|(?m:^[ \t]*(?:#{1,6}|>{1,6}|[-*+])[ \t]+)"  # heading, quotation, bullet
-    r"|(?m:^[ \t]*(?:[-*_=][ \t]?){3,99}$)"  # rule
-    r"|\*\*|__|~~|```\w*"
-)
 LIST_NUMBER = r"(?m:^[ \t]*(?P<n>\d{1,3})[.)](?=\s))"
-ISO_DATE = (
-    r"(?<![\d.])(?P<y>[12]\d{3})(?P<sep>[-/.])(?P<m>0?[1-9]|1[0-2])(?:[-/.](?P<d>0?[1-9]|[12]\d|3[01]))"
-    r"(?![\d%]|[-/.]\d)(?:T(?=\d\d:\d\d))?"
-)
 TIME = (
-    r"(?<![\d:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.\d+)?)?"
+    r"(?<!\d)(?<!\d[:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.\d+)?)?"
     r"(?![\d:：])(?:Z(?!\w))?(?:\s?(?P<half>[AaPp]\.?[Mm](?:\.(?![A-Za-z])|(?![A-Za-z]))))?"
 )
 VERSION = (
@@ -40,7 +29,7 @@ FOREIGN_PHONE = r"\+\d{1,3}(?:[- ]\(?\d{1,5}\)?){2,5}(?![A-Za-z0-9-])"
 
 FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/]|\.\d)"
 
-CURRENCIES = r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|[$¥€£₩₹])"
+CURRENCIES = r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|[$¥€£₩₹₽])"
 
 # symbol: Chinese, English for one, English for many
 UNITS: Final = {
@@ -128,6 +117,27 @@ UNITS: Final = {
     "m^3": ("立方米", "cubic metre", "cubic metres"),
     "m3": ("立方米", "cubic metre", "cubic metres"),
     "cm^3": ("立方厘米", "cubic centimetre", "cubic centimetres"),
+    "r/min": ("转每分钟", "revolution per minute", "revolutions per minute"),
+    "mol": ("摩尔", "mole", "moles"),
+    "mmol": ("毫摩尔", "millimole", "millimoles"),
+    "μmol": ("微摩尔", "micromole", "micromoles"),
+    "MWh": ("兆瓦时", "megawatt-hour", "megawatt-hours"),
+    "GWh": ("吉瓦时", "gigawatt-hour", "gigawatt-hours"),
+    "GW": ("吉瓦", "gigawatt", "gigawatts"),
+    "Ah": ("安时", "ampere-hour", "ampere-hours"),
+    "kN": ("千牛", "kilonewton", "kilonewtons"),
+    "kΩ": ("千欧", "kilohm", "kilohms"),
+    "lx": ("勒克斯", "lux", "lux"),
+    "lm": ("流明", "lumen", "lumens"),
+    "ppm": ("P P M", "part per million", "parts per million"),
+    "cc": ("毫升", "cubic centimetre", "cubic centimetres"),
+    "yd": ("码", "yard", "yards"),
+    "hm^2": ("公顷", "hectare", "hectares"),
+    "km^3": ("立方公里", "cubic kilometre", "cubic kilometres"),
+    "dm^3": ("立方分米", "cubic decimetre", "cubic decimetres"),
+    "mm^2": ("平方毫米", "square millimetre", "square millimetres"),
+    "tbsp": ("汤匙", "tablespoon", "tablespoons"),
+    "tsp": ("茶匙", "teaspoon", "teaspoons"),
     "m/s^2": ("米每平方秒", "metre per second squared", "metres per second squared"),
 }
 UNIT = "(?:" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-z0-9^])"
@@ -162,9 +172,13 @@ GREEK: Final = {
 }
 
 
-def markup(match: re.Match[str]) -> str:
-    """What is left to read of a piece of markup: a link's label, else nothing."""
-    return match["label"] or ""
+def iso_date(mark: str) -> str:
+    """2026-11-30, with one mark; a range of dates may follow."""
+    between = re.escape(mark)
+    return (
+        rf"(?<![\d.])(?P<y>[12]\d{{3}}){between}(?P<m>0?[1-9]|1[0-2]){between}(?P<d>0?[1-9]|[12]\d|3[01])"
+        rf"(?![\d%])(?!{between}\d{{1,2}}(?!\d))(?:T(?=\d\d:\d\d))?"
+    )
 
 
 def parts(address: str) -> list[str]:

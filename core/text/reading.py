@@ -1,12 +1,13 @@
 """What is said for text in one language, and which character of it each spoken one stands for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.text.chinese import CANTONESE, MANDARIN
 from core.text.english import ENGLISH
 from core.text.japanese_korean import JAPANESE, KOREAN
-from core.text.rules import Rules
+from core.text.rules import Output, Rules
 
 _RULES: Final[dict[str, Rules]] = {
     "zh": MANDARIN,
@@ -21,14 +22,22 @@ _STRENGTH: Final = {
     m: k for k, marks in enumerate(("，,、", "；;：:", "…", "。.", "！!", "？?")) for m in marks
 }
 _CLAUSE_MARKS: Final = "，；：、…,;:"
+# What ends a clause where it is written; a slash or a hyphen does not, though it may be said as a pause.
+_WRITTEN_CLAUSE: Final = frozenset("，；：、…,;:—\n()（）| 。.!?！？")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """spoken: letters, single spaces, and marks, no two in a row. places[k]: where `spoken[k]` comes from."""
+    """spoken: letters, single spaces, and marks, no two in a row. places[k]: where `spoken[k]` comes from.
+
+    tokens[k]: where what it was read with begins (a date, a telephone number): a token is never cut.
+    clause[k]: is `spoken[k]` a mark that ends a clause of the text, not one that a reading made?
+    """
 
     spoken: str
     places: list[int]
+    tokens: list[int]
+    clause: list[bool]
 
     def has_words(self) -> bool:
         """Is there anything to say?"""
@@ -36,48 +45,68 @@ class Reading:
 
     def clause_ends(self) -> list[int]:
         """Offsets in `spoken` after its clause marks, where it can be cut."""
-        return [
-            k for k in range(1, len(self.spoken)) if self.spoken[k - 1] in _CLAUSE_MARKS and self.can_cut(k)
-        ]
+        return [k for k in range(1, len(self.spoken)) if self.clause[k - 1] and self.can_cut(k)]
 
     def can_cut(self, k: int) -> bool:
-        """Does another written character begin with `spoken[k]`?"""
-        return self.places[k] > self.places[k - 1]
+        """Does another word or sign of the text begin with `spoken[k]`?"""
+        return self.tokens[k] > self.tokens[k - 1] and self.places[k] > self.places[k - 1]
+
+    def part(self, start: int, stop: int) -> "Reading":
+        """The reading of `spoken[start:stop]`."""
+        return Reading(
+            self.spoken[start:stop],
+            self.places[start:stop],
+            self.tokens[start:stop],
+            self.clause[start:stop],
+        )
+
+    def at(self, origin: Sequence[int]) -> "Reading":
+        """The same with places in another text: `origin[place]`."""
+        return Reading(
+            self.spoken, [origin[k] for k in self.places], [origin[k] for k in self.tokens], self.clause
+        )
 
 
 def read(text: str, language: str) -> Reading:
     """`text` (folded, in `language`) as it is said."""
-    spoken, places = _RULES[language].read(text)
-    return _tidy(spoken, places, spaced=language in _SPACED)
+    return _tidy(_RULES[language].read(text), text, spaced=language in _SPACED)
 
 
-def _tidy(spoken: str, places: list[int], *, spaced: bool) -> Reading:
+def _tidy(out: Output, text: str, *, spaced: bool) -> Reading:
     """Single spaces, single marks, nothing but letters around them.
 
     spaced: words are written with spaces; else only Latin words are.
     """
-    out: list[str] = []
+    letters: list[str] = []
     kept: list[int] = []
+    clause: list[bool] = []
     gap = False  # a space is owed
-    for character, place in zip(spoken, places, strict=True):
+    for k, character in enumerate(out.text()):
         if character in _STRENGTH:
-            if out and out[-1] in _STRENGTH:
-                if _STRENGTH[character] > _STRENGTH[out[-1]]:
-                    out[-1] = character
-            elif out:
-                out.append(character)
-                kept.append(place)
+            source = text[out.places[k]]
+            kept_mark = (out.copied[k] and source in _WRITTEN_CLAUSE) or source == " "
+            written = kept_mark and character in _CLAUSE_MARKS
+            if letters and letters[-1] in _STRENGTH:
+                clause[-1] |= written
+                if _STRENGTH[character] > _STRENGTH[letters[-1]]:
+                    letters[-1] = character
+            elif letters:
+                letters.append(character)
+                kept.append(k)
+                clause.append(written)
             gap = spaced
-        elif character.isalnum() or (character in "'-" and out and not gap):
-            if gap and out and (spaced or (_is_latin(out[-1]) and _is_latin(character))):
-                out.append(" ")
-                kept.append(place)
-            out.append(character)
-            kept.append(place)
+        elif character.isalnum() or (character in "'-" and letters and not gap):
+            if gap and letters and (spaced or (_is_latin(letters[-1]) and _is_latin(character))):
+                letters.append(" ")
+                kept.append(k)
+                clause.append(False)
+            letters.append(character)
+            kept.append(k)
+            clause.append(False)
             gap = False
         else:
             gap = True
-    return Reading("".join(out), kept)
+    return Reading("".join(letters), [out.places[k] for k in kept], [out.tokens[k] for k in kept], clause)
 
 
 def _is_latin(character: str) -> bool:

@@ -31,17 +31,17 @@ class Rules:
         object.__setattr__(self, "_any", re.compile("|".join(alternatives)))
         object.__setattr__(self, "_each", [re.compile(p) for p, _ in self.rules])
 
-    def read(self, text: str) -> tuple[str, list[int]]:
-        """`text` as it is read, and for each character of it the place in `text` that it stands for."""
-        out = _Output()
+    def read(self, text: str) -> "Output":
+        """`text` as it is read, with where every character of it comes from."""
+        out = Output()
         place = 0
         while found := self._any.search(text, place):
             self._copy(out, text, place, found.start())
             place = self._rewrite(out, text, found)
         self._copy(out, text, place, len(text))
-        return out.text(), out.places
+        return out
 
-    def _rewrite(self, out: "_Output", text: str, found: re.Match[str]) -> int:
+    def _rewrite(self, out: "Output", text: str, found: re.Match[str]) -> int:
         """Write what the first willing rule makes of the place found; return where to go on."""
         start = found.start()
         for k in range(int((found.lastgroup or "r0")[1:]), len(self.rules)):
@@ -52,26 +52,34 @@ class Rules:
             if reading is None:
                 continue
             for where, words in [(start, reading)] if isinstance(reading, str) else reading:
-                out.add(words, where, rewritten=True)
+                out.add(words, where, token=start)
             return match.end()
         self._copy(out, text, start, start + 1)
         return start + 1
 
-    def _copy(self, out: "_Output", text: str, start: int, stop: int) -> None:
+    def _copy(self, out: "Output", text: str, start: int, stop: int) -> None:
         for k in range(start, stop):
-            out.add(self.plain.get(text[k], text[k]), k, rewritten=False)
+            out.add(self.plain.get(text[k], text[k]), k)
 
 
-class _Output:
-    """Text being written, with a space where two Latin words would run together."""
+class Output:
+    """Text being written, with a space where two Latin words would run together.
+
+    places[k] is the place in the text that character `k` stands for, tokens[k] where what it was read with
+    begins: characters with the same one are never parted. copied[k] is false for what a rule made.
+    """
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self.places: list[int] = []
+        self.tokens: list[int] = []
+        self.copied: list[bool] = []
         self._last = ""
         self._rewritten = False
 
-    def add(self, words: str, place: int, *, rewritten: bool) -> None:
+    def add(self, words: str, place: int, *, token: int | None = None) -> None:
+        """What is said for the character at `place`. token: where a rule's match begins, if one made it."""
+        rewritten = token is not None
         if not words:
             self._rewritten |= rewritten
             return
@@ -80,9 +88,12 @@ class _Output:
             words = " " + words
         self._parts.append(words)
         self.places.extend([place] * len(words))
+        self.tokens.extend([place if token is None else token] * len(words))
+        self.copied.extend([not rewritten] * len(words))
         self._last, self._rewritten = words[-1], rewritten
 
     def text(self) -> str:
+        """What has been written."""
         return "".join(self._parts)
 
 

@@ -21,9 +21,12 @@ _SCRIPT: Final = re.compile(
     r"|(?P<latin>[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]"
     r"(?:['-]?[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff])*)"
 )
+# A word that is not the letters of a formula or a short form.
+_ENGLISH = re.compile(r"(?<![A-Za-z0-9=+*/^<>(-])(?=[a-z]*[aeiou])[A-Z]?[a-z]{2,}(?![A-Za-z0-9=+*/^<>)])")
 # Characters of no script that can stand alone in any text: Greek letters in formulas, marks the readers know.
 _LONE_GREEK = re.compile(r"(?<![Α-Ωα-ω])[Α-Ωα-ω](?![Α-Ωα-ω])")
 _ADDRESS = re.compile(f"{EMAIL}|{URL}")
+_CANTONESE = re.compile("[哋嘅咗喺冇嚟啲嗰嘢㗎咁佢唔喎瞓]")
 _CHINESE_ENDS = "。！？，；："
 _OPENING = "([{“「『《〈【〔«‹"
 # What belongs to the word after it: opening marks, digits and signs written up against it.
@@ -53,15 +56,36 @@ def check_readable(text: str, origin: list[int]) -> None:
             )
 
 
-def language_of_han(text: str, language: str) -> str:
-    """What Chinese characters are read as: the language asked for, or Japanese where there is much kana."""
+def language_of_han(text: str, language: str, elsewhere: str | None = None) -> str:
+    """What Chinese characters are read as: the language asked for; Japanese where there is much kana,
+    Cantonese where there are characters that only Cantonese has.
+
+    elsewhere: of the whole text, when `text` is a sentence of it.
+    """
     if language in ("zh", "yue", "ja"):
         return language
     han = kana = 0
+    foreign = False  # a character that Japanese could not write
     for script, start, stop in runs(text):
-        han += stop - start if script == "han" else 0
+        if script == "han":
+            han += stop - start
+            foreign = foreign or not _encodes(text[start:stop], "shift_jis")
         kana += stop - start if script == "kana" else 0
-    return "ja" if kana > 0.2 * (han + kana) else "zh"
+    if kana > 0.2 * (han + kana) and not (foreign and elsewhere):
+        return "ja"
+    if elsewhere and not foreign and not kana:
+        return elsewhere
+    if elsewhere == "yue":
+        return "yue"
+    return "yue" if 40 * len(_CANTONESE.findall(text)) > han else "zh"
+
+
+def _encodes(text: str, codec: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[int, int, str]]:
@@ -110,8 +134,8 @@ def _home(text: str, found: list[_Run], language: str, han: str, fallback: str) 
         weight[han] += 3
     if weight.get(language) or not any(weight.values()):
         return fallback if language == "auto" else language
-    if language != "auto" and weight["en"] == sum(weight.values()) == 1:
-        return language  # one foreign word by itself
+    if language != "auto" and weight["en"] == sum(weight.values()) and len(_ENGLISH.findall(text)) < 2:
+        return language  # a foreign word by itself, or a formula
     # On a tie not English, as the others read English words too.
     return max(weight, key=lambda name: (weight[name], name != "en"))
 

@@ -95,7 +95,8 @@ def say_command(options: argparse.Namespace) -> int:
     settings = Settings()
     if options.dry_run:
         for sentence in sentences(text, options.language, limit=settings.text_limit):
-            print(f"[{sentence.language}] {sentence.spoken}")
+            pause = f"  [{sentence.pause:g} s of silence]" if sentence.pause else ""
+            print(f"[{sentence.language}] {sentence.spoken}{pause}")
         return 0
     return asyncio.run(interruptible(_say(text, options, settings)))
 

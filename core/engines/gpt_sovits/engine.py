@@ -23,6 +23,7 @@ from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, find_voice, l
 from core.media.resample import Resampler
 from core.nets.gpt_sovits.sovits import RATE
 from core.protocols import Style
+from core.text import sentences
 from core.types import Sentence, Spoken, Voice
 
 PAUSE_S = 0.3
@@ -65,7 +66,7 @@ class GptSovits:
         record = find_voice(self.settings.voices, voice)
         pair = self._models.pair(record.t2s, record.sovits)
         reference = reference_of(record, self._models, pair)
-        target = self._read(sentence.text, sentence.language, pair.symbols)
+        target = self._read(sentence.spoken, sentence.language, pair.symbols)
         whole, prompt = self._prompted(record, reference, target, pair.symbols)
         # Pitch is a change of rate; the speed makes up for what that does to the length.
         ratio = 2.0 ** (style.pitch / 12)
@@ -100,4 +101,5 @@ class GptSovits:
         """What the T2S network goes on from: the reference and its text, or, without a text, nothing."""
         if not record.text:
             return target, ()
-        return join(self._said(record.text, record.language, symbols), target), reference.prompt
+        said = " ".join(sentence.spoken for sentence in sentences(record.text, record.language))
+        return join(self._said(said, record.language, symbols), target), reference.prompt

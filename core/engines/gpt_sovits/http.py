@@ -137,7 +137,7 @@ class GptSovitsHttp:
 
 
 def _for_api(sentence: Sentence, reference: _Reference, speed: float) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"text": sentence.text, "text_language": sentence.language, "speed": speed}
+    wanted: dict[str, Any] = {"text": sentence.spoken, "text_language": sentence.language, "speed": speed}
     if reference.path is not None:
         wanted |= {
             "refer_wav_path": reference.path,
@@ -149,7 +149,7 @@ def _for_api(sentence: Sentence, reference: _Reference, speed: float) -> dict[st
 
 def _for_api_v2(sentence: Sentence, reference: _Reference, style: Style, speed: float) -> dict[str, Any]:
     return {
-        "text": sentence.text,
+        "text": sentence.spoken,
         "text_lang": sentence.language,
         "ref_audio_path": reference.path,
         "aux_ref_audio_paths": list(reference.aux),

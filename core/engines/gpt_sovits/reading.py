@@ -1,4 +1,4 @@
-"""A sentence as the networks read it: phone numbers, and BERT features under those of Chinese."""
+"""A read sentence as the networks take it: phone numbers, and BERT features under those of Chinese."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ CASES = {
     "12,345 people": "twelve thousand three hundred forty-five people",
     "1000000 users": "one million users",
     "2000 users": "two thousand users",
-    "room 101": "room one hundred one",
+    "room 101": "room one oh one",
     "agent 007": "agent zero zero seven",
     # decimals and signs
     "pi is 3.14": "pi is three point one four",

@@ -6,6 +6,7 @@ alphabet:
 - Syllables in -iong (兄 熊 雄 胸 穷 窘, and every word with them) come out as English letters and digits.
 - So do most words that end in 儿 (这儿, 一会儿, 事儿), and 兒 always.
 - A single A is read as the article in "A P I".
+- 便宜, 角色, 还款, 种草, 长高 and 似的 get the wrong one of two readings.
 - Kanji are spelled as "Chinese letter", and so are hanzi beyond the Basic Multilingual Plane, by their code.
 
 Phonemes are written in eSpeak's own notation between double brackets.
@@ -31,6 +32,11 @@ _CHILD, _SUFFIX = "[['@r35]]", "[[@r11]]"
 _CHINESE: Final = re.compile(
     r"(?<=[\u4e00-\u9fff])(?P<suffix>[儿兒])(?![子童女科歌媳孙孫])|(?P<er>兒)|"
     rf"(?P<iong>[{''.join(_PHONEMES)}])"
+)
+# The character that is misread -> one of the sound meant, where these words stand.
+_MISREAD: Final = re.compile(
+    "(?P<骈>便)(?=宜)|(?P<环>还)(?=款|钱|贷|债|清|信用卡|花呗|给我|给你|给他)|(?P<决>角)(?=色)|(?P<众>种)(?=草)|"
+    "(?P<掌>长)(?=高|胖|个子)|(?P<是>似)(?=的)"
 )
 _BEFORE_CHILD = "女婴嬰幼孤男胎健宠寵弃棄产產育少患"
 _LETTERS: Final = re.compile(r"(?<![A-Za-z])[A-Za-z](?: [A-Za-z](?![A-Za-z]))+")
@@ -58,6 +64,7 @@ def spell(sentence: Sentence) -> tuple[str, list[int]]:
     text = _LETTERS.sub(lambda letters: letters[0].replace(" ", "-"), text)
     if sentence.language != "zh":
         return text, list(range(len(text)))
+    text = _MISREAD.sub(lambda match: str(match.lastgroup), text)
     parts: list[str] = []
     places: list[int] = []
     done = 0

@@ -1,11 +1,11 @@
-"""The text front end of GPT-SoVITS voices: text in, phoneme ids for each stretch of one language out.
+"""The text front end of GPT-SoVITS voices: read text in, phoneme ids for each stretch of one language out.
 
-    for piece in split(text, "cut5"):
-        for segment in frontend(piece, "zh", "v2"): ...
+    for sentence in sentences(text):
+        for segment in frontend(sentence.spoken, sentence.language, "v2"): ...
 
-Text is cut by language (`languages`), what the reference misreads is put into words (`readings`), then each
-language has a normaliser and a module that turns words into phonemes. Packages are imported when a language
-is first used; nothing is downloaded.
+How numbers, dates and signs are read is decided before, by `core.text`, for every voice alike. Here text is
+cut by language (`languages`), and each language has a module that turns words into phonemes. Packages are
+imported when a language is first used; nothing is downloaded.
 """
 
 import re
@@ -14,23 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core.engines.gpt_sovits.text import (
-    cantonese,
-    chinese,
-    chinese_normal,
-    english,
-    english_normal,
-    g2pw,
-    japanese,
-    korean,
-    readings,
-)
+from core.engines.gpt_sovits.text import cantonese, chinese, english, g2pw, japanese, korean
 from core.engines.gpt_sovits.text.languages import Language, Stretch, check_mode, stretches
-from core.engines.gpt_sovits.text.sentences import cut, split
 from core.engines.gpt_sovits.text.symbols import Version, ids, symbols
 from core.errors import BadInput
 
-__all__ = ["G2pwModel", "Segment", "cut", "frontend", "split", "symbols"]
+__all__ = ["G2pwModel", "Segment", "frontend", "symbols"]
 
 _SHORTEST = 6
 """Phonemes. The checkpoints stumble over less, so a full stop is put in front."""
@@ -65,20 +54,18 @@ def frontend(
     version: Version,
     *,
     model: G2pwModel | None = None,
-    as_reference: bool = False,
 ) -> list[Segment]:
-    """The segments of `text`, in order; none is empty.
+    """The segments of read `text`, in order; none is empty.
 
     language: one of `languages.MODES` (v1 voices: `languages.V1_MODES`). version: of the checkpoint; v2
-    stands for every later one too. model: reads Chinese characters in context, for v2. as_reference: also
-    misread what the reference misreads, to compare with it.
+    stands for every later one too. model: reads Chinese characters in context, for v2.
 
     Raises BadInput `unsupported_language`, or `nothing_to_say` for text without a word in any of the
     languages; EngineUnavailable, naming the extra, for text in a language whose packages are not installed.
     """
     check_mode(language, version)
-    text = re.sub(" {2,}" if as_reference else r"\s+", " ", text)
-    read = partial(_segment, version=version, model=model, as_reference=as_reference)
+    text = re.sub(r"\s+", " ", text)
+    read = partial(_segment, version=version, model=model)
     found = _segments(text, language, read)
     if sum(len(segment.phones) for segment in found) < _SHORTEST:
         found = _segments("." + text, language, read)
@@ -91,22 +78,21 @@ def _segments(text: str, language: str, read: Callable[[Stretch], Segment]) -> l
     return [segment for stretch in stretches(text, language) if (segment := read(stretch)).phones]
 
 
-def _segment(stretch: Stretch, version: Version, model: G2pwModel | None, as_reference: bool) -> Segment:
+def _segment(stretch: Stretch, version: Version, model: G2pwModel | None) -> Segment:
     language, text = stretch
     word2ph: list[int] | None = None
     if version == "v1" and language not in ("zh", "en", "ja"):
         check_mode(language, version)
     if language == "zh":
-        text = chinese_normal.normalise(text if as_reference else readings.chinese(text))
+        text = chinese.normalise(text)
         pinyin = g2pw.load(model.folder, model.vocabulary) if model and version != "v1" else None
-        fixed = pinyin is not None or not as_reference
-        phones, word2ph = chinese.phonemes(text, version, pinyin=pinyin, fixed=fixed)
+        phones, word2ph = chinese.phonemes(text, version, pinyin=pinyin)
     elif language == "yue":
-        text = cantonese.normalise(text if as_reference else readings.cantonese(text))
+        text = chinese.normalise(text)
         phones, word2ph = cantonese.phonemes(text)
     elif language == "en":
-        text = english_normal.normalise(text if as_reference else readings.english(text))
-        phones = english.phonemes(text, as_reference=as_reference)
+        text = english.normalise(text)
+        phones = english.phonemes(text)
     elif language == "ja":
         text = japanese.normalise(text)
         phones = japanese.phonemes(text)

@@ -1,4 +1,4 @@
-"""Normalised Cantonese to phonemes: jyutping (ToJyutping), an initial and a final with its tone for each
+"""Read Cantonese to phonemes: jyutping (ToJyutping), an initial and a final with its tone for each
 character.
 
 Every symbol starts with Y, to be told from Mandarin's. Learnt from GPT-SoVITS (MIT).
@@ -7,7 +7,6 @@ Every symbol starts with Y, to be told from Mandarin's. Learnt from GPT-SoVITS (
 import re
 from functools import cache
 
-from core.engines.gpt_sovits.text import chinese_normal
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import PUNCTUATION, symbols
 
@@ -22,23 +21,7 @@ _INITIALS_LIST = """
 """
 _INITIALS = _INITIALS_LIST.split()
 _JYUTPING = re.compile(r"([a-z]+)([1-6])")
-_MARKS = {
-    **dict.fromkeys("：；，·、", ","),
-    **dict.fromkeys("。\n$", "."),
-    **dict.fromkeys("—～~", "-"),
-    "！": "!",
-    "？": "?",
-    "...": "…",
-}
-_MARK = re.compile("|".join(re.escape(mark) for mark in _MARKS))
-_UNSPEAKABLE = re.compile(rf"[^\u4e00-\u9fa5{PUNCTUATION}]+")
 _CLAUSE_END = re.compile(rf"(?<=[{PUNCTUATION}])")
-
-
-def normalise(text: str) -> str:
-    """`text` as Chinese characters and the marks ! ? … , . - alone."""
-    text = chinese_normal.spoken_sentences(text)
-    return _UNSPEAKABLE.sub("", _MARK.sub(lambda match: _MARKS[match[0]], text))
 
 
 @cache

@@ -1,5 +1,4 @@
-"""Normalised Chinese to phonemes: words (jieba), pinyin, tones as spoken, erhua, initial and final of each
-syllable.
+"""Read Chinese to phonemes: words (jieba), pinyin, tones as spoken, erhua, initials and finals.
 
 Pinyin comes word by word from pypinyin, or for a whole clause from a model (`g2pw`); v2 checkpoints were
 trained with the latter and with the fixed readings in `words_zh.txt.xz` on top. Learnt from GPT-SoVITS (MIT).
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from core.engines.gpt_sovits.text import tone_sandhi
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import PUNCTUATION, Version, symbols
-from core.engines.gpt_sovits.text.tables import pronunciations
+from core.engines.gpt_sovits.text.tables import pronunciations, simplified
 from core.engines.gpt_sovits.text.tone_sandhi import Word
 
 ClausePinyin = Callable[[str], Sequence[str]]
@@ -48,11 +47,32 @@ _NEVER_ERHUA_LIST = """
 _NEVER_ERHUA = frozenset(_NEVER_ERHUA_LIST.split())
 
 
+# The marks that are symbols; both 嗯 and 呣 are written as characters the dictionaries know.
+_MARKS = str.maketrans(
+    {
+        **dict.fromkeys("：；，·、", ","),
+        **dict.fromkeys("。\n", "."),
+        **dict.fromkeys("~～", "…"),
+        **{"！": "!", "？": "?", "—": "-", "嗯": "恩", "呣": "母"},
+    }
+)
+_GIVE_BACK = re.compile("还(?=款|钱|贷|债|清|信用卡|花呗)")  # huan2; the dictionaries have hai2
+_UNSPEAKABLE = re.compile(rf"[^\u4e00-\u9fa5{PUNCTUATION}]+")
+_MARKS_IN_A_ROW = re.compile(rf"([{PUNCTUATION}])[{PUNCTUATION}]+")
+
+
 class Syllable(NamedTuple):
     """Pinyin without its tone, and the tone "1" ... "5". A punctuation mark is (mark, mark)."""
 
     sound: str
     tone: str
+
+
+def normalise(text: str) -> str:
+    """Read `text` as simplified characters and the marks ! ? … , . - alone, no two marks in a row."""
+    text = text.translate(simplified()).translate(_MARKS).replace("...", "…")
+    text = _GIVE_BACK.sub("环", text)
+    return _MARKS_IN_A_ROW.sub(r"\1", _UNSPEAKABLE.sub("", text))
 
 
 @cache

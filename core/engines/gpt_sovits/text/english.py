@@ -1,4 +1,4 @@
-"""Normalised English to phonemes (ARPAbet with stress).
+"""Read English to phonemes (ARPAbet with stress).
 
 A word is looked up in this order: single letter, homograph by its part of speech, dictionary, names, letters
 of short words, possessive 's, the words a compound is made of, and at last a network that reads letters.
@@ -6,6 +6,7 @@ Learnt from GPT-SoVITS (MIT) and g2p_en (Apache-2.0).
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from core.engines.gpt_sovits.text import tagger
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.spelling import spelled
+from core.engines.gpt_sovits.text.symbols import PUNCTUATION
 from core.engines.gpt_sovits.text.tables import lines, pronunciations
 
 LONGEST_WORD = 32
@@ -45,6 +47,25 @@ _MISREAD_HOMOGRAPHS = (
 # Words whose two sounds the list of g2p_en gives to the wrong parts of speech.
 _SWAPPED = frozenset({"EXPLOIT", "EXPLOITS", "FRAGMENT", "IMPRINT", "OBJECT", "REBEL", "SEGMENT", "TORMENT"})
 _PAST = frozenset({"yesterday", "ago", "already", "earlier", "last", "once"})
+
+
+_MARKS = str.maketrans(
+    {**dict.fromkeys(";:；：，、", ","), **dict.fromkeys("…。", "."), "！": "!", "？": "?", "’": "'"}
+)
+_WORD_IN_CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
+_CAPITAL_AFTER_APOSTROPHE = re.compile(r"(?<=[A-Za-z]')[A-Z]")
+_BRITISH_UNIT = re.compile(r"(?<=met|lit)re(?=s?\b)")
+_MARKS_IN_A_ROW = re.compile(rf"([\s{PUNCTUATION}])[{PUNCTUATION}]+")
+
+
+def normalise(text: str) -> str:
+    """Read `text` as words and the marks ' . , ? ! -; a capital inside a word starts a new one."""
+    text = _WORD_IN_CAPITALS.sub(lambda match: match[0].capitalize(), text.translate(_MARKS))
+    text = _CAPITAL_AFTER_APOSTROPHE.sub(lambda match: match[0].lower(), text)
+    text = _BRITISH_UNIT.sub("er", text)
+    text = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+    text = re.sub(r"(?<!^)(?<!\s)([A-Z])", r" \1", re.sub(r"[^ A-Za-z'.,?!-]", "", text))
+    return _MARKS_IN_A_ROW.sub(r"\1", text)
 
 
 @cache

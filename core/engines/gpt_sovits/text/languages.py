@@ -1,7 +1,7 @@
 """Cut mixed text into stretches of one language, by its script and what is around it; nothing is downloaded.
 
 Latin letters are English, hangul Korean, kana Japanese. Chinese characters are Chinese unless kana or
-characters that only Japanese has are near. Numbers and marks go to a neighbour. The reference asks a
+characters that only Japanese has are near. Marks go to a neighbour. The reference asks a
 statistical detector, which takes short Chinese words for Japanese; otherwise the stretches are the same.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple, cast
 
 from core.errors import BadInput
-from core.text.patterns import UNIT
 
 Language = Literal["zh", "en", "ja", "ko", "yue"]
 
@@ -27,12 +26,9 @@ _TOKEN = re.compile(
     r"(?P<han>[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
     r"|(?P<ja>[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d]+)"
     r"|(?P<ko>[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+)"
-    rf"|(?P<number>[$€£¥￥]?[0-9０-９](?:[0-9０-９.,:：/~～\-+×÷=%％°℃$€£¥￥]*[0-9０-９])?[%％‰°℃]*(?:{UNIT}(?:/{UNIT})?)?)"
     r"|(?P<en>[A-Za-zÀ-ɏＡ-Ｚａ-ｚ][A-Za-zÀ-ɏＡ-Ｚａ-ｚ'’\-]*)"
 )
 _SENTENCE_END = re.compile(r"[。！？!?\n]+")
-_MARKS = frozenset(",.!?，。！？")
-_FULL_STOPS = frozenset("。.")
 
 
 class Stretch(NamedTuple):
@@ -61,7 +57,7 @@ def stretches(text: str, mode: str) -> list[Stretch]:
         return [Stretch("en", text)]
     chinese = "yue" if mode == "auto_yue" else "zh"
     home = mode.removeprefix("all_")
-    borders = _with_numbers(text, _by_script(text, chinese), home if mode.startswith("all_") else "")
+    borders = _by_script(text, chinese)
     if not mode.startswith("auto"):
         borders = _joined((kind if kind == "en" else home, start) for kind, start in borders)
     stops = [start for _, start in borders[1:]] + [len(text)]
@@ -72,7 +68,7 @@ def stretches(text: str, mode: str) -> list[Stretch]:
 
 
 Borders = list[tuple[str, int]]
-"""A language (or "number") and where it starts; it lasts until the next."""
+"""A language and where it starts; it lasts until the next."""
 
 
 def _joined(borders: Iterable[tuple[str, int]]) -> Borders:
@@ -130,29 +126,3 @@ def _japanese_han(text: str, tokens: list[re.Match[str]]) -> frozenset[int]:
         if near or place in japanese or not chinese:
             found.add(place)
     return frozenset(found)
-
-
-def _with_numbers(text: str, borders: Borders, home: str) -> Borders:
-    """Each number given a language: `home`, or that of a neighbour."""
-    stops = [start for _, start in borders[1:]] + [len(text)]
-    settled: Borders = []
-    for k, (kind, start) in enumerate(borders):
-        if kind == "number":
-            before = (settled[-1][0], text[settled[-1][1] : start]) if settled else None
-            last = k + 1 == len(borders)
-            after = None if last else (borders[k + 1][0], text[stops[k] : stops[k + 1]])
-            kind = home or _of_number(text[start : stops[k]], before, after)
-        if not settled or settled[-1][0] != kind:
-            settled.append((kind, start))
-    return settled
-
-
-def _of_number(number: str, before: tuple[str, str] | None, after: tuple[str, str] | None) -> str:
-    """Not across a mark; otherwise that of the longer neighbour. A number alone is Chinese."""
-    if before is None or after is None:
-        return (before or after or ("zh", ""))[0]
-    if before[1][-1] in _MARKS:
-        return after[0]
-    if after[1][0] in _MARKS or number[-1] in _FULL_STOPS:
-        return before[0]
-    return before[0] if len(before[1]) >= len(after[1]) else after[0]

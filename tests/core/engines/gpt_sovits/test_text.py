@@ -1,6 +1,7 @@
 """The text front end of GPT-SoVITS: recorded cases, deliberate differences, languages, bad and long input."""
 
 import itertools
+import re
 import shutil
 import time
 from types import SimpleNamespace
@@ -13,22 +14,17 @@ from hypothesis import strategies as st
 from core.engines.gpt_sovits.text import (
     G2pwModel,
     chinese,
-    chinese_normal,
-    cut,
     english,
-    english_normal,
     frontend,
     g2pw,
     packages,
-    readings,
-    split,
     symbols,
     tagger,
 )
 from core.engines.gpt_sovits.text.languages import MODES, stretches
-from core.engines.gpt_sovits.text.sentences import LONGEST, METHODS
 from core.engines.gpt_sovits.text.symbols import ids
 from core.errors import BadInput, EngineUnavailable
+from core.text import sentences
 from tests.parity import gpt_sovits_text as parity
 from tests.support import FIXTURES
 
@@ -42,19 +38,8 @@ NEEDS = {
 }
 NEEDS["yue"] = ("ToJyutping", "jieba", "pypinyin")
 # Reads otherwise than recorded, each for a reason that has a test below.
-ON_PURPOSE = {
-    "zh_08": "telephone",
-    "zh_09": "telephone",
-    "zh_12": "colon",
-    "en_01": "title",
-    "en_02": "half of the day",
-    "en_04": "semicolon",
-    "en_06": "unit",
-    "en_10": "dash",
-    "en_13": "acronym",
-    "en_pos_02": "homograph",
-    "yue_03": "count",
-}
+# Reads otherwise than recorded, for a reason that has a test below.
+ON_PURPOSE = {"en_pos_02": "homograph"}
 
 
 def packages_for(*languages: str) -> None:
@@ -98,18 +83,8 @@ def test_recorded_text_is_cut_into_the_recorded_languages(number):
     check = parity.check_languages(number, case)
     assert check.holds, check.note
     assert bool(check.note) == (
-        number in (3, 8, 9, 10)
+        number in (1, 3, 8, 9, 10)
     )  # short Chinese words that a detector took for Japanese
-
-
-@pytest.mark.parametrize(
-    ("file", "check"),
-    [("text_split.json", parity.check_cut), ("text_pre_seg.json", parity.check_split)],
-)
-def test_recorded_text_is_cut_into_the_recorded_sentences(file, check):
-    found = [check(number, case) for number, case in enumerate(parity.cases(TEXTS, file))]
-    assert len(found) >= 48
-    assert [c.name for c in found if not c.holds] == []
 
 
 def test_the_symbol_tables_have_their_published_sizes_and_the_first_begins_the_second():
@@ -119,55 +94,18 @@ def test_the_symbol_tables_have_their_published_sizes_and_the_first_begins_the_s
     assert len(set(symbols("v2"))) == 732
 
 
-# What the reference misreads. Each is read right, and as the reference does when asked to.
+# Every voice is given what `core.text` has read.
 
 
-@pytest.mark.parametrize(
-    ("text", "right", "reference"),
-    [
-        ("热线400-820-8820。", "热线四零零,八二零,八八二零.", "热线四零零减八二零减八八二零."),
-        ("座机010-62345678。", "座机零幺零,六二三四五六七八.", "座机零幺零减六二三四五六七八."),
-        ("比分3:2。", "比分三比二.", "比分三二."),
-        ("注意:小心;别动。", "注意,小心,别动.", "注意小心别动."),
-        ("一共$1,250.99。", "一共一千二百五十点九九美元.", "一共.一,二百五十点九九."),
-        ("40~45°C。", "四十到四十五摄氏度.", "四十…四十五度."),
-        ("8:30-12:15。", "八点半至十二点十五分.", "八点半至十二点半."),
-        ("2月2日。", "二月二日.", "两月两日."),
-        ("宽8mm。", "宽八毫米.", "宽八米米."),
-        ("买3-5个。", "买三到五个.", "买三减五个."),
-    ],
-)
-def test_misread_chinese_is_put_right(text, right, reference):
-    assert chinese_normal.normalise(readings.chinese(text)) == right
-    assert chinese_normal.normalise(text) == reference
-
-
-@pytest.mark.parametrize(
-    ("text", "right", "reference"),
-    [
-        (
-            "It is $1,250.99.",
-            "It is one thousand two hundred fifty dollars and ninety-nine cents.",
-            "It is twelve fifty dollars and ninety-nine cents.",
-        ),
-        ("Yes; no.", "Yes, no.", "Yes no."),
-        ("Note: go.", "Note, go.", "Note go."),
-        ("At 60km/h.", "At sixty kilometers per hour.", "At sixty kilometersh."),
-        ("Dr. No.", "Doctor No.", "Dr. No."),
-        ("It is off - really.", "It is off, really.", "It is off minus really."),
-        ("NASA says.", "Nasa says.", "N A S A says."),
-        ("At 4:00.", "At four o'clock A M.", "At four o'clock a.m."),
-        ("It was 3:2.", "It was three to two.", "It was threetwo."),
-        ("2+2=4.", "two plus two equals four.", "twotwofour."),
-    ],
-)
-def test_misread_english_is_put_right(text, right, reference):
-    assert english_normal.normalise(readings.english(text)) == right
-    assert english_normal.normalise(text) == reference
-
-
-def test_a_yuan_sign_is_read_and_does_not_turn_commas_into_pauses():
-    assert chinese_normal.normalise(readings.chinese("一，￥5，二。")) == "一,五元,二."
+def test_a_sentence_is_said_as_it_is_read_for_every_voice():
+    packages_for("zh", "en")
+    written = "共有 1234 人参加，<b>今天</b>只要￥99，iPhone15是3C产品。"
+    (*_, last) = [sentence for sentence in sentences(written) if sentence.text]
+    assert "<b>" not in last.spoken
+    for sentence in sentences(written):
+        said = "".join(segment.text for segment in frontend(sentence.spoken, sentence.language, "v2"))
+        heard = re.sub(r"[^\w]", "", said).lower()
+        assert heard == re.sub(r"[^\w]", "", sentence.spoken).lower()
 
 
 @pytest.mark.parametrize(
@@ -213,7 +151,7 @@ def test_words_no_dictionary_has_are_said_all_the_same(word, sounds):
 def test_words_that_a_full_stop_joins_are_one_to_the_reference_and_have_a_pause_here():
     """It takes them for the name of a site: "two point zero.one" of 2.0.1, or a stop without a space."""
     pytest.importorskip("wordsegment")
-    text = english_normal.normalise("It stopped.then 2.0.1 came.")
+    text = english.normalise("It stopped.then two point zero.one came.")
     assert english.tokens(text)[1:4] == ["stopped", ".", "then"]
     assert "." in english.phonemes(text)[:-1]
     assert english.tokens(text, as_reference=True)[1:2] == ["stopped.then"]
@@ -224,12 +162,12 @@ def test_words_that_a_full_stop_joins_are_one_to_the_reference_and_have_a_pause_
 
 
 @given(
-    st.text(alphabet="一不儿个好你小看想想的地得们子上来，。！是第三二行长重hello7", min_size=1, max_size=30)
+    st.text(alphabet="一不儿个好你小看想想的地得们子上来，。！是第三二行长重hello", min_size=1, max_size=30)
 )
 @settings(max_examples=150, deadline=None)
 def test_every_character_of_normalised_chinese_has_its_phonemes(text):
     packages_for("zh")
-    text = chinese_normal.normalise(readings.chinese(text))
+    text = chinese.normalise(text)
     found, word2ph = chinese.phonemes(text, "v2")
     assert len(word2ph) == len(text)
     assert sum(word2ph) == len(found)
@@ -323,7 +261,7 @@ def test_a_g2pw_folder_without_its_model_is_refused_by_the_missing_file(g2pw_fol
 # Languages
 
 
-@given(st.text(alphabet="你好们駅のきよ안녕Hello 7.5kg,。！-$", max_size=40), st.sampled_from(MODES))
+@given(st.text(alphabet="你好们駅のきよ안녕Hello kg,。！-", max_size=40), st.sampled_from(MODES))
 @settings(max_examples=300, deadline=None)
 def test_stretches_hold_all_of_the_text_and_neighbours_differ(text, mode):
     found = stretches(text, mode)
@@ -339,7 +277,6 @@ def test_stretches_hold_all_of_the_text_and_neighbours_differ(text, mode):
         ("最近、僕は勉強してる。", "auto", ["ja"]),
         ("你也喜欢まいご吗？", "auto", ["zh", "ja", "zh"]),
         ("駅前。", "auto", ["ja"]),
-        ("速度60km/h。", "auto", ["zh"]),
         ("你好", "auto_yue", ["yue"]),
         ("今日はAIです。", "ja", ["ja", "en", "ja"]),
         ("你好 and 안녕", "all_ko", ["ko", "en", "ko"]),
@@ -359,8 +296,6 @@ def test_text_without_a_word_is_refused(text, language):
     packages_for("zh", "en")
     with pytest.raises(BadInput, match="no words to speak"):
         frontend(text, language, "v2")
-    with pytest.raises(BadInput, match="no words to speak"):
-        split("……", "cut5")
 
 
 def test_a_language_a_v1_voice_lacks_is_refused_even_inside_a_text():
@@ -370,13 +305,8 @@ def test_a_language_a_v1_voice_lacks_is_refused_even_inside_a_text():
             frontend(text, mode, "v1")
 
 
-def test_an_unknown_split_method_is_refused_by_naming_the_known_ones():
-    with pytest.raises(BadInput, match="cut0, cut1"):
-        cut("你好", "cut9")
-
-
 def test_a_missing_package_is_named_with_the_extra_that_brings_it():
-    with pytest.raises(EngineUnavailable, match=r"no-such-thing missing.*lipstream\[ko\]"):
+    with pytest.raises(EngineUnavailable, match=r"no-such-thing missing.*\[ko\]"):
         packages.need("no_such_module", "no-such-thing", "ko")
 
 
@@ -396,18 +326,6 @@ def test_a_short_text_gets_a_full_stop_in_front():
 
 
 # Long input
-
-
-@pytest.mark.parametrize("method", list(METHODS))
-@given(text=st.text(alphabet="你好，。 .,abc7；—…!\n", min_size=1, max_size=3000))
-@settings(max_examples=25, deadline=None)
-def test_no_piece_is_silent_or_too_long_for_bert(method, text):
-    try:
-        pieces = split(text, method)
-    except BadInput:
-        return
-    assert all(0 < len(piece) <= LONGEST for piece in pieces)
-    assert all(any(c.isalnum() for c in piece) for piece in pieces)
 
 
 LONG = {

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from core.text.english_numbers import cardinal, decade, number, ordinal, year
-from core.text.patterns import ISO_DATE, TIME
+from core.text.english.numbers import cardinal, decade, number, ordinal, year
+from core.text.patterns import TIME, iso_date
 from core.text.rules import Rule
 
 _MONTHS: Final = (
@@ -12,6 +12,11 @@ _MONTHS: Final = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _BY_NAME: Final = {m: m for m in _MONTHS} | {m[:3]: m for m in _MONTHS} | {"Sept": "September"}
+_DAYS: Final = {
+    **{"Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday"},
+    **{"Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"},
+}
+_WEEKDAY = "(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
 _MONTH = "(?P<month>" + "|".join(sorted(_BY_NAME, key=len, reverse=True)) + r")\b\.?"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)"
 _FULL_YEAR = r"(?P<year>[12]\d{3})(?![\d%]|[.,]\d)"
@@ -21,6 +26,15 @@ _ANNOUNCES_YEAR = re.compile(
     r"spring|autumn|fall|©)\s+$|\($",
     re.IGNORECASE,
 )
+_DAY_BEFORE = re.compile(
+    r"\b(?:on|by|before|until|till|from|since|after|between|and|to|through|thru|due|ends?|starts?|meet|open|dated?|"
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),?\s+$|\d\s?[-~—]\s?$",
+    re.IGNORECASE,
+)
+_SHARE_AFTER = re.compile(
+    r"\s?(?:of\b|cups?\b|inch|miles?\b|teaspoons?|tbsp|tsp|pounds?\b|hours?\b|full\b|price|majority|votes?\b|off\b|-)(?!\d)"
+)
+_RANGE_AFTER = re.compile(r"\s?[-~—]\s?(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?!\d)")
 # ... and is none before a thing that is counted.
 _COUNTED = re.compile(
     r"\s?(?:[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
@@ -47,6 +61,25 @@ def _slashed_date(match: re.Match[str]) -> str | None:
     return _spoken_date(_MONTHS[int(month) - 1], day, match["y"])
 
 
+def _month_day(match: re.Match[str]) -> str | None:
+    """3/14 is a day, 3/4 a share, by the words around and by what it could be."""
+    month, day = match["m"], match["d"]
+    before = match.string[max(0, match.start() - 14) : match.start()]
+    if (
+        _SHARE_AFTER.match(match.string, match.end())
+        or re.search(r"\d\s$", before)
+        or (month, day) == ("9", "11")
+    ):
+        return None
+    dated = _DAY_BEFORE.search(before) or _RANGE_AFTER.match(match.string, match.end())
+    likely = int(day) > 12 and int(month) > 1
+    return _spoken_date(_MONTHS[int(month) - 1], day, None) if dated or likely else None
+
+
+def _weekday(match: re.Match[str]) -> str:
+    return _DAYS[match["weekday"]]
+
+
 def _named_date(match: re.Match[str]) -> str:
     return _spoken_date(_BY_NAME[match["month"]], match["day"], match["year"])
 
@@ -59,6 +92,15 @@ def _day_first(match: re.Match[str]) -> str:
 
 def _month_year(match: re.Match[str]) -> str:
     return f"{_BY_NAME[match['month']]} {year(match['year'])}"
+
+
+def _lasting(match: re.Match[str]) -> str:
+    """1h30min."""
+    units = {"h": "hour", "min": "minute", "m": "minute", "s": "second"}
+    said = []
+    for value, unit in ((match["a"], match["first"]), (match["b"], match["second"] or "m")):
+        said.append(f"{number(value)} {units[unit]}{'' if int(value) == 1 else 's'}")
+    return " ".join(said)
 
 
 def _time(match: re.Match[str]) -> str:
@@ -85,6 +127,11 @@ def _year(match: re.Match[str]) -> str | None:
     return year(match[0])
 
 
+def _after_hyphen(match: re.Match[str]) -> str:
+    """mid-1990s, post-2010."""
+    return decade(match["digits"]) if match["many"] and match["digits"][3] == "0" else year(match["digits"])
+
+
 def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """1998-2003, and 1998-99."""
     first, written = match["first"], match["last"]
@@ -100,8 +147,13 @@ def _ratio(match: re.Match[str]) -> str:
 
 
 DATES: list[Rule] = [
-    (ISO_DATE, _iso_date),
+    *((iso_date(mark), _iso_date) for mark in "-/."),
     (r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
+    (r"(?<![\d./$])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%A-Za-z]|\.\d)", _month_day),
+    (r"(?<=\d)\s?[-~—]\s?(?=(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))", lambda m: " to "),
+    (rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
+    (rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
+    (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|$)", _weekday),
     (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
     (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
     (rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
@@ -112,7 +164,11 @@ TIMES: list[Rule] = [
         r"(?<![\d.])(?P<hour>1[0-2]|[1-9])\s?(?P<half>[AaPp])(?:\.[Mm]\.|[Mm])(?![A-Za-z])",
         _hour,
     ),
-    (r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}:[0-5]\d)", lambda m: " to "),
+    (
+        r"(?<![\w.])(?P<a>\d{1,3})\s?(?P<first>h|min)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
+        _lasting,
+    ),
+    (r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}(?::[0-5]\d|\s?[AaPp]\.?[Mm]))", lambda m: " to "),
     (r"(?<![\d:.])\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)+(?![\d:])", _ratio),
 ]
 YEARS: list[Rule] = [
@@ -120,6 +176,8 @@ YEARS: list[Rule] = [
         rf"{_ALONE}(?P<first>[12]\d{{3}})\s?[-~—]\s?(?P<last>[12]\d{{3}}|\d{{2}})(?![\d.,%]\d|\d|%)",
         _years,
     ),
+    (r"'(?P<short>0\d)(?!\d|s)", lambda m: "oh " + number(m["short"][1])),
+    (r"(?<=mid|pre|ate|rly|ost)-(?P<digits>[12]\d{3})(?P<many>'?s)?\b", _after_hyphen),
     (r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[1-9]0)'?s\b", lambda m: decade(m["digits"])),
     (rf"{_ALONE}[12]\d{{3}}(?![\d%]|[.,]\d|-\d)", _year),
 ]

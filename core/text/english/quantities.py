@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from core.text.english_numbers import number
+from core.text.english.numbers import number
 from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
 
 RANGE = r"\s?[-~—]\s?"
@@ -40,17 +40,28 @@ _MONEY: Final = {
     "JPY": ("yen", "yen", "", ""),
     "₩": ("won", "won", "", ""),
     "₹": ("rupee", "rupees", "", ""),
+    "₽": ("ruble", "rubles", "", ""),
     "R$": ("real", "reais", "", ""),
 }
 QUANTITY = (
     rf"(?P<sign>(?<![\w)\].])[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
-    rf"(?:(?P<own>%|{UNIT})(?={RANGE}-?\.?\d))?"
-    rf"(?:(?P<to>{RANGE})(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER}))?"
-    rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion|thousand|hundred)(?![A-Za-z])|"
+    rf"(?:(?P<own>%|{UNIT})(?=(?:{RANGE}|\s?±\s?)-?\.?\d))?"
+    rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER})(?![-/]\d))?"
+    rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion|thousand|hundred|lakh|crore)(?![A-Za-z])|"
     r"(?:[kKmMbBtT]|bn|mn)(?![A-Za-z0-9/^])))?"
-    rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|%))?"
-    rf"(?P<per>/(?:{UNIT}|[a-z]{{3,}}))?"
+    rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|%))?(?:(?<=[a-z])\.(?=\s[a-z\d]))?"
+    rf"(?P<per>/(?P<each>\d+(?:\.\d+)?)?\s?(?:{UNIT}|[a-z]{{2,}}))?"
 )
+MONEY_QUANTITY = (
+    QUANTITY.replace(rf"(?P<big>(?!{UNIT})", "(?P<big>")
+    .replace(rf"(?P<money>{CURRENCIES}\s?)?", rf"(?P<money>{CURRENCIES}\s?)")
+    .replace(rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?", rf"(?:(?P<to>{RANGE})(?!{CURRENCIES})")
+)
+"""With a currency, in which m is a million and no metre; $10-$20 are two sums."""
+_PER: Final = {
+    **{"mo": "month", "yr": "year", "yrs": "year", "wk": "week", "hr": "hour", "ea": "each", "pc": "piece"},
+    **{"pcs": "piece", "pp": "person", "sq": "square", "da": "day", "qtr": "quarter", "min": "minute"},
+}
 _SIGNS: Final = {"-": "minus", "+": "plus", "±": "plus or minus"}
 
 
@@ -69,18 +80,29 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
         if own and own != unit:
             readings.append((match.start("own"), _unit(own, one=match["a"] == "1")))
         if match["b"]:
-            readings.append((match.start("to"), "to"))
+            readings.append((match.start("to"), "plus or minus" if "±" in match["to"] else "to"))
             readings.append((match.start("b"), ("minus " if match["bsign"] else "") + number(match["b"])))
         if big:
             readings.append((match.start("big"), _big(big, money)))
         if money:
             readings.append((readings[-1][0], _MONEY[money][1]))
-    if name := _unit(unit, one=match["a"] == "1" and not match["b"] and not big):
-        readings.append((match.start("unit"), name))
+    if said := _unit(unit, one=match["a"] == "1" and not match["b"] and not big):
+        readings.append((match.start("unit"), said))
     if match["per"]:
-        per = match["per"][1:]
-        readings.append((match.start("per"), "per " + UNITS.get(per, ("", per))[1]))
+        each = match["each"] or ""
+        per = match["per"][1:].removeprefix(each).strip()
+        name = _PER.get(per, UNITS.get(per, ("", per, per))[2 if each and each != "1" else 1])
+        said = name if name == "each" else f"per {number(each)} {name}" if each else f"per {name}"
+        readings.append((match.start("per"), said))
     return readings
+
+
+def measured(digits: str, unit: str, *, only: bool = False) -> str:
+    """A number and its unit. only: the unit alone."""
+    name = {"%": "percent", "mi": "miles", "yd": "yards", "hr": "hours"}.get(unit) or _unit(
+        unit, one=digits == "1"
+    )
+    return name if only else f"{number(digits)} {name or ' '.join(unit)}"
 
 
 def _money(amount: str, money: str) -> str:

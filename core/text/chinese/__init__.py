@@ -1,0 +1,137 @@
+"""How Chinese text is read, Mandarin and Cantonese: the order of the rules.
+
+What looks like a date is a date before it is a sum, a telephone number before it is a range.
+"""
+
+import re
+from typing import Final
+
+from core.text import acronyms, patterns
+from core.text.chinese.codes import ADDRESSES, HAN, MODELS, ahead, codes, telephones
+from core.text.chinese.dates import DATES, TIMES, YEARS
+from core.text.chinese.numbers import cardinal, one_by_one
+from core.text.chinese.quantities import MONEY_QUANTITY, QUANTITY, quantities
+from core.text.chinese.selling import SELLING
+from core.text.chinese.signs import PLAIN, RANGES, SIGNS, SUMS
+from core.text.markup import SPELLED
+from core.text.rules import Rule, Rules
+
+_ROMAN: Final = dict(
+    zip(["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"], range(1, 11), strict=True)
+) | dict(zip(["XI", "XII", "XIII", "XIV", "XV", "XVI", "XVII", "XVIII"], range(11, 19), strict=True))
+_MONARCHS: Final = (
+    r"(?:路易|亨利|乔治|威廉|查理|理查|保禄|本笃|约翰|爱德华|腓特烈|拿破仑|伊丽莎白|亚历山大|尼古拉|"
+    r"[A-Z][a-z]{2,9} ?)"
+)
+_PARTS_OF_SPEECH: Final = {
+    **{"adj": "形容词", "adv": "副词", "n": "名词", "v": "动词", "vt": "及物动词", "vi": "不及物动词"},
+    **{"prep": "介词", "conj": "连词", "pron": "代词", "num": "数词", "art": "冠词", "int": "感叹词"},
+    **{"abbr": "缩写", "aux": "助动词", "phr": "短语"},
+}
+
+
+def _spelled(match: re.Match[str]) -> str:
+    character = match["character"]
+    return one_by_one(character) if character.isdigit() else character.upper()
+
+
+def _roman(match: re.Match[str]) -> str | None:
+    value = _ROMAN.get(match["n"])
+    return cardinal(str(value)) if value else None
+
+
+def _monarch(match: re.Match[str]) -> str | None:
+    """路易XIV; a single letter is one."""
+    named = re.search(f"{_MONARCHS}$", ahead(match, 12))
+    return _roman(match) if named and len(match["n"]) > 1 else None
+
+
+def _greek(match: re.Match[str]) -> str:
+    return patterns.GREEK[match[0].lower()][0]
+
+
+def _again(match: re.Match[str]) -> str:
+    """々 repeats the character before it."""
+    return re.sub(f"[^{HAN}]", "", ahead(match, 1))
+
+
+def _war(match: re.Match[str]) -> str:
+    return "二战" if match[0] == "WWII" else "一战"
+
+
+_LETTERS: Final[list[Rule]] = [
+    (r"(?<=第)(?P<n>[IVX]+)(?=[章节節部卷册条條款型期级級届集回])", _roman),
+    (r"(?<![A-Za-z])(?P<n>I{2,3}|IV|VI{1,3}|IX|XI{1,2})(?=[型期级級类類度世章])", _roman),
+    (r"(?<![A-Za-z])(?P<n>[IVX]{2,5})(?![A-Za-z])", _monarch),
+    (r"(?<![A-Za-z])e\.g\.", lambda m: "例如"),
+    (r"(?<![A-Za-z])i\.e\.", lambda m: "即"),
+    (r"(?<![A-Za-z])etc\.", lambda m: "等等"),
+    (r"(?<![A-Za-z])(?:vs|VS)\.?(?![A-Za-z])", lambda m: "对"),
+    (r"(?<![A-Za-z])(?:No|NO|no|№)\.\s?(?=\d)", lambda m: "第"),
+    (
+        rf"(?<=[A-Za-z]\s)(?P<part>adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.(?=\s?[{HAN}])",
+        lambda m: f"，{_PARTS_OF_SPEECH[m['part']]}，",
+    ),
+    (r"(?<![A-Za-z])WW(?:II|I)(?![A-Za-z])", _war),
+    (r"(?<=[A-Z])\+\+", lambda m: "加加"),
+    (r"(?<=[A-Z])#", lambda m: " sharp"),
+    (r"(?<![A-Za-z0-9])\.NET", lambda m: "dot net"),
+    (r"(?<=[A-Za-z0-9])\+(?![A-Za-z0-9])", lambda m: "加"),
+    (r"(?<![A-Za-z])(?P<letters>Lv|LV|lv)(?P<many>)(?:\.\s?)?(?=\d|$)", lambda m: "L V"),
+    (r"(?<![A-Za-z])(?P<letters>[A-Z])\.\s?(?=[A-Z](?![a-z]))", lambda m: m["letters"] + " "),
+    (r"(?<=[A-Z]\.[A-Z])\.|(?<![A-Za-z])(?<=[A-Z])\.(?=\s[A-Z][a-z])", lambda m: " "),
+    (r"(?<=\s[A-Z])\.(?=[A-Z][a-z])", lambda m: "，"),
+    (r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", lambda m: "点"),
+    (
+        r"(?<![A-Za-z])(?P<letters>[b-df-hj-np-tv-z]{3,6})(?<!y)(?<!shh)(?<!hmm)(?P<many>)(?![A-Za-z.])",
+        acronyms.letters,
+    ),
+    (
+        r"(?<![A-Za-z])(?P<letters>yyds|YYDS|xswl|awsl|wx|vx|qq|pk|pvp|diy|ios)(?P<many>)(?![A-Za-z])",
+        acronyms.letters,
+    ),
+    (acronyms.ACRONYM, acronyms.spell),
+    (r"[Α-ΡΣ-Ωα-ω]", _greek),
+    (r"々", _again),
+]
+_MARKS: Final[list[Rule]] = [
+    (r"\.{2,}|…+|。{2,}", lambda m: "…"),
+    (r"\.(?![A-Za-z0-9])", lambda m: "。"),
+    (r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
+    (r"\s+-+\s+|--+", lambda m: "，"),
+    (r"#(?=\d)", lambda m: "第"),
+    (r"@(?=\w)", lambda m: "艾特"),
+    (r"\n\s*(?=\S)", lambda m: "，"),
+]
+
+
+def _rules(one: str, dollar: str) -> Rules:
+    """The rules of Chinese.
+
+    one: how 1 is called in telephone numbers: 幺 in Mandarin, 一 in Cantonese. dollar: what $ means.
+    """
+    quantity = quantities(dollar)
+    table: list[Rule] = [
+        (f"{SPELLED}(?P<character>[A-Za-z0-9])", _spelled),
+        (patterns.LIST_NUMBER, lambda m: cardinal(m["n"]) + "，"),
+        *ADDRESSES,
+        *DATES,
+        *telephones(one),
+        *TIMES,
+        *YEARS,
+        *codes(one),
+        *SELLING,
+        *SUMS,
+        *RANGES,
+        *MODELS,
+        (MONEY_QUANTITY, quantity),
+        (QUANTITY, quantity),
+        *SIGNS,
+        *_LETTERS,
+        *_MARKS,
+    ]
+    return Rules(table, PLAIN)
+
+
+MANDARIN: Final = _rules("幺", "美元")
+CANTONESE: Final = _rules("一", "元")

@@ -1,0 +1,262 @@
+"""How telephone numbers, codes, models, rooms and addresses are read in Chinese: mostly digit by digit."""
+
+import re
+from functools import partial
+from typing import Final
+
+from core.text import patterns
+from core.text.chinese.numbers import number, one_by_one
+from core.text.chinese.quantities import MEASURED
+from core.text.rules import Reading, Rule
+
+HAN = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+
+_MOBILE = r"(?<![\d.])(?:\+86[-\s]?|0086[-\s]?|86[-\s])?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
+_LANDLINE = (
+    r"(?<![\d.-])(?:\+86[-\s]?)?(?:\(0\d{2,3}\)\s?|0\d{2,3}[-\s])\d{3,4}[-\s]?\d{4}(?:-\d{1,5})?(?![\d-])"
+)
+_SERVICE = r"(?<![\d.-])[48]00-?\d{3,4}-?\d{3,4}(?![\d-])"
+_SHORT_SERVICE = (
+    r"(?<![\d.,:-])(?:100(?:86|10|01|00)|123(?:06|15|45|48|20|33|56|66)|955\d\d|956\d\d|96\d{3,4}|110|119|120|122|114)"
+    r"(?![\d.,:%-]*\d)"
+)
+_GROUPED = r"(?<![\d.A-Za-z/:-])\+?\(?\d{2,5}\)?(?:[- ]\(?\d{2,5}\)?){1,6}(?![\d%/:]|\.\d|-\d)"
+# After these words digits are a code, not a quantity.
+_CODE_WORD = re.compile(
+    r"(?:电话|手机|热线|号码|拨打|拨|致电|联系方式|联系人|微信|QQ|qq|编号|编码|单号|订单|卡号|账号|帐号|密码|口令|验证码|邮编|学号|工号|尾号|"
+    r"代码|证号|座机|传真|会议|会议号|会议ID|房间号|群号|分机|机号|银行卡|信用卡|身份证|条码|端口|客服|咨询|直播间号|提取码|取件码|兑换码|邀请码|"
+    r"電話|手機|號碼|撥打|密碼|驗證碼|傳真|熱線|會議|帳號|Tel|TEL|tel|PIN|OTP|ID)(?:号|号码|號碼|號)?\s?[是为為:：]?[\s*+(]*$"
+)
+_CALLED = re.compile(r"(?:拨|打|呼叫|报警|急救|火警|电话|热线|客服|官网|投诉|咨询|急呼|電話|撥)")
+_COUNTED = re.compile(rf"\s?(?:[{HAN}]|{patterns.UNIT}|%)")
+_MANY = re.compile(rf"\s?(?:{patterns.UNIT}|[元块万千百亿%米年月]|公[里斤])")
+_IN_A_ROW = re.compile(r"(?:1[12]\d|\d{5})[、,，和或]$")
+_IN_A_ROW_AFTER = re.compile(r"[、,，和或](?:1[12]\d|\d{5})(?!\d)")
+_PLATE = (
+    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·.\s-]?"
+    r"(?=[A-Z0-9]{5,6}(?![A-Z0-9]))[A-Z0-9]*\d[A-Z0-9]*"
+)
+_ADDRESS: Final = {".": "点", "/": "斜杠", "@": "艾特", "_": "下划线", "-": "杠", ":": "冒号"}
+
+
+def ahead(match: re.Match[str], width: int = 12) -> str:
+    """The few characters before a match."""
+    return match.string[max(0, match.start() - width) : match.start()]
+
+
+def _behind(match: re.Match[str], width: int = 12) -> str:
+    return match.string[match.end() : match.end() + width]
+
+
+def _announced(match: re.Match[str]) -> bool:
+    return _CODE_WORD.search(ahead(match, 16)) is not None
+
+
+def _digits(match: re.Match[str], one: str) -> list[tuple[int, str]]:
+    """A telephone number or code: digit by digit, a pause where it is grouped."""
+    readings: list[tuple[int, str]] = []
+    for piece in re.compile(r"\+|\d|[^\d+]+").finditer(match.string, *match.span()):
+        if piece[0] == "+":
+            readings.append((piece.start(), "加"))
+        elif piece[0].isdigit():
+            readings.append((piece.start(), one_by_one(piece[0], one)))
+        elif readings and piece.end() < match.end():
+            readings.append((piece.start(), "，"))
+    return readings
+
+
+def _code(match: re.Match[str], one: str) -> list[tuple[int, str]] | None:
+    """Digits after a word such as 密码, and long ones that count nothing: digit by digit."""
+    digits = match[0]
+    if _announced(match) and not MEASURED.match(match.string, match.end()):
+        return _digits(match, one)
+    if len(digits) > 16 or (len(digits) >= 5 and digits[0] == "0"):
+        return _digits(match, one)
+    long = len(digits) >= 9 and not digits.endswith("0000")
+    return _digits(match, one) if long and not _COUNTED.match(match.string, match.end()) else None
+
+
+def _service(match: re.Match[str], one: str) -> list[tuple[int, str]] | None:
+    """10086, and 110 where it is called or stands in a row of such numbers."""
+    if _MANY.match(match.string, match.end()) or MEASURED.match(match.string, match.end()):
+        return None
+    number_of = match[0]
+    rare = len(number_of) == 3 or number_of.startswith("96") or number_of.endswith("00")
+    called = _CALLED.search(ahead(match, 4) + "|" + _behind(match, 4))
+    in_a_row = _IN_A_ROW.search(ahead(match, 6)) or _IN_A_ROW_AFTER.match(match.string, match.end())
+    return None if rare and not called and not in_a_row else _digits(match, one)
+
+
+def _grouped(match: re.Match[str], one: str) -> list[tuple[int, str]] | None:
+    """Digits in groups: a card, a meeting, a telephone number; not a range, nor numbers in a row."""
+    groups = re.findall(r"\d+", match[0])
+    count = sum(map(len, groups))
+    if _announced(match) and count >= 6:
+        return _digits(match, one)
+    if re.match(rf"\s?(?:{patterns.UNIT}|[元块折万千百亿%年月日号天个件人米斤])", _behind(match)):
+        return None
+    spaced = "-" not in match[0]
+    if spaced and len(groups) >= 3 and all(len(group) == 4 for group in groups[:-1]) and count >= 10:
+        return _digits(match, one)
+    if spaced or len(groups) != 2:
+        return None
+    first, second = groups
+    same = len(first) == len(second) == 4
+    rises = int(first) < int(second)
+    return (
+        _digits(match, one) if same and not (rises and first.endswith("0")) and not _years(groups) else None
+    )
+
+
+def _years(groups: list[str]) -> bool:
+    return all(re.fullmatch(r"(?:19|20)\d\d", group) for group in groups)
+
+
+def _place(match: re.Match[str], one: str) -> str:
+    """The number of a room, flight or train."""
+    return one_by_one(match[0], one)
+
+
+def _room(match: re.Match[str], one: str) -> list[tuple[int, str]]:
+    """3-202: a house and a flat."""
+    return [
+        (match.start("a"), number(match["a"])),
+        (match.end("a"), "杠"),
+        (match.start("b"), one_by_one(match["b"])),
+    ]
+
+
+def _figure(match: re.Match[str]) -> list[tuple[int, str]]:
+    """图3-1."""
+    readings: list[tuple[int, str]] = []
+    for piece in re.compile(r"\d+|-").finditer(match.string, *match.span()):
+        readings.append((piece.start(), "杠" if piece[0] == "-" else number(piece[0])))
+    return readings
+
+
+def _plate(match: re.Match[str], one: str) -> list[tuple[int, str]]:
+    return [
+        (k, one_by_one(c, one) if c.isdigit() else c)
+        for k, c in enumerate(match[0], match.start())
+        if c.isalnum()
+    ]
+
+
+def _tracking(match: re.Match[str], one: str) -> list[tuple[int, str]]:
+    """SF1234567890123: a parcel."""
+    letters = [(match.start(), " ".join(match["letters"]))]
+    return letters + [
+        (k, one_by_one(match.string[k], one)) for k in range(match.start("digits"), match.end())
+    ]
+
+
+def _model(match: re.Match[str]) -> str | None:
+    """Digits that end a name: GPT-4, A380, H100; after a space only if the name is in capitals (RTX 4090)."""
+    digits = match["digits"]
+    if match[0][0] == " " and (len(digits) < 3 or not re.search(r"[A-Z]{2}$", ahead(match))):
+        return None
+    if len(digits) <= 2 or digits[1:] == "00" or (digits[0] != "0" and digits.endswith("000")):
+        return number(digits)
+    return one_by_one(digits)
+
+
+def _aircraft(match: re.Match[str]) -> list[tuple[int, str]]:
+    """歼-20, 东风-41."""
+    digits = match["digits"]
+    return [(match.start("digits"), number(digits) if len(digits) < 3 else one_by_one(digits))]
+
+
+def _standard(match: re.Match[str]) -> list[tuple[int, str]]:
+    """GB/T 19001-2016."""
+    said = [(match.start(), " ".join(re.sub(r"[^A-Z]", "", match["name"])))]
+    said.append((match.start("number"), one_by_one(match["number"])))
+    if match["year"]:
+        said += [(match.end("number"), "，"), (match.start("year"), one_by_one(match["year"]))]
+    return said
+
+
+def _version(match: re.Match[str]) -> str:
+    numbers = (match["versioned"] or match["dotted"]).split(".")
+    words = "点".join(number(n) if len(n) < 3 else one_by_one(n) for n in numbers)
+    return f"V{words}" if match["v"] else words
+
+
+def _address(match: re.Match[str]) -> str:
+    words = []
+    for part in patterns.parts(match[0]):
+        for piece in re.findall(r"\d+|\D+", part):
+            digits = one_by_one(piece) if piece.isdigit() else patterns.address_word(piece)
+            words.append(_ADDRESS.get(piece, digits))
+    return " ".join(words)
+
+
+def _masked(match: re.Match[str], one: str) -> Reading:
+    return [(match.start("digits"), one_by_one(match["digits"], one))]
+
+
+ADDRESSES: list[Rule] = [(patterns.EMAIL, _address), (patterns.URL, _address)]
+
+
+def telephones(one: str) -> list[Rule]:
+    """Before clocks and quantities. one: how 1 is called in telephone numbers."""
+    digits = partial(_digits, one=one)
+    return [
+        (_MOBILE, digits),
+        (_LANDLINE, digits),
+        (_SERVICE, digits),
+        (_PLATE, partial(_plate, one=one)),
+        (patterns.US_PHONE, digits),
+        (r"\+\d{2,3}(?=是|的|开头|区号)", digits),
+        (patterns.FOREIGN_PHONE, digits),
+        (
+            r"(?<![A-Za-z])(?P<name>(?:GB|ISO|IEC|IEEE|JIS|DIN|YY|HG|QB)(?:/[A-Z]{1,2})?)\s?(?P<number>\d{3,6})"
+            r"(?:[-—](?P<year>\d{4}))?(?!\d)",
+            _standard,
+        ),
+        (r"(?<![\d-])(?P<a>\d{1,2})-(?P<b>\d{3,4})(?=室|房|号房|户)", partial(_room, one=one)),
+        (r"(?<=[图表式例题])\d{1,3}(?:-\d{1,3}){1,3}(?!\d)", _figure),
+        (_GROUPED, partial(_grouped, one=one)),
+        (patterns.CODE, partial(_digits, one="一")),
+        (r"\*{2,}(?P<digits>\d{2,8})(?!\d)", partial(_masked, one=one)),
+    ]
+
+
+def codes(one: str) -> list[Rule]:
+    """After clocks and years, before quantities."""
+    place = partial(_place, one=one)
+    return [
+        (r"(?<![\d.])\d{3,4}(?=室|房|号房|教室|宿舍|寝室|病房|次航班|航班|次列车|次动车|次高铁)", place),
+        (r"(?<=单元)\d{3,4}(?!\d)|(?<=[房室]号)\d{3,4}(?!\d)", place),
+        (r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
+        (r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
+        (r"(?<=转)\d{1,5}(?![\d.元块万千百°%])(?=[^\w]|号|分机|$)", place),
+        (r"(?<=[GDCZTK])\d{1,4}(?=次|号?列车|高铁|动车)", place),
+        (
+            r"(?<![A-Za-z])(?P<letters>[A-Z]{2,4})(?P<digits>\d{8,20})(?![A-Za-z0-9])",
+            partial(_tracking, one=one),
+        ),
+        (_SHORT_SERVICE, partial(_service, one=one)),
+        (r"(?<![\d.,])\d{3,}(?![\d.,%]\d|%)(?!\d)", partial(_code, one=one)),
+        (r"(?<=[歼轰运直图米苏])-(?P<digits>\d{1,3})(?![\d.%])", _aircraft),
+        (rf"(?<=[{HAN}])-(?P<digits>\d{{1,3}})(?=号|型|$|[，。、；！？]|[式机])", _named),
+        (
+            r"(?<![\d.A-Za-z-])(?P<digits>\d{3,4})(?=[A-Z](?![A-Za-z0-9]))(?![GKMWVLTH])",
+            lambda m: one_by_one(m[0]),
+        ),
+        (patterns.VERSION, _version),
+    ]
+
+
+_SIGNED_WORD = re.compile(
+    r"(?:利|润|幅|比|值|额|率|度|温|益|收|损|亏|流|差|为|是|得|于|至|到|约|降|跌|减|扣|负|增|加|长|数|分|量|低|高|达|余|账|本|息)$"
+)
+
+
+def _named(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """东风-41 is a name; 利润-5 is below zero."""
+    return None if _SIGNED_WORD.search(ahead(match, 1)) else _aircraft(match)
+
+
+MODELS: list[Rule] = [
+    (r"(?<=[A-Za-z_])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%)", _model),
+]

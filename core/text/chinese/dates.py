@@ -1,0 +1,191 @@
+"""How dates, years and times of day are read in Chinese text."""
+
+import re
+
+from core.text.chinese.numbers import cardinal, number, year
+from core.text.chinese.quantities import RANGE
+from core.text.patterns import TIME, iso_date
+from core.text.rules import Rule
+
+_SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比)[^。；]{0,40}$|以\s*$")
+_SCORE_AFTER = re.compile(r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领先|落后|逆转|负于|不敌|的比分|的比例)")
+_LASTING = {"h": "小时", "min": "分钟", "m": "分钟", "s": "秒"}
+_SHARE_BEFORE = re.compile(
+    r"(?:约占?|占|超过?|近|不到|不足|有|将近|大约|剩下?|还剩|[+×÷*=乘加减又])\s?$|\d\s$"
+)
+_SHARE_AFTER = re.compile(
+    r"\s?(?:的(?!活动|直播|课|会|票|订单|场|晚会|大促|机票|比赛)|杯|勺|匙|处|量|人|页|[+×÷*=]|个|小时|以上|左右|拍|英寸|寸|圈|份|斤|强|决赛)"
+)
+_DAY_BEFORE = re.compile(
+    r"(?:于|在|到|至|从|自|截止|截至|时间|日期|今天|明天|昨天|后天|活动|直播|开播|每年|定在|改到|延期到|周[一二三四五六日]|[号日月年]|\d\s?[-~—])"
+    r"[:：为是]?\s?$"
+)
+_DAY_AFTER = re.compile(
+    r"\s?(?:前|后|起|开始|到|至|止|截止|发货|到货|下单|开播|直播|上线|上新|上架|出发|当天|当日|日|号|晚|早|上午|下午|中午|凌晨|周[一二三四五六日]|"
+    r"星期|开[售抢课学奖]|预售|结束|之前|之后|生效|[（(]周|大促|活动|放假|见|[-~—]\s?\d{1,2}/\d)"
+)
+# Years are told from counts by what follows.
+_OF_A_YEAR = r"(?=年|届|级|款|版|赛季|财年|年度|学年|[Qq][1-4])"
+
+
+def day_of(month: str, day: str) -> str | None:
+    """Month and day, if there is such a day."""
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return None
+    return f"{cardinal(month)}月{cardinal(day)}日"
+
+
+def _date(match: re.Match[str]) -> list[tuple[int, str]]:
+    return [
+        (match.start("y"), year(match["y"]) + "年"),
+        (match.start("m"), cardinal(match["m"]) + "月"),
+        (match.start("d"), cardinal(match["d"]) + "日"),
+    ]
+
+
+def _slashed_date(match: re.Match[str]) -> str | None:
+    """05/01/2024: month first, the American way, unless that cannot be."""
+    first, second = int(match["a"]), int(match["b"])
+    month, day = (first, second) if first <= 12 else (second, first)
+    said = day_of(str(month), str(day))
+    return f"{year(match['y'])}年{said}" if said else None
+
+
+def _month_day(match: re.Match[str]) -> str | None:
+    """11/30 is a day, 3/4 a share, by what is around; with nothing around by what it could be."""
+    month, day = match["m"], match["d"]
+    around = (
+        match.string[max(0, match.start() - 6) : match.start()],
+        match.string[match.end() : match.end() + 8],
+    )
+    if _SHARE_BEFORE.search(around[0]) or _SHARE_AFTER.match(around[1]):
+        return None
+    dated = _DAY_BEFORE.search(around[0]) or _DAY_AFTER.match(around[1])
+    likely = int(day) > 10 or int(month) > int(day) or month[0] == "0" or day[0] == "0"
+    return day_of(month, day) if dated or (likely and int(month) > 1) else None
+
+
+def _dotted_day(match: re.Match[str]) -> str | None:
+    """The second day of 2026.11.1-11.11."""
+    return day_of(match["m"], match["d"])
+
+
+def _dotted_month(match: re.Match[str]) -> str | None:
+    """2026.12, where a date is expected or the month has two digits."""
+    after = match.string[match.end() : match.end() + 2]
+    if re.match(r"\s?[元块万亿千百%米公克吨度人]", after):
+        return None
+    before = match.string[max(0, match.start() - 5) : match.start()]
+    announced = re.search(r"(?:至|到|自|于|在|从|截止|有效期|日期|时间|年月|出版)[:：]?\s?$", before)
+    return _year_month(match) if announced or len(match["m"]) == 2 else None
+
+
+def _year_month(match: re.Match[str]) -> str:
+    return f"{year(match['y'])}年{cardinal(match['m'])}月"
+
+
+def _month(match: re.Match[str]) -> list[tuple[int, str]]:
+    readings = [(match.start(), cardinal(match["m"]) + "月")]
+    if match["d"]:
+        readings.append((match.start("d"), cardinal(match["d"])))
+    return readings
+
+
+def _year(match: re.Match[str]) -> str:
+    return year(match[0])
+
+
+def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    written = match.string.startswith("年", match.end())
+    modern = all(re.fullmatch(r"(?:19|20)\d\d", match[group]) for group in "ab")
+    if not (written or modern):
+        return None
+    return [(match.start(), year(match["a"])), (match.end("a"), "到"), (match.start("b"), year(match["b"]))]
+
+
+def _time(match: re.Match[str]) -> str | None:
+    """None for 21:18 where the words around it say it is a score, and for the offset of a time zone."""
+    hour, minute, second = match["hour"], match["minute"], match["second"]
+    ahead = match.string[max(0, match.start() - 45) : match.start()]
+    if not second and (_SCORE_BEFORE.search(ahead) or _SCORE_AFTER.match(match.string, match.end())):
+        return None
+    half = {"a": "上午", "p": "下午"}[match["half"][0].lower()] if match["half"] else ""
+    words = f"{half}{'两' if int(hour) == 2 else cardinal(hour)}点"
+    if minute != "00" or second:
+        words += _two_digits(minute) + "分"
+    return words + (_two_digits(second) + "秒" if second else "")
+
+
+def _zone(match: re.Match[str]) -> str:
+    """UTC+08:00."""
+    minutes = "" if match["minute"] in (None, "00") else "点" + cardinal(match["minute"])
+    zone = " ".join(match["zone"])
+    return zone + ("加" if match["sign"] == "+" else "减") + cardinal(match["hour"]) + minutes
+
+
+def _lasting(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """1h30min, 5min30s; 100m2 is an area."""
+    if match["first"] == "m" and match["second"] != "s":
+        return None
+    first, second = _LASTING[match["first"]], _LASTING[match["second"] or "m"]
+    if match["first"] == "h" and not match["second"]:
+        second = "分钟"
+    one = "两" if match["a"] == "2" else number(match["a"])
+    return [
+        (match.start("a"), one),
+        (match.start("first"), first),
+        (match.start("b"), "两" if match["b"] == "2" else number(match["b"])),
+        (match.end("b") - 1, second),
+    ]
+
+
+def _two_digits(digits: str) -> str:
+    return "零" + cardinal(digits) if digits[0] == "0" and digits != "00" else cardinal(digits)
+
+
+def _ratio(match: re.Match[str]) -> list[tuple[int, str]]:
+    pieces = re.compile(r"[:：]|[\d.]+").finditer(match.string, *match.span())
+    return [(piece.start(), "比" if piece[0] in ":：" else number(piece[0])) for piece in pieces]
+
+
+DATES: list[Rule] = [
+    *((iso_date(mark), _date) for mark in "-/."),
+    (r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
+    (r"(?<![\d.])(?P<y>[12]\d{3})[-/](?P<m>0[1-9]|1[0-2])(?![\d/-])", _year_month),
+    (r"(?<![\d.¥$€£])(?P<y>20[0-4]\d|19\d\d)\.(?P<m>0?[1-9]|1[0-2])(?![\d%A-Za-z.])", _dotted_month),
+    (
+        r"(?<=\d[-~—至到])(?P<m>1[0-2]|0?[1-9])\.(?P<d>3[01]|[12]\d|0?[1-9])(?![\d.])(?=[^\w%]|$|[日号])",
+        _dotted_day,
+    ),
+    (
+        r"(?<![\d./])(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01])(?![\d/%]|\.\d)(?!\s?(?:mm|[米元块]))",
+        _month_day,
+    ),
+    (
+        r"(?<=[\d日号月年])\s?[-~—]{1,2}\s?(?=(?:0?[1-9]|1[0-2])/(?:3[01]|[12]\d|0?[1-9])(?![\d/%]))",
+        lambda m: "到",
+    ),
+]
+TIMES: list[Rule] = [
+    (r"(?P<zone>UTC|GMT)\s?(?P<sign>[-+])(?P<hour>0?\d|1[0-4])(?:[:：](?P<minute>[0-5]\d))?(?!\d)", _zone),
+    (TIME + r"(?:分(?![钟之]))?", _time),
+    (rf"(?<=[:：]\d\d){RANGE}(?=\d{{1,2}}[:：][0-5]\d)", lambda m: "到"),
+    (
+        r"(?<![\d.A-Za-z])(?P<a>\d{1,3})\s?(?P<first>h|min|m)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
+        _lasting,
+    ),
+    (r"(?<!\d)(?<!\d[:：])\d+(?:\.\d+)?(?:[:：]\d+(?:\.\d+)?)+(?![\d:：])", _ratio),
+]
+YEARS: list[Rule] = [
+    # 2000年前 and 5000年的历史 are spans of time.
+    (
+        r"(?<![\d.])[1-9]000(?=年(?:前|来|以前|之前|以来|间|的?历史|的?文明|多))",
+        lambda m: cardinal(m[0]),
+    ),
+    (rf"(?<![\d.])(?P<a>[12]\d{{3}}){RANGE}(?P<b>[12]\d{{3}})(?=年|$|[^\w%])", _years),
+    (rf"(?<![\d.,])[12]\d{{3}}{_OF_A_YEAR}", _year),
+    (r"(?<!\d)\d{2}(?=年\d{1,2}月|年(?:版|款|届|毕业))", _year),
+    (r"(?<!\d)(?:[15-9]0|[6-9]5|0[05])(?=后(?![\d天年个小时秒分周月来面的]))", _year),  # 80后
+    (r"'(?P<short>\d{2})(?=年|届|级)", lambda m: year(m["short"])),
+    (r"(?<!\d)0?(?P<m>\d{1,2})月(?:0?(?P<d>\d{1,2})(?=[日号號]))?", _month),
+]

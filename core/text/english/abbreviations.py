@@ -1,0 +1,127 @@
+"""Short forms that are read in full in English text."""
+
+import re
+from functools import partial
+from typing import Final
+
+from core.text import acronyms
+from core.text.english.codes import ahead
+from core.text.english.numbers import cardinal, ordinal
+from core.text.rules import Rule
+
+# Before a Roman numeral.
+_NUMBERED = re.compile(
+    r"\b(?:Chapter|Part|Volume|Book|Act|Scene|Phase|Type|Section|Article|Appendix|Stage|Level|Grade|Class|Title|Round|"
+    r"War|Mark|Episode|Season|Tier|Category|Bowl|Figure|Table) $"
+)
+_MONARCH = re.compile(
+    r"\b(?:Louis|Henry|George|Edward|Charles|James|Richard|William|Napoleon|Pius|Paul|Elizabeth|Catherine|Frederick|"
+    r"Nicholas|Alexander|Philip|Benedict|Leo|Ramses) $"
+)
+_NUMERALS: Final = {"I": 1, "V": 5, "X": 10}
+_ABBREVIATIONS: Final = {
+    r"Dr\.(?= ?[A-Z])": "Doctor",
+    r"Prof\.": "Professor",
+    r"Mr\.?": "Mister",
+    r"Mrs\.?": "Missus",
+    r"Ms\.": "Miz",
+    r"St\.(?= [A-Z])": "Saint",
+    r"St\.(?=,| [a-z]|$)": "Street",
+    r"Rd\.?(?=,| [a-z]|$)": "Road",
+    r"Ln\.(?=,| [a-z]|$)": "Lane",
+    r"Ste\.(?= ?\d)": "Suite",
+    r"Bldg\.": "Building",
+    r"Apt\.(?= ?\d)": "Apartment",
+    r"[Ee]xt\.(?= ?\d)": "extension",
+    r"[Tt]el\.?(?= ?[\d(+])": "Telephone",
+    r"[Ee]st\.(?= ?\d)": "established",
+    r"[Oo]p\.(?= ?\d)": "Opus",
+    r"[Ee]x\.(?= ?\d)": "Example",
+    r"Jr\.": "Junior",
+    r"Sr\.": "Senior",
+    r"Gen\.(?= [A-Z])": "General",
+    r"Col\.(?= [A-Z])": "Colonel",
+    r"Sgt\.(?= [A-Z])": "Sergeant",
+    r"Rev\.(?= [A-Z])": "Reverend",
+    r"Sen\.(?= [A-Z])": "Senator",
+    r"Gov\.(?= [A-Z])": "Governor",
+    r"Capt\.": "Captain",
+    r"Lt\.": "Lieutenant",
+    r"Mt\.(?= [A-Z])": "Mount",
+    r"[Ee]\.\s?g\.": "for example",
+    r"[Ii]\.\s?e\.": "that is",
+    r"etc\.?": "et cetera",
+    r"vs\.?": "versus",
+    r"cf\.": "compare",
+    r"al\.": "al",
+    r"[Aa]pprox\.": "approximately",
+    r"Inc\.": "Incorporated",
+    r"Ltd\.": "Limited",
+    r"Corp\.": "Corporation",
+    r"Co\.": "Company",
+    r"[Dd]ept\.": "Department",
+    r"[Gg]ovt\.?": "government",
+    r"Ave\.": "Avenue",
+    r"Blvd\.": "Boulevard",
+    r"Hwy\.?(?= ?\d)": "Highway",
+    r"(?:[Nn]o|NO)\.(?= ?\d)": "number",
+    r"[Nn]os\.(?= ?\d)": "numbers",
+    r"[Ff]igs?\.(?= ?\d)": "figure",
+    r"[Vv]ol\.(?= ?\d)": "volume",
+    r"[Cc]h\.(?= ?\d)": "chapter",
+    r"[Ss]ec\.(?= ?\d)": "section",
+    r"[Ee]q\.(?= ?\d)": "equation",
+    r"[Aa]rt\.(?= ?\d)": "article",
+    r"[Ll]v\.?(?= ?\d)": "level",
+    r"pp\.(?= ?\d)": "pages",
+    r"p\.(?= ?\d)": "page",
+    r"w/o": "without",
+    r"w/(?= ?[a-z])": "with",
+    r"Ph\.?D\.?": "P H D",
+    r"WWII": "World War two",
+    r"WWI": "World War one",
+    r"(?<=per )kg": "kilogram",
+    r"(?<=per )lb": "pound",
+    r"(?<=per )(?:hr|h)": "hour",
+    r"(?<=per )min": "minute",
+    r"(?<=per )sec": "second",
+    r"(?<=per )mi": "mile",
+}
+
+
+def _abbreviation(match: re.Match[str], words: str) -> str:
+    """In full; a full stop that also ends the sentence stays."""
+    ends = match[0].endswith(".") and not match.string[match.end() :].strip()
+    return words + "." if ends else words
+
+
+def _letters(match: re.Match[str]) -> str:
+    """U.S., J.K.: letters with points."""
+    words = " ".join(c for c in match[0] if c.isalpha())
+    return words + "." if match.end() == len(match.string) else words
+
+
+def _acronym(match: re.Match[str]) -> str | None:
+    return None if acronyms.is_shouted(match.string) else acronyms.spell(match)
+
+
+def _roman(match: re.Match[str]) -> str | None:
+    """War II, Louis XIV; after other words a capital I, V or X is a letter."""
+    values = [_NUMERALS[c] for c in match["n"]]
+    value = sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))
+    before = ahead(match)
+    if _NUMBERED.search(before):
+        return cardinal(str(value))
+    return f"the {ordinal(str(value))}" if len(values) > 1 and _MONARCH.search(before) else None
+
+
+ABBREVIATIONS: Final[list[Rule]] = [
+    *(
+        (rf"(?<![A-Za-z.])(?:{pattern})(?![A-Za-z])", partial(_abbreviation, words=words))
+        for pattern, words in _ABBREVIATIONS.items()
+    ),
+    (r"(?<= )(?P<n>[IVX]+)(?![A-Za-z'])", _roman),
+    (r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])", _letters),
+    (r"(?<![A-Za-z.])(?P<letter>[A-HJ-Z])\.(?= ?[A-Z][a-z]|\s[A-Z]\.)", lambda m: m["letter"]),
+    (acronyms.ACRONYM, _acronym),
+]

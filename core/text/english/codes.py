@@ -1,0 +1,127 @@
+"""How telephone numbers, codes, models and addresses are read in English text: mostly digit by digit."""
+
+import re
+from typing import Final
+
+from core.text import patterns
+from core.text.english.numbers import cardinal, number, one_by_one, year
+from core.text.rules import Rule
+
+_MOBILE = r"(?<![\d.])(?:\+86[-\s]?)?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
+_GROUPED = r"(?<![\w.:/$£€¥-])\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
+# After these words digits are a code, not a quantity.
+_CODE_WORD = re.compile(
+    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|"
+    r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[A-Z][a-z]+, "
+    r"[A-Z]{2})(?: is| no\.?|:|#)*\s*$",
+    re.IGNORECASE,
+)
+_ROOM = re.compile(r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit)\s$", re.IGNORECASE)
+_STATE = re.compile(r"\b(?-i:[A-Z]{2})\s$")
+_ADDRESS: Final = {".": "dot", "/": "slash", "@": "at", "_": "underscore", "-": "dash", ":": "colon"}
+
+
+def ahead(match: re.Match[str], width: int = 24) -> str:
+    """The few characters before a match."""
+    return match.string[max(0, match.start() - width) : match.start()]
+
+
+def _digits(match: re.Match[str]) -> list[tuple[int, str]]:
+    """A telephone number or code: digit by digit, a pause where it is grouped."""
+    readings: list[tuple[int, str]] = []
+    for piece in re.compile(r"\+|\d|[^\d+]+").finditer(match.string, *match.span()):
+        if piece[0] == "+":
+            readings.append((piece.start(), "plus"))
+        elif piece[0].isdigit():
+            readings.append((piece.start(), one_by_one(piece[0])))
+        elif readings and piece.end() < match.end():
+            readings.append((piece.start(), ","))
+    return readings
+
+
+def _code(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """Digits that are a code, because of the word before them or because nobody counts so far."""
+    announced = _CODE_WORD.search(ahead(match)) or (len(match[0]) == 5 and _STATE.search(ahead(match)))
+    least = 3 if announced else 10
+    return None if len(match[0]) < least and match[0][0] != "0" else _digits(match)
+
+
+def _room(match: re.Match[str]) -> str | None:
+    """Room 1204, Room 101."""
+    if not _ROOM.search(ahead(match)) or match[0][0] == "0":
+        return None
+    return year(match[0]) if len(match[0]) == 4 else _hundreds(match[0])
+
+
+def _grouped(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """Digits in groups: a card, a meeting, a telephone number; not a range, nor numbers in a row."""
+    groups = re.findall(r"\d+", match[0])
+    count = sum(map(len, groups))
+    announced = _CODE_WORD.search(ahead(match)) is not None
+    if announced and count >= 6:
+        return _digits(match)
+    spaced = "-" not in match[0]
+    if spaced and len(groups) >= 3 and all(len(group) == 4 for group in groups[:-1]) and count >= 10:
+        return _digits(match)
+    seven = [len(group) for group in groups] == [3, 4] and not spaced
+    return _digits(match) if seven and int(groups[0]) > 200 and groups[1][0] in "01" else None
+
+
+def _version(match: re.Match[str]) -> str:
+    numbers = (match["versioned"] or match["dotted"]).split(".")
+    point = " dot " if len(numbers) == 4 else " point "
+    words = point.join(cardinal(n) if len(n) < 3 else one_by_one(n) for n in numbers)
+    said = ahead(match).rstrip().lower().endswith("version")
+    return f"version {words}" if match["v"] and not said else words
+
+
+def _model(match: re.Match[str]) -> list[tuple[int, str]]:
+    """Digits that end a name: GPT-4, H100, A380."""
+    digits = match["digits"]
+    words = number(digits) if len(digits) < 3 or digits.endswith("00") else one_by_one(digits)
+    return [(match.start("digits"), " " + words)]
+
+
+def _hundreds(digits: str) -> str:
+    """747 as seven forty-seven; 400 as four hundred."""
+    if digits.endswith("00"):
+        return cardinal(digits)
+    return f"{cardinal(digits[0])} {'oh ' if digits[1] == '0' else ''}{cardinal(digits[1:])}"
+
+
+def _aircraft(match: re.Match[str]) -> list[tuple[int, str]]:
+    """Boeing 747-400."""
+    return [(match.start("a"), _hundreds(match["a"])), (match.start("b"), " " + _hundreds(match["b"]))]
+
+
+def _serial(match: re.Match[str]) -> list[tuple[int, str]]:
+    """0,013,225: no sum begins with a nought."""
+    return _digits(match)
+
+
+def _address(match: re.Match[str]) -> str:
+    words = []
+    for part in patterns.parts(match[0]):
+        for piece in re.findall(r"\d+|\D+", part):
+            digits = one_by_one(piece) if piece.isdigit() else patterns.address_word(piece)
+            words.append(_ADDRESS.get(piece, digits))
+    return " ".join(words)
+
+
+ADDRESSES: list[Rule] = [(patterns.EMAIL, _address), (patterns.URL, _address)]
+TELEPHONES: list[Rule] = [
+    (patterns.US_PHONE, _digits),
+    (patterns.FOREIGN_PHONE, _digits),
+    (_MOBILE, _digits),
+    (r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{3})(?!\d)", _aircraft),
+    (r"(?<![\d.,])0(?:,\d{3})+(?![\d,])", _serial),
+    (_GROUPED, _grouped),
+    (patterns.CODE, _digits),
+]
+CODES: list[Rule] = [
+    (patterns.VERSION, _version),
+    (r"(?<![\d.,$€£¥A-Za-z-])\d{3,4}(?![\d%]|[.,]\d)", _room),
+    (r"(?<=[A-Z]{2} )\d{4}(?![\d%]|[.,]\d)", lambda m: year(m[0])),  # RTX 4090
+]
+LONG_CODES: list[Rule] = [(r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
+MODELS: list[Rule] = [(r"(?<=[A-Za-z])-?(?P<digits>\d+)(?![\d%]|[.,]\d)", _model)]

@@ -1,0 +1,25 @@
+"""What is read for what people write: sellers, teachers, service desks. Each row was written by hand.
+
+A row is `what is written | what is said`; " / " stands where one sentence ends and the next begins.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from core.text import sentences
+
+TABLES = Path(__file__).parent / "readings"
+
+
+def rows():
+    for table in sorted(TABLES.glob("*.txt")):
+        for line in table.read_text("utf-8").splitlines():
+            if line and not line.startswith("#"):
+                written, said = line.split(" | ")
+                yield pytest.param(table.stem, written, said, id=f"{table.stem} {written}")
+
+
+@pytest.mark.parametrize(("language", "written", "said"), list(rows()))
+def test_reading(language, written, said):
+    assert " / ".join(sentence.spoken for sentence in sentences(written, language)) == said
