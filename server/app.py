@@ -10,7 +10,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 10.0
+GRACE_S = 3.0
 """Seconds that open requests get to end when the server stops."""
+
+LAST_S = 8.5
+"""Seconds after which a process that was told to stop ends in any case: an engine's thread may hang, and
+Docker kills after 10 s. What runs is back in line and on record long before."""
 
 
 def build(settings: "ServerSettings") -> web.Application:
@@ -52,11 +59,16 @@ def build(settings: "ServerSettings") -> web.Application:
     return app
 
 
-async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> bool:
+async def serve(
+    settings: "ServerSettings",
+    ready: Callable[[str], None] | None = None,
+    stopping: Callable[[], None] | None = None,
+) -> bool:
     """Serve until SIGTERM or SIGINT; then stop in good order. Whether it is to start anew.
 
-    ready: called with the server's address once it listens.
-    Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there.
+    ready: called with the server's address once it listens. stopping: called when it is told to stop.
+    Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there, Error for
+    whatever else it cannot start with.
     """
     from server.state import STATE
 
@@ -76,6 +88,8 @@ async def serve(settings: "ServerSettings", ready: Callable[[str], None] | None 
         if ready is not None:
             ready(site_address(runner))
         await _told_to_stop()
+        if stopping is not None:
+            stopping()
         # First this, while it still listens: whoever asks is told that it stops, and where jobs are.
         await app[STATE].stop()
         return app[STATE].restart
@@ -119,9 +133,26 @@ async def _told_to_stop() -> None:
 
 
 def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> bool:
-    """`serve` on the fastest loop there is here. Blocks."""
+    """`serve` on the fastest loop there is here. Blocks. The process is the server's: once told to stop, it
+    ends within LAST_S, hung threads or not."""
     if sys.platform == "win32":
-        return asyncio.run(serve(settings, ready))
+        return asyncio.run(serve(settings, ready, _end_at_last))
     import uvloop
 
-    return uvloop.run(serve(settings, ready))
+    return uvloop.run(serve(settings, ready, _end_at_last))
+
+
+def _end_at_last() -> None:
+    """See to it that this process ends; a daemon thread, which holds up no ordinary end."""
+    last = threading.Timer(LAST_S, _end_now)
+    last.daemon = True
+    last.start()
+
+
+def _end_now() -> None:
+    log.warning("something hangs; the process ends without it")
+    for children in Path("/proc/self/task").glob("*/children"):  # Linux; elsewhere they see our end of a pipe
+        for child in children.read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+    os._exit(0)

@@ -1,5 +1,6 @@
 """How the server says no: every error, from anywhere, as one kind of JSON body with a true status."""
 
+import errno
 import json
 import logging
 import re
@@ -9,6 +10,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
@@ -68,8 +70,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         refused = _from_aiohttp(error, request)
     except Exception as error:
         refused = refusal(error)
-        if refused.status >= 500:
-            log.exception("request %s failed: %s %s", request_id.get(), request.method, request.path)
+        if refused.code == "internal":
+            log.exception("request %s failed: %s %r", request_id.get(), request.method, request.path)
+        elif refused.status >= 500:  # foreseen: a line will do, as there may be many of them
+            log.warning("request %s: %d %s, %r", request_id.get(), refused.status, refused.code, str(error))
         if request.writer.output_size:
             # Half an answer is out. Cut the line, so that nobody takes it for a whole one.
             if request.transport is not None:
@@ -99,6 +103,8 @@ def refusal(error: Exception) -> Refused:
     match error:
         case Refused():
             return error
+        case web.RequestPayloadError() | ContentEncodingError():
+            return Refused(400, "malformed_body", "the body is not what its headers say; send it anew")
         case UnknownJob():
             return Refused(404, "unknown_job", str(error))
         case JobRunning():
@@ -119,6 +125,8 @@ def refusal(error: Exception) -> Refused:
             return refusal(cause)
         case ValidationError():
             return _invalid(error)
+        case OSError(errno=errno.ENAMETOOLONG):
+            return Refused(404, "not_found", "there is nothing at so long an address")
         case Error():  # raised on purpose, so it says what went wrong, as a job's error does
             return Refused(500, "internal", str(error))
     return Refused(500, "internal", "the server failed at this; its log says why, under the request_id")

@@ -36,9 +36,10 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests should be sent here: not before engines are loaded, not once it stops."""
     state = request.app[STATE]
-    if state.ready:
+    if state.ready and state.runner.alive:
         return web.Response(text="ready\n")
-    return web.Response(status=503, text="stopping\n" if state.stopping else "starting\n")
+    why = "stopping" if state.stopping else "no job is started any more" if state.ready else "starting"
+    return web.Response(status=503, text=f"{why}\n")
 
 
 async def metrics(request: web.Request) -> web.Response:

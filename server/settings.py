@@ -49,7 +49,7 @@ class ServerSettings(Settings):
     """Jobs that may wait; one more is refused with 429."""
 
     lines: int = Field(default=512, ge=1)
-    """Open sockets and event streams, at most."""
+    """Open sockets, event streams and streams of speech or video, at most."""
 
     upload_mb: int = Field(default=512, ge=1)
     """Size of an uploaded file, at most."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ from server.metrics import Figures
 from server.settings import ServerSettings
 from server.storage.links import Files, open_files
 from server.storage.publisher import Publisher, abandon
+from server.store.database import unusable
 from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
@@ -86,11 +88,18 @@ class AppState:
         self.background_tasks.add(task)
         task.add_done_callback(self.background_tasks.discard)
 
+    async def end_background_tasks(self) -> None:
+        """Cancel them, and see them end."""
+        for task in self.background_tasks:
+            task.cancel()
+        await asyncio.gather(*self.background_tasks, return_exceptions=True)
+
     async def stop(self) -> None:
         """Take no more, tell clients, put running jobs back in line. Once."""
         if self.stopping:
             return
         self.stopping, self.ready = True, False
+        self.clips.stop()  # whoever waits for a video that has not begun is told so
         await self.runner.stop()
         if self.publisher is not None:
             await self.publisher.stop()
@@ -107,36 +116,38 @@ def state_of(request: web.Request) -> AppState:
 
 @asynccontextmanager
 async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]:
-    """The house of these settings, with jobs running in it. Raises FolderInUse."""
+    """The parts of a server of these settings, with jobs running in it.
+
+    Raises FolderInUse, and Error for whatever else it cannot start with; nothing stays open then.
+    """
     folder = ServerFolder(settings.folder)
-    try:
-        async with EnginePool(settings=settings) as pool:
-            state = _furnish(settings, folder, pool)
+    async with AsyncExitStack() as ends:
+        ends.callback(folder.close)
+        pool = await ends.enter_async_context(EnginePool(settings=settings))
+        hub = Hub()
+        store = Store(
+            folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
+        )
+        # Before the engines are ended: one that hangs keeps nothing of the record from the disk.
+        ends.push_async_callback(asyncio.to_thread, store.close)
+        files = open_files(settings, folder)
+        state = _furnish(settings, folder, pool, hub, store, files)
+        ends.push_async_callback(state.clips.close)
+        ends.push_async_callback(state.stop)
+        try:
             await state.runner.start()
-            if state.publisher is not None:
-                await state.publisher.start()
-            else:
-                await abandon(state.store)
-            state.send(_warm(state))
-            try:
-                yield state
-            finally:
-                for task in state.background_tasks:
-                    task.cancel()
-                await asyncio.gather(*state.background_tasks, return_exceptions=True)
-                await state.stop()
-                await state.clips.close()
-                await asyncio.to_thread(state.store.close)
-    finally:
-        folder.close()
+            await (abandon(store) if state.publisher is None else state.publisher.start())
+        except sqlite3.Error as error:  # it opens, and is damaged further in
+            raise unusable(folder.database, error) from error
+        ends.push_async_callback(state.end_background_tasks)
+        state.send(_warm(state))
+        yield state
 
 
-def _furnish(settings: ServerSettings, folder: ServerFolder, pool: EnginePool) -> AppState:
-    templates = Templates(settings, pool)
-    hub, figures = Hub(), Figures()
-    store = Store(
-        folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
-    )
+def _furnish(
+    settings: ServerSettings, folder: ServerFolder, pool: EnginePool, hub: Hub, store: Store, files: Files
+) -> AppState:
+    templates, figures = Templates(settings, pool), Figures()
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
     works: dict[str, Work[Any]] = {
         "video": VideoWork(pool, templates, store, clips, folder, figures, settings),
@@ -144,7 +155,6 @@ def _furnish(settings: ServerSettings, folder: ServerFolder, pool: EnginePool) -
         "background": BackgroundWork(pool, Backgrounds(pool, templates), folder),
         "enhancement": EnhanceWork(pool, store, clips, folder, figures, settings.face),
     }
-    files = open_files(settings, folder)
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
     runner = Runner(
         store,

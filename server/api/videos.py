@@ -31,7 +31,7 @@ from server.errors import Refused
 from server.schemas.requests import LipsyncRequest, SpeechRequest, VideoRequest
 from server.schemas.responses import EngineList, Job
 from server.schemas.specs import VideoSpec
-from server.state import state_of
+from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
 from server.uploads import Form, Upload, read_json
 
@@ -117,6 +117,13 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     """Speak a text; the sound leaves as it is made."""
     state = state_of(request)
     state.take_jobs()
+    async with state.connections.response(
+        request
+    ):  # before the text is looked at: what is too much costs nothing
+        return await _speech(request, state)
+
+
+async def _speech(request: web.Request, state: AppState) -> web.StreamResponse:
     wanted = await read_json(request, SpeechRequest)
     spoken = await state.catalog.sentences(wanted.input, wanted.language)
     speech = await state.catalog.speech(spoken, wanted.model, wanted.voice)
@@ -127,7 +134,7 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Cache-Control": "no-store"})
     response.content_type = TYPES[wanted.response_format]
     chunks = tts_stream(spoken, speech, wanted.voice, Style(speed=wanted.speed))
-    async with aclosing(chunks), state.connections.response(request):
+    async with aclosing(chunks):
         try:
             async for chunk in chunks:
                 data = await asyncio.to_thread(encoder.add, chunk.samples)

@@ -42,13 +42,10 @@ async def opened_clip(state: AppState, job_id: str) -> AsyncGenerator[Clip, None
 
 async def stream(request: web.Request, state: AppState, job_id: str, clip: Clip) -> web.StreamResponse:
     """The clip as one long answer. Raises Refused, with the job's own error, if nothing comes of it."""
-    if state.connections.full:
-        raise Refused(
-            503, "too_many_sockets", "too many clients watch; try later", None, {"Retry-After": "5"}
-        )
-    if not await first_media(clip):
-        raise no_video(await state.store.get(job_id))
-    return await view_on_http(request, state.connections, clip, {"X-Job-Id": job_id})
+    async with state.connections.response(request):
+        if not await first_media(clip):
+            raise no_video(await state.store.get(job_id))
+        return await view_on_http(request, clip, {"X-Job-Id": job_id})
 
 
 async def published(state: AppState, job_id: str, origin: str) -> Job:

@@ -60,6 +60,11 @@ async def speak(request: web.Request) -> web.StreamResponse:
     """Speak a text: when all of it is made, or as it is made if `streaming_mode` says so."""
     state = state_of(request)
     state.take_jobs()
+    async with state.connections.response(request):  # before the text is looked at, which takes a while
+        return await _speak(request, state)
+
+
+async def _speak(request: web.Request, state: AppState) -> web.StreamResponse:
     said = await _parameters(request)
     wanted = OldSpeech.model_validate(said)
     spoken = await state.catalog.sentences(wanted.text, wanted.text_lang or "auto")
@@ -72,11 +77,7 @@ async def speak(request: web.Request) -> web.StreamResponse:
     headers = {"Cache-Control": "no-store", **_warning(_idle(said, chosen))}
     response = web.StreamResponse(headers=headers)
     response.content_type = f"audio/{wanted.media_type}"
-    async with (
-        aclosing(chunks),
-        aclosing(_encoded(chunks, encoder)) as pieces,
-        state.connections.response(request),
-    ):
+    async with aclosing(chunks), aclosing(_encoded(chunks, encoder)) as pieces:
         if wanted.streaming_mode:
             await _send(request, response, pieces)
         else:

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from aiohttp import web
 
 from server.api.viewing import published
-from server.errors import Refused
 from server.schemas.responses import Job
 from server.state import AppState
 from server.store.store import Accepted
@@ -18,9 +17,6 @@ async def finished(request: web.Request, state: AppState, accepted: Accepted) ->
     """
     job_id, over = accepted.job.id, False
     try:
-        if state.connections.full:
-            message = "too many clients wait; try later"
-            raise Refused(503, "too_many_sockets", message, None, {"Retry-After": "5"})
         async with (
             state.connections.response(request),
             aclosing(state.hub.watch(state.store, job_id)) as events,

@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from core.errors import BadInput, Error, StageError, StorageFull
+from core.errors import Error, StorageFull
 from server.folder import ServerFolder
+from server.jobs.explain import STALLED, Stalled, explain
 from server.schemas.describe import describe_output
 from server.schemas.events import Cancelled, Completed, Failed, Progress, StageFailed, Started
 from server.schemas.requests import Model
@@ -33,13 +34,21 @@ STALL_S = 300.0
 """Seconds without any progress after which a job is given up; loading a large model takes some of them."""
 
 CANCELLED = "cancelled"
-STALLED = "stalled"
 
 UNWIND_S = 30.0
 """Seconds a cancelled job has to let go of what it holds, before its end is recorded regardless."""
 
+STOP_S = 3.0
+"""The same when the server stops, which must not wait for long."""
+
 RETRY_S = 3.0
 """Seconds until another attempt to record how a job ended."""
+
+RECORDS = 3
+"""Attempts to record how a job ended, before it is recorded in the plainest way there is."""
+
+CANCEL_S = 60.0
+"""Seconds a cancel waits for the end of a job to be on record."""
 
 SWEEP_S = 60.0
 """Seconds between two looks at what is too old or too much."""
@@ -149,18 +158,23 @@ class Runner:
         self._news = asyncio.Event()
         # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
         self._passing = asyncio.Lock()
-        self._taking: asyncio.Task[None]
-        self._sweeping: asyncio.Task[None]
+        self._taking: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
-        """Recover what an earlier server left, then begin."""
+        """Recover what an earlier server left, then begin. Raises Error if the record cannot be used."""
         for job_id in await self._store.recover():
             log.error("job %s is given up: every start of it ended the server", job_id)
         await asyncio.to_thread(self._folder.clear_orphans, await self._store.ids())
         self._store.ballast.fill()
-        self._taking = asyncio.create_task(self._take())
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._taking = asyncio.create_task(self._take(), name="start jobs")
+        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs are started as they come."""
+        return self._taking is not None and not self._taking.done()
 
     def nudge(self) -> None:
         """There is a new job."""
@@ -176,7 +190,8 @@ class Runner:
             await asyncio.to_thread(self._folder.clear, job_id)
         elif running is not None:
             running.halt(CANCELLED)
-            await running.settled.wait()
+            with suppress(TimeoutError):  # as on a full disk: the job ends, and is on record later
+                await asyncio.wait_for(running.settled.wait(), CANCEL_S)
         return await self._store.get(job_id)
 
     async def delete(self, job_id: str) -> None:
@@ -190,9 +205,11 @@ class Runner:
         self.nudge()
         for running in self._running.values():
             running.halt(STOPPED)
-        self._sweeping.cancel()
-        await asyncio.gather(self._taking, self._sweeping, return_exceptions=True)
-        await asyncio.gather(*self._tasks)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        started = [task for task in (self._taking, self._sweeping) if task is not None]
+        await asyncio.gather(*started, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self) -> None:
         """Start jobs as there are jobs and slots."""
@@ -200,9 +217,10 @@ class Runner:
             await self._slots.acquire()
             try:
                 job = await self._next()
-            except (Error, sqlite3.Error):
+            except Exception:  # whatever it is, the jobs behind it wait
                 log.exception("could not look for the next job; trying again in %d s", RETRY_S)
-                await asyncio.sleep(RETRY_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), RETRY_S)
                 job = None
             if job is None:
                 self._slots.release()
@@ -242,28 +260,44 @@ class Runner:
 
     async def _attend(self, job: JobRow, running: _Running) -> None:
         """See one job to its end, and that on record, however long that takes."""
+        tries = 0
         try:
             await _wait(running)
             while True:
                 try:
-                    return await self._settle(job, running)
-                except Exception:
+                    return await (
+                        self._settle(job, running) if tries < RECORDS else self._settle_plainly(job, running)
+                    )
+                except Exception as error:
                     log.exception("the end of job %s could not be recorded", job.id)
+                    # A full disk has room again some day, and then the end is what it was.
+                    tries += not isinstance(error, StorageFull)
                 if self._stopping.is_set():
                     return  # the next start of the server will find it in progress
-                await asyncio.sleep(RETRY_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), RETRY_S)
         finally:
             del self._running[job.id]
             running.settled.set()
             self._slots.release()
 
+    async def _settle_plainly(self, job: JobRow, running: _Running) -> None:
+        """Record the end of a job whose end cannot be told as it was."""
+        if running.reason == CANCELLED:
+            return await self._end(job, "cancelled", Cancelled())
+        message = "how the job ended could not be recorded; the server's log has more"
+        why = JobError(code="internal", message=message, retryable=True)
+        return await self._end(job, "failed", Failed(error=why), error=why.model_dump_json())
+
     async def _settle(self, job: JobRow, running: _Running) -> None:
         """Record how it ended, then say so to viewers, then tidy up."""
         work, report = running.work, running.report
+        # What is raised after the work was cut short is its cleanup's trouble, not how it ended.
         over = work.done() and not work.cancelled()
-        if over and (error := work.exception()) is not None:
+        error = work.exception() if over else None
+        if error is not None and not running.reason:
             await self._fail(job, report, error)
-        elif over:
+        elif over and error is None:
             await self._complete(job, work.result())
         elif running.reason == CANCELLED:
             end = Cancelled(at_stage=report.stage, produced_s=round(report.produced_s, 3))
@@ -273,7 +307,7 @@ class Runner:
             await self._clips.end(job.id, STOPPED)
         elif running.reason == STALLED:
             await self._fail(job, report, Stalled(f"nothing happened for {STALL_S:.0f} s"))
-        else:
+        else:  # no reason, no error
             await self._fail(job, report, RuntimeError("the work was cancelled, but not by us"))
 
     async def _complete(self, job: JobRow, done: Done) -> None:
@@ -321,17 +355,20 @@ class Runner:
         while True:
             await asyncio.sleep(SWEEP_S)
             try:
-                await self._forget(await self._store.expire(self._keep_s, self._keep_bytes))
                 await asyncio.to_thread(self._store.ballast.fill)
+                await self._forget(await self._store.expire(self._keep_s, self._keep_bytes))
                 if self._tidy is not None:
                     await self._tidy()
-            except (Error, OSError, sqlite3.Error):
+            except Exception:
                 log.exception("could not tidy up; trying again in %d s", SWEEP_S)
 
     async def _forget(self, job_ids: Sequence[str]) -> None:
         for job_id in job_ids:
             self._hub.forget(job_id)
-            await asyncio.to_thread(self._folder.clear, job_id)
+            try:
+                await asyncio.to_thread(self._folder.clear, job_id)
+            except OSError:  # the next start clears it; the others' folders go now
+                log.exception("the folder of job %s could not be removed", job_id)
 
 
 async def _wait(running: _Running) -> None:
@@ -346,31 +383,4 @@ async def _wait(running: _Running) -> None:
     halted.cancel()
     if not work.done():
         work.cancel()
-        await asyncio.wait([work], timeout=UNWIND_S)
-
-
-class Stalled(Error):
-    """A job did nothing for too long."""
-
-
-def explain(error: BaseException, stage: str | None) -> JobError:
-    """What to tell people of a failure; only what was raised for them to read."""
-    if isinstance(error, StageError):
-        return explain(error.cause, error.stage)
-    match error:
-        case BadInput(code=code, message=message, param=param):
-            return JobError(code=code, message=message, param=param, stage=stage)
-        case StorageFull():
-            return JobError(code="storage_full", message=str(error), stage=stage, retryable=True)
-        case Stalled():
-            return JobError(code=STALLED, message=str(error), stage=stage, retryable=True)
-        case MemoryError():
-            return JobError(
-                code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
-            )
-        case Error():
-            return JobError(code="failed", message=str(error), stage=stage, retryable=True)
-    kind = type(error).__name__
-    return JobError(
-        code="internal", message=f"{kind}; the server's log has more", stage=stage, retryable=True
-    )
+        await asyncio.wait([work], timeout=STOP_S if running.reason == STOPPED else UNWIND_S)

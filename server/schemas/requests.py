@@ -28,13 +28,19 @@ PROMPT_LIMIT = 1000
 """Characters of a prompt, at most."""
 
 
-def _without_nul(text: str) -> str:
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell and no UTF-8 can hold."""
+
+
+def _writable(text: str) -> str:
     if "\0" in text:
         raise ValueError("has a NUL character")
+    if SURROGATE.search(text):
+        raise ValueError("has half a surrogate pair, which is no character")
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_writable)]
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A name the server lets be used in paths and addresses."""

@@ -15,7 +15,7 @@ import requests
 from oss2 import exceptions
 from yarl import URL
 
-from core.errors import BadInput
+from core.errors import BadInput, Error
 from server.settings import ServerSettings, host_of, region_of
 from server.storage.local import StorageError
 
@@ -54,14 +54,25 @@ class OssStorage:
     """One bucket, below one prefix."""
 
     def __init__(self, settings: ServerSettings, parts: Path) -> None:
-        """parts: a folder that remembers which parts of large files have arrived."""
+        """parts: a folder that remembers which parts of large files have arrived.
+
+        Raises Error for settings that name no bucket that there could be.
+        """
         secret = settings.oss_access_key_secret.get_secret_value()
-        self._auth = oss2.AuthV4(settings.oss_access_key_id, secret)
         self._settings = settings
         self._parts = parts
-        self._bucket = self._at(settings.oss_internal_endpoint or settings.oss_endpoint)
-        public = settings.oss_cname or settings.oss_endpoint
-        self._public = self._at(public, cname=bool(settings.oss_cname))
+        try:
+            self._auth = oss2.AuthV4(settings.oss_access_key_id, secret)
+            self._bucket = self._at(settings.oss_internal_endpoint or settings.oss_endpoint)
+            public = settings.oss_cname or settings.oss_endpoint
+            self._public = self._at(public, cname=bool(settings.oss_cname))
+        # Whatever the SDK makes of them.
+        except (exceptions.OssError, ValueError, TypeError, AttributeError) as error:
+            said = getattr(error, "message", "") or getattr(error, "body", "") or str(error)
+            raise Error(
+                f"the object storage cannot be used with these settings ({said}); check oss_endpoint, "
+                "oss_internal_endpoint, oss_cname and oss_bucket (lower case letters, digits and -)"
+            ) from error
         self.bucket = settings.oss_bucket
         self.place = f"oss://{settings.oss_bucket}/{settings.oss_prefix}"
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from core.errors import BadInput, Error
 from core.runtime.worker import Worker
 from server.store import rows
+from server.store.database import lacks_room, open_database, unusable
 from server.store.publications import Publications, add_event, begin_publication, discard
-from server.store.rows import SCHEMA, SCHEMA_VERSION, Event, JobRow, OutputRow, get_job
+from server.store.rows import Event, JobRow, OutputRow, get_job
 from server.store.writer import Ballast, Writer
 
 STRIKES = 3
@@ -76,17 +77,21 @@ class Store:
         max_waiting: int = 64,
         ballast: int = 16 << 20,
     ) -> None:
-        """Raises Error if the file was written by a later version, sqlite3.Error if it is no database."""
+        """Raises Error, which says what to do, for a file that cannot be used: written by a later version,
+        damaged, no database, in use by another program; StorageFull if the disk has no room for it.
+        """
         self.ballast = Ballast(path.with_name("ballast"), ballast)
         self._max_waiting = max_waiting
-        self._write = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-        self._write.execute("pragma journal_mode=wal")
-        if self._write.execute("pragma user_version").fetchone()[0] > SCHEMA_VERSION:
-            self._write.close()
-            raise Error(f"{path} was written by a later version of lipstream; update, or use another folder")
-        self._write.executescript(SCHEMA)
-        self._read = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-        self._read.execute("pragma query_only=on")
+        try:
+            self._write, self._read = open_database(path)
+        except sqlite3.Error as error:
+            if not lacks_room(error, path.parent):
+                raise unusable(path, error) from error
+            self.ballast.release()
+            try:
+                self._write, self._read = open_database(path)
+            except sqlite3.Error as again:
+                raise unusable(path, again) from again
         self._reader = Worker("store-read")
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)

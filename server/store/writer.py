@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from core.errors import StorageFull
+from core.errors import Error, StorageFull
+from server.store.database import lacks_room
 from server.store.rows import Event
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ T = TypeVar("T")
 BATCH = 256
 """Changes in one commit, at most."""
 
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _FULL = "the disk is full"
+_GONE = "the record of jobs is closed: the server stops"
 
 
 class Ballast:
@@ -35,6 +36,11 @@ class Ballast:
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies: on the disk that it keeps room on."""
+        return self._path.parent
 
     def fill(self) -> bool:
         """Take the room, if the disk has it."""
@@ -78,7 +84,9 @@ class Writer:
         self._publish = publish
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="store-write")
+        self._closed = False
+        # A daemon, so that a process which ends for whatever other reason does not wait for it.
+        self._thread = threading.Thread(target=self._run, name="store-write", daemon=True)
         self._thread.start()
 
     def submit(self, change: Change[T], *, sync: bool = False, vital: bool = False) -> "asyncio.Future[T]":
@@ -87,14 +95,17 @@ class Writer:
         sync: the commit reaches the disk, and survives the loss of power; otherwise it survives the death of
             the process. vital: on a full disk the ballast is given up for it.
         The future raises what `change` raised, StorageFull for want of room, sqlite3.Error for worse.
-        Cancelling it undoes nothing.
+        Cancelling it undoes nothing. Raises Error at once after `close`.
         """
+        if self._closed:
+            raise Error(_GONE)
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Item(change, future, sync, vital))
         return future
 
     def close(self) -> None:
         """Commit what was submitted and end the thread. Blocks."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join()
 
@@ -148,7 +159,7 @@ class Writer:
         try:
             item.result = item.change(self._db, item.log)
         except Exception as error:  # handed to whoever submitted the change
-            if isinstance(error, sqlite3.Error) and (_lacks_room(error) or not self._db.in_transaction):
+            if isinstance(error, sqlite3.Error) and (self._lacks_room(error) or not self._db.in_transaction):
                 raise
             self._db.execute("rollback to change")
             item.log.clear()
@@ -158,18 +169,21 @@ class Writer:
     def _give_up(self, items: list[_Item], error: sqlite3.Error) -> None:
         """Nothing of this batch was committed: say so, but save what must be recorded."""
         failure: Exception = error
-        if _lacks_room(error):
+        if self._lacks_room(error):
             failure = StorageFull(_FULL)
             self._ballast.release()
         for item in items:
             item.log.clear()
             item.error = failure
-            if item.vital and _lacks_room(error):
+            if item.vital and self._lacks_room(error):
                 try:
                     self._commit([item])
                 except sqlite3.Error as again:
                     item.log.clear()
-                    item.error = StorageFull(_FULL) if _lacks_room(again) else again
+                    item.error = StorageFull(_FULL) if self._lacks_room(again) else again
+
+    def _lacks_room(self, error: sqlite3.Error) -> bool:
+        return lacks_room(error, self._ballast.folder)
 
     def _settle(self, items: list[_Item]) -> None:
         """On the loop: publish what is committed, then wake those who wait for it."""
@@ -182,8 +196,3 @@ class Writer:
                 item.future.set_result(item.result)
             else:
                 item.future.set_exception(item.error)
-
-
-def _lacks_room(error: sqlite3.Error) -> bool:
-    code = cast("int", getattr(error, "sqlite_errorcode", 0))
-    return code & 0xFF in _DISK  # the rest of the code says which operation it was

@@ -169,12 +169,15 @@ class Clips:
         self._path = path
         self._disk = Worker("clips")
         self._growing: dict[str, Clip] = {}
+        self._stopped = False
         self.viewers = 0
 
     def coming(self, job_id: str) -> Clip:
         """The clip of a job that has not ended, perhaps not begun: reading waits for its first bytes."""
         if job_id not in self._growing:
-            self._growing[job_id] = Clip(self._disk)
+            clip = self._growing[job_id] = Clip(self._disk)
+            if self._stopped:
+                clip.end(STOPPED)
         return self._growing[job_id]
 
     async def begin(self, job_id: str) -> Clip:
@@ -209,6 +212,13 @@ class Clips:
             self.viewers -= 1
             if clip.ended is not None and not clip.viewers:
                 await clip.close()
+
+    def stop(self) -> None:
+        """The server stops: nothing comes of a clip that has not begun, or in this process ever will."""
+        self._stopped = True
+        for clip in self._growing.values():
+            if not clip.size:
+                clip.end(STOPPED)
 
     async def close(self) -> None:
         """The server stops: end every clip and wait for the disk."""

@@ -29,7 +29,7 @@ from server.schemas.events import (
     Subscribe,
     Unsubscribe,
 )
-from server.schemas.requests import Model
+from server.schemas.requests import SURROGATE, Model
 from server.schemas.responses import Job
 from server.store.rows import JobRow
 from server.store.store import Store
@@ -76,10 +76,6 @@ class Progress:
         job = await self.store.get(job_id)
         if job.closed and after == job.last_seq:
             return web.Response(status=204)
-        if self.connections.full:
-            raise Refused(
-                503, "too_many_sockets", "too many clients watch; try later", None, {"Retry-After": "5"}
-            )
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
@@ -154,36 +150,37 @@ class _Conversation:
     async def _listen(self) -> None:
         bad = 0
         async for message in messages(self._ws):
-            problem = await self._obey(message)
-            if problem is None:
-                continue
-            bad += 1
-            await self._send(beside("error", problem))
+            bad += not await self._obey(message)
             if bad >= PATIENCE:
                 await self._ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many bad messages")
                 return
 
-    async def _obey(self, message: WSMessage) -> SocketError | None:
-        """Do what the client says, or say why not."""
+    async def _obey(self, message: WSMessage) -> bool:
+        """Do what the client says, or say why not; whether anything of it could be done."""
         if message.type is not WSMsgType.TEXT:
-            return SocketError(code="bad_message", message="messages are JSON text")
+            return await self._refuse("bad_message", "messages are JSON text", None)
         try:
             asked = self._progress.messages.validate_json(message.data)
         except ValidationError as error:
-            return SocketError(code="bad_message", message=refusal(error).message, ref=_ref(message.data))
+            return await self._refuse("bad_message", refusal(error).message, _ref(message.data))
         try:
-            await self._do(asked)
+            return await self._do(asked)
         except Error as error:
             refused = refusal(error)
-            return SocketError(code=refused.code, message=refused.message, ref=asked.ref)
-        return None
+            return await self._refuse(refused.code, refused.message, asked.ref)
 
-    async def _do(self, asked: Subscribe | Unsubscribe | CancelJob | Ping) -> None:
+    async def _refuse(self, code: str, message: str, ref: str | None, job_id: str | None = None) -> bool:
+        """Tell what is wrong; False."""
+        await self._send(beside("error", SocketError(code=code, message=message, ref=ref), job_id))
+        return False
+
+    async def _do(self, asked: Subscribe | Unsubscribe | CancelJob | Ping) -> bool:
         match asked:
             case Subscribe(job_ids="*"):
                 await self._follow_all()
-            case Subscribe(job_ids=ids, after=after):
-                await self._follow(ids, after if isinstance(after, dict) else dict.fromkeys(ids, after or 0))
+            case Subscribe(job_ids=ids, after=after, ref=ref):
+                known = after if isinstance(after, dict) else dict.fromkeys(ids, after or 0)
+                return await self._follow(ids, known, ref)
             case Unsubscribe(job_ids="*"):
                 self._watcher.leave_all()
             case Unsubscribe(job_ids=ids):
@@ -193,20 +190,34 @@ class _Conversation:
                 await self._progress.cancel(job_id)
             case Ping(ref=ref):
                 await self._send(beside("pong", Pong(ref=ref)))
+        return True
 
-    async def _follow(self, ids: Sequence[str], after: dict[str, int]) -> None:
-        if len(self._watcher.jobs) + len(ids) > FOLLOW_LIMIT:
-            raise Refused(429, "too_many_subscriptions", f"one socket follows {FOLLOW_LIMIT} jobs at most")
+    async def _follow(self, ids: Sequence[str], after: dict[str, int], ref: str | None = None) -> bool:
+        """Follow each of `ids`, or say why not: one that cannot be followed keeps no other from it.
+
+        Whether there is any that can.
+        """
+        followed = False
         async with self._speaking:
-            for job_id in ids:
-                job = await self._progress.store.get(job_id)
-                known = after.get(job_id, 0)
-                if known > job.last_seq:
-                    await self._send(resync(job, known))
-                    known = 0
-                await self._send(snapshot(self._progress.describe(job)))
-                if not job.closed or known < job.last_seq:
-                    self._watcher.follow(job_id, known)
+            for job_id in dict.fromkeys(ids):
+                try:
+                    await self._follow_one(job_id, after.get(job_id, 0))
+                    followed = True
+                except Error as error:
+                    refused = refusal(error)
+                    await self._refuse(refused.code, refused.message, ref, job_id)
+        return followed
+
+    async def _follow_one(self, job_id: str, known: int) -> None:
+        if job_id not in self._watcher.jobs and len(self._watcher.jobs) >= FOLLOW_LIMIT:
+            raise Refused(429, "too_many_subscriptions", f"one socket follows {FOLLOW_LIMIT} jobs at most")
+        job = await self._progress.store.get(job_id)
+        if known > job.last_seq:
+            await self._send(resync(job, known))
+            known = 0
+        await self._send(snapshot(self._progress.describe(job)))
+        if not job.closed or known < job.last_seq:
+            self._watcher.follow(job_id, known)
 
     async def _follow_all(self) -> None:
         store = self._progress.store
@@ -246,4 +257,4 @@ def _ref(text: str) -> str | None:
         ref = json.loads(text).get("ref")
     except (ValueError, AttributeError, RecursionError):
         return None
-    return ref if isinstance(ref, str) and len(ref) <= 128 else None
+    return ref if isinstance(ref, str) and len(ref) <= 128 and not SURROGATE.search(ref) else None

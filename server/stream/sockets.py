@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from server.errors import Refused
+
 SEND_S = 10.0
 """Seconds a client may take no data. A slow one, at 150 kB/s, needed under 3 for what is sent at once."""
 
@@ -69,7 +71,14 @@ class Connections:
 
     @asynccontextmanager
     async def response(self, request: web.Request) -> AsyncGenerator[None, None]:
-        """A long answer, until the block ends; the server's stop cancels it."""
+        """A long answer, until the block ends; the server's stop cancels it.
+
+        Raises Refused for one too many.
+        """
+        if self.full:
+            code = "stopping" if self._closed else "too_many_sockets"
+            message = "the server stops; try again soon" if self._closed else "too many clients; try later"
+            raise Refused(503, code, message, headers={"Retry-After": "5"})
         hold_little(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # handlers run in tasks

@@ -63,20 +63,17 @@ async def first_media(clip: Clip) -> bool:
     return await clip.read(clip.init) is not None
 
 
-async def view_on_http(
-    request: web.Request, connections: Connections, clip: Clip, headers: dict[str, str]
-) -> web.StreamResponse:
+async def view_on_http(request: web.Request, clip: Clip, headers: dict[str, str]) -> web.StreamResponse:
     """The clip from its beginning to its end; broken off, so that nobody takes it for whole, if that is not
     completion. The caller has seen to it that there is something to send."""
     response = web.StreamResponse(headers={"Cache-Control": "no-store"} | headers)
     response.content_type = "video/mp4"
-    async with connections.response(request):
-        await response.prepare(request)
-        with suppress(ClientGone):
-            offset = 0
-            while (data := await clip.read(offset)) is not None:
-                await send(request, response.write(data))
-                offset += len(data)
+    await response.prepare(request)
+    with suppress(ClientGone):
+        offset = 0
+        while (data := await clip.read(offset)) is not None:
+            await send(request, response.write(data))
+            offset += len(data)
     if clip.ended != "completed" and request.transport is not None:
         request.transport.close()  # what was sent still goes out, the end mark of the answer does not
     return response

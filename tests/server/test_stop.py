@@ -6,9 +6,10 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import sys
 import textwrap
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import aiohttp
 import av
@@ -24,10 +25,13 @@ MAIN = """
     import sys
     from pathlib import Path
     from core.engines import ENGINES, EngineSpec
-    for name, target in (("choir", "Choir"), ("slow", "SlowChoir")):
+    for name, target in (("choir", "Choir"), ("slow", "SlowChoir"), ("stuck", "StuckChoir")):
         ENGINES["speech"][name] = EngineSpec(f"tests.support.serving:{target}", "for tests")
     ENGINES["enhance"]["held"] = EngineSpec("tests.support.enhancers:HeldByFile", "for tests")
+    import os
+    from server import app
     from server.app import run
+    app.LAST_S = float(os.environ.get("LAST_S", app.LAST_S))
     from server.settings import ServerSettings
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
     settings = ServerSettings(data_dir=folder, port=port, speech="choir", jobs=1, ballast_mb=0)
@@ -225,3 +229,52 @@ def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data
 
     run(main())
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_whatever_waits_in_line_hears_that_the_server_stops_and_keeps_it_from_nothing(data_dir):
+    async def main():
+        async with running(data_dir) as it:
+            running_job = {"text": TEXT * 10, "options": {"engines": {"speech": "slow"}}}
+
+            async def streamed(**request):
+                async with it.http.post("/v1/videos?stream=true", json=request) as response:
+                    return response.status, await response.text() if response.status != 200 else ""
+
+            first = asyncio.create_task(it.post(**running_job))
+            job = await first
+            waiting = [asyncio.create_task(streamed(text="After that.")) for _ in range(2)]
+            plain = await it.post(text="And after that.")
+            watched = asyncio.create_task(it.http.get(f"/v1/jobs/{plain}/stream"))
+            while True:
+                async with it.http.get("/v1/jobs?status=queued") as response:
+                    if len((await response.json())["data"]) == 3:
+                        break
+            assert (await it.job(job))["status"] == "in_progress"
+            began = asyncio.get_running_loop().time()
+            assert await it.end(signal.SIGTERM) == 0
+            assert asyncio.get_running_loop().time() - began < 6
+            for status, said in [*await asyncio.gather(*waiting), ((await watched).status, "stopping")]:
+                assert status == 503
+                assert "stopping" in said
+
+    run(main())
+
+
+def test_an_engine_that_hangs_keeps_no_server_from_ending(data_dir, monkeypatch):
+    monkeypatch.setenv("LAST_S", "4")
+
+    async def main():
+        async with running(data_dir) as it:
+            job = await it.post(text=TEXT, options={"engines": {"speech": "stuck"}})
+            while (await it.job(job))["status"] != "in_progress":  # noqa: ASYNC110  # bounded by the limit
+                await asyncio.sleep(0.02)
+            children = psutil.Process(it.process.pid).children(recursive=True)
+            began = asyncio.get_running_loop().time()
+            assert await it.end(signal.SIGTERM) == 0
+            assert asyncio.get_running_loop().time() - began < 8
+            _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+            assert not left
+        with closing(sqlite3.connect(data_dir / "server" / "jobs.db")) as record:
+            assert record.execute("select status from jobs").fetchall() == [("queued",)]
+
+    run(main())

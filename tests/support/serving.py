@@ -58,6 +58,16 @@ class SlowChoir(Choir):
     pace = 0.02
 
 
+class StuckChoir(Choir):
+    """Never comes to an end."""
+
+    def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
+        """Nothing, for ever."""
+        while True:
+            time.sleep(1)
+        yield  # a generator
+
+
 @pytest.fixture(scope="session")
 def library(presenter_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose sample template is small, and prepared."""

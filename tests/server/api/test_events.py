@@ -348,3 +348,42 @@ def test_the_end_of_a_deleted_job_keeps_nobody_waiting(data_dir):
                 await it.http.ws_connect(f"/v1/jobs/{job}/events")
 
     run(main())
+
+
+def test_every_id_of_a_subscription_is_answered(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            one, two = await it.video(), await it.video()
+            await it.ended(one)
+            await it.ended(two)
+            async with it.http.ws_connect("/v1/ws") as socket:
+                await socket.receive()
+                ids = [one, "nobody", two, "nobody either", one]
+                await socket.send_json({"type": "subscribe", "job_ids": ids, "after": 10_000, "ref": "r"})
+                await socket.send_json({"type": "ping", "ref": "end"})
+                told = []
+                while not told or told[-1]["type"] != "pong":
+                    told.append(await socket.receive_json(timeout=10))
+            return (
+                one,
+                two,
+                [(m["type"], m["job_id"]) for m in told if m["type"] in ("job.snapshot", "error")],
+            )
+
+    one, two, told = run(main())
+    assert [m for m in told if m[0] == "error"] == [("error", "nobody"), ("error", "nobody either")]
+    assert [m for m in told if m[0] == "job.snapshot"] == [("job.snapshot", one), ("job.snapshot", two)]
+
+
+@pytest.mark.parametrize("kind", ["ping", "nope", "subscribe"])
+def test_half_a_character_is_a_bad_message_and_no_more(data_dir, kind, caplog):
+    async def main():
+        async with served(data_dir) as it, it.http.ws_connect("/v1/ws") as socket:
+            await socket.receive()
+            await socket.send_str(f'{{"type": "{kind}", "job_ids": ["\\ud800"], "ref": "\\ud800"}}')
+            assert (await socket.receive_json(timeout=10))["type"] == "error"
+            await socket.send_json({"type": "ping", "ref": "still there"})
+            assert (await socket.receive_json(timeout=10))["data"]["ref"] == "still there"
+
+    run(main())
+    assert "Traceback" not in caplog.text

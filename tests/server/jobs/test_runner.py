@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from core.errors import BadInput, StageError, StorageFull
+from core.runtime.pipeline import Pipeline
 from server.folder import FolderInUse, ServerFolder
 from server.jobs import runner as module
 from server.jobs.runner import Done, Runner
@@ -45,7 +46,8 @@ class Scripted:
             await clip.flush()
         finally:
             self.running.discard(job_id)
-        row = OutputRow("video.mp4", "video", "video/mp4", 3, "00", f"jobs/{job_id}/video.mp4")
+        kind = "nonsense" if spec["title"] == "unheard of" else "video"
+        row = OutputRow("video.mp4", kind, "video/mp4", 3, "00", f"jobs/{job_id}/video.mp4")
         return Done([row])
 
     async def begun(self, count):
@@ -61,6 +63,11 @@ class Scripted:
             raise BadInput("no_face", "there is no face in it")
         elif what == "stage":
             raise StageError("lipsync", ValueError("oops"))
+        elif what == "stumble":
+            try:
+                await self.go.wait()
+            finally:
+                raise OSError("the engine's process is gone")
         elif what == "alone":
             raise asyncio.CancelledError
         while what == "stubborn":
@@ -195,6 +202,97 @@ def test_cancelling_ends_a_job_wherever_it_is_and_twice_is_once(tmp_path):
             assert not it.folder.job("running").exists()
 
     run(main())
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_cancelled_job_whose_cleanup_stumbles_is_cancelled(tmp_path, monkeypatch, staged):
+    async def main():
+        async with state(tmp_path, slots=1) as it:
+            if staged:
+                act = it.work._act
+
+                async def stage(what):
+                    async def items():
+                        await act(what)
+                        yield 1
+
+                    async with Pipeline() as pipe:
+                        async for _ in pipe.stage("tts", items(), limit=1):
+                            pass
+
+                monkeypatch.setattr(it.work, "_act", stage)
+            await it.submit("a", "stumble")
+            await it.submit("b", "quick")
+            await it.work.begun(1)
+            assert (await it.runner.cancel("a")).status == "cancelled"
+            row, types = await it.end("a")
+            assert (row.status, row.error, types[-1]) == ("cancelled", None, "job.cancelled")
+
+    run(main())
+
+
+def test_a_job_whose_end_cannot_be_recorded_fails_and_blocks_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_S", 0.02)
+
+    async def main():
+        async with state(tmp_path, slots=1) as it:
+            await it.submit("a", "unheard of")
+            await it.submit("b", "quick")
+            row, _ = await it.end("a")
+            assert (row.status, json.loads(row.error)["code"]) == ("failed", "internal")
+            assert (await it.end("b"))[0].status == "completed"
+            assert (await it.runner.cancel("a")).status == "failed"
+
+    run(main())
+
+
+def test_a_cancel_is_answered_while_the_end_cannot_be_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_S", 0.02)
+    monkeypatch.setattr(module, "CANCEL_S", 0.1)
+
+    async def main():
+        async with state(tmp_path, slots=1) as it:
+            finish, full = it.store.finish, [True]
+
+            async def no_room(*args, **options):
+                if full:
+                    raise StorageFull("the disk is full")
+                return await finish(*args, **options)
+
+            monkeypatch.setattr(it.store, "finish", no_room)
+            await it.submit("a", "sleep")
+            await it.work.begun(1)
+            assert (await it.runner.cancel("a")).status == "in_progress"
+            full.clear()
+            assert (await it.end("a"))[0].status == "cancelled"
+
+    run(main())
+
+
+def test_whatever_goes_wrong_while_the_next_job_is_looked_for_jobs_go_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "RETRY_S", 0.02)
+
+    async def main():
+        async with state(tmp_path, slots=1) as it:
+            claim, faults = it.store.claim, [TypeError("unforeseen"), KeyError("that neither")]
+
+            async def odd(began):
+                if faults:
+                    raise faults.pop()
+                return await claim(began)
+
+            monkeypatch.setattr(it.store, "claim", odd)
+            await it.store.accept(NewJob("odd", "kind-of-a-later-version", "{}", "{}"))
+            await it.submit("a", "quick")
+            assert (await it.end("a"))[0].status == "completed"
+            assert (await it.store.get("odd")).status == "failed"
+            assert it.runner.alive
+            it.runner._taking.cancel()
+            await asyncio.wait([it.runner._taking])
+            assert not it.runner.alive
+
+    run(main())
+    assert "unforeseen" in caplog.text
 
 
 def test_whenever_the_cancel_comes_there_is_one_end(tmp_path):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.errors import BadInput, Error, StorageFull
+from server.store.database import lacks_room
 from server.store.rows import Run, UnknownJob
 from server.store.store import STRIKES, JobOver, JobRunning, NewJob, OutputRow, Store, TooManyJobs
 
@@ -538,3 +539,24 @@ def test_thousands_of_events_a_second(tmp_path):
             return 6400 / (time.perf_counter() - start)
 
     assert run(main()) > 2000  # some 20 000 on an idle core
+
+
+def test_a_write_after_the_end_raises_at_once(tmp_path):
+    async def main():
+        async with opened(tmp_path) as store:
+            pass
+        with pytest.raises(Error, match="closed"):
+            await asyncio.wait_for(store.accept(job("a")), 2)
+
+    run(main())
+
+
+def test_a_broken_disk_is_not_called_a_full_one(tmp_path):
+    def failed(code):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        return error
+
+    assert lacks_room(failed(sqlite3.SQLITE_FULL), tmp_path)
+    for code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_WRITE):
+        assert not lacks_room(failed(code), tmp_path)

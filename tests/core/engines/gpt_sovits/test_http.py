@@ -178,12 +178,9 @@ def test_a_silent_server_delays_nobody_else_and_is_remembered(tmp_path, monkeypa
                 await asyncio.sleep(0.01)
             assert (await pool.engine("enhance", "builtin")).name == "builtin"
             assert not named.done()  # others do not wait for what it waits for
-            auto = [
-                await pool.engine("speech"),
-                await pool.engine("speech"),
-                await pool.speech("auto", "female"),
-            ]
-            assert [found.name for found in auto] == ["builtin"] * 3
+            for _ in range(2):
+                assert (await pool.engine("speech")).name != "gpt-sovits-http"
+            assert (await pool.speech("auto", "female")).name == "builtin"
             with pytest.raises(EngineUnavailable):
                 await named
             with pytest.raises(EngineUnavailable, match="tried again in"):

@@ -1,0 +1,33 @@
+"""What people are told of a job that failed."""
+
+from core.errors import BadInput, Error, StageError, StorageFull
+from server.schemas.responses import JobError
+
+STALLED = "stalled"
+
+
+class Stalled(Error):
+    """A job did nothing for too long."""
+
+
+def explain(error: BaseException, stage: str | None) -> JobError:
+    """What to tell people of a failure; only what was raised for them to read."""
+    if isinstance(error, StageError):
+        return explain(error.cause, error.stage)
+    match error:
+        case BadInput(code=code, message=message, param=param):
+            return JobError(code=code, message=message, param=param, stage=stage)
+        case StorageFull():
+            return JobError(code="storage_full", message=str(error), stage=stage, retryable=True)
+        case Stalled():
+            return JobError(code=STALLED, message=str(error), stage=stage, retryable=True)
+        case MemoryError():
+            return JobError(
+                code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
+            )
+        case Error():
+            return JobError(code="failed", message=str(error), stage=stage, retryable=True)
+    kind = type(error).__name__
+    return JobError(
+        code="internal", message=f"{kind}; the server's log has more", stage=stage, retryable=True
+    )
