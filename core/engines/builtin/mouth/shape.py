@@ -1,8 +1,8 @@
 """What moves how when a mouth opens or widens, on a face that looks straight ahead with its lips shut.
 
 Lengths are in half mouth widths from the middle between the corners: u to the right, v down, w away from
-the camera. The figures follow people who were filmed while they talked: per gap the chin comes down by 0.47
-and the corners by 0.15, the upper lip makes 0.18 of the opening, and round lips draw the cheeks along.
+the camera. The figures follow people who were filmed while they talked: per gap the chin comes down by 0.43
+and the corners by 0.12, the upper lip makes 0.18 of the opening, and round lips draw the cheeks along.
 """
 
 from dataclasses import dataclass
@@ -155,22 +155,22 @@ def _opened(
     """How far each control point goes for a gap of 1."""
     u, v = points[numbers, 0], points[numbers, 1]
     depths = (-0.2, 0.0, 0.25, 0.4, 0.65, 0.9, 1.1, 1.3, 1.5, 1.7, 2.2)
-    down = np.interp(v, depths, (0.0, 0.82, 0.96, 0.96, 0.85, 0.76, 0.66, 0.58, 0.52, 0.47, 0.30))
+    down = np.interp(v, depths, (0.0, 0.82, 0.96, 0.95, 0.82, 0.72, 0.61, 0.53, 0.47, 0.43, 0.27))
     across = np.clip(1 - (u / 1.45) ** 2, 0, 1) ** 1.5
     t = np.clip((v + 0.15) / 0.35, 0, 1)
     drop = down * across * t * t * (3 - 2 * t)
     # Above the mouth the lip's lift fades towards the nose.
     lift = -0.2 * np.clip(1 - (u / 1.05) ** 2, 0, 1) * np.clip((v + 1.0) / 0.7, 0, 1)
     dy = np.where(v < -0.1, lift, drop)
-    corner = 0.15 * np.exp(-(((np.abs(u) - 1) / 0.3) ** 2) - (v / 0.4) ** 2)
+    corner = 0.12 * np.exp(-(((np.abs(u) - 1) / 0.3) ** 2) - (v / 0.4) ** 2)
     dy = np.where(np.abs(u) > 0.95, np.maximum(drop, corner), dy)
     for share, rings in zip((0.0, 0.4, 0.75, 1.0), zip(upper, lower, strict=True), strict=True):
         for ring, sign in zip(rings, (-1, 1), strict=True):
-            edge = 0.15 + (-0.33 if sign < 0 else 0.67) * _lens(u[ring])
+            edge = 0.12 + (-0.30 if sign < 0 else 0.70) * _lens(u[ring])
             outer = -0.2 * np.clip(1 - u[ring] ** 2, 0, 1) + 0.1 * u[ring] ** 8 if sign < 0 else drop[ring]
             dy[ring] = share * edge + (1 - share) * outer
     ends = np.isin(numbers, ENDS)
-    dy[ends] = 0.15
+    dy[ends] = 0.12
     away = 0.3 * np.where(v > 0.15, dy, 0)
     return np.column_stack([np.zeros_like(dy), dy, away])
 

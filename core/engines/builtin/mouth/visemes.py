@@ -22,11 +22,11 @@ LEAD_S = 0.04
 """The mouth runs ahead of the sound by this much; real ones do, by one or two frames."""
 _HEARD_LEAD_S = 0.015
 """The same where the mouth follows the sound: its windows reach ahead, so it is early without being asked."""
-_GAP_REACH_S, _WIDTH_REACH_S = 0.10, 0.13
-"""Half length of the Hann kernels that smooth gap and width: standard deviations 36 and 47 ms."""
+_GAP_REACH_S, _WIDTH_REACH_S = 0.11, 0.13
+"""Half length of the Hann kernels that smooth gap and width: standard deviations 40 and 47 ms."""
 _GLIDE_S = 0.08
 """How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
-_SHUT_LEAST_S, _SHUT_REACH_S = 0.06, 0.085
+_SHUT_LEAST_S, _SHUT_REACH_S = 0.06, 0.10
 """The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
 _ROUND, _ROUND_AHEAD_S = -0.08, 0.06
 """Lips that shall be narrower than this begin to be so earlier by this much: people round them ahead."""
@@ -39,27 +39,27 @@ _LONGEST_S = 0.6
 """No sound lasts longer: a last one without a pause after it would hold the mouth open for ever."""
 
 _VOWELS: dict[str, tuple[float, float]] = {
-    "a": (0.86, 0.00), "ɑ": (0.86, -0.04), "ä": (0.86, 0.00), "æ": (0.83, 0.08), "ɐ": (0.74, 0.00),
-    "ʌ": (0.70, 0.00), "ɒ": (0.74, -0.13), "ɔ": (0.67, -0.18), "o": (0.54, -0.26), "ɤ": (0.51, -0.05),
-    "ə": (0.43, 0.00), "ɚ": (0.43, -0.07), "ɜ": (0.51, -0.05), "ɝ": (0.48, -0.08), "ɛ": (0.64, 0.08),
-    "e": (0.53, 0.10), "ɪ": (0.38, 0.08), "i": (0.29, 0.13), "ɨ": (0.32, 0.04), "ᵻ": (0.32, 0.04),
-    "ʊ": (0.35, -0.23), "u": (0.24, -0.34), "ɯ": (0.26, -0.04), "y": (0.22, -0.31), "ø": (0.42, -0.23),
-    "œ": (0.54, -0.20), "ɵ": (0.42, -0.18), "ɘ": (0.42, 0.03), "ʉ": (0.26, -0.26),
+    "a": (0.86, 0.00), "ɑ": (0.86, -0.04), "ä": (0.86, 0.00), "æ": (0.83, 0.08), "ɐ": (0.79, 0.00),
+    "ʌ": (0.75, 0.00), "ɒ": (0.79, -0.13), "ɔ": (0.72, -0.18), "o": (0.58, -0.26), "ɤ": (0.55, -0.05),
+    "ə": (0.46, 0.00), "ɚ": (0.46, -0.07), "ɜ": (0.55, -0.05), "ɝ": (0.51, -0.08), "ɛ": (0.68, 0.08),
+    "e": (0.57, 0.10), "ɪ": (0.41, 0.08), "i": (0.31, 0.13), "ɨ": (0.34, 0.04), "ᵻ": (0.34, 0.04),
+    "ʊ": (0.37, -0.23), "u": (0.26, -0.34), "ɯ": (0.28, -0.04), "y": (0.24, -0.31), "ø": (0.45, -0.23),
+    "œ": (0.58, -0.20), "ɵ": (0.45, -0.18), "ɘ": (0.45, 0.03), "ʉ": (0.28, -0.26),
 }  # fmt: skip
 """IPA vowel -> gap, width."""
 _CONSONANTS: dict[str, tuple[float, float, float]] = {
     "p": (0.00, -0.03, 1.0), "b": (0.00, -0.03, 1.0), "m": (0.00, 0.00, 1.0),
-    "f": (0.07, 0.03, 0.8), "v": (0.09, 0.03, 0.8), "w": (0.14, -0.34, 0.7), "ʍ": (0.14, -0.34, 0.7),
-    "ɸ": (0.09, -0.13, 0.7), "β": (0.09, -0.08, 0.7), "s": (0.16, 0.07, 0.6), "z": (0.16, 0.07, 0.6),
-    "ʃ": (0.19, -0.21, 0.6), "ʒ": (0.19, -0.21, 0.6), "ɕ": (0.19, -0.03, 0.6), "ʑ": (0.19, -0.03, 0.6),
-    "ʂ": (0.19, -0.16, 0.6), "ʐ": (0.19, -0.16, 0.6), "t": (0.20, 0.03, 0.5), "d": (0.20, 0.03, 0.5),
-    "n": (0.22, 0.03, 0.5), "ɲ": (0.22, 0.07, 0.5), "l": (0.29, 0.03, 0.5), "ɫ": (0.29, 0.00, 0.5),
-    "θ": (0.20, 0.03, 0.5), "ð": (0.20, 0.03, 0.5), "ɹ": (0.25, -0.16, 0.5), "ɻ": (0.25, -0.13, 0.5),
-    "j": (0.25, 0.09, 0.5), "ɥ": (0.20, -0.29, 0.5), "ɾ": (0.26, 0.00, 0.4), "r": (0.25, -0.10, 0.4),
-    "ɽ": (0.26, 0.00, 0.4), "c": (0.26, 0.00, 0.4), "ç": (0.26, 0.07, 0.4), "k": (0.29, 0.00, 0.3),
-    "ɡ": (0.29, 0.00, 0.3), "g": (0.29, 0.00, 0.3), "ŋ": (0.29, 0.00, 0.3), "x": (0.32, 0.00, 0.3),
-    "ɣ": (0.32, 0.00, 0.3), "χ": (0.35, 0.00, 0.3), "h": (0.36, 0.00, 0.2), "ɦ": (0.36, 0.00, 0.2),
-    "ʔ": (0.29, 0.00, 0.1),
+    "f": (0.08, 0.03, 0.8), "v": (0.10, 0.03, 0.8), "w": (0.16, -0.34, 0.7), "ʍ": (0.16, -0.34, 0.7),
+    "ɸ": (0.10, -0.13, 0.7), "β": (0.10, -0.08, 0.7), "s": (0.18, 0.07, 0.6), "z": (0.18, 0.07, 0.6),
+    "ʃ": (0.22, -0.21, 0.6), "ʒ": (0.22, -0.21, 0.6), "ɕ": (0.22, -0.03, 0.6), "ʑ": (0.22, -0.03, 0.6),
+    "ʂ": (0.22, -0.16, 0.6), "ʐ": (0.22, -0.16, 0.6), "t": (0.23, 0.03, 0.5), "d": (0.23, 0.03, 0.5),
+    "n": (0.25, 0.03, 0.5), "ɲ": (0.25, 0.07, 0.5), "l": (0.33, 0.03, 0.5), "ɫ": (0.33, 0.00, 0.5),
+    "θ": (0.23, 0.03, 0.5), "ð": (0.23, 0.03, 0.5), "ɹ": (0.29, -0.16, 0.5), "ɻ": (0.29, -0.13, 0.5),
+    "j": (0.29, 0.09, 0.5), "ɥ": (0.23, -0.29, 0.5), "ɾ": (0.30, 0.00, 0.4), "r": (0.29, -0.10, 0.4),
+    "ɽ": (0.30, 0.00, 0.4), "c": (0.30, 0.00, 0.4), "ç": (0.30, 0.07, 0.4), "k": (0.33, 0.00, 0.3),
+    "ɡ": (0.33, 0.00, 0.3), "g": (0.33, 0.00, 0.3), "ŋ": (0.33, 0.00, 0.3), "x": (0.37, 0.00, 0.3),
+    "ɣ": (0.37, 0.00, 0.3), "χ": (0.40, 0.00, 0.3), "h": (0.41, 0.00, 0.2), "ɦ": (0.41, 0.00, 0.2),
+    "ʔ": (0.33, 0.00, 0.1),
 }  # fmt: skip
 """IPA consonant -> gap, width, and which of several in one phoneme is seen: the one with most to say."""
 _SHUT = frozenset("pbm")
@@ -110,7 +110,7 @@ def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -
             width_quiet -= near
         if not _SHUT.isdisjoint(name):
             off = max(begin, -max(end, begin + _SHUT_LEAST_S), 0.0) / _SHUT_REACH_S
-            free *= 1 - max(0.0, 1 - off * off) ** 3
+            free *= 1 - max(0.0, 1 - off * off) ** 2.5
     gap /= gap_weight + max(0.0, gap_quiet) + 1e-9
     width /= width_weight + max(0.0, width_quiet) + 1e-9
     return gap * free + PRESSED * (1 - free), width
@@ -158,7 +158,7 @@ def _shapes(name: str) -> tuple[_Shape, ...]:
     """Mouth shapes of an IPA phoneme, one after the other; none for a pause.
 
     >>> [(shape.gap, shape.width) for shape in _shapes("aɪ")], _shapes("")
-    ([(0.86, 0.0), (0.38, 0.08)], ())
+    ([(0.86, 0.0), (0.41, 0.08)], ())
     """
     if name.startswith("("):  # espeak: "(en)", the language changes
         return ()
@@ -172,7 +172,7 @@ def _shapes(name: str) -> tuple[_Shape, ...]:
     if vowels or not consonants:
         return vowels
     gap, width, tells = max(consonants, key=lambda shape: shape[2])
-    return (_Shape(gap, width, _FREE + tells, _dominance(width)),)
+    return (_Shape(gap, width, 0.15 + 0.7 * tells, _dominance(width)),)
 
 
 def _dominance(width: float) -> float:
