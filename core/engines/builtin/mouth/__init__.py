@@ -36,7 +36,7 @@ class WarpedMouth:
             self._mesh: Mesh | None = Mesh()
         except EngineUnavailable:
             self._mesh = None
-        self.version = "warped/3" if self._mesh else "warped/3-plain"
+        self.version = "warped/4" if self._mesh else "warped/4-plain"
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Measure the mouth in every frame; see `prepare.learn`, or `plain.survey`."""

@@ -53,12 +53,16 @@ def _tooth(skin: Rows, colour: float) -> Rows:
     return np.clip(tooth, 0, 250)
 
 
-def drawn_inside(colours: Palette, scale: int, below_nose: float) -> Inside:
-    """The pictures of the inside at `scale` pixels to half a mouth; below_nose: see `Inside`."""
+def drawn_inside(colours: Palette, scale: int, below_nose: float, blur: float = 0.0) -> Inside:
+    """The pictures of the inside at `scale` pixels to half a mouth; below_nose, blur: see `Inside`,
+    `soft`."""
     width, height = round(2 * HALF_WIDTH * scale), round((UP + DOWN) * scale)
     u = ((np.arange(width) + 0.5) / scale - HALF_WIDTH)[None, :]
     v = ((np.arange(height) + 0.5) / scale - UP)[:, None]
-    return Inside(_upper_teeth(colours, u, v, scale), _jaw(colours, u, v), below_nose, 0.0)
+    teeth, jaw = _upper_teeth(colours, u, v, scale), _jaw(colours, u, v)
+    if blur:
+        teeth, jaw = (np.asarray(cv2.GaussianBlur(p, (0, 0), blur * scale), np.uint8) for p in (teeth, jaw))
+    return Inside(teeth, jaw, below_nose, 0.0, blur)
 
 
 def _upper_teeth(colours: Palette, u: Rows, v: Rows, scale: int) -> NDArray[np.uint8]:

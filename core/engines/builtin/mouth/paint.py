@@ -30,12 +30,14 @@ class Inside:
     """What shows in an open mouth. teeth: uint8 (h, w, 4), what hangs on the skull, the fourth channel how
     opaque it is. jaw: uint8 (h, w, 3), what moves with the jaw, all opaque. below_nose: how far below the
     nose's foot the teeth hang, in half mouths. gap: of the mouth that it was taken from, 0 if it is drawn.
+    soft: how blurred the picture is, in half mouths.
     """
 
     teeth: NDArray[np.uint8]
     jaw: Image
     below_nose: float
     gap: float
+    soft: float
 
 
 def redraw(
@@ -166,7 +168,8 @@ def _show(
     )
     part = part[: upper.shape[0], : upper.shape[1]]
     half = np.float32(mouth.half)
-    open_here = _covered(upper) - _covered(lower)
+    blur = max(1.0, inside.soft * mouth.half)
+    open_here = _covered(upper, blur) - _covered(lower, blur)
     shown = float(np.clip((gap - _SHUT) / (_OPEN - _SHUT), 0, 1))
     open_here *= np.float32(seen * shown)
     base = part.astype(np.float32)
@@ -235,7 +238,7 @@ def _seam(upper: Plane, lower: Plane, half: np.float32, strength: float) -> Plan
     return line
 
 
-def _covered(pixels: Plane) -> Plane:
-    """How much of a pixel lies beyond an edge that is so many pixels away; a little soft."""
-    share: Plane = np.clip(pixels * np.float32(1 / 1.6) + np.float32(0.5), 0, 1)
+def _covered(pixels: Plane, blur: float) -> Plane:
+    """How much of a pixel lies beyond an edge that is so many pixels away, in a picture as soft as this."""
+    share: Plane = np.clip(pixels * np.float32(1 / (1.6 * blur)) + np.float32(0.5), 0, 1)
     return share

@@ -31,7 +31,7 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
     seen: float32 (frames,), how much of what is wanted to draw: 0 where no mouth can be seen; why: uint8
     (frames,), the reason (`visible`).
     look: int32 (frames,), which of the insides. teeth: uint8 (looks, h, w, 4). jaw: uint8 (looks, h, w, 3).
-    hang: float32 (looks, 2), `below_nose` and `gap` of each.
+    hang: float32 (looks, 3), `below_nose`, `gap` and `soft` of each.
     """
     form = shape()
     count = len(track)
@@ -63,7 +63,9 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
         "look": look,
         "teeth": np.array([inside.teeth for inside in insides], np.uint8),
         "jaw": np.array([inside.jaw for inside in insides], np.uint8),
-        "hang": np.array([(inside.below_nose, inside.gap) for inside in insides], np.float32).reshape(-1, 2),
+        "hang": np.array(
+            [(inside.below_nose, inside.gap, inside.soft) for inside in insides], np.float32
+        ).reshape(-1, 3),
     }
 
 
@@ -91,7 +93,7 @@ def _inside(
     mouths = [_mouth(track, reading, k) for k in frames]
     colours = [_colours(crops[reading.first + k], mouth) for k, mouth in zip(frames, mouths, strict=True)]
     lip, skin = np.median(np.array(colours), axis=0)
-    drawn = drawn_inside(palette(lip, skin), scale, _below_nose(reading))
+    drawn = drawn_inside(palette(lip, skin), scale, _below_nose(reading), reading.soft)
     if mouths[0].gap < LEAST:
         return drawn
     return own_inside(crops[reading.first + frames[0]], form, mouths[0], drawn)

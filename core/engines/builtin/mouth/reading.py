@@ -23,7 +23,7 @@ from core.engines.builtin.mesh import (
 from core.engines.builtin.mouth.edges import edge_offsets
 from core.engines.builtin.mouth.move import Mouth
 from core.engines.builtin.mouth.shape import Rows, Shape, canonical
-from core.engines.builtin.mouth.visible import Glance, glance, how_seen
+from core.engines.builtin.mouth.visible import Glance, glance, how_seen, softness
 from core.tracking.pose import Matrix, inverse, placed
 from core.types import FaceTrack, Image
 
@@ -42,6 +42,7 @@ class Reading:
     own: float64 (n, 2), how far the mouth is open and wider than at rest.
     score: float64 (n,), how sure it is that there is a face. yaw: (n,) radians, 0 is straight ahead.
     seen: float64 (n,), how much of the motion may be drawn; why: uint8 (n,), why not more (`visible`).
+    soft: how blurred the picture is at the lips, in half mouths.
     """
 
     first: int
@@ -52,6 +53,7 @@ class Reading:
     yaw: Rows
     seen: Rows
     why: NDArray[np.uint8]
+    soft: float
 
     def __len__(self) -> int:
         return len(self.score)
@@ -160,7 +162,17 @@ def _settled(
     points[:, low] -= shut
     _put_on_edges(points, edges, gap, half * scales, shape)
     own = np.column_stack([gap, ends / (2 * half) - 1])
-    return Reading(first, points, (half * scales)[:, None, None] * turns[:, :2], own, score, yaw, seen, why)
+    return Reading(
+        first,
+        points,
+        (half * scales)[:, None, None] * turns[:, :2],
+        own,
+        score,
+        yaw,
+        seen,
+        why,
+        softness(glances),
+    )
 
 
 def _put_on_edges(points: Rows, edges: Rows, gap: Rows, half: Rows, shape: Shape) -> None:

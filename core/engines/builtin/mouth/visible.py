@@ -26,6 +26,8 @@ _AROUND = ((_U / 1.35) ** 2 + (_V / 1.0) ** 2 < 1) & ((_U / 1.15) ** 2 + (_V / 0
 _EDGE = (5.0, 6.6)
 """How much lightness (L*) changes over lips, going down, up to which there are none, and from which on there
 are: 6.8 on the softest of 16 photographs, at most 5.2 on masks and hands."""
+_SHARP = 16.0
+"""The same from which on a picture is as sharp as any."""
 _WORN = (0.2, 0.3)
 """The same against the shot's own lips."""
 _OTHER, _MUCH = 16.0, (0.3, 0.5)
@@ -105,6 +107,12 @@ def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArr
     seen = np.minimum(uncovered, ahead)
     why = np.where(seen >= 0.5, SEEN, np.where(ahead < uncovered, TURNED, COVERED)).astype(np.uint8)
     return _softly(seen), why
+
+
+def softness(glances: list[Glance]) -> float:
+    """How blurred a stretch is at the lips, in half mouths: 0 where their edges are sharp, at most 0.13."""
+    strong = np.percentile([one.edges for one in glances], 75)
+    return float(np.clip((_SHARP - strong) / 10, 0, 1)) * 0.13
 
 
 def _softly(seen: Rows) -> Rows:
