@@ -6,8 +6,8 @@ The one place where stages, engines and a template meet.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -21,9 +21,9 @@ from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.errors import BadInput, blaming
 from core.faces.choice import AUTO
 from core.lipsync_stream import lipsync_stream
-from core.media.foreign import open_audio
 from core.progress import Progress
 from core.protocols import FIDELITY, FaceEnhancer, LipsyncEngine, SpeechEngine, Style
+from core.recorded_speech import recorded_speech
 from core.runtime.pipeline import Meter, Pipeline
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
@@ -32,14 +32,11 @@ from core.templates.library import Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.tts_stream import check_readable, tts_stream
-from core.types import AudioChunk, Cue, Fragment, FrameBatch, Samples, Sentence, frame_count
+from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
 
 BATCH = 8
 """Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
 the enhancer wants fewer (`FaceEnhancer.batch`)."""
-
-SHORTEST_S = 0.04
-"""Seconds a recording has at least, about a picture; what is shorter is no speech, but a slip."""
 
 STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
 """Stages in the order a job meets them."""
@@ -116,6 +113,43 @@ async def render(
     # On a thread: a book of a text takes a second, and other jobs share the loop.
     spoken = await asyncio.to_thread(_sentences, request, templates.settings.text_limit)
     watch = _Watch(progress, characters=len(request.text or ""))
+    async with AsyncExitStack() as ends:
+        job = await _job(request, spoken, pool, templates, progress, ends)
+        encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
+        ends.push_async_callback(asyncio.to_thread, encoder.close)
+        pipe = await ends.enter_async_context(Pipeline(progress.meters))
+        policy = EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left)
+        async for fragment in _lay(pipe, job, policy, encoder, watch):
+            await watch.deliver(sink)
+            await sink(fragment)
+        await watch.deliver(sink)
+    progress.total_s = time.perf_counter() - progress.started
+    return progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that the stages of a job are made of. speech: in chunks at `rate` samples a second. enhance: None
+    where faces stay as they are drawn. font: for captions drawn into the picture; None for none."""
+
+    request: Request
+    speech: AsyncGenerator[AudioChunk, None]
+    rate: int
+    lipsync: LoadedEngine[LipsyncEngine]
+    enhance: LoadedEngine[FaceEnhancer] | None
+    template: Template
+    font: Path | None
+
+
+async def _job(
+    request: Request,
+    spoken: list[Sentence],
+    pool: EnginePool,
+    templates: Templates,
+    progress: Progress,
+    ends: AsyncExitStack,
+) -> _Job:
+    """Load the engines and prepare the template; what must be closed afterwards goes on `ends`."""
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
     lipsync = await pool.lipsync(request.lipsync)
@@ -127,90 +161,41 @@ async def render(
             _check_voice(speech, request.voice)
         await asyncio.to_thread(check_readable, spoken, speech.engine, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
-    async with AsyncExitStack() as ends:
-        # Before the template: a recording that cannot be used is refused at once, not after a preparation.
-        progress.rate, chunks = await _speech(request, spoken, speech, ends)
-        template = await _template(request, templates, lipsync, enhance, progress, ends)
-        encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
-        ends.push_async_callback(asyncio.to_thread, encoder.close)
-        pipe = await ends.enter_async_context(Pipeline(progress.meters))
-        burner = None
-        if font is not None:
-            burner = Burner(font, template.width, template.height, progress.rate, template.fps)
-            chunks = held_for_captions(chunks, burner.cues)
-        audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
-        frames = lipsync_stream(
-            audio,
-            lipsync,
-            template,
-            template.prepared[lipsync.key],
-            batch=min(BATCH, enhance.engine.batch * request.every) if enhance else BATCH,
-        )
-        faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
-        if enhance is not None:
-            frames = enhance_stream(
-                faces,
-                enhance,
-                template,
-                template.prepared[enhance.key],
-                request.fidelity,
-                EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left),
-            )
-            faces = pipe.stage("enhance", frames, limit=1, count=len)
-        encoded = encode_stream(faces, template, encoder, rate=progress.rate, burner=burner)
-        async for fragment in pipe.stage("encode", encoded, limit=16, count=watch.fragment):
-            await watch.deliver(sink)
-            await sink(fragment)
-        await watch.deliver(sink)
-    progress.total_s = time.perf_counter() - progress.started
-    return progress
+    # Before the template: a recording that cannot be used is refused at once, not after a preparation.
+    if speech is not None:
+        progress.rate = speech.engine.rate
+        chunks = tts_stream(spoken, speech, request.voice, request.style)
+    else:
+        assert request.audio is not None  # noqa: S101  # _sentences saw to it
+        progress.rate, chunks = await recorded_speech(request.audio, ends)
+    template = await _template(request, templates, lipsync, enhance, progress, ends)
+    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font)
+
+
+def _lay(
+    pipe: Pipeline, job: _Job, policy: EnhancePolicy, encoder: Worker, watch: "_Watch"
+) -> AsyncIterator[Fragment]:
+    """Join the stages of a job; what the last of them makes."""
+    template, lipsync, enhance, chunks = job.template, job.lipsync, job.enhance, job.speech
+    burner = None
+    if job.font is not None:
+        burner = Burner(job.font, template.width, template.height, job.rate, template.fps)
+        chunks = held_for_captions(chunks, burner.cues)
+    audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
+    batch = min(BATCH, enhance.engine.batch * policy.every) if enhance else BATCH
+    frames = lipsync_stream(audio, lipsync, template, template.prepared[lipsync.key], batch=batch)
+    faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
+    if enhance is not None:
+        learnt, fidelity = template.prepared[enhance.key], job.request.fidelity
+        frames = enhance_stream(faces, enhance, template, learnt, fidelity, policy)
+        faces = pipe.stage("enhance", frames, limit=1, count=len)
+    encoded = encode_stream(faces, template, encoder, rate=job.rate, burner=burner)
+    return pipe.stage("encode", encoded, limit=16, count=watch.fragment)
 
 
 async def _font(request: Request, settings: Settings) -> Path:
     """Raises BadInput `no_font` if none here has the text's letters."""
     return await asyncio.to_thread(find_font, request.text or "", settings.subtitle_font)
-
-
-async def _speech(
-    request: Request, spoken: list[Sentence], speech: LoadedEngine[SpeechEngine] | None, ends: AsyncExitStack
-) -> tuple[int, AsyncGenerator[AudioChunk, None]]:
-    """Sample rate and stage of the job's speech: spoken by an engine, or read from the file it brings."""
-    if speech is not None:
-        chunks = tts_stream(spoken, speech, request.voice, request.style)
-        return speech.engine.rate, chunks
-    assert request.audio is not None  # noqa: S101  # _sentences saw to it
-    with blaming("audio"):
-        source = await open_audio(request.audio)
-        ends.push_async_callback(source.close)
-        samples = await ends.enter_async_context(aclosing(source.chunks()))
-        return source.rate, _read(source.rate, await _beginning(source.rate, samples), samples)
-
-
-async def _beginning(rate: int, chunks: AsyncGenerator[Samples, None]) -> list[Samples]:
-    """As much of a recording as tells that it is one. Raises BadInput `audio_too_short`."""
-    begun: list[Samples] = []
-    heard = 0
-    async for samples in chunks:
-        begun.append(samples)
-        heard += len(samples)
-        if heard >= SHORTEST_S * rate:
-            return begun
-    message = f"the recording lasts {heard / rate:.3f} s; speech is at least {SHORTEST_S:g} s long"
-    raise BadInput("audio_too_short", message)
-
-
-async def _read(
-    rate: int, begun: list[Samples], chunks: AsyncGenerator[Samples, None]
-) -> AsyncGenerator[AudioChunk, None]:
-    """`begun`, then `chunks`."""
-    first = 0
-    with blaming("audio"):
-        for samples in begun:
-            yield AudioChunk(samples, rate, first)
-            first += len(samples)
-        async for samples in chunks:
-            yield AudioChunk(samples, rate, first)
-            first += len(samples)
 
 
 def _sentences(request: Request, limit: int) -> list[Sentence]:

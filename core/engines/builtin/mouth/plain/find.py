@@ -15,8 +15,8 @@ from core.types import Image
 
 Plane = NDArray[np.float32]
 
-CENTRE, HALF = (0.507, 0.793), 0.14
-"""Where the mouth is and half its width in face coordinates, on average (deviation 0.025, 0.032, 0.018)."""
+CENTRE = (0.507, 0.793)
+"""Where the mouth is in face coordinates, on average (deviation 0.025, 0.032)."""
 _LEFT, _TOP, _WIDE, _HIGH = 0.507 - 0.42, 0.45, 0.84, 0.75
 _SWATCH = 200
 """A swatch is the lower face, [0.087, 0.927] x [0.45, 1.2] in face coordinates, at 200 pixels to the face."""
