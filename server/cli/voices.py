@@ -16,7 +16,7 @@ from core.config import Settings
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.errors import BadInput
-from core.protocols import SpeechEngine, Style
+from core.protocols import Measured, SpeechEngine, Style
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.serving.voice_cloning import clone, find_model
@@ -144,8 +144,17 @@ async def try_voice(name: str, engine: str, text: str | None, output: str | None
     if output is not None:
         with wav_file(Path(output), heard.rate) as write:
             write(heard.samples)
-    Console().print(str(heard), highlight=False)
+    Console().print(f"{heard}\n{_about(speech)}", highlight=False)
     return 0
+
+
+def _about(speech: LoadedEngine[SpeechEngine]) -> str:
+    """Which engine it was, and what it measured when it was loaded."""
+    if not isinstance(speech.engine, Measured):
+        return f"engine {speech.name}"
+    why = speech.engine.too_slow()
+    measured = f"{speech.engine.real_time_factor:.2f} s of work a second of speech, measured at load"
+    return f"engine {speech.name}: {measured}; auto {f'does not take it: {why}' if why else 'takes it'}"
 
 
 async def _speak(speech: LoadedEngine[SpeechEngine], name: str, text: str) -> Heard:

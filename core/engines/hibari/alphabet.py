@@ -55,6 +55,49 @@ class Reading:
         return next(after_mark, next(after_word, start + limit))
 
 
+class ReadingDraft:
+    """A `Reading` in the making: words, marks and spaces in the order of the text."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        """known: the symbols that the network knows; others are left out."""
+        self._known = known
+        self._symbols: list[str] = []
+        self._owners: list[int] = []
+        self._words: list[tuple[int, int]] = []
+
+    def word(self, sounds: str, start: int, stop: int) -> None:
+        """The word `[start, stop)` of the text; marks and spaces in it belong to nobody."""
+        kept = [c for c in sounds if c in self._known]
+        if kept:
+            self._owners += [-1 if c in MARKS or c == " " else len(self._words) for c in kept]
+            self._symbols += kept
+            self._words.append((start, stop))
+
+    def marks(self, marks: str) -> None:
+        """Punctuation, and spaces, of which one is kept of several."""
+        for mark in marks:
+            if mark in MARKS and self._symbols[-1:] == [" "]:
+                self._symbols.pop()
+                self._owners.pop()
+            if mark in self._known and (mark != " " or self._symbols[-1:] not in ([], [" "])):
+                self._symbols.append(mark)
+                self._owners.append(-1)
+
+    def add(self, reading: Reading, offset: int) -> None:
+        """What is read of another part of the text, which begins at `offset`."""
+        before = len(self._words)
+        self._symbols += reading.symbols
+        self._owners += [owner + before if owner >= 0 else -1 for owner in reading.owners]
+        self._words += [(start + offset, stop + offset) for start, stop in reading.words]
+
+    def finished(self) -> Reading:
+        """It, without spaces at its end."""
+        while self._symbols and self._symbols[-1] == " ":
+            self._symbols.pop()
+            self._owners.pop()
+        return Reading("".join(self._symbols), tuple(self._owners), tuple(self._words))
+
+
 def ipa(symbol: str) -> str:
     """The name that `core.types.Phoneme` has for a sound.
 

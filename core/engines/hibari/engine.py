@@ -40,10 +40,7 @@ class HibariVoice:
 
     def __init__(self) -> None:
         """Raises EngineUnavailable if the package is not there or not the one that was tried out."""
-        found = importlib.util.find_spec("hibari")
-        if found is None or found.origin is None:
-            raise EngineUnavailable("hibari", ["hibari-tts"], "get it with: pip install hibari-tts==0.2.1")
-        assets = Path(found.origin).parent / "assets"
+        assets = package_files("hibari", "hibari-tts==0.2.1")
         try:
             model = checked([assets / "hibari.onnx"], _SHA256)
             self._numbers: dict[str, int] = json.loads((assets / "vocab.json").read_text("utf-8"))
@@ -98,3 +95,11 @@ class HibariVoice:
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+def package_files(package: str, distribution: str, folder: str = "assets") -> Path:
+    """Where an installed package has its files. Raises EngineUnavailable if it is not installed."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise EngineUnavailable(distribution, [package], f"get it with: pip install {distribution}")
+    return Path(found.origin).parent / folder

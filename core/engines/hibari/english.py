@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from core.engines.hibari.alphabet import MARKS, Reading
+from core.engines.hibari.alphabet import Reading, ReadingDraft
 from core.engines.hibari.graph import checked
 
 FILES: Final = {
@@ -45,33 +45,20 @@ class English:
     def read(self, text: str) -> Reading:
         """How `text`, as it is spoken, sounds; without symbols if there is nothing to say in it."""
         text = text.translate(_PLAIN)
-        symbols: list[str] = []
-        owners: list[int] = []
-        words: list[tuple[int, int]] = []
-        place = 0
+        draft, place = ReadingDraft(self._known), 0
         tokens = self._reader.phonemize_tokens(self._reader.tokenize(text))
         letters = [bool(_LETTER.fullmatch(token.text)) for token in tokens]
         for k, token in enumerate(tokens):
             found = text.find(token.text, place)
             start = place if found < 0 else found
             place = start + len(token.text)
-            sounds = [c for c in token.phonemes or "" if c in self._known]
-            if (
-                letters[k]
-                and token.text[0] in "Aa"
-                and any(letters[max(0, k - 1) : k] + letters[k + 1 : k + 2])
-            ):
-                sounds = list(_LETTER_A)  # of "U S A", no article
-            if any(c.isalnum() for c in token.text) and sounds:
-                owners += [-1 if c in MARKS or c == " " else len(words) for c in sounds]
-                words.append((start, place))
+            sounds = token.phonemes or ""
+            beside = letters[max(0, k - 1) : k] + letters[k + 1 : k + 2]
+            if letters[k] and token.text[0] in "Aa" and any(beside):
+                sounds = _LETTER_A  # of "U S A", no article
+            if any(c.isalnum() for c in token.text):
+                draft.word(sounds, start, place)
             else:
-                owners += [-1] * len(sounds)
-            symbols += sounds
-            if token.whitespace and symbols and symbols[-1] != " ":
-                symbols.append(" ")
-                owners.append(-1)
-        while symbols and symbols[-1] == " ":
-            symbols.pop()
-            owners.pop()
-        return Reading("".join(symbols), tuple(owners), tuple(words))
+                draft.marks(sounds)
+            draft.marks(" " * bool(token.whitespace))
+        return draft.finished()

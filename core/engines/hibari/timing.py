@@ -22,13 +22,13 @@ _PAUSE_S = 0.1
 
 
 def marks(
-    reading: Reading, durations: NDArray[np.int64], rate: int, speed: float
+    reading: Reading, durations: NDArray[np.int64], rate: int, speed: float, unit: float = UNIT
 ) -> tuple[list[Phoneme], list[Word]]:
     """Sounds and words, by samples of what the network made; the first may begin before it.
 
-    durations: int (n + 2,) in `UNIT`s, one for each symbol and for the silence at both ends.
+    durations: int (n + 2,) in `unit`s, one for each symbol and for the silence at both ends.
     """
-    begins = np.cumsum(durations)[:-1] * UNIT
+    begins = np.cumsum(durations)[:-1] * unit
     begins = begins - round((_LATE_S + _LATE_AT_SPEED_S / speed) * rate)
     firsts = [int(first) for first in begins]  # of every symbol, and of the silence at the end
     return _phonemes(reading.symbols, firsts, round(_PAUSE_S * rate)), _words(reading, firsts)
@@ -41,9 +41,10 @@ def placed(
     rate: int,
     speed: float,
     pause: int,
+    unit: float = UNIT,
 ) -> tuple[Samples, list[Phoneme], list[Word]]:
     """`sound` without the silence around it, `pause` samples of silence after it; its marks, within it."""
-    phonemes, words = marks(reading, durations, rate, speed)
+    phonemes, words = marks(reading, durations, rate, speed, unit)
     kept, skipped = trimmed(limited(sound), rate)
     samples = with_pause(kept, pause)
     last = max(0, len(samples) - 1)

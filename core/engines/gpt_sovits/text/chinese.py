@@ -5,7 +5,7 @@ trained with the latter and with the fixed readings in `words_zh.txt.xz` on top.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -158,20 +158,33 @@ def _fixed_reading(word: str, syllables: Sequence[Syllable]) -> Sequence[Syllabl
 def _clause_syllables(
     clause: str, version: Version, pinyin: ClausePinyin | None, fixed: bool
 ) -> list[Syllable]:
-    words = [Word(pair.word, pair.flag) for pair in _tagger().lcut(clause)]
+    return [one for _, found in _clause_words(clause, version, pinyin, fixed) for one in found]
+
+
+def words(text: str) -> Iterator[tuple[str, Sequence[Syllable]]]:
+    """The words of normalised `text`, and how each character is read (v2): its tone as spoken."""
+    for clause in _CLAUSE_END.split(text):
+        for start in range(0, len(clause), LONGEST_CLAUSE):
+            yield from _clause_words(clause[start : start + LONGEST_CLAUSE], "v2", None, True)
+
+
+def _clause_words(
+    clause: str, version: Version, pinyin: ClausePinyin | None, fixed: bool
+) -> Iterator[tuple[str, Sequence[Syllable]]]:
+    split = [Word(pair.word, pair.flag) for pair in _tagger().lcut(clause)]
     given = [_syllable(item) for item in pinyin(clause)] if pinyin else []
     if given and len(given) != len(clause):
         raise ValueError(f"{len(given)} pinyin for the {len(clause)} characters of {clause!r}")
-    out: list[Syllable] = []
-    for word in tone_sandhi.merged(words, _word_tones):
-        start = len(out)
-        syllables: Sequence[Syllable] = given[start : start + len(word.text)] or _word_syllables(word.text)
+    start = 0
+    for word in tone_sandhi.merged(split, _word_tones):
+        stop = start + len(word.text)
+        syllables: Sequence[Syllable] = given[start:stop] or _word_syllables(word.text)
         if fixed:
             syllables = _fixed_reading(word.text, syllables)
         tones = tone_sandhi.changed(word, [syllable.tone for syllable in syllables])
         spoken = [_with_tone(syllable, tone) for syllable, tone in zip(syllables, tones, strict=True)]
-        out += spoken if version == "v1" else _erhua(word, spoken)
-    return out
+        yield word.text, spoken if version == "v1" else _erhua(word, spoken)
+        start = stop
 
 
 def _with_tone(syllable: Syllable, tone: str) -> Syllable:

@@ -1,0 +1,82 @@
+"""Which speech engine `auto` means for a text."""
+
+import asyncio
+import logging
+
+import pytest
+
+from core.engines import ENGINES, EngineSpec, voices_of
+from core.serving.engine_pool import EnginePool
+from core.types import Voice
+
+VOICES = (Voice("slow", ("zh", "en", "ja")),)
+
+
+class Slow:
+    """A voice that measured how slow it is."""
+
+    rate = 24_000
+    version = "1"
+    loaded = 0
+    real_time_factor = 1.1
+
+    def __init__(self) -> None:
+        type(self).loaded += 1
+
+    def voices(self):
+        return VOICES
+
+    def too_slow(self):
+        return "1.10 s a second" if self.real_time_factor > 0.6 else ""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    known = ENGINES["speech"]
+    monkeypatch.setattr("core.engines.builtin.voice.Slow", Slow, raising=False)
+    monkeypatch.setattr("core.engines.builtin.voice.SLOW", VOICES, raising=False)
+    slow = EngineSpec("core.engines.builtin.voice:Slow", "", voices="core.engines.builtin.voice:SLOW")
+    monkeypatch.setitem(
+        ENGINES, "speech", {"hibari": known["hibari"], "slow": slow, "builtin": known["builtin"]}
+    )
+    monkeypatch.setattr(Slow, "loaded", 0)
+
+
+def chosen(*asked):
+    async def main():
+        async with EnginePool(weights=()) as pool:
+            told = [pool.choose_speech(*one) for one in asked]
+            return told, [(await pool.speech(*one)).name for one in asked]
+
+    return asyncio.run(main())
+
+
+def test_the_first_engine_that_reads_all_languages_speaks(engines, monkeypatch):
+    monkeypatch.setattr(Slow, "real_time_factor", 0.3)
+    asked = [
+        ("auto", None, {"en"}),
+        ("auto", None, {"zh"}),
+        ("auto", None, {"en", "zh"}),
+        ("auto", None, {"ko"}),
+    ]
+    told, given = chosen(*asked, ("auto", None, set()), ("auto", "female", {"en"}), ("hibari", None, {"zh"}))
+    assert given == ["hibari", "slow", "slow", "builtin", "hibari", "builtin", "hibari"]
+    assert told == given
+
+
+def test_an_engine_that_is_too_slow_is_passed_over_and_said_once(engines, caplog):
+    with caplog.at_level(logging.WARNING):
+        _, given = chosen(*[("auto", None, {"zh"})] * 3, ("auto", "slow"), ("slow", None, {"zh"}))
+    assert given == ["builtin"] * 3 + ["slow"] * 2
+    assert [record.message for record in caplog.records] == ["auto does not take slow: 1.10 s a second"]
+    assert Slow.loaded == 1
+
+
+def test_nothing_is_loaded_to_know_that_an_engine_lacks_a_voice(engines):
+    _, given = chosen(("auto", "heart"), ("auto", "female"))
+    assert given == ["hibari", "builtin"]
+    assert Slow.loaded == 0
+    assert [voice.name for voice in voices_of("slow")] == ["slow"]
