@@ -17,6 +17,7 @@ COLUMNS, LINES = 42, 2
 _UNSEEN = ("Cc", "Cs")
 _CLAUSE_END = ",;:，；：、。！？.!?"
 
+_MARKUP = re.compile(r"<(?=[/A-Za-z!])|\{(?=[\\A-Za-z])")
 _PIECE = re.compile(
     r"\s*[‘“「『（【《«]*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])(?:(?<=\d)[\u4e00-\u9fff]{1,2})?|.)"
     r"[^\w\s(\[{<«‘“「『（【《$€£¥#@]*",
@@ -44,7 +45,7 @@ class Captions:
         if chunk.sentence is not self._sentence:
             done = self.finish()
             self._sentence, self._start, self._opened = chunk.sentence, chunk.first, chunk.first
-            self._parts = _evened(list(_parts(chunk.sentence.text))) if chunk.sentence else []
+            self._parts = _shown(chunk.sentence) if chunk.sentence else []
         self._stop = chunk.first + len(chunk.samples)
         for word in chunk.words:
             while (
@@ -81,13 +82,33 @@ class Captions:
         return [cue]
 
 
+def _shown(sentence: Sentence) -> list[tuple[int, str]]:
+    """The parts of what is shown of `sentence`, each with its offset in it; markup is not shown."""
+    text: list[str] = []
+    places: list[int] = []
+    done = sentence.start
+    for start, stop in (*sentence.hidden, (sentence.start + len(sentence.text),) * 2):
+        places += range(done - sentence.start, max(start, done) - sentence.start)
+        text.append(sentence.text[done - sentence.start : max(start, done) - sentence.start])
+        done = max(stop, done)
+    return [(places[offset], part) for offset, part in _evened(list(_parts("".join(text))))]
+
+
 def srt(cues: Iterable[Cue], rate: int) -> str:
-    """`cues` as SubRip (.srt). rate: samples a second of their times."""
+    """`cues` as SubRip (.srt). rate: samples a second of their times.
+
+    SubRip has no way to escape what players take for markup, `<b>` and `{...}`: a word joiner, which is not
+    seen, stands behind such a bracket.
+    """
     blocks = (
-        f"{number}\n{_clock(cue.start, rate, ',')} --> {_clock(cue.stop, rate, ',')}\n{cue.text}\n"
+        f"{number}\n{_clock(cue.start, rate, ',')} --> {_clock(cue.stop, rate, ',')}\n{_harmless(cue.text)}\n"
         for number, cue in enumerate(cues, 1)
     )
     return "\n".join(blocks)
+
+
+def _harmless(text: str) -> str:
+    return _MARKUP.sub("\\g<0>\u2060", text).replace("-->", "--\u2060>")
 
 
 def vtt(cues: Iterable[Cue], rate: int) -> str:

@@ -73,17 +73,17 @@ LANGUAGES = {
     "英文": "en",
     "日文": "ja",
     "韩文": "ko",
-    "中英混合": "auto",
-    "日英混合": "auto",
-    "粤英混合": "auto",
-    "韩英混合": "auto",
+    "中英混合": "zh",
+    "日英混合": "ja",
+    "粤英混合": "yue",
+    "韩英混合": "ko",
     "多语种混合": "auto",
-    "多语种混合(粤语)": "auto",
+    "多语种混合(粤语)": "yue",
     "all_zh": "zh",
     "all_yue": "yue",
     "all_ja": "ja",
     "all_ko": "ko",
-    "auto_yue": "auto",
+    "auto_yue": "yue",
 }
 """Their names of languages that are not ours."""
 
@@ -96,15 +96,23 @@ WITHOUT_MEANING = (
 
 
 def _language(value: Any) -> Any:
-    return LANGUAGES.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    name = value.strip().lower()
+    return LANGUAGES.get(name, name)
 
 
 def _listed(value: Any) -> Any:
     return [part for part in value.split(";") if part] if isinstance(value, str) else value
 
 
+def _prompt_language(value: Any) -> Any:
+    """`auto` is no answer: the prompt's text tells."""
+    return None if (language := _language(value)) == "auto" else language
+
+
 Language = Annotated[Literal["auto", "zh", "en", "yue", "ja", "ko"], BeforeValidator(_language)]
-Spoken = Annotated[Literal["zh", "en", "yue", "ja", "ko"], BeforeValidator(_language)]
+Spoken = Annotated[Literal["zh", "en", "yue", "ja", "ko"] | None, BeforeValidator(_prompt_language)]
 
 
 def _either(*names: str) -> Any:
@@ -118,7 +126,7 @@ class OldSpeech(OldModel):
     text_lang: Annotated[Language | None, _either("text_lang", "text_language")] = None
     ref_audio_path: Annotated[Text | None, _either("ref_audio_path", "refer_wav_path")] = None
     prompt_text: Text | None = None
-    prompt_lang: Annotated[Spoken | None, _either("prompt_lang", "prompt_language")] = None
+    prompt_lang: Annotated[Spoken, _either("prompt_lang", "prompt_language")] = None
     aux_ref_audio_paths: Annotated[
         Annotated[list[Text], BeforeValidator(_listed)] | None, _either("aux_ref_audio_paths", "inp_refs")
     ] = None
@@ -148,7 +156,7 @@ class Refer(OldModel):
         Text | None, _either("refer_wav_path", "refer_audio_path", "ref_audio_path")
     ] = None
     prompt_text: Text | None = None
-    prompt_lang: Annotated[Spoken | None, _either("prompt_language", "prompt_lang")] = None
+    prompt_lang: Annotated[Spoken, _either("prompt_language", "prompt_lang")] = None
 
 
 class Weights(OldModel):

@@ -18,8 +18,10 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from core.errors import BadInput
 from core.media.speech_encoder import SpeechEncoder
 from core.protocols import Style
+from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import AudioChunk
 from server.api.route import Route, respond
@@ -158,6 +160,14 @@ async def _parameters(request: web.Request) -> dict[str, Any]:
     return said
 
 
+def _language_of(text: str) -> str:
+    """What `text` is in; Chinese if it does not tell."""
+    try:
+        return sentences(text)[0].language
+    except BadInput:
+        return "zh"
+
+
 def _reference(state: AppState, wanted: OldSpeech) -> Reference | None:
     """The recording that came with the request. Raises BadInput `unknown_file`."""
     if wanted.ref_audio_path is None or not state.speaker.refers:
@@ -168,7 +178,7 @@ def _reference(state: AppState, wanted: OldSpeech) -> Reference | None:
     return Reference(
         allowed_path(state.settings, wanted.ref_audio_path, "ref_audio_path"),
         wanted.prompt_text or "",
-        wanted.prompt_lang or "zh",
+        wanted.prompt_lang or _language_of(wanted.prompt_text or ""),
         tuple(aux),
     )
 

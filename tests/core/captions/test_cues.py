@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.captions.cues import COLUMNS, LINES, Captions, _columns, srt, vtt
+from core.text import sentences
 from core.types import AudioChunk, Cue, Sentence, Word
 
 RATE = 22_050
@@ -107,6 +108,23 @@ def test_the_parts_of_a_long_sentence_are_of_much_the_same_length(text):
 def test_control_characters_are_not_shown():
     cues, _ = said(["Hello\0 the\x07re.\ud800"])
     assert [cue.text for cue in cues] == ["Hello there."]
+
+
+def test_markup_that_is_not_read_is_not_shown():
+    text = "<b>大家好</b>，**今天**只要￥99/件！<break time='1s'/>[点这里](https://a.com)购买。"
+    captions, cues, first = Captions(), [], 0
+    for sentence in sentences(text):
+        cues += captions.add(AudioChunk(np.zeros(RATE, np.float32), RATE, first, sentence))
+        first += RATE
+    cues += captions.finish()
+    assert "".join(cue.text for cue in cues) == "大家好，今天只要￥99/件！点这里购买。"
+
+
+def test_what_players_take_for_markup_is_made_harmless_in_srt():
+    cues = [Cue(0, 0, RATE, "a<b && b>c <i> {\\an8} --> 1 < 2")]
+    text = srt(cues, RATE).split("\n", 2)[2]
+    assert not re.search(r"<[a-z]|\{\\|-->", text)
+    assert text.replace("\u2060", "").strip() == cues[0].text
 
 
 def test_a_line_ends_before_an_opening_mark_not_after():

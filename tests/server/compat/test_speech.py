@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from server.compat.schemas import OldSpeech
 from tests.support.samples import tone, write_sound
 from tests.support.serving import data_dir, library, run, served
 from tests.support.sovits_server import sovits
@@ -284,3 +285,29 @@ def test_a_service_alone_answers_at_its_own_addresses(data_dir, only, there, gon
             assert it.state.folder.root == data_dir / f"server-{only}"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("named", "language"),
+    [
+        *(
+            ("粤英混合", "yue"),
+            ("多语种混合(粤语)", "yue"),
+            ("auto_yue", "yue"),
+            ("all_yue", "yue"),
+            ("粤语", "yue"),
+        ),
+        *(
+            ("日英混合", "ja"),
+            ("韩英混合", "ko"),
+            ("中英混合", "zh"),
+            ("多语种混合", "auto"),
+            ("auto", "auto"),
+        ),
+        *(("ZH", "zh"), ("EN", "en"), ("All_JA", "ja"), (" ko ", "ko")),
+    ],
+)
+def test_languages_mean_what_they_mean_to_the_older_service(named, language):
+    assert OldSpeech.model_validate({"text": TEXT, "text_lang": named}).text_lang == language
+    prompt = OldSpeech.model_validate({"text": TEXT, "prompt_lang": named}).prompt_lang
+    assert prompt == (None if language == "auto" else language)
