@@ -114,7 +114,12 @@ class Place:
 
 def places(settings: type[BaseSettings]) -> list[Place]:
     """Every place, what counts most first. Raises BadInput `bad_config` for a file that cannot be read."""
-    env, dotenv = EnvSettingsSource(settings), DotEnvSettingsSource(settings)
+    env = EnvSettingsSource(settings)
+    try:
+        dotenv = DotEnvSettingsSource(settings)
+    except UnicodeDecodeError as error:
+        message = f".env is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        raise BadInput("bad_config", message, "config") from error
     known = settings.model_fields
     return [
         _variables("the environment", env(), env.env_vars, known, shared=True),

@@ -5,6 +5,7 @@ Error
     EngineUnavailable  the engine asked for cannot run here; `missing` says what it lacks
   StageError         a stage of a running pipeline failed; `stage` names it, `__cause__` says why
   StorageFull        the disk has no room for the result
+  OutOfMemory        the machine had too little memory; later it may have enough
   Stopped            long work was told to stop, and did
 """
 
@@ -71,6 +72,10 @@ class StageError(Error):
 
 class StorageFull(Error):
     """The disk has no room for the result; nothing half-written was kept."""
+
+
+class OutOfMemory(Error):
+    """The machine had too little memory for it; later it may have enough."""
 
 
 class Stopped(Error):

@@ -99,7 +99,9 @@ async def serve(
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Whether a record is more than that somebody sent what is no HTTP, and was told so with 400."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return not (
+        record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError)
+    )
 
 
 async def _listen(runner: web.AppRunner, settings: "ServerSettings") -> None:

@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from core.errors import BadInput, Error, StageError, StorageFull
+from core.errors import BadInput, Error, OutOfMemory, StageError, StorageFull
 from server.store.rows import UnknownJob
 from server.store.store import JobOver, JobRunning, TooManyJobs
 
@@ -113,6 +113,8 @@ def refusal(error: Exception) -> Refused:
             return Refused(409, "job_over", str(error))
         case TooManyJobs(retry_after_s=wait):
             return Refused(429, "too_many_jobs", str(error), headers={"Retry-After": str(wait)})
+        case OutOfMemory():
+            return Refused(503, "out_of_memory", str(error), headers={"Retry-After": "30"})
         case StorageFull():
             return Refused(507, "storage_full", str(error))
         case BadInput(code="url_too_large" as code, message=message, param=param):

@@ -42,6 +42,8 @@ export class Studio {
     this.sent = null;
     this.gone = false;
     this.unwatch = () => {};
+    /** Counts what the visitor has opened: an answer that comes late is of no use any more. */
+    this.visit = 0;
     this.drawing = 0;
     byId('cancel', HTMLButtonElement).addEventListener('click', () => this.cancel());
     byId('start', HTMLButtonElement).addEventListener('click', () => this.player.play());
@@ -87,11 +89,14 @@ export class Studio {
   async open(id) {
     if (id === this.job?.id) return;
     this.#leave();
+    const visit = this.visit;
     try {
       const state = await getJob(id);
+      if (visit !== this.visit) return; // the visitor has gone on to another
       if (state.request && state.object === 'video') this.composer.restore(state.request);
       this.#show(state);
     } catch (error) {
+      if (visit !== this.visit) return;
       this.gone = error instanceof ApiError && error.status === 404;
       if (!this.gone) this.composer.complain(error instanceof ApiError ? error : new ApiError(0, { message: String(error) }));
       return this.draw();
@@ -123,6 +128,7 @@ export class Studio {
   }
 
   #leave() {
+    this.visit += 1;
     this.unwatch();
     this.unwatch = () => {};
     this.job = null;
@@ -137,6 +143,7 @@ export class Studio {
     job.load(state);
     job.recorded = recorded;
     this.job = job;
+    this.unwatch();
     this.unwatch = this.feed.watch(job.id, (message) => this.#hear(job, message));
     this.draw();
   }

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, Error, StorageFull
+from core.errors import BadInput, Error, OutOfMemory, StorageFull
 from core.media.info import Limits
 from core.runtime.worker import Worker
 
@@ -114,6 +114,8 @@ class Child:
             return BadInput(refusal["error"], refusal["message"])
         if code == -signal.SIGXCPU:
             return BadInput("media_too_long", f"{self._name} takes too long to decode; give a shorter file")
+        if code == -signal.SIGKILL:  # no file can do that: the machine ran short of memory
+            return OutOfMemory(f"the process that decodes {self._name} was killed, as for want of memory")
         if code < 0:
             return BadInput("malformed_media", f"{self._name} broke the decoder (signal {-code})")
         return Error(f"the media process failed on {self._name}: {told.strip()[-2000:]}")

@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import json
+import logging
 import re
 import time
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from core.errors import BadInput
 from core.faces.choice import AUTO
 from core.media.foreign import probe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,29 @@ def keep_info(info: TemplateInfo, folder: Path) -> None:
 
 
 def kept_info(folder: Path) -> TemplateInfo:
-    """What is known of the template in `folder`."""
-    known = json.loads((folder / "template.json").read_text())
-    return TemplateInfo(**(known | {"warnings": tuple(known.get("warnings", ()))}))
+    """What is known of the template in `folder`; what a later version wrote besides is passed over.
+
+    Raises BadInput `template_damaged`.
+    """
+    path = folder / "template.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name: said[field.name] for field in fields(TemplateInfo) if field.name in said}
+        return TemplateInfo(**(known | {"warnings": tuple(known.get("warnings", ()))}))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f"{path} cannot be read ({error!r}); move {folder} away and add the template again"
+        raise BadInput("template_damaged", message, "template") from error
+
+
+def every(folder: Path) -> list[TemplateInfo]:
+    """What is known of every template of a library; one that cannot be read is left out, and logged."""
+    found = []
+    for path in folder.glob("[!.]*/template.json"):
+        try:
+            found.append(kept_info(path.parent))
+        except BadInput as error:
+            log.warning("template left out: %s", error.message)
+    return found
 
 
 async def describe(source: Path, identity: str, name: str, face: str) -> TemplateInfo:

@@ -34,7 +34,7 @@ from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import template as preparation
-from core.templates.info import TemplateInfo, checked_name, describe, keep_info, kept_info, template_id
+from core.templates.info import TemplateInfo, checked_name, describe, every, keep_info, kept_info, template_id
 from core.templates.template import StepReport, Template, giving_way
 from core.types import Image
 
@@ -171,8 +171,7 @@ class Templates:
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
-        found = [kept_info(path.parent) for path in self._folder.glob("[!.]*/template.json")]
-        return sorted(found, key=lambda info: (info.id != SAMPLE, info.id))
+        return sorted(every(self._folder), key=lambda info: (info.id != SAMPLE, info.id))
 
     def show(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template` if there is none of this id."""

@@ -1,6 +1,7 @@
 """Jobs: what they are, how they go, what they made."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ from aiohttp import web
 from server.api.route import ID, NAME, Route, respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused
+from server.schemas.describe import describe_each
 from server.schemas.requests import TERMINAL, Status
 from server.schemas.responses import Deleted, Job, JobList
 from server.state import AppState, state_of
@@ -45,7 +47,7 @@ async def list_jobs(request: web.Request) -> web.Response:
     limit = max(1, number(query.get("limit"), "limit", 20, 100))
     state = state_of(request)
     rows = await state.store.list(status=status, after=query.get("after"), limit=limit + 1)
-    jobs = [state.files.describe(row, full=False) for row in rows[:limit]]
+    jobs = describe_each(rows[:limit], partial(state.files.describe, full=False))
     return respond(JobList(data=jobs, has_more=len(rows) > limit))
 
 

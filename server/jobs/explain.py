@@ -1,6 +1,6 @@
 """What people are told of a job that failed."""
 
-from core.errors import BadInput, Error, StageError, StorageFull
+from core.errors import BadInput, Error, OutOfMemory, StageError, StorageFull
 from server.schemas.responses import JobError
 
 STALLED = "stalled"
@@ -21,6 +21,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(code="storage_full", message=str(error), stage=stage, retryable=True)
         case Stalled():
             return JobError(code=STALLED, message=str(error), stage=stage, retryable=True)
+        case OutOfMemory():
+            return JobError(code="out_of_memory", message=str(error), stage=stage, retryable=True)
         case MemoryError():
             return JobError(
                 code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True

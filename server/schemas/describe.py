@@ -1,8 +1,12 @@
 """Turn rows of the record into what the API shows."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import cast
 
+from pydantic import ValidationError
+
+from core.errors import Error
 from server.schemas.events import Progress, Started
 from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
 from server.schemas.responses import (
@@ -18,12 +22,42 @@ from server.schemas.responses import (
 from server.schemas.specs import EnhancementSpec, JobSpec, VideoSpec, read_record, read_spec
 from server.store.rows import Event, JobRow, OutputRow, PublicationRow
 
+log = logging.getLogger(__name__)
+
 Published = Callable[[str, str, OutputRow], str | None]
 """The address of a published file, by the storage's name and the job's id; None if that is not ours now."""
 
 
+class UnreadableRecord(Error):
+    """A job of which this version cannot make sense: damaged, or of a kind that it does not know."""
+
+
+def describe_each(rows: Iterable[JobRow], described: Callable[[JobRow], Job]) -> list[Job]:
+    """The jobs as the API shows them; one that cannot be read is left out, and logged."""
+    jobs = []
+    for row in rows:
+        try:
+            jobs.append(described(row))
+        except UnreadableRecord as error:
+            log.warning("job left out: %s", error)
+    return jobs
+
+
 def describe(row: JobRow, *, full: bool = True, published: Published | None = None) -> Job:
-    """The job as the API shows it. full: with the request it came from. published: knows files' addresses."""
+    """The job as the API shows it. full: with the request it came from. published: knows files' addresses.
+
+    Raises UnreadableRecord.
+    """
+    try:
+        return _describe(row, full, published)
+    except (ValidationError, KeyError) as error:
+        why = str(error).splitlines()[0]
+        raise UnreadableRecord(
+            f"the record of job {row.id} cannot be read by this version ({why})"
+        ) from error
+
+
+def _describe(row: JobRow, full: bool, published: Published | None) -> Job:  # of `describe` alone
     spec = read_spec(row.object, row.request)
     progress = read_record(Progress, row.progress) if row.progress else None
     done = row.status == "completed"

@@ -16,7 +16,7 @@ import core
 from core.errors import Error
 from core.runtime.tasks import first_of
 from server.errors import Refused, refusal
-from server.schemas.describe import envelope
+from server.schemas.describe import describe_each, envelope
 from server.schemas.events import (
     CancelJob,
     ClientMessage,
@@ -225,8 +225,9 @@ class _Conversation:
             # First this, then the list: a job that comes in between is in both, never in neither.
             self._watcher.follow_all()
             for status in ("queued", "in_progress"):
-                for job in await store.list(status=status, limit=FOLLOW_LIMIT):
-                    await self._send(snapshot(self._progress.describe(job)))
+                rows = await store.list(status=status, limit=FOLLOW_LIMIT)
+                for job in describe_each(rows, self._progress.describe):
+                    await self._send(snapshot(job))
                     self._watcher.follow(job.id, job.last_seq)
 
     async def _send(self, text: str) -> None:

@@ -209,7 +209,7 @@ def find_voice(folder: Path, name: str) -> VoiceRecord:
             source=said.get("source", ""),
             **models,
         )
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, error) from error
 
 

@@ -23,6 +23,9 @@ from core.errors import BadInput, Error
 from core.protocols import Style
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
+SILENCE_S = 35.0
+"""Seconds for one sentence; the child itself gives up after 30."""
+
 _CHILD = Path(__file__).with_name("child.py")
 
 
@@ -137,11 +140,17 @@ class EspeakVoice:
             for _ in range(2):
                 child = self._child or self._start()
                 self._child = child
+                # One that says nothing is ended, which ends our waiting for it.
+                hung = threading.Timer(SILENCE_S, child.kill)
+                hung.daemon = True
+                hung.start()
                 try:
                     return _exchange(child, order, self.rate)
                 except (OSError, EOFError):
                     _end(child)
                     self._child = None
+                finally:
+                    hung.cancel()
         raise VoiceFailed(
             f"the voice process dies on sentence {sentence.index + 1}, {sentence.text[:80]!r}; reword it"
         )
