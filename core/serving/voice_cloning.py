@@ -6,13 +6,14 @@ What a voice is on disk is said in `core.engines.gpt_sovits.voices`; here are th
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 
+from core.engines.gpt_sovits.recordings import LONGEST_S
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import (
-    LONGEST_S,
     VoiceRecord,
     add_voice,
     check_new_voice,
@@ -120,14 +121,13 @@ async def _recording(path: Path, param: str) -> tuple[Samples, int]:
     with blaming(param):
         source = await open_audio(path)
         pieces, heard = [np.zeros(0, np.float32)], 0
-        try:
-            async for samples in source.chunks():
+        # Left by a break, a generator would end whenever it is collected: too late to end its child.
+        async with aclosing(source.chunks()) as chunks:
+            async for samples in chunks:
                 pieces.append(samples)
                 heard += len(samples)
                 if heard > (LONGEST_S + 1) * source.rate:
                     break
-        finally:
-            await source.close()
     return np.concatenate(pieces), source.rate
 
 

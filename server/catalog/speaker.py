@@ -6,12 +6,15 @@ what is in it, so the same one is taken in once.
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.engines.gpt_sovits.settings import VoiceSettings
-from core.engines.gpt_sovits.voices import list_voices
+from core.engines.gpt_sovits.voices import list_voices, remove_voice
+from core.errors import BadInput
 from core.protocols import SpeechEngine
 from core.serving.engine_pool import CLONED, EnginePool, has_voice
 from core.serving.loaded import LoadedEngine
@@ -22,6 +25,12 @@ from server.catalog.engines_and_templates import Catalog
 
 REFERRING = (CLONED, "gpt-sovits-http")
 """Engines that speak like a recording."""
+
+KEPT = 64
+"""Voices made of requests' recordings that are kept; the one not used for longest goes first."""
+
+_REF = "ref_"
+"""How their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,17 @@ class Speaker:
                     t2s=self._models.get("t2s"),
                     sovits=self._models.get("sovits"),
                 )
+            await asyncio.to_thread(_keep_recent, folder, name)
         return name
+
+
+def _keep_recent(folder: Path, name: str) -> None:
+    """Note that `name` is used, and delete the voices of earlier requests that were not for longest."""
+    os.utime(folder / name)
+    used = sorted(folder.glob(f"{_REF}*"), key=lambda place: place.stat().st_mtime)
+    for place in used[:-KEPT]:
+        with suppress(BadInput):  # somebody else was quicker
+            remove_voice(folder, place.name)
 
 
 def _name(wanted: Reference, models: dict[str, Path]) -> str:
@@ -124,4 +143,4 @@ def _name(wanted: Reference, models: dict[str, Path]) -> str:
     digest = hashlib.sha256(f"{wanted.language}\0{wanted.text}\0{sorted(models.items())}".encode())
     for path in (wanted.audio, *wanted.aux):
         digest.update(path.read_bytes())
-    return f"ref_{digest.hexdigest()[:20]}"
+    return f"{_REF}{digest.hexdigest()[:20]}"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from core.engines.gpt_sovits.models import Models, Pair
-from core.engines.gpt_sovits.voices import VoiceRecord, check_reference
+from core.engines.gpt_sovits.recordings import check_reference
+from core.engines.gpt_sovits.voices import VoiceRecord
 from core.errors import Error
 from core.nets.gpt_sovits.voice import spectrogram
 from core.types import Samples

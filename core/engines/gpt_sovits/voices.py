@@ -17,21 +17,17 @@ from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
 
+from core.engines.gpt_sovits.recordings import LONGEST_S, check_reference
 from core.errors import BadInput
 from core.types import Samples
 
 log = logging.getLogger(__name__)
 
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
-SHORTEST_S, LONGEST_S = 3.0, 10.0
-"""Length of a reference recording that the models were trained for."""
-
 LONGEST_TEXT = 500
 """Characters that anybody could say in that time."""
 
 _NAME = re.compile(r"[\w-]{1,64}")
-_QUIETEST = 0.01  # peak of a usable recording: -40 dB
-_CLIPPED_SHARE = 0.01  # of samples at full scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +66,6 @@ class VoiceRecord:
     def auxiliary(self) -> list[tuple[Samples, int]]:
         """Further recordings of the speaker, whose timbre is averaged in."""
         return [_read_wav(self.folder / f"aux-{k}.wav") for k in range(1, self.aux + 1)]
-
-
-def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
-    """Raise BadInput unless these are 3 to 10 s of audible, unclipped sound.
-
-    Codes: `reference_too_short`, `reference_too_long`, `reference_silent`, `reference_clipped`.
-    """
-    seconds = len(samples) / rate
-    if seconds < SHORTEST_S:
-        raise BadInput(
-            "reference_too_short",
-            f"the reference lasts {seconds:.1f} s; give {SHORTEST_S:g} to {LONGEST_S:g} s of one speaker",
-            param,
-        )
-    if seconds > LONGEST_S:
-        raise BadInput(
-            "reference_too_long",
-            f"the reference lasts more than {LONGEST_S:g} s; cut out {SHORTEST_S:g} to {LONGEST_S:g} s of it",
-            param,
-        )
-    size = np.abs(samples)
-    if not float(size.max()) >= _QUIETEST:
-        raise BadInput(
-            "reference_silent",
-            f"the reference is silent (its loudest sample is {float(size.max()):.4f} of full scale); "
-            "give a recording of someone speaking",
-            param,
-        )
-    if float((size >= 0.999).mean()) > _CLIPPED_SHARE:
-        raise BadInput(
-            "reference_clipped",
-            "the reference is clipped: too many samples are at full scale; record it again, quieter",
-            param,
-        )
 
 
 def check_new_voice(folder: Path, name: str, language: str) -> None:

@@ -1,5 +1,7 @@
 """`lipstream voices` where the cloning engine cannot run: what is listed, and what a test measures."""
 
+import gc
+
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -56,3 +58,14 @@ def test_a_model_that_is_nowhere_is_refused_by_its_name(capsys):
         wavfile.write("me.wav", *reversed(recording()))
         assert main(arguments) == 2
         assert given.removeprefix("./") in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_recording_that_is_too_long_is_told_in_one_line(capsys):
+    wavfile.write("long.wav", *reversed(recording(14)))
+    assert main(["voices", "add", "me", "--audio", "long.wav"]) == 2
+    gc.collect()
+    told = capsys.readouterr().err
+    assert "lasts more than 10 s" in told
+    assert "Traceback" not in told
+    assert "generator" not in told

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from core.engines.gpt_sovits.voices import add_voice, check_reference, find_voice, list_voices, remove_voice
+from core.engines.builtin.voice import EspeakVoice
+from core.engines.gpt_sovits.recordings import check_reference
+from core.engines.gpt_sovits.voices import add_voice, find_voice, list_voices, remove_voice
 from core.errors import BadInput
+from core.protocols import Style
+from core.text import sentences
 from tests.support.recordings import recording
 
 
@@ -44,6 +48,15 @@ def test_no_voices_folder_means_no_voices(tmp_path):
         (lambda x: np.zeros_like(x), "reference_silent"),
         (lambda x: (x * 20).clip(-1, 1), "reference_clipped"),
         (lambda x: x * np.nan, "reference_silent"),
+        (lambda x: np.full_like(x, 0.5), "reference_silent"),  # an offset
+        (lambda x: (x * 20).clip(-0.5, 0.5), "reference_clipped"),  # flat below full scale
+        (
+            lambda x: np.where(np.arange(len(x)) == 900, 0.9, 1e-4 * x),
+            "reference_too_little_speech",
+        ),  # a click
+        (lambda x: x * (np.arange(len(x)) < 22_050), "reference_too_little_speech"),  # 1 s of 4
+        (lambda x: 0.1 * np.random.default_rng(0).standard_normal(len(x)), "reference_steady"),
+        (lambda x: 0.3 * np.sin(np.arange(len(x)) * 0.125), "reference_steady"),
     ],
 )
 def test_an_unusable_recording_is_refused_and_nothing_is_kept(tmp_path, change, code):
@@ -53,6 +66,26 @@ def test_an_unusable_recording_is_refused_and_nothing_is_kept(tmp_path, change, 
         add_voice(tmp_path, "a", (change(samples), rate), text="", language="en")
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_spoken_can_be_cloned_from():
+    engine = EspeakVoice()
+    try:
+        for text, voice in (
+            ("我们今天去公园散步，顺便买一点水果回家。", "female"),
+            ("The box was thrown beside it.", "male"),
+        ):
+            pieces = [p.samples for s in sentences(f"{text} {text}") for p in engine.speak(s, voice, Style())]
+            check_reference(np.concatenate(pieces)[: 9 * engine.rate], engine.rate)
+    finally:
+        engine.close()
+
+
+def test_a_length_is_not_rounded_up_to_what_is_asked_for():
+    samples, rate = recording()
+    with pytest.raises(BadInput, match=r"lasts 2\.99 s"):
+        check_reference(samples[: int(2.999 * rate)], rate)
+    check_reference(samples + np.float32(0.2), rate)  # an offset is no fault
 
 
 @pytest.mark.parametrize(
