@@ -67,6 +67,22 @@ export const getJob = (/** @type {string} */ id) => call(jobPath(id));
 export const listJobs = () => call('v1/jobs?limit=100');
 export const cancelJob = (/** @type {string} */ id) => call(`${jobPath(id)}/cancel`, { method: 'POST' });
 export const listTemplates = () => call('v1/templates');
+/**
+ * A text, spoken.
+ * @param {object} request as `POST /v1/audio/speech` takes it
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export async function speak(request, signal) {
+  let response;
+  try {
+    response = await fetch(address('v1/audio/speech'), { ...json(request), signal });
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    throw new ApiError(0, { message: String(error) });
+  }
+  return answer(response.status, await response.text());
+}
 export const listVoices = () => call('v1/voices');
 export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });

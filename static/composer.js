@@ -5,9 +5,10 @@ import { Background } from './background.js';
 import { byId, el, setText } from './dom.js';
 import { Picker } from './picker.js';
 import { Recording } from './recording.js';
+import { VoiceTrial } from './voice.js';
 
 /**
- * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null}} Voice
+ * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null, quality?: string, licence?: string}} Voice
  * @typedef {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} Context
  */
 
@@ -41,6 +42,11 @@ export class Composer {
     });
     /** @type {Voice[]} */
     this.voices = [];
+    this.trial = new VoiceTrial(context.language, {
+      wanted: () => ({ text: this.text.value, voice: this.voice.value, speed: Number(this.speed.value) }),
+      known: () => this.voices.find(({ name }) => name === this.voice.value),
+      complain: (error) => this.complain(error),
+    });
     /** The text is ours as long as nobody has touched it, and then changes with the language. */
     this.untouched = true;
     this.busy = false;
@@ -74,6 +80,7 @@ export class Composer {
     });
     this.speed.addEventListener('input', () => this.#values());
     this.pitch.addEventListener('input', () => this.#values());
+    this.voice.addEventListener('change', () => this.trial.stop());
     // Back from cloning a voice elsewhere: it should be there.
     window.addEventListener('focus', () => this.#loadVoices().catch(() => {}));
   }
@@ -181,6 +188,7 @@ export class Composer {
     voice.replaceChildren(el('option', { value: '' }, language.t('compose.voiceAuto')), ...options);
     voice.value = chosen;
     if (voice.selectedIndex < 0) voice.value = '';
+    this.trial.draw();
   }
 
   /** @param {Voice} voice @returns {string} */

@@ -586,3 +586,33 @@ async def test_a_cloned_voice_is_offered_by_its_name_once_its_engine_can_run(vie
     finally:
         async with viewer.http.delete(f"{viewer.url}v1/voices/小美") as response:
             assert response.status == 200
+
+
+@in_browser
+async def test_a_voice_is_heard_before_it_is_chosen_and_says_what_it_is(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    heard = "document.querySelector('#voice-heard')"
+    await page.until("[...document.querySelectorAll('#voice option')].some((one) => one.value === 'heart')")
+    await page.evaluate(
+        """(() => {
+          window.asked = [];
+          const real = window.fetch;
+          window.fetch = (url, init = {}) => {
+            if (String(url).endsWith('v1/audio/speech')) window.asked.push(JSON.parse(init.body));
+            return real(url, init);
+          };
+          const voice = document.querySelector('#voice');
+          voice.value = 'heart';
+          voice.dispatchEvent(new Event('change', { bubbles: true }));
+          document.querySelector('#text').value = 'Good evening. ' + 'This is not said. '.repeat(20);
+        })()"""
+    )
+    await page.until("document.querySelector('#voice-note').textContent.includes('Apache-2.0')")
+    await page.click("#voice-listen")
+    await page.until(f"{heard}.duration > 1 && {heard}.currentTime > 0")
+    (asked,) = await page.evaluate("window.asked")
+    assert asked["voice"] == "heart"
+    assert asked["input"].startswith("Good evening.")
+    assert len(asked["input"]) <= 120
+    await page.click("#voice-listen")  # which says Stop now
+    await page.until(f"{heard}.paused")
