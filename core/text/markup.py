@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.errors import BadInput
 from core.text.dictionary import Readings
 
 SPELLED: Final = "\ue001"
@@ -188,13 +189,21 @@ def _say_as(match: re.Match[str], out: _Output) -> bool:
     return True
 
 
+def _sounds(written: str) -> str | None:
+    """Characters for pinyin; what is none is passed over, and the word read as it stands."""
+    try:
+        return Readings.pinyin(written)
+    except BadInput:
+        return None
+
+
 def _alias(match: re.Match[str], out: _Output) -> bool:
     """<sub alias="..."> and <phoneme>: said otherwise than written."""
     group = "subbed" if match["alias"] else "sounded" if match["phonemes"] else ""
     if not group:
         return False
     values = _values(match["alias"] or match["phonemes"])
-    said = values.get("alias") or (Readings.pinyin(values.get("ph", "")) if match["phonemes"] else None)
+    said = values.get("alias") or (_sounds(values.get("ph", "")) if match["phonemes"] else None)
     start, stop = match.span(group)
     out.hide(match.start(), start)
     if said:

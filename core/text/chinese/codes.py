@@ -226,7 +226,7 @@ def codes(one: str) -> list[Rule]:
     place = partial(_place, one=one)
     return [
         (r"(?<![\d.])\d{3,4}(?=室|房|号房|教室|宿舍|寝室|病房|次航班|航班|次列车|次动车|次高铁)", place),
-        (r"(?<=单元)\d{3,4}(?!\d)|(?<=[房室]号)\d{3,4}(?!\d)", place),
+        (r"(?<=单元)\d{3,4}(?!\d)|(?<=[房室]号)\d{3,4}(?!\d)|(?<=[A-Z][座栋幢])\d{3,4}(?!\d)", place),
         (r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
         (r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
         (r"(?<=转)\d{1,5}(?![\d.元块万千百°%])(?=[^\w]|号|分机|$)", place),
@@ -254,7 +254,8 @@ _SIGNED_WORD = re.compile(
 
 def _named(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """东风-41 is a name; 利润-5 is below zero."""
-    return None if _SIGNED_WORD.search(ahead(match, 1)) else _aircraft(match)
+    counted = re.search(r"\d.$", ahead(match, 2))  # 1号-3号
+    return None if counted or _SIGNED_WORD.search(ahead(match, 1)) else _aircraft(match)
 
 
 MODELS: list[Rule] = [

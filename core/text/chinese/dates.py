@@ -70,6 +70,18 @@ def _dotted_day(match: re.Match[str]) -> str | None:
     return day_of(match["m"], match["d"])
 
 
+def _dotted_days(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """6.18-6.20, if the second day is after the first."""
+    first, second = (int(match["m"]), int(match["d"])), (int(match["last"]), int(match["day"]))
+    if not (first < second):
+        return None
+    return [
+        (match.start("m"), f"{cardinal(match['m'])}月{cardinal(match['d'])}日"),
+        (match.start("to"), "到"),
+        (match.start("last"), f"{cardinal(match['last'])}月{cardinal(match['day'])}日"),
+    ]
+
+
 def _dotted_month(match: re.Match[str]) -> str | None:
     """2026.12, where a date is expected or the month has two digits."""
     after = match.string[match.end() : match.end() + 2]
@@ -166,6 +178,13 @@ DATES: list[Rule] = [
         lambda m: "到",
     ),
 ]
+DATES.append(
+    (
+        r"(?<![\d.¥$€£])(?P<m>1[0-2]|[1-9])\.(?P<d>[12]\d|3[01])(?P<to>\s?[-~—至到]\s?)"
+        r"(?P<last>1[0-2]|[1-9])\.(?P<day>[12]\d|3[01]|[1-9])(?![\d.%A-Za-z元块万亿米斤折])",
+        _dotted_days,
+    )
+)
 TIMES: list[Rule] = [
     (r"(?P<zone>UTC|GMT)\s?(?P<sign>[-+])(?P<hour>0?\d|1[0-4])(?:[:：](?P<minute>[0-5]\d))?(?!\d)", _zone),
     (TIME + r"(?:分(?![钟之]))?", _time),
@@ -182,10 +201,10 @@ YEARS: list[Rule] = [
         r"(?<![\d.])[1-9]000(?=年(?:前|来|以前|之前|以来|间|的?历史|的?文明|多))",
         lambda m: cardinal(m[0]),
     ),
-    (rf"(?<![\d.])(?P<a>[12]\d{{3}}){RANGE}(?P<b>[12]\d{{3}})(?=年|$|[^\w%])", _years),
+    (rf"(?<![\d.])(?P<a>[12]\d{{3}}){RANGE}(?P<b>[12]\d{{3}})(?=年|学年|赛季|财年|$|[^\w%])", _years),
     (rf"(?<![\d.,])[12]\d{{3}}{_OF_A_YEAR}", _year),
     (r"(?<!\d)\d{2}(?=年\d{1,2}月|年(?:版|款|届|毕业))", _year),
-    (r"(?<!\d)(?:[15-9]0|[6-9]5|0[05])(?=后(?![\d天年个小时秒分周月来面的]))", _year),  # 80后
+    (r"(?<!\d)(?:[15-9]0|[6-9]5|0[05])(?=后(?![\d天年个小时秒分周月来面的])|、\d[05]后)", _year),  # 80后
     (r"'(?P<short>\d{2})(?=年|届|级)", lambda m: year(m["short"])),
     (r"(?<!\d)0?(?P<m>\d{1,2})月(?:0?(?P<d>\d{1,2})(?=[日号號]))?", _month),
 ]

@@ -76,7 +76,7 @@ _ABBREVIATIONS: Final = {
     r"pp\.(?= ?\d)": "pages",
     r"p\.(?= ?\d)": "page",
     r"w/o": "without",
-    r"w/(?= ?[a-z])": "with",
+    r"w/(?= ?[a-z0-9])": "with",
     r"Ph\.?D\.?": "P H D",
     r"WWII": "World War two",
     r"WWI": "World War one",

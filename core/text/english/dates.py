@@ -84,6 +84,11 @@ def _named_date(match: re.Match[str]) -> str:
     return _spoken_date(_BY_NAME[match["month"]], match["day"], match["year"])
 
 
+def _days(match: re.Match[str]) -> str:
+    """Jan 3-5."""
+    return f"{_BY_NAME[match['month']]} {ordinal(match['day'])} to {ordinal(match['last'])}"
+
+
 def _day_first(match: re.Match[str]) -> str:
     article = "" if match.string[: match.start()].lower().endswith("the ") else "the "
     words = f"{article}{ordinal(match['day'])} of {_BY_NAME[match['month']]}"
@@ -154,6 +159,7 @@ DATES: list[Rule] = [
     (rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
     (rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
     (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|$)", _weekday),
+    (rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?![\d:%]|[.,]\d)", _days),
     (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
     (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
     (rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),

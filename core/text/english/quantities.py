@@ -54,6 +54,7 @@ QUANTITY = (
 )
 MONEY_QUANTITY = (
     QUANTITY.replace(rf"(?P<big>(?!{UNIT})", "(?P<big>")
+    .replace("(?![A-Za-z0-9/^])", "(?![A-Za-z0-9^])")
     .replace(rf"(?P<money>{CURRENCIES}\s?)?", rf"(?P<money>{CURRENCIES}\s?)")
     .replace(rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?", rf"(?:(?P<to>{RANGE})(?!{CURRENCIES})")
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.text import sentences
+from core.text import sentences, spoken
+from tests.support import spoken_numbers
 
 TABLES = Path(__file__).parent / "readings"
 
@@ -23,3 +24,12 @@ def rows():
 @pytest.mark.parametrize(("language", "written", "said"), list(rows()))
 def test_reading(language, written, said):
     assert " / ".join(sentence.spoken for sentence in sentences(written, language)) == said
+
+
+def test_no_digit_and_no_sign_of_generated_texts_is_lost_or_said_twice():
+    wrong = [
+        (case.text, said)
+        for case in spoken_numbers.chinese_cases(1500, seed=1)
+        if not spoken_numbers.heard(case, said := spoken(case.text, "zh").replace("\n", " "))
+    ]
+    assert wrong == []
