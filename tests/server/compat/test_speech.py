@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from server.compat.schemas import OldSpeech
-from tests.support.samples import tone, write_sound
+from tests.support.recordings import recording
+from tests.support.samples import write_sound
 from tests.support.serving import data_dir, library, run, served
 from tests.support.sovits_server import sovits
 
@@ -186,7 +187,7 @@ def test_pages_of_other_sites_set_nothing(data_dir):
 
 
 def test_a_recording_of_the_client_is_the_voice(data_dir, tmp_path, monkeypatch):
-    path = write_sound(tmp_path / "me.wav", tone(4, 16_000), 16_000)
+    path = write_sound(tmp_path / "me.wav", *recording(4, 16_000))
     with sovits("api_v2") as server:
         monkeypatch.setenv("GPT_SOVITS_URL", server.url)
         monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
@@ -222,7 +223,7 @@ def test_models_are_chosen_by_name(data_dir, tmp_path, monkeypatch):
     models = data_dir / "voice-models"
     models.mkdir()
     (models / "mine.ckpt").write_bytes(b"x")
-    path = write_sound(tmp_path / "me.wav", tone(4, 16_000), 16_000)
+    path = write_sound(tmp_path / "me.wav", *recording(4, 16_000))
     with sovits("api_v2") as server:
         monkeypatch.setenv("GPT_SOVITS_URL", server.url)
         monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))

@@ -17,7 +17,7 @@ from core.errors import BadInput, EngineUnavailable, Error
 from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.text import sentences
-from tests.support.samples import tone
+from tests.support.recordings import recording
 from tests.support.sovits_server import RATE, sovits, spoken
 
 
@@ -89,7 +89,7 @@ def test_an_older_server_is_asked_as_it_understands(tmp_path):
 
 
 def test_voices_kept_here_are_its_voices_too(tmp_path):
-    sound = (tone(4, 16_000), 16_000)
+    sound = recording(4, 16_000)
     add_voice(tmp_path / "voices", "mary", sound, text="Hello.", language="en", aux=[sound])
     with sovits("api_v2") as server:
         speech = engine(server.url, tmp_path)
