@@ -60,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     _look_options(render)
     _voice_options(render)
 
+    _add_live(commands.add_parser("live", help="a person who idles, and says each line that you type"))
+
     serve = commands.add_parser("serve", help="start the server and its web page")
     serve.set_defaults(run="server.cli.serve:serve_command")
     serve.add_argument("--config", default=argparse.SUPPRESS, metavar="FILE", help="settings, as TOML")
@@ -104,6 +106,18 @@ def parser() -> argparse.ArgumentParser:
         run="server.cli.render:demo_command"
     )
     return top
+
+
+def _add_live(live: argparse.ArgumentParser) -> None:
+    live.set_defaults(run="server.cli.live:live_command")
+    live.add_argument("-t", "--template", default="sample", metavar="ID", help="(default: sample)")
+    words = "the growing video; - is standard output, for a player (default: live.mp4)"
+    live.add_argument("-o", "--output", default="live.mp4", metavar="FILE", help=words)
+    live.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
+    live.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
+    live.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
+    live.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
+    _voice_options(live)
 
 
 def _add_enhance(enhance: argparse.ArgumentParser) -> None:

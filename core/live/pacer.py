@@ -1,0 +1,74 @@
+"""The head of a session's pipeline: sound is let go one frame time at a time, when its time has come.
+
+So nothing that is not about to be heard is ever inside the pipeline, and an interrupt, which drops what waits
+before it, has nothing to hunt for. The clock of samples never stops: where nothing waits, silence is let go.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import numpy as np
+
+from core.live.script import Script, Utterance
+from core.live.sound import Taken
+from core.types import AudioChunk, Phoneme, frame_start
+
+HOLD_S = 0.5
+"""Seconds that the clock waits for a voice that is late in the middle of a sentence, before it is silent."""
+
+_STEP_S = 0.01
+
+Heard = Callable[[int, Utterance | None, Taken | None], None]
+"""Called with every frame's number as its sound is let go, and what sounds: an utterance, or its fading rest,
+or nothing."""
+
+
+async def paced(
+    script: Script,
+    fps: int,
+    heard: Heard,
+    now: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncGenerator[AudioChunk, None]:
+    """Yield the sound of one frame after the other, each at its time; never ends.
+
+    Where the pipeline or the voice is too slow the clock slips: no sample within a sentence is lost or made
+    up. What has slipped is let go of in the next silence.
+    """
+    frame, began, silent = 0, now(), False
+    while True:
+        first, stop = (frame_start(k, script.rate, fps) for k in (frame, frame + 1))
+        late = now() - (began + first / script.rate)
+        if late < 0:
+            await sleep(-late)
+        taken = script.take(stop - first)
+        held = 0.0
+        while taken is None and script.torn and held < HOLD_S:
+            await sleep(_STEP_S)
+            held += _STEP_S
+            taken = script.take(stop - first)
+        if taken is None and late > 1 / fps:
+            began += late
+        utterance, sound = taken or (None, None)
+        heard(frame, utterance, sound)
+        yield _chunk(sound, first, stop, script.rate, begins=silent != (sound is None) or frame == 0)
+        silent = sound is None
+        frame += 1
+
+
+def _chunk(sound: Taken | None, first: int, stop: int, rate: int, *, begins: bool) -> AudioChunk:
+    """begins: a voice begins or ends here, so what sounded before must not go on."""
+    samples = np.zeros(stop - first, np.float32)
+    if sound is None:
+        return AudioChunk(samples, rate, first, phonemes=(Phoneme("", first),) if begins else ())
+    count = len(sound.samples)
+    samples[:count] = sound.samples
+    if sound.phonemes is None:
+        return AudioChunk(samples, rate, first)
+    marks = [Phoneme(p.name, first + p.first) for p in sound.phonemes]
+    if begins and not (marks and marks[0].first == first):
+        marks.insert(0, Phoneme("", first))
+    if count < len(samples):
+        marks.append(Phoneme("", first + count))
+    return AudioChunk(samples, rate, first, phonemes=tuple(marks))

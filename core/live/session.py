@@ -1,0 +1,211 @@
+"""A live session: texts in, an endless talking video and what is said in it out, until it is cancelled.
+
+The stages are those of `core.render`; only the source differs, which is the pacer.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from core.encode_stream import encode_stream
+from core.errors import BadInput
+from core.lipsync_stream import lipsync_stream
+from core.live.pacer import paced
+from core.live.script import Script, Utterance
+from core.live.sound import Taken
+from core.protocols import LipsyncEngine, Style
+from core.runtime.pipeline import Pipeline
+from core.runtime.tasks import first_of
+from core.runtime.worker import Worker
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine
+from core.templates.library import Templates
+from core.templates.template import Template, check_shape
+from core.types import Fragment, frame_start
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """Who shall speak, and how; fields as in `core.render.Request`."""
+
+    template: str = "sample"
+    language: str = "auto"
+    voice: str | None = None
+    style: Style = field(default_factory=Style)
+    fps: int | None = None
+    size: tuple[int, int] | None = None
+    speech: str = "auto"
+    lipsync: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The first picture in which an utterance is heard has left, `after_s` seconds after its text came."""
+
+    utterance: int
+    frame: int
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWord:
+    """A word is heard between two moments of the video, in seconds."""
+
+    utterance: int
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Nothing more of an utterance is heard. position_s: how much of its sound was. text: what was said."""
+
+    utterance: int
+    interrupted: bool
+    position_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFailed:
+    """A text, or a sentence of it, could not be spoken; the session goes on."""
+
+    utterance: int
+    code: str
+    message: str
+
+
+Event = SpeechStarted | SpeechWord | SpeechEnded | SpeechFailed
+Sink = Callable[[Fragment | Event], Awaitable[None]]
+"""Receives what is made, in order; it is awaited, so a slow sink makes the clock slip."""
+
+
+async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Templates) -> "Session":
+    """A session, ready to run. Raises BadInput for a template, voice or engine that is not there."""
+    wanted.style.check()
+    check_shape(wanted.fps, wanted.size)
+    lipsync = await pool.lipsync(wanted.lipsync)
+    speech = await pool.speech(wanted.speech, wanted.voice)
+    known = [voice.name for voice in speech.engine.voices()]
+    if wanted.voice is not None and wanted.voice not in known:
+        message = f"the {speech.name} engine has no voice {wanted.voice[:80]!r}; it has: {', '.join(known)}"
+        raise BadInput("unknown_voice", message, "voice")
+    template = await templates.open(
+        wanted.template,
+        fps=wanted.fps,
+        size=wanted.size,
+        lipsync=lipsync,
+        enhance=None,
+        report=lambda _step, _done, _total: None,
+    )
+    session = Session(lipsync, template)
+    session.script = Script(
+        speech, wanted.voice, wanted.style, wanted.language, session.failed, session.ended
+    )
+    return session
+
+
+class Session:
+    """One person who idles and speaks. `run` it once; say things with `script` meanwhile."""
+
+    script: Script
+
+    def __init__(self, lipsync: LoadedEngine[LipsyncEngine], template: Template) -> None:
+        self._lipsync, self._template = lipsync, template
+        self._told: deque[tuple[int, Event]] = deque()  # by the frame with which each leaves
+        self._came: dict[int, float] = {}
+        self._frame = 0  # the next whose sound is let go
+        self._begun = 0  # the newest utterance that has been heard
+        self._idle = asyncio.Event()
+
+    def say(self, text: str) -> int:
+        """Say a whole text; the number of its utterance. Raises like `Script.say`."""
+        return self._noted(self.script.say(text))
+
+    def add(self, delta: str) -> int:
+        """More of a text that is being written. Raises like `Script.add`."""
+        return self._noted(self.script.add(delta))
+
+    def finish(self) -> None:
+        """The text that is being written is whole."""
+        self.script.finish()
+
+    def interrupt(self) -> None:
+        """Stop speaking."""
+        self.script.interrupt()
+
+    async def idle(self) -> None:
+        """Wait until all that was given has been said, and its last picture has left."""
+        self._idle.clear()
+        await self._idle.wait()
+
+    async def run(self, sink: Sink) -> None:
+        """Make the video until cancelled, handing every piece to `sink`. Raises StageError."""
+        async with AsyncExitStack() as ends:
+            encoder = Worker("encode")
+            ends.push_async_callback(asyncio.to_thread, encoder.close)
+            await first_of(self._make(encoder, sink), self.script.speak())
+
+    async def _make(self, encoder: Worker, sink: Sink) -> None:
+        template, rate = self._template, self.script.rate
+        async with Pipeline() as pipe:
+            audio = pipe.stage("tts", paced(self.script, template.fps, self._heard), limit=1)
+            prepared = template.prepared[self._lipsync.key]
+            # A frame at a time: here it is latency that counts. Calls of sessions are joined by the engine.
+            frames = lipsync_stream(audio, self._lipsync, template, prepared, batch=1)
+            faces = pipe.stage("lipsync", frames, limit=1)
+            shown = 0
+            async for fragment in pipe.stage(
+                "encode", encode_stream(faces, template, encoder, rate=rate), limit=1
+            ):
+                await sink(fragment)
+                shown += fragment.frames
+                while self._told and self._told[0][0] < shown:
+                    await sink(self._timed(self._told.popleft()[1]))
+                if self.script.empty and not self._told:
+                    self._idle.set()
+
+    def _timed(self, event: Event) -> Event:
+        """The event as it leaves."""
+        if not isinstance(event, SpeechStarted):
+            return event
+        now = time.perf_counter()
+        return replace(event, after_s=round(now - self._came.pop(event.utterance, now), 3))
+
+    def _noted(self, number: int) -> int:
+        self._came.setdefault(number, time.perf_counter())
+        self._idle.clear()
+        return number
+
+    def _heard(self, frame: int, utterance: Utterance | None, taken: Taken | None) -> None:
+        """The sound of a frame is let go."""
+        self._frame = frame + 1
+        if utterance is None or taken is None:
+            return
+        first = frame_start(frame, self.script.rate, self._template.fps)
+        number, rate = utterance.number, self.script.rate
+        if number > self._begun:
+            self._begun = number
+            self._told.append((frame, SpeechStarted(number, frame, 0.0)))
+        begin = utterance.sound.taken - len(taken.samples)
+        for word, after in taken.words:
+            start, stop = (round((first + at - begin) / rate, 3) for at in (word.first, after))
+            said = utterance.written.text[word.start : word.stop]
+            self._told.append((frame, SpeechWord(number, said, start, stop)))
+
+    def ended(self, utterance: Utterance, interrupted: bool) -> None:
+        """For `Script`: told with the last frame in which something of it is heard."""
+        if not utterance.begun:
+            self._came.pop(utterance.number, None)
+        position = round(utterance.sound.taken / self.script.rate, 3)
+        event = SpeechEnded(utterance.number, interrupted, position, utterance.spoken())
+        self._told.append((self._frame - 1, event))
+
+    def failed(self, utterance: Utterance, error: Exception) -> None:
+        """For `Script`: told at once, as it were."""
+        code = error.code if isinstance(error, BadInput) else "speech_failed"
+        self._told.append((self._frame - 1, SpeechFailed(utterance.number, code, str(error))))
