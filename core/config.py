@@ -268,6 +268,10 @@ class Settings(BaseSettings):
     """A face this sharp is not enhanced: 0.7 is one with real detail in its pixels, 0.4 one that was enlarged
     four times. 0: every face is enhanced."""
 
+    still_pictures: bool = False
+    """Whether of a template that is a single picture only the mouth moves. Else, with the built-in lips, it
+    blinks, sways and breathes."""
+
     text_limit: int = Field(100_000, gt=0)
     """Characters of text a job may have."""
 

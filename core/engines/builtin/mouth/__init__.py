@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from core.config import Settings
+from core.engines.builtin.life import enliven
 from core.engines.builtin.mesh import Mesh
 from core.engines.builtin.mouth import plain, visemes
 from core.engines.builtin.mouth.paint import Inside, redraw
@@ -31,12 +33,14 @@ class WarpedMouth:
     """A `LipsyncEngine` that bends the template's own mouth; one that is shut and stays shut is the
     template's to the byte."""
 
-    def __init__(self) -> None:
+    def __init__(self, still: bool | None = None) -> None:
+        """still: whether a single picture moves nothing but its mouth; None: as the setting says."""
+        self._still = Settings().still_pictures if still is None else still
         try:
             self._mesh: Mesh | None = Mesh()
         except EngineUnavailable:
             self._mesh = None
-        self.version = "warped/4" if self._mesh else "warped/4-plain"
+        self.version = "warped/5" if self._mesh else "warped/5-plain"
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Measure the mouth in every frame; see `prepare.learn`, or `plain.survey`."""
@@ -63,6 +67,9 @@ class WarpedMouth:
         for k, (number, (gap, width)) in enumerate(zip(drawing.numbers, shapes, strict=True)):
             if track.found[number]:
                 speak(drawing.crops[k], out[k], number, gap, width, track, prepared)
+                if "lids" in prepared and not self._still:
+                    moment, seed = drawing.frames[k] / drawing.fps, int(np.abs(prepared["points"][0]).sum())
+                    out[k] = enliven(out[k], prepared["lids"], track.poses[number], moment, seed)
         return out
 
 

@@ -12,7 +12,7 @@ from core.engines.builtin.mouth.drawn import drawn_inside, palette
 from core.engines.builtin.mouth.move import Mouth
 from core.engines.builtin.mouth.own import LEAST, own_inside
 from core.engines.builtin.mouth.paint import Inside
-from core.engines.builtin.mouth.reading import Reading, readings
+from core.engines.builtin.mouth.reading import Reading, read_lids, readings
 from core.engines.builtin.mouth.shape import Rows, shape
 from core.tracking.pose import Matrix, placed
 from core.types import Arrays, FaceTrack, Image
@@ -31,6 +31,7 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
     seen: float32 (frames,), how much of what is wanted to draw: 0 where no mouth can be seen; why: uint8
     (frames,), the reason (`visible`).
     look: int32 (frames,), which of the insides. teeth: uint8 (looks, h, w, 4). jaw: uint8 (looks, h, w, 3).
+    Of a single picture also lids: see `life.lids`, in face coordinates.
     hang: float32 (looks, 3), `below_nose`, `gap` and `soft` of each.
     """
     form = shape()
@@ -54,7 +55,11 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
     ]
     scale = int(np.clip(np.round(np.max(halves)), 24, 80)) if halves else 24
     insides = [_inside(track, crops, reading, frames, scale) for reading, frames in chosen]
+    still: Arrays = {}
+    if count == 1 and track.found[0]:
+        still = {"lids": read_lids(mesh, crops[0], track.poses[0])}
     return {
+        **still,
         "points": points,
         "turn": turn,
         "own": own,

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.builtin.life import lids
 from core.engines.builtin.mesh import (
     CORNERS,
     LOWER_LIP,
@@ -91,6 +92,11 @@ def readings(
             glances.append(glance(crops[frame], shape, mouth))
             report(frame + 1)
         yield _settled(start, raw, edges, glances, score, kept, shape)
+
+
+def read_lids(mesh: Mesh, crop: Image, pose: Matrix) -> NDArray[np.float32]:
+    """The lids of the face in a crop, in face coordinates; see `life.lids`."""
+    return lids(_read(mesh, crop, pose, None)[0])
 
 
 def _read(mesh: Mesh, crop: Image, pose: Matrix, region: Region | None) -> tuple[Points, float]:
