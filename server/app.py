@@ -37,6 +37,7 @@ Docker kills after 10 s. What runs is back in line and on record long before."""
 def build(settings: "ServerSettings") -> web.Application:
     """The application; it opens its folder and loads its engines when it starts."""
     from server.api.guard import guard, harden
+    from server.api.slash import lenient_slash
     from server.errors import problems
     from server.routes import add_routes
     from server.state import STATE, open_state
@@ -51,7 +52,7 @@ def build(settings: "ServerSettings") -> web.Application:
         await app[STATE].stop()
 
     check = guard(settings.known_hosts, settings.origins)
-    app = web.Application(middlewares=[problems, check], client_max_size=JSON_LIMIT)
+    app = web.Application(middlewares=[problems, check, lenient_slash], client_max_size=JSON_LIMIT)
     app.on_response_prepare.append(harden)
     app.cleanup_ctx.append(state)
     app.on_shutdown.append(stop)

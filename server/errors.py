@@ -85,6 +85,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 def answer(refused: Refused, **more: object) -> web.Response:
     """The error as a response. more: what its body says besides."""
     problem = {
+        "type": _type(refused.status),
         "code": refused.code,
         "message": refused.message,
         "param": refused.param,
@@ -96,6 +97,12 @@ def answer(refused: Refused, **more: object) -> web.Response:
         content_type="application/json",
         headers=refused.headers,
     )
+
+
+def _type(status: int) -> str:
+    if status == 429:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"
 
 
 def refusal(error: Exception) -> Refused:

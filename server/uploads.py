@@ -1,6 +1,7 @@
 """Take in the body of a request: JSON of a known shape, or a form whose files go straight to the disk."""
 
 import asyncio
+import codecs
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Set
@@ -81,7 +82,7 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
         return model.model_validate({})
     if request.content_type != _JSON:
         raise _unsupported(request, _JSON)
-    return model.model_validate_json(await request.read())
+    return model.model_validate_json((await request.read()).removeprefix(codecs.BOM_UTF8))
 
 
 async def read_form(

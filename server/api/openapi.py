@@ -18,6 +18,7 @@ from server.schemas.responses import ErrorBody
 ANY = (400, 403, 421, 422)
 """Errors that any request may get: malformed, of a foreign page, to a foreign name, invalid."""
 
+_FILE = {"type": "string", "format": "binary"}
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"{(\w+):((?:[^{}]|{[^{}]*})*)}")
 
@@ -92,7 +93,10 @@ def _response(status: int, answer: Answer | tuple[Answer, ...]) -> dict[str, Any
     content: dict[str, Any] = {}
     for one in _each(answer):
         if isinstance(one, str):
-            content[one] = {"schema": {}} if one.startswith("text/") else {}
+            if one == "application/json":
+                content[one] = {}
+            else:  # generators take what has no schema for text
+                content[one] = {"schema": {} if one.startswith("text/") else _FILE}
         elif one is not None:
             content["application/json"] = {"schema": {"$ref": _REF.format(model=one.__name__)}}
     response: dict[str, Any] = {"description": HTTPStatus(status).phrase}

@@ -1,6 +1,8 @@
 """Ask for something to be made: a video, speech, a template."""
 
 import asyncio
+import base64
+import json
 from contextlib import aclosing
 
 from aiohttp import web
@@ -29,7 +31,7 @@ from server.api.accept import (
 from server.api.route import Route, respond
 from server.errors import Refused
 from server.schemas.requests import LipsyncRequest, SpeechRequest, VideoRequest
-from server.schemas.responses import EngineList, Job
+from server.schemas.responses import EngineList, Job, ModelList
 from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
@@ -126,25 +128,56 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
 async def _speech(request: web.Request, state: AppState) -> web.StreamResponse:
     wanted = await read_json(request, SpeechRequest)
     spoken = await state.catalog.sentences(wanted.input, wanted.language)
-    speech = await state.catalog.speech(spoken, wanted.model, wanted.voice)
+    speech, voice = await state.catalog.meant_speech(spoken, wanted.model, wanted.voice)
     if speech.name == openai_http.NAME and request.headers.get(openai_http.ASKED_BY) == openai_http.PROCESS:
         message = "the setting speech_url names this very server, which would ask itself for ever"
         raise Refused(409, "asks_itself", message, "model")
     encoder = SpeechEncoder(wanted.response_format, speech.engine.rate)
-    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
-    response.content_type = TYPES[wanted.response_format]
-    chunks = tts_stream(spoken, speech, wanted.voice, Style(speed=wanted.speed))
+    speed, other = min(max(wanted.speed, 0.5), 2.0), _done_otherwise(wanted, voice)
+    response = web.StreamResponse(headers={"Cache-Control": "no-store"} | other)
+    sse = wanted.stream_format == "sse"
+    response.content_type = "text/event-stream" if sse else TYPES[wanted.response_format]
+    chunks = tts_stream(spoken, speech, voice, Style(speed=speed))
     async with aclosing(chunks):
         try:
             async for chunk in chunks:
                 data = await asyncio.to_thread(encoder.add, chunk.samples)
                 if not response.prepared:  # not before there is sound: until then an error can be told
                     await response.prepare(request)
-                await send(request, response.write(data))
-            await send(request, response.write(await asyncio.to_thread(encoder.finish)))
+                await send(request, response.write(_delta(data) if sse else data))
+            data = await asyncio.to_thread(encoder.finish)
+            await send(request, response.write(_delta(data) + _DONE if sse else data))
         except ClientGone:
             pass
     return response
+
+
+_DONE = b'data: {"type": "speech.audio.done"}\n\n'
+
+
+def _delta(data: bytes) -> bytes:
+    """A piece of sound as OpenAI's event; nothing for none."""
+    if not data:
+        return b""
+    event = {"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()}
+    return f"data: {json.dumps(event)}\n\n".encode()
+
+
+def _done_otherwise(wanted: SpeechRequest, voice: str | None) -> dict[str, str]:
+    """The header that names what is not done as it was asked."""
+    told = []
+    if voice != wanted.voice:
+        told.append(f"voice {wanted.voice} is {voice} here" if voice else f"no voice {wanted.voice} here")
+    if not 0.5 <= wanted.speed <= 2:
+        told.append("speed is held within 0.5 to 2")
+    if wanted.instructions:
+        told.append("instructions are not followed")
+    return {"Warning": f'299 lipstream "{"; ".join(told)}"'} if told else {}
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """What `model` of /v1/audio/speech may be."""
+    return respond(state_of(request).catalog.models())
 
 
 async def list_engines(request: web.Request) -> web.Response:
@@ -171,6 +204,7 @@ ROUTES = [
         create_lipsync,
         "Make a template, or a video sent along, speak a recording",
         {202: Job, 200: (Job, "video/mp4")},
+        body=LipsyncRequest,
         form={
             "audio": FILE,
             "video": FILE,
@@ -185,9 +219,12 @@ ROUTES = [
         "/v1/audio/speech",
         create_speech,
         "Speak a text (OpenAI's shape); the sound is sent as it is made",
-        {200: tuple(TYPES.values())},
+        {200: (*TYPES.values(), "text/event-stream")},
         body=SpeechRequest,
         refuses=(409, 413, 415, 503),
+    ),
+    Route(
+        "GET", "/v1/models", list_models, "Speech engines, as OpenAI's clients list models", {200: ModelList}
     ),
     Route("GET", "/v1/engines", list_engines, "Every engine, and what it lacks here", {200: EngineList}),
 ]

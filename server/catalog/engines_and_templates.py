@@ -23,13 +23,19 @@ from core.text import sentences
 from core.tts_stream import check_readable
 from core.types import Sentence
 from server.schemas.requests import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
-from server.schemas.responses import EngineInfo, FaceList, NumberedFace, TemplateInfo
+from server.schemas.responses import EngineInfo, FaceList, ModelInfo, ModelList, NumberedFace, TemplateInfo
 
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side."""
 
 OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
 """What OpenAI's clients call a speech engine when they are not told otherwise."""
+
+OPENAI_VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+"""What they call voices: each stands for a voice that is here, as many programs offer no other names."""
 
 
 class Catalog:
@@ -69,6 +75,26 @@ class Catalog:
             raise BadInput("unknown_voice", message, "voice")
         await asyncio.to_thread(check_readable, said, speech.engine, voice)
         return speech
+
+    async def meant_speech(
+        self, said: Sequence[Sentence], name: str, voice: str | None
+    ) -> tuple[LoadedEngine[SpeechEngine], str | None]:
+        """The engine like `speech`, and its voice: instead of one of OPENAI_VOICES that it lacks, another."""
+        try:
+            return await self.speech(said, name, voice), voice
+        except BadInput as error:
+            if error.code != "unknown_voice" or voice not in OPENAI_VOICES:
+                raise
+        speech = await self.speech(said, name)
+        languages = {sentence.language for sentence in said}
+        reading = [v.name for v in speech.engine.voices() if languages <= set(v.languages)]
+        # The same every time, and different ones differ as far as there are voices.
+        return speech, reading[OPENAI_VOICES.index(voice) % len(reading)] if reading else None
+
+    def models(self) -> ModelList:
+        """What speaks here, by the names that `speech` takes."""
+        names = ["auto", *sorted(OPENAI_MODELS), *self._pool.speech_engines()]
+        return ModelList(data=[ModelInfo(id=name) for name in names])
 
     def engines(self) -> list[EngineInfo]:
         """Every engine there is, whether it can run here or not."""

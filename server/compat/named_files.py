@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import BadInput
@@ -34,10 +35,13 @@ def allowed_path(settings: ServerSettings, name: str, param: str) -> Path:
         *settings.media_paths,
     ]
     if "\0" not in name and len(name) < 4096:
-        path = Path(name).resolve()  # links and dots are followed first: what counts is where it really lies
-        allowed = any(folder and path.is_relative_to(folder.resolve()) for folder in folders)
-        if allowed and path.is_file():
-            return path
+        roots = [folder.resolve() for folder in folders if folder]
+        # A plain name is one in any of them. Joined to an absolute path, a folder means nothing.
+        for path in (Path(name), *(root / name for root in roots)):
+            found = path.resolve()  # links and dots are followed first: what counts is where it really lies
+            with suppress(OSError):  # too long a name
+                if any(found.is_relative_to(root) for root in roots) and found.is_file():
+                    return found
     raise BadInput(
         "unknown_file",
         f"there is no file {name[:200]!r} in the folders that may be named; see the setting media_paths",

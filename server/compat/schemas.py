@@ -132,7 +132,11 @@ class OldSpeech(OldModel):
     ] = None
     speed_factor: Annotated[
         float,
-        Field(ge=0.5, le=2, allow_inf_nan=False, validation_alias=AliasChoices("speed_factor", "speed")),
+        Field(
+            allow_inf_nan=False,
+            description="spoken within 0.5 to 2",
+            validation_alias=AliasChoices("speed_factor", "speed"),
+        ),
     ] = 1.0
     seed: Annotated[int, Field(ge=-1, le=2**32 - 1)] = -1
     media_type: Literal["wav", "raw", "ogg", "aac"] = "wav"
@@ -170,6 +174,13 @@ class Success(Model):
     """It has been done."""
 
     message: Literal["success"] = "success"
+
+
+class Code(Model):
+    """It has been done, as api.py says it."""
+
+    code: Literal[0] = 0
+    message: Literal["Success"] = "Success"
 
 
 class Control(OldModel):

@@ -15,19 +15,21 @@ from functools import wraps
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from core.errors import BadInput
+from core.media.resample import Resampler
 from core.media.speech_encoder import SpeechEncoder
 from core.protocols import Style
 from core.text import sentences
 from core.tts_stream import tts_stream
-from core.types import AudioChunk
+from core.types import AudioChunk, Samples
 from server.api.route import Route, respond
 from server.catalog.speaker import Chosen, Reference
 from server.compat.named_files import allowed_path
-from server.compat.schemas import WITHOUT_MEANING, Control, OldModel, OldSpeech, Refer, Success, Weights
+from server.compat.schemas import WITHOUT_MEANING, Code, Control, OldModel, OldSpeech, Refer, Success, Weights
 from server.errors import Refused, answer, refusal
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
@@ -35,7 +37,13 @@ from server.stream.sockets import ClientGone, send
 RATE = 32_000
 """Samples a second of what is sent, as theirs have it: clients of `raw` know no other."""
 
+OGG_S = 0.3
+"""Seconds in each file of a streamed `ogg`, at least."""
+
 _FORMATS = {"wav": "wav", "raw": "pcm", "ogg": "opus", "aac": "aac"}
+WAV_HEADER = 44
+"""Bytes before the sound."""
+
 _PIECE = 256 << 10
 
 
@@ -71,15 +79,20 @@ async def _speak(request: web.Request, state: AppState) -> web.StreamResponse:
     wanted = OldSpeech.model_validate(said)
     spoken = await state.catalog.sentences(wanted.text, wanted.text_lang or "auto")
     chosen = await state.speaker.choose(_reference(state, wanted), spoken)
-    style = Style(speed=wanted.speed_factor, seed=max(0, wanted.seed))
+    style = Style(speed=min(max(wanted.speed_factor, 0.5), 2.0), seed=max(0, wanted.seed))
     chunks = tts_stream(spoken, chosen.speech, chosen.voice, style)
     # Opus knows no 32 kHz.
     rate = 24_000 if wanted.media_type == "ogg" else RATE
     encoder = SpeechEncoder(_FORMATS[wanted.media_type], chosen.speech.engine.rate, rate)
-    headers = {"Cache-Control": "no-store", **_warning(_idle(said, chosen))}
+    idle = _idle(said, chosen)
+    if not 0.5 <= wanted.speed_factor <= 2:
+        idle.append("speed_factor beyond 0.5 to 2")
+    headers = {"Cache-Control": "no-store", **_warning(idle)}
     response = web.StreamResponse(headers=headers)
     response.content_type = f"audio/{wanted.media_type}"
-    async with aclosing(chunks), aclosing(_encoded(chunks, encoder)) as pieces:
+    ogg = wanted.streaming_mode and wanted.media_type == "ogg"
+    encoded = _ogg_files(chunks, chosen.speech.engine.rate, rate) if ogg else _encoded(chunks, encoder)
+    async with aclosing(chunks), aclosing(encoded) as pieces:
         if wanted.streaming_mode:
             await _send(request, response, pieces)
         else:
@@ -98,9 +111,11 @@ async def change_refer(request: web.Request) -> web.Response:
     wanted = Refer.model_validate(await _parameters(request))
     if wanted == Refer():
         raise Refused(400, "invalid_request", "send refer_wav_path, prompt_text or prompt_language")
+    if not state.speaker.refers:  # so the recording is not looked at, as in `speak`
+        return _done(request, ("reference",))
     audio = wanted.ref_audio_path and allowed_path(state.settings, wanted.ref_audio_path, "refer_wav_path")
     state.speaker.refer(audio or None, wanted.prompt_text, wanted.prompt_lang)
-    return _done(() if state.speaker.refers else ("reference",))
+    return _done(request)
 
 
 async def set_weights(request: web.Request) -> web.Response:
@@ -123,7 +138,7 @@ async def set_weights(request: web.Request) -> web.Response:
         )
     for part, name in names.items():
         state.speaker.use_model(PurePath(name.replace("\\", "/")).name, part)
-    return _done(())
+    return _done(request)
 
 
 async def control(request: web.Request) -> web.Response:
@@ -137,7 +152,7 @@ async def control(request: web.Request) -> web.Response:
     state_of(request).restart = wanted.command == "restart"
     # Once this has been answered.
     asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-    return _done(())
+    return _done(request)
 
 
 async def _parameters(request: web.Request) -> dict[str, Any]:
@@ -203,8 +218,9 @@ def _warning(idle: Iterable[str]) -> dict[str, str]:
     return {"Warning": f'299 lipstream "no meaning here: {names}"'} if names else {}
 
 
-def _done(idle: Iterable[str]) -> web.Response:
-    return respond(Success(), headers=_warning(idle))
+def _done(request: web.Request, idle: Iterable[str] = ()) -> web.Response:
+    done = Code() if request.path in ("/change_refer", "/set_model") else Success()
+    return respond(done, headers=_warning(idle))
 
 
 def _refuse_pages(request: web.Request) -> None:
@@ -221,6 +237,30 @@ async def _encoded(
     yield await asyncio.to_thread(encoder.finish)
 
 
+async def _ogg_files(
+    chunks: AsyncGenerator[AudioChunk, None], rate: int, out: int
+) -> AsyncGenerator[bytes, None]:
+    """Pieces that are whole Ogg files, as theirs send them: their clients decode each piece by itself.
+
+    One after the other they are a chained Ogg file, which players take too. rate, out: Hz.
+    """
+    resampler = Resampler(rate, out)  # one for all: there is no seam in the sound itself
+    held = np.empty(0, np.float32)
+    async for chunk in chunks:
+        held = np.concatenate([held, await asyncio.to_thread(resampler.push, chunk.samples)])
+        if len(held) >= out * OGG_S:
+            yield await asyncio.to_thread(_ogg_file, held, out)
+            held = held[:0]
+    held = np.concatenate([held, await asyncio.to_thread(resampler.finish)])
+    if len(held):
+        yield await asyncio.to_thread(_ogg_file, held, out)
+
+
+def _ogg_file(samples: Samples, rate: int) -> bytes:
+    encoder = SpeechEncoder("opus", rate, rate)
+    return encoder.add(samples) + encoder.finish()
+
+
 async def _send(
     request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]
 ) -> None:
@@ -229,6 +269,9 @@ async def _send(
         async for piece in pieces:
             if not response.prepared:  # not before there is sound: until then an error can be told
                 await response.prepare(request)
+                if response.content_type == "audio/wav":  # theirs send the header alone first
+                    await send(request, response.write(piece[:WAV_HEADER]))
+                    piece = piece[WAV_HEADER:]
             await send(request, response.write(piece))
 
 
@@ -259,7 +302,7 @@ _SPOKEN: dict[str, Mapping[str, Any]] = {
 } | {
     "media_type": {"type": "string", "enum": list(_FORMATS)},
     "streaming_mode": {"type": "integer", "minimum": 0, "maximum": 3, "default": 0},
-    "speed_factor": {"type": "number", "minimum": 0.5, "maximum": 2},
+    "speed_factor": {"type": "number", "description": "spoken within 0.5 to 2"},
 }
 
 
@@ -268,7 +311,8 @@ def _routes(
 ) -> list[Route]:
     """GET with a query and POST with a body, as theirs have them."""
     schema: dict[str, Mapping[str, Any]] = {name: _SPOKEN.get(name, {"type": "string"}) for name in query}
-    answers = {200: _SOUND if handler is speak else Success}
+    done = Code if path in ("/change_refer", "/set_model") else Success
+    answers = {200: _SOUND if handler is speak else done}
     name, known = path.strip("/") or "root", as_of_old(handler)
     return [
         Route(

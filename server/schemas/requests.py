@@ -8,7 +8,7 @@ is cheap.
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.protocols import FIDELITY
 
@@ -244,14 +244,31 @@ class EnhancementRequest(Model):
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
 
+def _voice_name(voice: object) -> object:
+    """OpenAI's clients may name a voice as an object of its id."""
+    return voice["id"] if isinstance(voice, dict) and set(voice) == {"id"} else voice
+
+
 class SpeechRequest(Model):
-    """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
+    """OpenAI's shape of text to speech: https://platform.openai.com/docs/api-reference/audio/createSpeech.
+
+    Voices of OpenAI's stand for voices that are here. What is not done as asked is named in the answer's
+    header `Warning`.
+    """
 
     input: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT)]
     model: Annotated[Name, Field(description="a speech engine from /v1/engines")] = "auto"
-    voice: Name | None = None
+    voice: Annotated[
+        Name | None, BeforeValidator(_voice_name), Field(description='from /v1/voices; or {"id": name}')
+    ] = None
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)] = 1.0
+    stream_format: Annotated[
+        Literal["audio", "sse"], Field(description="sse: events speech.audio.delta, then speech.audio.done")
+    ] = "audio"
+    speed: Annotated[
+        float, Field(ge=0.25, le=4, allow_inf_nan=False, description="spoken within 0.5 to 2")
+    ] = 1.0
+    instructions: Annotated[Text, Field(max_length=4096, description="taken, and not followed")] | None = None
     language: Language = "auto"
 
 

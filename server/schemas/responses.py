@@ -228,6 +228,22 @@ class FaceList(Model):
     picture: str
 
 
+class ModelInfo(Model):
+    """A speech engine, or a name of OpenAI's for whichever is best, as OpenAI's clients list models."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "lipstream"
+
+
+class ModelList(Model):
+    """What `model` of /v1/audio/speech may be."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelInfo]
+
+
 class Deleted(Model):
     """What is no more."""
 
@@ -236,8 +252,10 @@ class Deleted(Model):
 
 
 class Problem(Model):
-    """What was wrong with a request. `param` names the field at fault, where there is one."""
+    """What was wrong with a request. `param` names the field at fault, where there is one. type: whose fault
+    it is, in OpenAI's words: `invalid_request_error`, `rate_limit_error`, `server_error`."""
 
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
     code: str
     message: str
     param: str | None = None

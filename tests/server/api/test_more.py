@@ -1,5 +1,6 @@
 """Templates, voices, engines, speech, figures and the description of it all."""
 
+import base64
 import io
 import json
 import re
@@ -161,7 +162,7 @@ def test_speech_leaves_while_it_is_made_and_says_no_before_it_begins(data_dir):
                 whole = first + await response.content.read()
             assert len(whole) / 2 / RATE == pytest.approx(36 * 0.04, abs=0.05)
             for change, code in (
-                ({"voice": "alloy"}, "unknown_voice"),
+                ({"voice": "nobody"}, "unknown_voice"),
                 ({"model": "nothing"}, "unknown_engine"),
                 ({"response_format": "ogg"}, "invalid_request"),
                 ({"input": "..."}, "empty_text"),
@@ -369,5 +370,77 @@ def test_enlarging_that_cannot_be_is_refused_and_a_cancelled_one_leaves_nothing(
             assert ended["status"] == "cancelled"
             assert [t["id"] for t in (await it.get("/v1/templates"))["data"]] == ["sample"]
             assert not list(data_dir.glob(".*.mp4"))
+
+    run(main())
+
+
+@pytest.mark.parametrize("voice", ["alloy", "nova", "onyx", {"id": "shimmer"}, "f620", {"id": "f620"}, None])
+def test_voices_of_openai_s_stand_for_voices_that_are_here(data_dir, voice):
+    async def main():
+        async with served(data_dir) as it:
+            body = {"model": "tts-1", "voice": voice, "input": "Hello.", "response_format": "pcm"}
+            async with it.http.post("/v1/audio/speech", json=body) as response:
+                assert response.status == 200
+                pcm = np.frombuffer(await response.read(), "<i2")
+            told = response.headers.get("Warning", "")
+            name = voice["id"] if isinstance(voice, dict) else voice
+            assert told.startswith(f'299 lipstream "voice {name} is f') is (name not in ("f620", None))
+            assert abs(len(pcm) / RATE - 0.24) < 0.05
+            heard = "f620" if name == "f620" else told.partition(" is ")[2].partition(" ")[0] or "f440"
+            pitch = np.abs(np.fft.rfft(pcm)).argmax() * RATE / len(pcm)
+            assert abs(pitch - int(heard[1:])) < 10
+
+    run(main())
+
+
+def test_what_openai_s_clients_send_besides_is_taken_and_told(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            body = {"model": "tts-1", "input": "Hello there.", "response_format": "pcm"}
+
+            async def heard(**more):
+                async with it.http.post("/v1/audio/speech", json=body | more) as response:
+                    assert response.status == 200, more
+                    return response, await response.read()
+
+            plain = (await heard())[1]
+            response, same = await heard(instructions="Cheerfully.", stream_format="audio")
+            assert same == plain
+            assert "instructions" in response.headers["Warning"]
+            for speed, spoken in ((0.25, 0.5), (4, 2)):
+                response, fast = await heard(speed=speed)
+                assert len(fast) / len(plain) == pytest.approx(1 / spoken, rel=0.1)
+                assert "speed" in response.headers["Warning"]
+            response, told = await heard(stream_format="sse")
+            assert response.content_type == "text/event-stream"
+            events = [json.loads(e.removeprefix("data: ")) for e in told.decode().split("\n\n")[:-1]]
+            assert [e["type"] for e in events[-2:]] == ["speech.audio.delta", "speech.audio.done"]
+            assert b"".join(base64.b64decode(e["audio"]) for e in events[:-1]) == plain
+            listed = {model["id"] for model in (await it.get("/v1/models"))["data"]}
+            assert {"tts-1", "auto", "choir", "slow"} <= listed
+            refused = await it.post("/v1/audio/speech", 422, body | {"speed": 5})
+            assert refused["error"]["type"] == "invalid_request_error"
+            bom = b"\xef\xbb\xbf" + json.dumps(body).encode()
+            kind = {"Content-Type": "application/json"}
+            async with it.http.post("/v1/audio/speech", data=bom, headers=kind) as response:
+                assert await response.read() == plain
+
+    run(main())
+
+
+def test_binary_answers_are_described_as_files(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            paths = (await it.get("/openapi.json"))["paths"]
+            assert "application/json" in paths["/v1/lipsync"]["post"]["requestBody"]["content"]
+            kinds = set()
+            for operations in paths.values():
+                for operation in operations.values():
+                    for response in operation["responses"].values():
+                        for kind, content in response.get("content", {}).items():
+                            if not kind.startswith(("text/", "application/json")):
+                                kinds.add(kind)
+                                assert content["schema"] == {"type": "string", "format": "binary"}, kind
+            assert {"video/mp4", "audio/mpeg"} <= kinds
 
     run(main())

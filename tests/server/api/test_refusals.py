@@ -73,7 +73,7 @@ async def refused(response, status, code):
     assert response.content_type == "application/json"
     error = json.loads(body)["error"]
     assert error["code"] == code, error
-    assert set(error) == {"code", "message", "param", "request_id"}
+    assert set(error) == {"type", "code", "message", "param", "request_id"}
     assert error["request_id"] == response.headers["X-Request-Id"]
     assert error["message"]
     return error

@@ -9,6 +9,7 @@ import wave
 import av
 import numpy as np
 import pytest
+from yarl import URL
 
 from server.compat.schemas import OldSpeech
 from tests.support.recordings import recording
@@ -117,7 +118,7 @@ def test_what_means_nothing_is_named_in_a_header(data_dir):
             response, data = await sound(
                 it, "GET", "/change_refer", params={"prompt_text": "x", "a\r\nb": "c"}
             )
-            assert json.loads(data) == {"message": "success"}
+            assert json.loads(data) == {"code": 0, "message": "Success"}
             assert "reference" in response.headers["Warning"]
 
     run(main())
@@ -129,12 +130,11 @@ def test_what_means_nothing_is_named_in_a_header(data_dir):
         ("/tts", {}, 400, "text: Field required"),
         ("/tts", {"text": "🙂"}, 400, "no words"),
         ("/tts", {"text": TEXT, "text_lang": "xx"}, 400, "text_lang"),
-        ("/tts", {"text": TEXT, "speed_factor": 9}, 400, "speed_factor"),
+        ("/tts", {"text": TEXT, "speed_factor": "nan"}, 400, "speed_factor"),
         ("/tts", {"text": TEXT, "media_type": "mp9"}, 400, "media_type"),
         ("/tts", {"text": TEXT, "streaming_mode": 7}, 400, "streaming_mode"),
         ("/", {"text": "a\0b"}, 400, "NUL"),
         ("/change_refer", {}, 400, "send refer_wav_path"),
-        ("/change_refer", {"refer_wav_path": "/etc/passwd"}, 400, "media_paths"),
         ("/set_gpt_weights", {}, 400, "weights_path"),
         ("/set_gpt_weights", {"weights_path": "x.ckpt"}, 400, "no engine that speaks with GPT"),
         (
@@ -215,6 +215,10 @@ def test_a_recording_of_the_client_is_the_voice(data_dir, tmp_path, monkeypatch)
                 # What the server may not read, it says so.
                 told = await it.post("/tts", 400, said | {"ref_audio_path": "/etc/hostname"})
                 assert "media_paths" in told["message"]
+                told = await it.post("/change_refer", 400, {"refer_wav_path": "/etc/hostname"})
+                assert "media_paths" in told["message"]
+                # A plain name is one in the folders that may be named.
+                await sound(it, "POST", "/tts", json=said | {"ref_audio_path": path.name})
 
         run(main())
 
@@ -312,3 +316,91 @@ def test_languages_mean_what_they_mean_to_the_older_service(named, language):
     assert OldSpeech.model_validate({"text": TEXT, "text_lang": named}).text_lang == language
     prompt = OldSpeech.model_validate({"text": TEXT, "prompt_lang": named}).prompt_lang
     assert prompt == (None if language == "auto" else language)
+
+
+def test_each_piece_of_a_streamed_ogg_is_a_whole_file(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": TEXT * 4, "media_type": "ogg", "streaming_mode": True}
+            seconds, files = 0.0, []
+            async with it.http.post("/tts", json=said) as response:
+                piece = b""
+                async for data, ends in response.content.iter_chunks():
+                    piece += data
+                    if ends:
+                        files.append(piece)
+                        piece = b""
+            assert len(files) > 2
+            for data in files:
+                with av.open(io.BytesIO(data)) as file:
+                    frames = list(file.decode(audio=0))
+                    assert frames
+                    seconds += sum(frame.samples / frame.sample_rate for frame in frames)
+            _, raw = await sound(it, "POST", "/tts", json=said | {"media_type": "raw"})
+            assert abs(seconds - len(raw) / 64_000) < 0.05
+
+    run(main())
+
+
+def test_a_streamed_wav_begins_with_its_header_alone(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            async with it.http.post("/tts", json={"text": TEXT, "streaming_mode": 1}) as response:
+                first = b""
+                async for data, ends in response.content.iter_chunks():
+                    first += data
+                    if ends:
+                        break
+            assert (len(first), first[:4]) == (44, b"RIFF")
+
+    run(main())
+
+
+@pytest.mark.parametrize(("speed", "heard"), [(0.1, 0.5), (9, 2.0), (2, 2.0), (-1, 0.5)])
+def test_any_speed_is_taken_and_held_within_what_can_be_spoken(data_dir, speed, heard):
+    async def main():
+        async with served(data_dir) as it:
+            said = {"text": TEXT, "speed_factor": speed, "media_type": "raw"}
+            response, data = await sound(it, "POST", "/tts", json=said)
+            assert abs(len(data) / 64_000 - 0.04 * len(TEXT) / heard) < 0.1
+            assert ("speed_factor" in response.headers.get("Warning", "")) is (speed != heard)
+
+    run(main())
+
+
+def test_a_reference_is_no_more_needed_to_set_a_voice_than_to_speak(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            params = {"refer_wav_path": "no_such.wav", "prompt_text": "x", "prompt_language": "zh"}
+            response, data = await sound(it, "GET", "/change_refer", params=params)
+            assert json.loads(data) == {"code": 0, "message": "Success"}
+            response, data = await sound(it, "GET", "/set_refer_audio", params={"refer_audio_path": "x.wav"})
+            assert json.loads(data) == {"message": "success"}
+            assert "reference" in response.headers["Warning"]
+
+    run(main())
+
+
+def test_a_slash_more_or_less_leads_to_what_is_there(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            for path in ("/tts/", "/tts"):
+                assert (await sound(it, "POST", path, json={"text": TEXT, "media_type": "raw"}))[1]
+            for path, place in (
+                ("/tts/?text=a%20b", "../tts?text=a%20b"),
+                ("/create-video", "./create-video/"),
+                ("/v1/videos/", "../videos"),
+            ):
+                method = "GET" if "?" in path else "POST"
+                async with it.http.request(method, path, allow_redirects=False) as response:
+                    assert (response.status, response.headers["Location"]) == (307, place)
+            for path in ("/nothing/", "//evil.example/tts/", "/v1/videos//", "/%2F%2Fevil.example/"):
+                async with it.http.post(it_url(it, path), allow_redirects=False) as response:
+                    assert response.status == 404, path
+
+    run(main())
+
+
+def it_url(it, path):
+    """The path as it is written: joining would take two slashes for a host."""
+    return URL(str(it.http._base_url).rstrip("/") + path, encoded=True)
