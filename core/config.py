@@ -275,6 +275,9 @@ class Settings(BaseSettings):
     text_limit: int = Field(100_000, gt=0)
     """Characters of text a job may have."""
 
+    readings: Path | None = None
+    """A file of how words are said, one a line: `iPhone = 爱疯`, `SQL = sequel`, `重庆 = chong2 qing4`."""
+
     subtitle_font: Path | None = None
     """Font for captions that are drawn into the picture; None looks for one that has the text's letters.
     Latin, Greek and Cyrillic come along; the extra `cjk` (20 MB) brings Chinese, Japanese and Korean."""

@@ -31,6 +31,7 @@ from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
+from core.text.dictionary import load
 from core.tts_stream import check_readable, tts_stream
 from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
 
@@ -111,7 +112,7 @@ async def render(
     """
     progress = progress or Progress()
     # On a thread: a book of a text takes a second, and other jobs share the loop.
-    spoken = await asyncio.to_thread(_sentences, request, templates.settings.text_limit)
+    spoken = await asyncio.to_thread(_sentences, request, templates.settings)
     watch = _Watch(progress, characters=len(request.text or ""))
     async with AsyncExitStack() as ends:
         job = await _job(request, spoken, pool, templates, progress, ends)
@@ -198,7 +199,7 @@ async def _font(request: Request, settings: Settings) -> Path:
     return await asyncio.to_thread(find_font, request.text or "", settings.subtitle_font)
 
 
-def _sentences(request: Request, limit: int) -> list[Sentence]:
+def _sentences(request: Request, settings: Settings) -> list[Sentence]:
     """What is to be spoken; empty if the request brings audio. Raises BadInput for what nothing could do."""
     if (request.text is None) == (request.audio is None):
         raise BadInput(
@@ -209,7 +210,10 @@ def _sentences(request: Request, limit: int) -> list[Sentence]:
     request.style.check()
     check_every(request.every)
     check_shape(request.fps, request.size)
-    return [] if request.text is None else sentences(request.text, request.language, limit=limit)
+    if request.text is None:
+        return []
+    own = load(settings.readings)
+    return sentences(request.text, request.language, limit=settings.text_limit, readings=own)
 
 
 def _check_voice(speech: LoadedEngine[SpeechEngine], voice: str) -> None:

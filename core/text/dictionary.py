@@ -116,8 +116,13 @@ def parsed(text: str, name: str = "readings") -> dict[str, str]:
     return words
 
 
-def load(path: Path) -> Readings:
-    """The dictionary of a file. Raises BadInput `bad_reading`, naming the file, if it cannot be used."""
+def load(path: Path | None) -> Readings | None:
+    """The dictionary of a file, if one is named.
+
+    Raises BadInput `bad_reading`, naming the file, if it cannot be used.
+    """
+    if path is None:
+        return None
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

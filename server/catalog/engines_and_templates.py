@@ -20,6 +20,7 @@ from core.templates.enlarge import enlarged_id
 from core.templates.library import SAMPLE, Templates, template_id
 from core.templates.template import Template
 from core.text import sentences
+from core.text.dictionary import load
 from core.tts_stream import check_readable
 from core.types import Sentence
 from server.schemas.requests import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
@@ -51,6 +52,7 @@ class Catalog:
     async def warm(self, kinds: Iterable[str], *, sample: bool) -> None:
         """Load the engines that jobs get by default, and open the template they get, so that none waits."""
         settings = self._templates.settings
+        load(settings.readings)  # a mistake in it is told at once
         for kind in kinds:
             await self._pool.engine(kind, getattr(settings, kind))
         if sample:
@@ -58,8 +60,11 @@ class Catalog:
 
     async def sentences(self, text: str, language: str) -> list[Sentence]:
         """The text as it will be spoken. Raises BadInput for what cannot be read."""
-        limit = self._templates.settings.text_limit
-        return await asyncio.to_thread(sentences, text, language, limit=limit)  # a book takes a second
+        settings = self._templates.settings
+        own = await asyncio.to_thread(load, settings.readings)
+        return await asyncio.to_thread(  # a book takes a second
+            sentences, text, language, limit=settings.text_limit, readings=own
+        )
 
     async def speech(
         self, said: Sequence[Sentence], name: str = "auto", voice: str | None = None

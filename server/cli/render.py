@@ -28,8 +28,9 @@ from core.render_file import CaptionFiles, render_file
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.text import sentences
+from core.text.dictionary import load
 from core.tts_stream import tts_stream
-from core.types import Fragment, Samples
+from core.types import Fragment, Samples, Sentence
 
 
 @contextmanager
@@ -89,12 +90,17 @@ def render_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sentences(text: str, options: argparse.Namespace, settings: Settings) -> list[Sentence]:
+    own = load(settings.readings)
+    return sentences(text, options.language, limit=settings.text_limit, readings=own)
+
+
 def say_command(options: argparse.Namespace) -> int:
     """`lipstream say`."""
     text = _text(options.text) or ""
     settings = Settings()
     if options.dry_run:
-        for sentence in sentences(text, options.language, limit=settings.text_limit):
+        for sentence in _sentences(text, options, settings):
             pause = f"  [{sentence.pause:g} s of silence]" if sentence.pause else ""
             print(f"[{sentence.language}] {sentence.spoken}{pause}")
         return 0
@@ -198,7 +204,7 @@ def _summary(progress: Progress) -> str:
 async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
     path = writable(options.output)
     async with EnginePool() as pool:
-        said = sentences(text, options.language, limit=settings.text_limit)
+        said = _sentences(text, options, settings)
         speech = await pool.speech(options.speech, options.voice, {one.language for one in said})
         with wav_file(path, speech.engine.rate) as write:
             chunks = tts_stream(said, speech, options.voice, _style(options))
