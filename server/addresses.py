@@ -17,6 +17,11 @@ WEB_PORTS = frozenset({80, 443})
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(ipaddress.IPv4Network(network) for network in ("192.0.0.0/24", "192.88.99.0/24"))
+"""Not public, though some versions of Python think so: protocol assignments (Oracle's metadata service is
+there), relays of 6to4."""
+
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
 _METADATA = frozenset({ipaddress.IPv4Address("168.63.129.16")})
 """Azure's, which looks like a public address; the others' (169.254.169.254, 100.100.100.200) do not."""
 
@@ -29,11 +34,13 @@ def is_public(address: str) -> bool:
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv4Address):
+        if any(parsed in network for network in _NOT_PUBLIC):
+            return False
         return parsed.is_global and not parsed.is_multicast and parsed not in _METADATA
     carried = _carried(parsed)
     if carried:
         return all(is_public(str(inner)) for inner in carried)
-    return parsed in _GLOBAL_UNICAST and parsed.is_global
+    return parsed in _GLOBAL_UNICAST and parsed not in _DOCUMENTATION and parsed.is_global
 
 
 def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:

@@ -36,7 +36,7 @@ Docker kills after 10 s. What runs is back in line and on record long before."""
 
 def build(settings: "ServerSettings") -> web.Application:
     """The application; it opens its folder and loads its engines when it starts."""
-    from server.api.guard import guard, harden
+    from server.api.guard import guard, hardener
     from server.api.slash import lenient_slash
     from server.errors import problems
     from server.routes import add_routes
@@ -53,7 +53,7 @@ def build(settings: "ServerSettings") -> web.Application:
 
     check = guard(settings.known_hosts, settings.origins)
     app = web.Application(middlewares=[problems, check, lenient_slash], client_max_size=JSON_LIMIT)
-    app.on_response_prepare.append(harden)
+    app.on_response_prepare.append(hardener(settings.origins))
     app.cleanup_ctx.append(state)
     app.on_shutdown.append(stop)
     add_routes(app, settings.only)
@@ -140,7 +140,14 @@ def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) 
     ends within LAST_S, hung threads or not."""
     if sys.platform == "win32":
         return asyncio.run(serve(settings, ready, _end_at_last))
+    import resource
+
     import uvloop
+
+    # The usual soft limit is 1024 for the sake of select(), which nothing here uses: sockets want more.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):  # macOS has a limit of its own besides
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     return uvloop.run(serve(settings, ready, _end_at_last))
 

@@ -28,7 +28,10 @@ class ServerFolder:
     def __init__(self, root: Path) -> None:
         """Make what is missing and take the lock. Raises FolderInUse."""
         self.root = root
-        root.mkdir(parents=True, exist_ok=True)
+        # What people send is theirs and the operator's, not every account's of this machine.
+        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, exist_ok=True)
+        root.chmod(0o700)
         # Never deleted: a lock on a new file of the same name would be another lock.
         self._lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

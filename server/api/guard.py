@@ -7,6 +7,7 @@ A page of any site can make a visitor's browser send requests to a server on tha
 - what changes something, and every WebSocket, must come from this server's own pages or from no page at all;
   `Origin: null`, which any sandboxed frame can send, is refused like any other stranger;
 - nothing is handed to another site's page, except that a link may be followed, and a signed one embedded;
+- pages of origins that the operator trusts may do all that the server's own may: they are told so (CORS);
 - every answer says its type and that it is to be believed.
 
 Learnt from ComfyUI's history (CVE-2024-10481, `Origin: null`, stored scripts in outputs) and from the Fetch
@@ -14,7 +15,7 @@ Metadata recommendations (https://web.dev/articles/fetch-metadata).
 """
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -24,6 +25,16 @@ from server.errors import Refused, request_id
 from server.storage.local import LINKS
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by what knows the server by other names, or by none (HTTP/1.0)."""
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Range",
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED = "Location, Retry-After, Warning, X-Request-Id, Content-Range, Content-Disposition"
 
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none';"
@@ -45,24 +56,58 @@ def guard(hosts: Collection[str], origins: Collection[str]) -> Middleware:
     """The middleware. hosts: names this server is known by, besides `localhost`, without port.
     origins: pages elsewhere that may use it, like `https://studio.example`."""
     known = {"localhost", *(host.lower() for host in hosts)}
-    trusted = {origin.lower() for origin in origins}
+    trusted = _listed(origins)
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        _check_host(request.headers.get("Host", ""), known)
+        if request.path not in _PROBES:
+            _check_host(request.headers.get("Host", ""), known)
         _check_origin(request, trusted)
+        if request.method == "OPTIONS" and _page_of(request) in trusted:
+            return web.Response(status=204, headers=_PREFLIGHT)
         return await handler(request)
 
     return check
 
 
-async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """Add to every answer, of whatever kind, what keeps browsers from misusing it (`on_response_prepare`)."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["Server"] = "lipstream"
-    if known := request_id.get(""):
-        response.headers["X-Request-Id"] = known
+def hardener(
+    origins: Collection[str],
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What adds to every answer, of whatever kind, what keeps browsers from misusing it, and lets pages of
+    `origins` use it (`on_response_prepare`)."""
+    trusted = _listed(origins)
+
+    async def harden(request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        if trusted:  # a kept answer is no answer to another page
+            headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Origin, Referer")))
+        if _page_of(request) in trusted:
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            if origin := request.headers.get("Origin"):
+                headers["Access-Control-Allow-Origin"] = origin
+                headers["Access-Control-Expose-Headers"] = _EXPOSED
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        headers["Server"] = "lipstream"
+        if known := request_id.get(""):
+            headers["X-Request-Id"] = known
+
+    return harden
+
+
+def _listed(origins: Collection[str]) -> frozenset[str]:
+    return frozenset(origin.lower().rstrip("/") for origin in origins)
+
+
+def _page_of(request: web.Request) -> str:
+    """The origin of the page that asks, as its browser tells it; of `<audio src>` only Referer tells."""
+    if (origin := request.headers.get("Origin")) is not None:
+        return origin.lower()
+    try:
+        parts = urlsplit(request.headers.get("Referer", "").lower())
+    except ValueError:  # brackets that are no address
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _check_host(host: str, known: Collection[str]) -> None:
@@ -91,6 +136,8 @@ def _check_origin(request: web.Request, trusted: Collection[str]) -> None:
         own = parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "").lower()
         if not own and origin.lower() not in trusted:
             raise Refused(403, "foreign_origin", f"a page of {origin[:100]!r} may not do this", "Origin")
+    elif request.method in _SAFE and not socket and _page_of(request) in trusted:
+        return
     elif site == "cross-site" and not (
         request.method in _SAFE and not socket and request.headers.get("Sec-Fetch-Mode") == "navigate"
     ):

@@ -351,3 +351,60 @@ def test_a_job_is_deleted_only_when_it_has_ended(data_dir):
             assert list((data_dir / "server" / "jobs").iterdir()) == []
 
     run(main())
+
+
+def test_pages_of_listed_origins_may_use_everything(data_dir):
+    front = "https://front.example"
+
+    async def main():
+        async with served(data_dir, origins=(front,)) as it:
+            cases = [
+                # method, headers, status, whether the page may read it, whether it may be embedded
+                ("GET", {"Origin": front, "Sec-Fetch-Site": "cross-site"}, 200, True, True),
+                ("GET", {"Referer": front + "/x", "Sec-Fetch-Site": "cross-site"}, 200, False, True),
+                (
+                    "GET",
+                    {"Referer": "https://evil.example/", "Sec-Fetch-Site": "cross-site"},
+                    403,
+                    False,
+                    False,
+                ),
+                (
+                    "GET",
+                    {"Referer": front + ".evil.example/", "Sec-Fetch-Site": "cross-site"},
+                    403,
+                    False,
+                    False,
+                ),
+                ("GET", {"Referer": "http://[/"}, 200, False, False),
+                ("GET", {"Origin": "null"}, 200, False, False),
+                ("POST", {"Origin": front, "Sec-Fetch-Site": "cross-site"}, 405, True, True),
+                ("POST", {"Referer": front, "Sec-Fetch-Site": "cross-site"}, 403, False, True),
+                ("OPTIONS", {"Origin": front, "Access-Control-Request-Method": "POST"}, 204, True, True),
+                ("OPTIONS", {"Origin": "https://evil.example"}, 405, False, False),
+            ]
+            for method, headers, status, reads, embeds in cases:
+                async with it.http.request(method, "/v1/engines", headers=headers) as answer:
+                    got = answer.headers
+                    assert answer.status == status, headers
+                    assert (got.get("Access-Control-Allow-Origin") == front) is reads, headers
+                    assert (got["Cross-Origin-Resource-Policy"] == "cross-origin") is embeds, headers
+                    assert "Origin" in got["Vary"]
+                    if status == 204:
+                        assert "POST" in got["Access-Control-Allow-Methods"]
+        async with served(data_dir) as it, it.http.get("/v1/engines", headers={"Origin": front}) as answer:
+            assert "Access-Control-Allow-Origin" not in answer.headers
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+    run(main())
+
+
+def test_probes_are_answered_by_whatever_name_and_the_data_is_the_owner_s_alone(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            for path, status in (("/healthz", 200), ("/metrics", 200), ("/v1/jobs", 421)):
+                async with it.http.get(path, headers={"Host": "lipstream:8010"}) as answer:
+                    assert answer.status == status
+            assert it.state.folder.root.stat().st_mode & 0o777 == 0o700
+
+    run(main())

@@ -407,6 +407,9 @@ def test_the_cache_keeps_within_its_bounds_and_what_was_used_last(tmp_path):
         ("2001:db8::1", False),
         ("64:ff9b::a9fe:a9fe", False),
         ("2002:a9fe:a9fe::1", False),
+        *((a, False) for a in ("192.0.0.192", "::ffff:192.0.0.192", "64:ff9b::c000:c0", "192.88.99.1")),
+        *((a, False) for a in ("3fff::1", "3fff:fff:ffff::1", "2002:c000:c0::1")),
+        *((a, True) for a in ("192.0.1.1", "192.88.98.1", "3ffe::1")),
     ],
 )
 def test_an_address_is_public_or_not(address, public):
