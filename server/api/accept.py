@@ -45,8 +45,11 @@ async def asked_for(
 ) -> AsyncGenerator[tuple[ModelT, Form], None]:
     """What the body asks for, as JSON, or as a form with that JSON as its part `request`, and with `files`.
 
-    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do.
+    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do,
+    and TooManyJobs before anything of the body is read.
     """
+    if "Idempotency-Key" not in request.headers:  # one may be of a job that is there already
+        await state.store.check_room()
     form = Form()
     try:
         if is_json(request):

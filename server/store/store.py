@@ -118,9 +118,7 @@ class Store:
                 _same_body(db, old.id, job)
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
-            waiting = rows.count_jobs(db, "status = 'queued'")
-            if waiting >= self._max_waiting:
-                raise TooManyJobs(waiting, min(60, max(1, round(rows.seconds_a_job(db)))))
+            waiting = _check_room(db, self._max_waiting)
             db.execute(
                 "insert into jobs(id, object, status, request, body, key, created)"
                 " values(?, ?, 'queued', ?, ?, ?, ?)",
@@ -319,6 +317,11 @@ class Store:
         """The last event of a type in a job's log."""
         return await self._reader.call(rows.newest_event, self._read, job_id, type)
 
+    async def check_room(self) -> None:
+        """Raises TooManyJobs if none more may wait: asked before a body is read, so that a refusal costs
+        nothing. `accept` alone is exact."""
+        await self._reader.call(_check_room, self._read, self._max_waiting)
+
     async def counts(self) -> dict[str, int]:
         """How many jobs there are of each status."""
         return await self._reader.call(rows.count_by_status, self._read)
@@ -334,6 +337,14 @@ class Store:
 
 def _json(**data: object) -> str:
     return json.dumps(data, separators=(",", ":"))
+
+
+def _check_room(db: sqlite3.Connection, most: int) -> int:
+    """How many jobs wait. Raises TooManyJobs if no more may."""
+    waiting = rows.count_jobs(db, "status = 'queued'")
+    if waiting >= most:
+        raise TooManyJobs(waiting, min(60, max(1, round(rows.seconds_a_job(db)))))
+    return waiting
 
 
 def _same_body(db: sqlite3.Connection, job_id: str, job: NewJob) -> None:

@@ -408,3 +408,21 @@ def test_probes_are_answered_by_whatever_name_and_the_data_is_the_owner_s_alone(
             assert it.state.folder.root.stat().st_mode & 0o777 == 0o700
 
     run(main())
+
+
+@pytest.mark.parametrize("path", ["videos", "lipsync", "enhancements", "templates/sample/backgrounds"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_full_queue_refuses_before_anything_of_a_body_has_come(data_dir, path, kind):
+    async def main():
+        async with served(data_dir, jobs=1, waiting=1) as it:
+            await it.begun(await it.video("A long one. " * 30, **SLOW))
+            await it.video("It waits.")
+            head = f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+            reader, writer = await asyncio.open_connection("127.0.0.1", it.http._base_url.port)
+            writer.write(f"{head}Content-Length: 1000000\r\n\r\n".encode())
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            writer.close()
+            assert answer.startswith(b"HTTP/1.1 429 ")
+            assert b"Retry-After: " in answer
+
+    run(main())
