@@ -111,20 +111,22 @@ async def render(
     if a stage fails midway, and whatever `sink` raises.
     """
     progress = progress or Progress()
-    # On a thread: a book of a text takes a second, and other jobs share the loop.
-    spoken = await asyncio.to_thread(_sentences, request, templates.settings)
-    watch = _Watch(progress, characters=len(request.text or ""))
-    async with AsyncExitStack() as ends:
-        job = await _job(request, spoken, pool, templates, progress, ends)
-        encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
-        ends.push_async_callback(asyncio.to_thread, encoder.close)
-        pipe = await ends.enter_async_context(Pipeline(progress.meters))
-        policy = EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left)
-        async for fragment in _lay(pipe, job, policy, encoder, watch):
+    try:
+        # On a thread: a book of a text takes a second, and other jobs share the loop.
+        spoken = await asyncio.to_thread(_sentences, request, templates.settings)
+        watch = _Watch(progress, characters=len(request.text or ""))
+        async with AsyncExitStack() as ends:
+            job = await _job(request, spoken, pool, templates, progress, ends)
+            encoder = Worker("encode")  # its own thread: an encoder is a job's state, not an engine
+            ends.push_async_callback(asyncio.to_thread, encoder.close)
+            pipe = await ends.enter_async_context(Pipeline(progress.meters))
+            policy = EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left)
+            async for fragment in _lay(pipe, job, policy, encoder, watch):
+                await watch.deliver(sink)
+                await sink(fragment)
             await watch.deliver(sink)
-            await sink(fragment)
-        await watch.deliver(sink)
-    progress.total_s = time.perf_counter() - progress.started
+    finally:  # one that failed has ended, too
+        progress.total_s = time.perf_counter() - progress.started
     return progress
 
 

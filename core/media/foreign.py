@@ -162,6 +162,7 @@ async def _show(inflow: Inflow, to: Callable[[Image], Awaitable[None]]) -> None:
             await to(picture)
     finally:
         coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)  # it may still write into its picture
 
 
 async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArray[np.uint8]:

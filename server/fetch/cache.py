@@ -59,6 +59,10 @@ class Cache:
             return None
         return replace(entry, url=url) if self.path(entry).is_file() else None
 
+    def forget(self, url: str) -> None:
+        """Know nothing of the URL any more."""
+        self._note(url).unlink(missing_ok=True)
+
     def add(self, entry: Entry, draft: Path) -> Path:
         """Take `draft` in as the entry's content, and drop what there is no more room for."""
         path = self.path(entry)

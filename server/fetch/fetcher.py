@@ -113,12 +113,19 @@ class Fetcher:
         `url_unreachable`, `url_too_slow`, `url_refused`, `url_too_large`, `wrong_media`, and those of
         `core.media.foreign.probe`; StorageFull.
         """
+        return await self._within_limits(url, kinds, None, param)
+
+    async def take(self, url: str, *kinds: Kind, into: Path, param: str = "url") -> Fetched:
+        """`fetch`, as the caller's own file at `into`, whatever happens to the cache."""
+        return await self._within_limits(url, kinds, into, param)
+
+    async def _within_limits(self, url: str, kinds: Sequence[Kind], into: Path | None, param: str) -> Fetched:
         if not self._enabled:
             raise BadInput("fetching_off", "this server fetches nothing from URLs; send the file", param)
         try:
             async with asyncio.timeout(self._limits.seconds):
                 async with self._lock(url), self._slots:
-                    return await self._fetch(url, kinds)
+                    return await self._fetch(url, kinds, into)
         except BadInput as error:
             error.param = param
             raise
@@ -126,16 +133,10 @@ class Fetcher:
             message = f"{_short(url)} took over {self._limits.seconds:.0f} s; send the file itself"
             raise BadInput("url_too_slow", message, param) from None
 
-    async def take(self, url: str, *kinds: Kind, into: Path, param: str = "url") -> Fetched:
-        """`fetch`, as the caller's own file at `into`, whatever happens to the cache."""
-        found = await self.fetch(url, *kinds, param=param)
-        await asyncio.to_thread(link, found.path, into)
-        return found
-
     def _lock(self, url: str) -> asyncio.Lock:
         return self._locks.setdefault(url, asyncio.Lock())
 
-    async def _fetch(self, url: str, kinds: Sequence[Kind]) -> Fetched:
+    async def _fetch(self, url: str, kinds: Sequence[Kind], into: Path | None) -> Fetched:
         target = self._parsed(url)
         known = await asyncio.to_thread(self._cache.find, str(target))
         draft = await asyncio.to_thread(self._cache.draft)
@@ -144,11 +145,20 @@ class Fetcher:
             if entry is not known:
                 entry = await _looked_at(entry, draft)
             _check_kind(entry, kinds)
+            # Handed over before it is the cache's: that may drop it for the next file at any time.
+            if into is not None:
+                await asyncio.to_thread(link, self._cache.path(entry) if entry is known else draft, into)
             if entry is not known:
                 await asyncio.to_thread(self._cache.add, entry, draft)
+        except FileNotFoundError:
+            if known is None:
+                raise
+            # It was dropped after it was found: what is not known is fetched whole.
+            await asyncio.to_thread(self._cache.forget, str(target))
+            return await self._fetch(url, kinds, into)
         finally:
             draft.unlink(missing_ok=True)
-        path = self._cache.path(entry)
+        path = into or self._cache.path(entry)
         return Fetched(path, entry.name, entry.kind.partition("+")[0], entry.type, entry.bytes, entry.sha256)
 
     async def _read(self, url: URL, draft: Path) -> Entry | None:

@@ -112,10 +112,11 @@ def test_fragments_come_while_the_text_is_still_being_spoken(small_library):
     [({"speech": "hoarse"}, "tts", "hoarse"), ({"lipsync": "stumbling"}, "lipsync", "the mouth fell off")],
 )
 def test_a_failing_stage_is_named_and_nothing_is_left_running(small_library, engines, stage, message):
-    before = threading.active_count()
+    before, progress = threading.active_count(), Progress()
     with pytest.raises(StageError, match=message) as caught:
-        run(Request(template="small", text=TEXT, **engines), small_library)
+        run(Request(template="small", text=TEXT, **engines), small_library, progress=progress)
     assert caught.value.stage == stage
+    assert progress.total_s is not None, "it has ended"
     assert threading.active_count() == before
 
 

@@ -154,10 +154,21 @@ async def listening(recording):
         await runner.cleanup()
 
 
-def fetcher(folder, port, *, resolver=None, seconds=20, size=1 << 21, sources=(), allow=None, **options):
+def fetcher(
+    folder,
+    port,
+    *,
+    resolver=None,
+    seconds=20,
+    size=1 << 21,
+    sources=(),
+    allow=None,
+    kept=10_000_000,
+    **options,
+):
     """A fetcher that may reach the test's server as `OUTSIDE`, and nothing else."""
     return Fetcher(
-        Cache(folder / "cache", 10_000_000),
+        Cache(folder / "cache", kept),
         Limits(size, seconds),
         allowed(allow if allow is not None else [f"{OUTSIDE}:{port}"]),
         sources,
@@ -298,7 +309,7 @@ def test_what_a_url_names_is_fetched_once_and_asked_for_again_by_its_tag(recordi
             assert others == [first] * 4
             assert (site.asked["/r.wav"], site.sent["/r.wav"]) == (5, 1)
             again = await fetcher(tmp_path, port).take(url, "audio", into=tmp_path / "mine")
-            assert (again, site.sent["/r.wav"]) == (first, 1)
+            assert (again.sha256, again.path, site.sent["/r.wav"]) == (first.sha256, tmp_path / "mine", 1)
             assert (tmp_path / "mine").read_bytes() == recording
             site.etag, site.recording = '"2"', recording[:-2000]
             assert (await it.fetch(url, "audio")).bytes == len(recording) - 2000
@@ -486,3 +497,21 @@ def test_templates_and_recordings_come_by_url_and_own_results_from_the_disk(
 
 async def _file(path, request):
     return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
+
+
+def test_a_cache_that_keeps_nothing_still_hands_every_file_over(recording, tmp_path):
+    async def main():
+        async with listening(recording) as (_, port):
+            it = fetcher(tmp_path, port, kept=0)
+            urls = [f"http://{OUTSIDE}:{port}/r.wav?n={n}" for n in range(4)]
+            mine = [tmp_path / f"mine{n}" for n in range(4)]
+            for _ in range(3):
+                found = await asyncio.gather(
+                    *(it.take(url, "audio", into=path) for url, path in zip(urls, mine, strict=True))
+                )
+                for one, path in zip(found, mine, strict=True):
+                    assert one.path == path
+                    assert path.read_bytes() == recording
+                    path.unlink()
+
+    run(main())
