@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from typing import cast
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
@@ -84,10 +85,23 @@ def _describe(row: JobRow, full: bool, published: Published | None) -> Job:  # o
 
 
 def _request(spec: JobSpec) -> VideoRequest | LipsyncRequest | EnhancementRequest | None:
-    """What was asked for, of a job whose request the API shows."""
+    """What was asked for, of a job whose request the API shows; without what may open doors in URLs."""
     if isinstance(spec, VideoSpec):
-        return spec.video
-    return spec.enhancement if isinstance(spec, EnhancementSpec) else None
+        return _without_secrets(spec.video)
+    return _without_secrets(spec.enhancement) if isinstance(spec, EnhancementSpec) else None
+
+
+def _without_secrets(
+    request: VideoRequest | LipsyncRequest | EnhancementRequest,
+) -> VideoRequest | LipsyncRequest | EnhancementRequest:
+    """URLs without query and password: a signature there is the sender's, and the record is shown to all."""
+    urls = {name: url for name, url in request if name.endswith("_url") and url is not None}
+    return request.model_copy(update={name: _plain(url) for name, url in urls.items()})
+
+
+def _plain(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def describe_outputs(

@@ -5,6 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from server.schemas import describe
 from server.schemas.requests import EnlargeRequest, LipsyncRequest, VideoRequest
 from server.schemas.specs import BackgroundSpec, EnhancementSpec, TemplateSpec, VideoSpec, read_spec
 
@@ -52,3 +53,12 @@ def test_a_request_is_read_strictly_as_ever():
         EnlargeRequest.model_validate_json('{"of_a_later_version": 1}')
     with pytest.raises(ValidationError):
         read_spec("video", '{"title": "a", "template": "t"}')
+
+
+@pytest.mark.parametrize("name", ["audio_url", "template_url"])
+def test_a_request_is_shown_without_what_opens_doors_in_its_urls(name):
+    url = "https://me:secret@media.example:8443/a/b.mp4?X-Signature=secret#secret"
+    spec = VideoSpec(title="a", template="t", video=VideoRequest.model_validate({name: url}))
+    shown = describe._request(spec)
+    assert getattr(shown, name) == "https://media.example:8443/a/b.mp4"
+    assert getattr(spec.video, name) == url
