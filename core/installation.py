@@ -4,13 +4,12 @@ No registry has Lipstream, so no command may ask one for it by its name alone: s
 that. pip notes where it took a distribution from in `direct_url.json` (PEP 610).
 """
 
-import importlib.util
 import json
 import re
 import shlex
 import shutil
 import sys
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -45,7 +44,10 @@ def pip() -> str:
     if found and Path(found).absolute().parent == Path(sys.executable).absolute().parent:
         return "pip install"
     python = shlex.quote(sys.executable)
-    if importlib.util.find_spec("pip") is None:  # as in what uv makes
+    try:
+        # Not find_spec: setuptools hooks into a search for pip, and changes distutils for the whole process.
+        distribution("pip")
+    except PackageNotFoundError:  # as in what uv makes
         return f"uv pip install --python {python}"
     return f"{python} -m pip install"
 

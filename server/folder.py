@@ -29,7 +29,8 @@ class ServerFolder:
         """Make what is missing and take the lock. Raises FolderInUse."""
         self.root = root
         # What people send is theirs and the operator's, not every account's of this machine.
-        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not root.parent.exists():
+            root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         root.mkdir(mode=0o700, exist_ok=True)
         root.chmod(0o700)
         # Never deleted: a lock on a new file of the same name would be another lock.

@@ -44,7 +44,9 @@ def pictures(path):
 def test_the_first_program_of_the_page(tmp_path):
     done = run(PROGRAMS[0], cwd=tmp_path, data_dir=tmp_path / "data")
     assert done.returncode == 0, done.stderr
-    assert re.match(r"hello\.mp4: \d+\.\d\d s, 2 captions, \{'speech': 'builtin'", done.stdout), done.stdout
+    # Which voice is the best that runs depends on the processor.
+    told = r"hello\.mp4: \d+\.\d\d s, 2 captions, \{'speech': '\w+', 'lipsync': 'builtin'"
+    assert re.match(told, done.stdout), done.stdout
     assert pictures(tmp_path / "hello.mp4") > 15
     assert "你好" in (tmp_path / "hello.srt").read_text("utf-8")
     assert (tmp_path / "hello.vtt").is_file()

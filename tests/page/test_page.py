@@ -262,6 +262,11 @@ async def test_a_picture_becomes_a_presenter_and_one_without_a_face_is_explained
     await page.until("!document.querySelector('input[value=a-face]')")
 
 
+async def ready(viewer: Viewer, names: list[str]) -> bool:
+    """Whether there are templates of all these names."""
+    return set(names) <= {template["id"] for template in (await viewer.ask("v1/templates"))["data"]}
+
+
 @in_browser
 async def test_many_presenters_leave_the_speak_button_in_view_and_the_chosen_one_too(viewer: Viewer) -> None:
     page, names = viewer.page, [f"copy-{k}" for k in range(9)]
@@ -275,10 +280,11 @@ async def test_many_presenters_leave_the_speak_button_in_view_and_the_chosen_one
         for width, height in ((1280, 720), (390, 844)):
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
             await page.call("Emulation.setDeviceMetricsOverride", **size)
-            while len((await viewer.ask("v1/templates"))["data"]) < 10:  # noqa: ASYNC110  # bounded by the test
+            while not await ready(viewer, names):  # noqa: ASYNC110  # bounded by the test
                 await asyncio.sleep(0.05)
             await viewer.visit()
-            await page.until("document.querySelectorAll('.person input[type=radio]').length === 10")
+            shown = ",".join(f".person input[value={name}]" for name in names)
+            await page.until(f"document.querySelectorAll('{shown}').length === {len(names)}")
             assert await page.evaluate(within("document.querySelector('#speak')", "document.documentElement"))
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
             card = "document.querySelector('input[value=copy-8]')"

@@ -88,7 +88,7 @@ def test_a_voice_can_be_tried(small, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda sound, rate: sound[: 2 * rate], "lasts 2.0 s"),
+        (lambda sound, rate: sound[: 2 * rate], "lasts 2.00 s"),
         (lambda sound, rate: np.tile(sound, 4), "more than 10 s"),
         (lambda sound, rate: sound * 0.01, "silent"),
         (lambda sound, rate: (sound * 20).clip(-1, 1), "clipped"),
