@@ -1,12 +1,25 @@
-"""Errors a caller may want to catch.
+"""Every error that this project raises on purpose: what it means, and whether a retry helps.
 
-Error
-  BadInput           what the user gave cannot be used; `code` is for programs, the message for people
-    EngineUnavailable  the engine asked for cannot run here; `missing` says what it lacks
-  StageError         a stage of a running pipeline failed; `stage` names it, `__cause__` says why
-  StorageFull        the disk has no room for the result
-  OutOfMemory        the machine had too little memory; later it may have enough
-  Stopped            long work was told to stop, and did
+Error                  base of them all; the message is for people
+  BadInput             what was given cannot be used; `code` is for programs        no: change the input
+    EngineUnavailable  the engine asked for cannot run here; `missing` says why     no: install what lacks
+  StageError           a stage of a running pipeline failed; `cause` says why       as its cause
+  SpeechFault          a speech engine returned something that is not the sentence  yes: engines vary
+  VoiceFailed          the voice process died on a sentence, twice                  no: it would again
+  DamagedFile          a file of an installed package is not the expected one       no: install it anew
+  StorageFull          the disk has no room for the result                          yes: once there is room
+  OutOfMemory          the machine had too little memory                            yes: later
+  Stopped              long work was told to stop, and did                          nobody waits for it
+  Stalled              a job did nothing for too long                               yes
+  FolderInUse          another server works in this data folder                     once it has ended
+  StorageError         the place of finished files failed; `code` says why          as its `retryable` says
+  UnknownJob           there is no job of that id                                   no
+  UnreadableRecord     a job's record makes no sense to this version                no: a later version may
+  JobOver              the job has ended or does not run; its log takes no more     no
+  JobRunning           the job has not ended, so it cannot be deleted               once it has ended
+  TooManyJobs          as many jobs wait as may wait                                after `retry_after_s`
+
+`server.errors.Refused`, an Error too, is a request's answer with an HTTP status, which `core` does not know.
 """
 
 from collections.abc import Iterator
@@ -80,3 +93,56 @@ class OutOfMemory(Error):
 
 class Stopped(Error):
     """Long work was told to stop, and did; whoever told it so does not wait for an answer."""
+
+
+class SpeechFault(Error):
+    """The speech engine returned something that is not the sentence spoken."""
+
+
+class VoiceFailed(Error):
+    """The voice process died on this sentence, twice."""
+
+
+class DamagedFile(Error):
+    """A file of an installed package is not the one that was tried out."""
+
+
+class Stalled(Error):
+    """A job did nothing for too long."""
+
+
+class FolderInUse(Error):
+    """Another server works in this folder."""
+
+
+class StorageError(Error):
+    """The storage of finished files failed. code: why, for programs; retryable: later it may work."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+
+
+class UnknownJob(Error):
+    """There is no job of that id."""
+
+
+class UnreadableRecord(Error):
+    """A job of which this version cannot make sense: damaged, or of a kind that it does not know."""
+
+
+class JobOver(Error):
+    """The job has ended, or does not run: its log takes no more."""
+
+
+class JobRunning(Error):
+    """The job has not ended, so it cannot be deleted."""
+
+
+class TooManyJobs(Error):
+    """As many jobs wait as may wait. `retry_after_s` is a guess at when there is room."""
+
+    def __init__(self, waiting: int, retry_after_s: int) -> None:
+        super().__init__(f"{waiting} jobs are waiting, and no more may; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.errors import BadInput, Error
+from core.errors import BadInput, SpeechFault
 from core.protocols import Proofreads, SpeechEngine, Style
 from core.serving.loaded import LoadedEngine, speak
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
@@ -35,10 +35,6 @@ _NOT_COUNTED = 1
 
 _SOUNDLESS = "っッー"
 """Kana that stop or lengthen the sound before them; by themselves they are rightly silent."""
-
-
-class SpeechFault(Error):
-    """The voice engine returned something that is not the sentence spoken."""
 
 
 def _default_voice(engine: SpeechEngine) -> str:

@@ -5,7 +5,8 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -14,9 +15,17 @@ from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from core.errors import BadInput, Error, OutOfMemory, StageError, StorageFull
-from server.store.rows import UnknownJob
-from server.store.store import JobOver, JobRunning, TooManyJobs
+from core.errors import (
+    BadInput,
+    Error,
+    JobOver,
+    JobRunning,
+    OutOfMemory,
+    StageError,
+    StorageFull,
+    TooManyJobs,
+    UnknownJob,
+)
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +141,6 @@ def refusal(error: Exception) -> Refused:
             return Refused(422, code, message, param)
         case StageError(cause=BadInput() as cause):
             return refusal(cause)
-        case ValidationError():
-            return _invalid(error)
         case OSError(errno=errno.ENAMETOOLONG):
             return Refused(404, "not_found", "there is nothing at so long an address")
         case Error():  # raised on purpose, so it says what went wrong, as a job's error does
@@ -141,7 +148,20 @@ def refusal(error: Exception) -> Refused:
     return Refused(500, "internal", "the server failed at this; its log says why, under the request_id")
 
 
-def _invalid(error: ValidationError) -> Refused:
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around the reading of a body or a query: a ValidationError is a Refused 400 or 422 there.
+
+    Anywhere else it is a fault of the server's, answered with 500 and logged.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def invalid(error: ValidationError) -> Refused:
+    """What to tell a client whose message has not the shape that it should have."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return Refused(400, "malformed_json", f"the body is not JSON: {first['msg']}")

@@ -15,11 +15,7 @@ import shutil
 from collections.abc import Set
 from pathlib import Path
 
-from core.errors import Error
-
-
-class FolderInUse(Error):
-    """Another server works in this folder."""
+from core.errors import FolderInUse
 
 
 class ServerFolder:

@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
 from core.errors import StorageFull
-from server.errors import Refused
+from server.errors import Refused, reading
 from server.folder import ServerFolder
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -77,12 +77,15 @@ def _unsupported(request: web.Request, expected: str) -> Refused:
 
 
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
-    """The body as `model`; no body is an empty one. Raises Refused: 413, 415; ValidationError."""
+    """The body as `model`; no body is an empty one. Raises Refused: 400, 413, 415, 422."""
     if not request.can_read_body and request.content_type != _JSON:
-        return model.model_validate({})
+        with reading():
+            return model.model_validate({})
     if request.content_type != _JSON:
         raise _unsupported(request, _JSON)
-    return model.model_validate_json((await request.read()).removeprefix(codecs.BOM_UTF8))
+    body = (await request.read()).removeprefix(codecs.BOM_UTF8)
+    with reading():
+        return model.model_validate_json(body)
 
 
 async def read_form(

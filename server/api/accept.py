@@ -11,7 +11,7 @@ from aiohttp import web
 
 from server.api.route import respond
 from server.api.viewing import opened_clip, stream
-from server.errors import Refused
+from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
 from server.schemas.specs import JobSpec
@@ -57,7 +57,8 @@ async def asked_for(
         else:
             limit, parts = state.settings.upload_mb << 20, dict.fromkeys(files, 1)
             form = await read_form(request, state.folder, texts={"request"}, files=parts, limit=limit)
-            wanted = model.model_validate_json(form.text("request") or "{}")
+            with reading():
+                wanted = model.model_validate_json(form.text("request") or "{}")
         yield wanted, form
     finally:
         form.discard()

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from server.api.route import VOICE, Route, respond
-from server.errors import Refused
+from server.errors import Refused, reading
 from server.schemas.requests import NewVoice
 from server.schemas.responses import Deleted, VoiceInfo, VoiceList
 from server.state import state_of
@@ -32,7 +32,8 @@ async def create_voice(request: web.Request) -> web.Response:
             raise Refused(
                 422, "invalid_request", "send a recording of 3 to 10 s as the part `audio`", "audio"
             )
-        wanted = NewVoice.model_validate(form.texts)
+        with reading():
+            wanted = NewVoice.model_validate(form.texts)
         voice = await state.voices.add(
             wanted.name,
             audio,

@@ -18,11 +18,11 @@ from rich.text import Text
 from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.neural import NeuralSettings
+from core.errors import StorageError
 from core.installation import pip
 from core.protocols import Measured
 from server.configuration import page, settings_of, show
 from server.settings import ServerSettings
-from server.storage.local import StorageError
 
 
 def engines_command(_options: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ from server.api.route import Route, respond
 from server.catalog.speaker import Chosen, Reference
 from server.compat.named_files import allowed_path
 from server.compat.schemas import WITHOUT_MEANING, Code, Control, OldModel, OldSpeech, Refer, Success, Weights
-from server.errors import Refused, answer, refusal
+from server.errors import Refused, answer, reading, refusal
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
 
@@ -76,7 +76,8 @@ async def speak(request: web.Request) -> web.StreamResponse:
 
 async def _speak(request: web.Request, state: AppState) -> web.StreamResponse:
     said = await _parameters(request)
-    wanted = OldSpeech.model_validate(said)
+    with reading():
+        wanted = OldSpeech.model_validate(said)
     spoken = await state.catalog.sentences(wanted.text, wanted.text_lang or "auto")
     chosen = await state.speaker.choose(_reference(state, wanted), spoken)
     style = Style(speed=min(max(wanted.speed_factor, 0.5), 2.0), seed=max(0, wanted.seed))
@@ -108,7 +109,9 @@ async def change_refer(request: web.Request) -> web.Response:
     """Speak like this recording from now on, where a request brings none."""
     state = state_of(request)
     _refuse_pages(request)
-    wanted = Refer.model_validate(await _parameters(request))
+    said = await _parameters(request)
+    with reading():
+        wanted = Refer.model_validate(said)
     if wanted == Refer():
         raise Refused(400, "invalid_request", "send refer_wav_path, prompt_text or prompt_language")
     if not state.speaker.refers:  # so the recording is not looked at, as in `speak`
@@ -125,7 +128,8 @@ async def set_weights(request: web.Request) -> web.Response:
     said = await _parameters(request)
     if request.path == "/set_sovits_weights" and "weights_path" in said:
         said["sovits_weights_path"] = said.pop("weights_path")
-    wanted = Weights.model_validate(said)
+    with reading():
+        wanted = Weights.model_validate(said)
     names = {part: name for part, name in (("t2s", wanted.gpt), ("sovits", wanted.sovits)) if name}
     if not names:
         raise Refused(400, "invalid_request", "send weights_path", "weights_path")
@@ -148,7 +152,9 @@ async def control(request: web.Request) -> web.Response:
         raise Refused(
             403, "control_off", "this server is not stopped from outside; see the setting `control`"
         )
-    wanted = Control.model_validate(await _parameters(request))
+    said = await _parameters(request)
+    with reading():
+        wanted = Control.model_validate(said)
     state_of(request).restart = wanted.command == "restart"
     # Once this has been answered.
     asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)

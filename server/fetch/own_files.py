@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from core.errors import BadInput
+from core.errors import BadInput, StorageError, UnknownJob
 from core.runtime.tasks import in_daemon_thread
 from server.addresses import Allowed, allowed
 from server.fetch.fetcher import Source
 from server.folder import ServerFolder, link
 from server.settings import ServerSettings
 from server.storage.links import Files
-from server.storage.local import StorageError
-from server.store.rows import UnknownJob
 from server.store.store import Store
 
 if TYPE_CHECKING:

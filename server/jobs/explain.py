@@ -1,13 +1,9 @@
 """What people are told of a job that failed."""
 
-from core.errors import BadInput, Error, OutOfMemory, StageError, StorageFull
+from core.errors import BadInput, Error, OutOfMemory, StageError, Stalled, StorageFull
 from server.schemas.responses import JobError
 
 STALLED = "stalled"
-
-
-class Stalled(Error):
-    """A job did nothing for too long."""
 
 
 def explain(error: BaseException, stage: str | None) -> JobError:

@@ -13,16 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from core.errors import Error, StorageFull
+from core.errors import Error, JobOver, Stalled, StorageFull
 from server.folder import ServerFolder
-from server.jobs.explain import STALLED, Stalled, explain
+from server.jobs.explain import STALLED, explain
 from server.schemas.describe import describe_output
 from server.schemas.events import Cancelled, Completed, Failed, Progress, StageFailed, Started
 from server.schemas.requests import Model
 from server.schemas.responses import JobError, Metrics
 from server.schemas.specs import read_spec
 from server.store.rows import JobRow, OutputRow
-from server.store.store import JobOver, Store
+from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import STOPPED, Clips
 

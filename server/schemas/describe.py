@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
-from core.errors import Error
+from core.errors import UnreadableRecord
 from server.schemas.events import Progress, Started
 from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
 from server.schemas.responses import (
@@ -27,10 +27,6 @@ log = logging.getLogger(__name__)
 
 Published = Callable[[str, str, OutputRow], str | None]
 """The address of a published file, by the storage's name and the job's id; None if that is not ours now."""
-
-
-class UnreadableRecord(Error):
-    """A job of which this version cannot make sense: damaged, or of a kind that it does not know."""
 
 
 def describe_each(rows: Iterable[JobRow], described: Callable[[JobRow], Job]) -> list[Job]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
-from core.errors import BadInput, Error
+from core.errors import BadInput, StorageError
 from server.errors import Refused
 from server.folder import link
 
@@ -23,15 +23,6 @@ T = TypeVar("T")
 
 LINKS = "/v1/files"
 """Where the server's own links point."""
-
-
-class StorageError(Error):
-    """The storage did not do it. code: why, for programs; retryable: later it may well."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retryable = retryable
 
 
 class Storage(Protocol):

@@ -15,9 +15,8 @@ import requests
 from oss2 import exceptions
 from yarl import URL
 
-from core.errors import BadInput, Error
+from core.errors import BadInput, Error, StorageError
 from server.settings import ServerSettings, host_of, region_of
-from server.storage.local import StorageError
 
 MULTIPART = 16 << 20
 """Bytes from which on a file goes in parts, which survive a broken connection."""

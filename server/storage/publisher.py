@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from core.errors import Error
+from core.errors import Error, StorageError, UnknownJob
 from core.runtime.tasks import in_daemon_thread
 from server.folder import ServerFolder
 from server.schemas.describe import Published, describe_outputs
@@ -23,8 +23,8 @@ from server.schemas.events import Published as PublishedEvent
 from server.schemas.events import UploadFailed, Uploading
 from server.schemas.requests import Model
 from server.schemas.responses import JobError
-from server.storage.local import Storage, StorageError
-from server.store.rows import JobRow, UnknownJob, key_of
+from server.storage.local import Storage
+from server.store.rows import JobRow, key_of
 from server.store.store import Store
 
 log = logging.getLogger(__name__)

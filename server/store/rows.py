@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import Error
+from core.errors import UnknownJob
 
 SCHEMA_VERSION = 3
 
@@ -54,10 +54,6 @@ pragma user_version={SCHEMA_VERSION};
 
 _COLUMNS = """id, object, status, request, created, started, finished,
 attempt, last_seq, began, progress, error, metrics"""
-
-
-class UnknownJob(Error):
-    """There is no job of that id."""
 
 
 @dataclass(frozen=True, slots=True)

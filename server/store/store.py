@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadInput, Error
+from core.errors import BadInput, JobOver, JobRunning, TooManyJobs
 from core.runtime.worker import Worker
 from server.store import rows
 from server.store.database import lacks_room, open_database, unusable
@@ -26,22 +26,6 @@ STRIKES = 3
 """Starts of a job that got no further than one before; after so many it is not started again."""
 
 _OVER = ("completed", "failed", "cancelled")
-
-
-class JobOver(Error):
-    """The job has ended, or does not run: its log takes no more."""
-
-
-class JobRunning(Error):
-    """The job has not ended, so it cannot be deleted."""
-
-
-class TooManyJobs(Error):
-    """As many jobs wait as may wait. `retry_after_s` is a guess at when there is room."""
-
-    def __init__(self, waiting: int, retry_after_s: int) -> None:
-        super().__init__(f"{waiting} jobs are waiting, and no more may; try again in {retry_after_s} s")
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)

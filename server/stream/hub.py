@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, KeysView, Sequence
 from typing import Protocol
 
-from server.store.rows import Event, UnknownJob
+from core.errors import UnknownJob
+from server.store.rows import Event
 
 TAIL = 256
 """Events of a running job kept at hand: most of a minute."""

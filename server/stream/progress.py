@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 import core
 from core.errors import Error
 from core.runtime.tasks import first_of
-from server.errors import Refused, refusal
+from server.errors import Refused, invalid, refusal
 from server.schemas.describe import describe_each, envelope
 from server.schemas.events import (
     CancelJob,
@@ -162,7 +162,7 @@ class _Conversation:
         try:
             asked = self._progress.messages.validate_json(message.data)
         except ValidationError as error:
-            return await self._refuse("bad_message", refusal(error).message, _ref(message.data))
+            return await self._refuse("bad_message", invalid(error).message, _ref(message.data))
         try:
             return await self._do(asked)
         except Error as error:

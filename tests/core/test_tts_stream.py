@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from core.engines.builtin.voice import EspeakVoice
+from core.errors import SpeechFault
 from core.protocols import Style
 from core.runtime.worker import Worker
 from core.text import sentences
-from core.tts_stream import SpeechFault, tts_stream
+from core.tts_stream import tts_stream
 from core.types import Phoneme, Spoken, Word
 from tests.support.fakes import Beeps, loaded
 

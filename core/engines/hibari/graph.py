@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from core.errors import Error
-
-
-class DamagedFile(Error):
-    """A file of an installed package is not the one that was tried out."""
+from core.errors import DamagedFile
 
 
 class Session(Protocol):

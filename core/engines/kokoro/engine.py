@@ -17,11 +17,11 @@ from core.engines.builtin.voice.spelling import check
 from core.engines.hibari.alphabet import Reading
 from core.engines.hibari.engine import package_files
 from core.engines.hibari.english import English
-from core.engines.hibari.graph import DamagedFile, Session, checked, session, with_output
+from core.engines.hibari.graph import Session, checked, session, with_output
 from core.engines.hibari.timing import UNIT, placed
 from core.engines.kokoro import japanese, mandarin
 from core.engines.kokoro.styles import STYLES, vectors
-from core.errors import BadInput, EngineUnavailable
+from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style
 from core.types import Samples, Sentence, Spoken, Voice
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.hibari.graph import DamagedFile
+from core.errors import DamagedFile
 
 FILE: Final = Path(__file__).with_name("styles.npz")
 SHA256: Final = "b791c80ea7a07053a7a15ab553d1f9d370575c78ee1d35c811996241f9cb9e59"

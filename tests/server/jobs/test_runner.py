@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.errors import BadInput, StageError, StorageFull
+from core.errors import BadInput, FolderInUse, JobRunning, StageError, StorageFull, UnknownJob
 from core.runtime.pipeline import Pipeline
-from server.folder import FolderInUse, ServerFolder
+from server.folder import ServerFolder
 from server.jobs import runner as module
 from server.jobs.runner import Done, Runner
 from server.schemas.events import EVENTS, StageStarted
-from server.store.rows import UnknownJob
-from server.store.store import JobRunning, NewJob, OutputRow, Store
+from server.store.store import NewJob, OutputRow, Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
 

@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager, closing, suppress
 import aiohttp
 import pytest
 
+from core.errors import UnknownJob
 from server.api.viewing import published
 from server.schemas.events import Completed
 from server.schemas.requests import VideoRequest
 from server.schemas.specs import VideoSpec
-from server.store.rows import OutputRow, UnknownJob
+from server.store.rows import OutputRow
 from server.store.store import NewJob, Store
 from tests.support.browser import needs_chromium, open_browser
 from tests.support.oss import oss, settings_for

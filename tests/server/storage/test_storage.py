@@ -10,12 +10,12 @@ import pytest
 from pydantic import ValidationError
 from yarl import URL
 
-from core.errors import BadInput
+from core.errors import BadInput, StorageError
 from core.runtime.tasks import in_daemon_thread
 from server.cli import main as cli
 from server.errors import Refused
 from server.settings import ServerSettings, region_of
-from server.storage.local import LocalStorage, StorageError, link_secret
+from server.storage.local import LocalStorage, link_secret
 from server.storage.oss import OssStorage, checksum
 from server.store.rows import OutputRow, key_of
 from tests.support.oss import oss, settings_for

@@ -18,10 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from core.errors import BadInput, Error, StorageFull
+from core.errors import BadInput, Error, JobOver, JobRunning, StorageFull, TooManyJobs, UnknownJob
 from server.store.database import lacks_room
-from server.store.rows import Run, UnknownJob
-from server.store.store import STRIKES, JobOver, JobRunning, NewJob, OutputRow, Store, TooManyJobs
+from server.store.rows import Run
+from server.store.store import STRIKES, NewJob, OutputRow, Store
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.store.rows import Event, UnknownJob
+from core.errors import UnknownJob
+from server.store.rows import Event
 from server.stream.hub import CHUNK, TAIL, Hub
 
 

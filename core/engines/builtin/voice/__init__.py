@@ -19,7 +19,7 @@ import numpy as np
 from core.engines.builtin.voice.child import ANSWER, ORDER, PHONEME, WORD
 from core.engines.builtin.voice.sound import pause_after, pieces, trimmed, with_pause
 from core.engines.builtin.voice.spelling import check, spell
-from core.errors import BadInput, Error
+from core.errors import BadInput, VoiceFailed
 from core.protocols import Style
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
@@ -70,10 +70,6 @@ VOICES: Final = tuple(
     Voice(name, tuple(_LANGUAGES), timbre.about, quality="robotic", licence="GPL-3.0-or-later")
     for name, timbre in _TIMBRES.items()
 )
-
-
-class VoiceFailed(Error):
-    """The voice process died on this sentence, twice."""
 
 
 class EspeakVoice:

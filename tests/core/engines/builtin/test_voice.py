@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.engines.builtin.voice import EspeakVoice, VoiceFailed
+from core.engines.builtin.voice import EspeakVoice
 from core.engines.builtin.voice import child as voice_child
-from core.errors import BadInput
+from core.errors import BadInput, VoiceFailed
 from core.protocols import Style
 from core.text import sentences
 from core.types import Sentence

@@ -12,9 +12,9 @@ import pytest
 from core.engines.builtin.mouth.visemes import mouth_track
 from core.engines.hibari.alphabet import Reading
 from core.engines.hibari.engine import HibariVoice
-from core.engines.hibari.graph import DamagedFile, checked, session, with_output
+from core.engines.hibari.graph import checked, session, with_output
 from core.engines.hibari.timing import UNIT, marks
-from core.errors import BadInput, EngineUnavailable
+from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style
 from core.text import sentences
 from core.types import Phoneme, Speech

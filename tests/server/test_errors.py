@@ -1,0 +1,28 @@
+"""Which errors are the client's, and which the server's."""
+
+import pytest
+from pydantic import ValidationError
+
+from core import errors
+from server.errors import Refused, reading, refusal
+from server.schemas.requests import VideoRequest
+
+
+def test_a_shape_is_the_clients_fault_only_where_a_body_was_read():
+    with pytest.raises(ValidationError) as broken:
+        VideoRequest.model_validate({"text": 5})
+    assert (refusal(broken.value).status, refusal(broken.value).code) == (500, "internal")
+    with pytest.raises(Refused) as refused, reading():
+        VideoRequest.model_validate({"text": 5})
+    assert (refused.value.status, refused.value.code, refused.value.param) == (422, "invalid_request", "text")
+    with pytest.raises(Refused) as refused, reading():
+        VideoRequest.model_validate_json("{")
+    assert (refused.value.status, refused.value.code) == (400, "malformed_json")
+
+
+def test_every_error_stands_in_the_tree_that_is_drawn():
+    classes = [
+        each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)
+    ]
+    drawn = {line.split()[0] for line in (errors.__doc__ or "").splitlines() if line.strip()}
+    assert {each.__name__ for each in classes} <= drawn
