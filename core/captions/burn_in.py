@@ -50,6 +50,9 @@ _PREFERRED = (
 _COLUMNS_WIDE, _ROWS_HIGH = 23, 18
 """Full-width characters across the frame, and lines down it: the size of text is the smaller of both."""
 
+_MOST_FACES = 32
+"""Faces of a font collection that are looked at."""
+
 _WIDEST, _LOWEST = 0.92, 0.94
 """Part of the frame's width that a line may take, and of its height where the last line ends."""
 
@@ -205,11 +208,20 @@ def fonts() -> Sequence[Path]:
 
 def _opened(path: Path, size: int) -> ImageFont.FreeTypeFont:
     """The font at `size` pixels, of a family's weights the regular one. Raises OSError where it is none."""
-    font = ImageFont.truetype(str(path), size)
+    font = next((face for face in _faces(path, size) if " SC" in (face.getname()[0] or "")), None)
+    font = font or ImageFont.truetype(str(path), size)
     with suppress(OSError, NotImplementedError):  # of one weight only; a Pillow that knows no others
         if b"Regular" in font.get_variation_names():
             font.set_variation_by_name(b"Regular")
     return font
+
+
+def _faces(path: Path, size: int) -> Iterator[ImageFont.FreeTypeFont]:
+    """The faces of a collection: the first of Noto's draws Chinese characters as Japanese has them."""
+    if path.suffix.lower() in (".ttc", ".otc"):
+        with suppress(OSError):  # past the last one
+            for index in range(_MOST_FACES):
+                yield ImageFont.truetype(str(path), size, index=index)
 
 
 def _lacking(path: Path, letters: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import struct
 
 import av
 import numpy as np
@@ -150,3 +151,27 @@ def test_a_request_without_a_font_is_refused_before_any_work(small_library, bare
 
     with pytest.raises(BadInput, match="no font"):
         asyncio.run(main())
+
+
+def collection(*fonts: bytes) -> bytes:
+    """Fonts in one file (`.ttc`), as OpenType's chapter on collections has it."""
+    head = 12 + 4 * len(fonts)
+    made, starts = b"", []
+    for font in fonts:
+        start = head + len(made)
+        starts.append(start)
+        tables = struct.unpack_from(">H", font, 4)[0]
+        moved = bytearray(font + b"\0" * (-len(font) % 4))
+        for k in range(tables):
+            at = 12 + 16 * k + 8
+            struct.pack_into(">I", moved, at, struct.unpack_from(">I", font, at)[0] + start)
+        made += bytes(moved)
+    return struct.pack(">4sHHI", b"ttcf", 1, 0, len(fonts)) + struct.pack(f">{len(starts)}I", *starts) + made
+
+
+def test_of_a_collection_the_face_with_simplified_characters_is_taken(tmp_path):
+    path = tmp_path / "noto.ttc"
+    path.write_bytes(collection(burning._OWN.read_bytes(), CHINESE.read_bytes()))
+    assert " SC" in burning._opened(path, 20).getname()[0]
+    path.write_bytes(collection(burning._OWN.read_bytes(), burning._OWN.read_bytes()))
+    assert "DejaVu" in burning._opened(path, 20).getname()[0]
