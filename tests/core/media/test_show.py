@@ -1,12 +1,10 @@
 """Who wants to see a clip's frames while they are written sees each, small, and leaves nothing behind."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -15,6 +13,7 @@ from core.media.clip import Frames
 from core.media.foreign import Show, normalise
 from core.media.planes import whole_bgr
 from core.types import Image as Picture
+from tests.support.children import decoders
 from tests.support.samples import corners, write_video
 
 
@@ -57,11 +56,12 @@ def test_where_the_viewer_fails_the_writing_ends_and_leaves_no_file(tmp_path: Pa
         raise LookupError("nobody there")
 
     async def scenario() -> None:
+        before = set(decoders())  # of a server that runs beside this test
         with pytest.raises(LookupError, match="nobody there"):
             await normalise(
                 source, tmp_path / "b.mp4", fps=None, size=None, report=lambda *_: None, show=Show(640, fail)
             )
-        assert not psutil.Process(os.getpid()).children()
+        assert not set(decoders()) - before
 
     asyncio.run(scenario())
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
@@ -71,6 +71,7 @@ def test_cancelling_while_the_viewer_looks_leaves_no_file(tmp_path: Path) -> Non
     source = write_video(tmp_path / "a.mp4", frames=60, size=(640, 480))
 
     async def scenario() -> None:
+        before = set(decoders())  # of a server that runs beside this test
         begun = asyncio.Event()
 
         async def stare(_picture: Picture) -> None:
@@ -86,7 +87,7 @@ def test_cancelling_while_the_viewer_looks_leaves_no_file(tmp_path: Path) -> Non
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-        assert not psutil.Process(os.getpid()).children()
+        assert not set(decoders()) - before
 
     asyncio.run(scenario())
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
