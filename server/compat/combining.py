@@ -12,7 +12,7 @@ from server.api.route import Route, respond
 from server.compat.numbered_templates import numbered, numbered_id
 from server.compat.schemas import CreatedVideo, CreateVideo
 from server.compat.waiting import finished
-from server.errors import Refused
+from server.errors import Refused, reading
 from server.schemas.requests import VideoOptions, VideoRequest
 from server.schemas.responses import Job
 from server.schemas.specs import VideoSpec
@@ -45,7 +45,8 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
 async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> VideoSpec:
     """What is to be made; the video of a URL goes into `form`. Raises BadInput for what cannot be."""
     options = VideoOptions(subtitle_track=wanted.is_srt, burn_subtitles=wanted.burn_subtitles)
-    video = VideoRequest(text=wanted.text, options=options)
+    with reading():  # what clients of this service may send, a video may not have
+        video = VideoRequest(text=wanted.text, options=options)
     # Its template may be yet to come; of the rest there is as much to check as ever.
     await state.catalog.check(video)
     if wanted.video_url is not None:
