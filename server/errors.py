@@ -25,6 +25,7 @@ from core.errors import (
     StorageFull,
     TooManyJobs,
     UnknownJob,
+    UnreadableRecord,
 )
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,8 @@ def refusal(error: Exception) -> Refused:
             return Refused(400, "malformed_body", "the body is not what its headers say; send it anew")
         case UnknownJob():
             return Refused(404, "unknown_job", str(error))
+        case UnreadableRecord():
+            return Refused(410, "unreadable_record", str(error))
         case JobRunning():
             return Refused(409, "job_running", str(error))
         case JobOver():

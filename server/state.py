@@ -28,6 +28,7 @@ from server.jobs.runner import Runner, Work
 from server.jobs.template import TemplateWork
 from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
 from server.metrics import Figures
+from server.schemas.specs import same_body
 from server.settings import ServerSettings
 from server.storage.links import Files, open_files
 from server.storage.publisher import Publisher, abandon
@@ -126,7 +127,11 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         pool = await ends.enter_async_context(EnginePool(settings=settings))
         hub = Hub()
         store = Store(
-            folder.database, hub.publish, max_waiting=settings.waiting, ballast=settings.ballast_mb << 20
+            folder.database,
+            hub.publish,
+            max_waiting=settings.waiting,
+            ballast=settings.ballast_mb << 20,
+            same=same_body,
         )
         # Before the engines are ended: one that hangs keeps nothing of the record from the disk.
         ends.push_async_callback(asyncio.to_thread, store.close)

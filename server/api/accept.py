@@ -1,7 +1,6 @@
 """Accept work: put a job on record with its files, and answer with the job, or with its video itself."""
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
-from server.schemas.specs import JobSpec
+from server.schemas.specs import JobSpec, body_of
 from server.state import AppState
 from server.store.store import Accepted, NewJob
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
@@ -71,7 +70,7 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
     """
     kind = spec.kind
     job_id = f"{kind}_{secrets.token_hex(12)}"
-    body = json.dumps([kind, spec.model_dump(mode="json"), {n: u.sha256 for n, u in uploads.items()}])
+    body = body_of(spec, {name: upload.sha256 for name, upload in uploads.items()})
     try:
         if uploads:
             await asyncio.to_thread(_move_in, state, job_id, uploads)

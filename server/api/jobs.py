@@ -46,9 +46,15 @@ async def list_jobs(request: web.Request) -> web.Response:
         raise Refused(422, "invalid_request", message, "status")
     limit = max(1, number(query.get("limit"), "limit", 20, 100))
     state = state_of(request)
-    rows = await state.store.list(status=status, after=query.get("after"), limit=limit + 1)
-    jobs = describe_each(rows[:limit], partial(state.files.describe, full=False))
-    return respond(JobList(data=jobs, has_more=len(rows) > limit))
+    jobs: list[Job] = []
+    after, shown = query.get("after"), partial(state.files.describe, full=False)
+    while len(jobs) <= limit:  # what cannot be read is no part of a page
+        rows = await state.store.list(status=status, after=after, limit=limit + 1)
+        jobs += describe_each(rows, shown)
+        if len(rows) <= limit:
+            break
+        after = rows[-1].id
+    return respond(JobList(data=jobs[:limit], has_more=len(jobs) > limit))
 
 
 async def get_job(request: web.Request) -> web.Response:
@@ -191,15 +197,15 @@ ROUTES = [
         },
         refuses=(404,),
     ),
-    Route("GET", f"/v1/jobs/{ID}", get_job, "A job", {200: Job}, refuses=(404,)),
-    Route("POST", f"/v1/jobs/{ID}/cancel", cancel_job, "Cancel a job", {200: Job}, refuses=(404,)),
+    Route("GET", f"/v1/jobs/{ID}", get_job, "A job", {200: Job}, refuses=(404, 410)),
+    Route("POST", f"/v1/jobs/{ID}/cancel", cancel_job, "Cancel a job", {200: Job}, refuses=(404, 410)),
     Route(
         "POST",
         f"/v1/jobs/{ID}/publish",
         publish_job,
         "Upload a completed job's files to the object storage, if that has failed or was never tried",
         {202: Job, 200: Job},
-        refuses=(404, 409),
+        refuses=(404, 409, 410),
     ),
     Route(
         "DELETE",
@@ -217,7 +223,7 @@ ROUTES = [
         {200: "text/event-stream", 204: None},
         query={"after": _SEQ},
         headers={"Last-Event-ID": _SEQ},
-        refuses=(404, 503),
+        refuses=(404, 410, 503),
         head=False,
     ),
     Route(
@@ -236,7 +242,7 @@ ROUTES = [
         "Watch the video while it is made: one long MP4, or a WebSocket of fragments",
         {200: "video/mp4"},
         query={"from": {"type": "string", "enum": ["start", "live"]}},
-        refuses=(404, 409, 500, 503, 507),
+        refuses=(404, 409, 410, 500, 503, 507),
         head=False,
     ),
     Route(

@@ -28,11 +28,9 @@ def rate_hint(runs: Iterable[Run], engines: Mapping[str, str], pixels: int, fps:
     What nine of ten of the last such jobs reached, preparations included; None if there was none.
     """
     rates = [
-        run.metrics["fps"] / fps
+        run.fps / fps
         for run in runs
-        if run.engines == engines
-        and 1 / ALIKE <= run.video["width"] * run.video["height"] / pixels <= ALIKE
-        and run.metrics["fps"] > 0
+        if run.engines == engines and 1 / ALIKE <= run.pixels / pixels <= ALIKE and run.fps > 0
     ]
     rates = sorted(rates[:HINT_JOBS])
     return round(rates[len(rates) // 10], 2) if rates else None

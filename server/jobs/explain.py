@@ -1,6 +1,6 @@
 """What people are told of a job that failed."""
 
-from core.errors import BadInput, Error, OutOfMemory, StageError, Stalled, StorageFull
+from core.errors import BadInput, Error, OutOfMemory, StageError, Stalled, StorageFull, UnreadableRecord
 from server.schemas.responses import JobError
 
 STALLED = "stalled"
@@ -23,6 +23,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(
                 code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
             )
+        case UnreadableRecord():
+            return JobError(code="unreadable_record", message=str(error), stage=stage)
         case Error():
             return JobError(code="failed", message=str(error), stage=stage, retryable=True)
     kind = type(error).__name__

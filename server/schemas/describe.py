@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import ValidationError
-
 from core.errors import UnreadableRecord
 from server.schemas.events import Progress, Started
 from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
@@ -47,10 +45,11 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
     """
     try:
         return _describe(row, full, published)
-    except (ValidationError, KeyError) as error:
-        why = str(error).splitlines()[0]
+    except (UnreadableRecord, ValueError, KeyError, TypeError) as error:
+        why = str(error).partition("\n")[0]
         raise UnreadableRecord(
-            f"the record of job {row.id} cannot be read by this version ({why})"
+            f"the record of job {row.id} is damaged, or of another version of the server: {why};"
+            " DELETE removes it"
         ) from error
 
 
@@ -96,7 +95,10 @@ def _without_secrets(
 
 
 def _plain(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL, so nobody can say what of it is secret
+        return ""
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

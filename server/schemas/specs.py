@@ -3,11 +3,13 @@
 Written here and read here, so reading is lenient: what a later version of the server added is passed over.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from core.errors import Error, UnreadableRecord
 from server.schemas.requests import (
     BackgroundRequest,
     EnhancementRequest,
@@ -93,9 +95,42 @@ _SPECS: Mapping[str, type[JobSpec]] = {
 def read_spec(kind: str, text: str) -> JobSpec:
     """The request of a recorded job. kind: what its record says it is.
 
-    Raises ValidationError for what is no such request.
+    Raises UnreadableRecord for what is no such request, or of a kind that this version does not know.
     """
-    return read_record(_SPECS[kind], text)
+    shape = _SPECS.get(kind)
+    if shape is None:
+        raise UnreadableRecord(f"its kind is {kind[:80]!r}, which is not known here")
+    try:
+        return read_record(shape, text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "all of it"
+        raise UnreadableRecord(f"its request is not readable ({place}: {first['msg']})") from error
+    except Error as error:  # a choice that is none here
+        raise UnreadableRecord(f"its request is not readable ({error})") from error
+
+
+def body_of(spec: JobSpec, files: Mapping[str, str]) -> str:
+    """What an Idempotency-Key came with, to be kept. files: hashes of what was uploaded, by name."""
+    return json.dumps([spec.kind, spec.model_dump(mode="json"), dict(files)])
+
+
+def same_body(one: str, other: str) -> bool:
+    """Whether two `body_of`, perhaps of other versions of the server, ask for the same.
+
+    What is as it is by default says nothing: a version may have a field that another has not.
+    """
+    return one == other or _said(one) == _said(other) is not None
+
+
+def _said(body: str) -> object:
+    """What a body says beyond defaults; None if it cannot be read."""
+    try:
+        kind, spec, files = json.loads(body)
+        said = read_spec(kind, json.dumps(spec)).model_dump(mode="json", exclude_defaults=True)
+    except (ValueError, TypeError, UnreadableRecord):
+        return None
+    return kind, said, files
 
 
 def read_record(model: type[M], text: str) -> M:

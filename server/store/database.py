@@ -36,6 +36,8 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 
         def connect() -> sqlite3.Connection:
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+            # One damaged record is found out where it is read, not where a list is.
+            db.text_factory = lambda text: text.decode(errors="replace")
             return ends.enter_context(closing(db))
 
         write = connect()

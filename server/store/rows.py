@@ -7,7 +7,6 @@ metrics are JSON text at this level: their shapes are `server.schemas.requests`'
 import json
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import Any
 
 from core.errors import UnknownJob
 
@@ -135,10 +134,13 @@ class Event:
     @property
     def last(self) -> bool:
         """Whether the log ends here."""
-        if self.type == "job.completed":
-            return not json.loads(self.data).get("publishing")
-        if self.type == "job.upload_failed":
-            return json.loads(self.data).get("retry_in_s") is None
+        try:
+            if self.type == "job.completed":
+                return not json.loads(self.data).get("publishing")
+            if self.type == "job.upload_failed":
+                return json.loads(self.data).get("retry_in_s") is None
+        except (ValueError, AttributeError):  # damaged: nobody shall wait for more
+            return True
         return self.type in LAST
 
 
@@ -207,11 +209,11 @@ def newest_event(db: sqlite3.Connection, job_id: str, type: str) -> Event | None
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a completed job went: its metrics, the engines it began with, and its `video.init`; JSON, read."""
+    """How a completed job went. fps: frames made a second; engines: by kind; pixels: of a frame."""
 
-    metrics: dict[str, Any]
+    fps: float
     engines: dict[str, str]
-    video: dict[str, Any]
+    pixels: int
 
 
 def recent_runs(db: sqlite3.Connection, limit: int) -> list[Run]:
@@ -222,10 +224,21 @@ def recent_runs(db: sqlite3.Connection, limit: int) -> list[Run]:
         " and metrics is not null and began is not null and video is not null order by number desc limit ?",
         (limit,),
     )
-    return [
-        Run(json.loads(metrics), json.loads(began).get("engines", {}), json.loads(video))
-        for metrics, began, video in rows.fetchall()
-    ]
+    runs = (_run(*row) for row in rows.fetchall())
+    return [run for run in runs if run is not None]
+
+
+def _run(metrics: str, began: str, video: str) -> Run | None:
+    """None for one of which this version cannot make sense."""
+    try:
+        told = json.loads(video)
+        return Run(
+            float(json.loads(metrics)["fps"]),
+            dict(json.loads(began).get("engines", {})),
+            int(told["width"]) * int(told["height"]),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def seconds_a_job(db: sqlite3.Connection) -> float:

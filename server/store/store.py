@@ -30,7 +30,7 @@ _OVER = ("completed", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be accepted. `request` and `body` are text; two requests are the same if `body` is."""
+    """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are."""
 
     id: str
     object: str
@@ -60,12 +60,16 @@ class Store:
         *,
         max_waiting: int = 64,
         ballast: int = 16 << 20,
+        same: Callable[[str, str], bool] = str.__eq__,
     ) -> None:
-        """Raises Error, which says what to do, for a file that cannot be used: written by a later version,
+        """same: whether two bodies of requests ask for the same.
+
+        Raises Error, which says what to do, for a file that cannot be used: written by a later version,
         damaged, no database, in use by another program; StorageFull if the disk has no room for it.
         """
         self.ballast = Ballast(path.with_name("ballast"), ballast)
         self._max_waiting = max_waiting
+        self._same = same
         try:
             self._write, self._read = open_database(path)
         except sqlite3.Error as error:
@@ -99,7 +103,9 @@ class Store:
         def change(db: sqlite3.Connection, log: list[Event]) -> Accepted:
             old = rows.find_job(db, "key = ?", job.key) if job.key is not None else None
             if old is not None:
-                _same_body(db, old.id, job)
+                body = db.execute("select body from jobs where id = ?", (old.id,)).fetchone()[0]
+                if not self._same(body, job.body):
+                    raise _conflict(job)
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
             waiting = _check_room(db, self._max_waiting)
@@ -331,13 +337,9 @@ def _check_room(db: sqlite3.Connection, most: int) -> int:
     return waiting
 
 
-def _same_body(db: sqlite3.Connection, job_id: str, job: NewJob) -> None:
-    if db.execute("select body from jobs where id = ?", (job_id,)).fetchone()[0] != job.body:
-        raise BadInput(
-            "idempotency_conflict",
-            f"Idempotency-Key {job.key!r} was used with another request; use a new one",
-            "Idempotency-Key",
-        )
+def _conflict(job: NewJob) -> BadInput:
+    message = f"Idempotency-Key {job.key!r} was used with another request; use a new one"
+    return BadInput("idempotency_conflict", message, "Idempotency-Key")
 
 
 def _running(db: sqlite3.Connection, job_id: str) -> None:

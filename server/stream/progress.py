@@ -64,7 +64,8 @@ class Progress:
 
     async def one_job(self, request: web.Request, job_id: str, after: int) -> web.WebSocketResponse:
         """A socket that follows a job to its end and is then closed with 1000."""
-        await self.store.get(job_id)  # unknown jobs are refused while there is a status to do it with
+        # What cannot be shown is refused while there is a status to do it with.
+        self.describe(await self.store.get(job_id))
         return await self._converse(request, (job_id, after))
 
     async def many_jobs(self, request: web.Request) -> web.WebSocketResponse:
@@ -76,21 +77,22 @@ class Progress:
         job = await self.store.get(job_id)
         if job.closed and after == job.last_seq:
             return web.Response(status=204)
+        shown = self.describe(job)
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
         async with self.connections.response(request):
             await response.prepare(request)
             with suppress(ClientGone):
-                async for text in self._server_sent(job, after):
+                async for text in self._server_sent(job, shown, after):
                     await send(request, response.write(text.encode()))
         return response
 
-    async def _server_sent(self, job: JobRow, after: int) -> AsyncGenerator[str, None]:
+    async def _server_sent(self, job: JobRow, shown: Job, after: int) -> AsyncGenerator[str, None]:
         if after > job.last_seq:
             yield f"event: resync\ndata: {resync(job, after)}\n\n"
             after = 0
-        yield f"event: job.snapshot\ndata: {snapshot(self.describe(job))}\n\n"
+        yield f"event: job.snapshot\ndata: {snapshot(shown)}\n\n"
         with self.hub.watcher(self.store) as watcher:
             watcher.follow(job.id, after)
             while watcher.jobs:

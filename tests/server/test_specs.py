@@ -5,9 +5,27 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from core.errors import UnreadableRecord
 from server.schemas import describe
-from server.schemas.requests import EnlargeRequest, LipsyncRequest, VideoRequest
-from server.schemas.specs import BackgroundSpec, EnhancementSpec, TemplateSpec, VideoSpec, read_spec
+from server.schemas.requests import (
+    BackgroundRequest,
+    EnhancementRequest,
+    EnlargeRequest,
+    LipsyncRequest,
+    VideoRequest,
+)
+from server.schemas.specs import (
+    BackgroundSpec,
+    EnhancementSpec,
+    TemplateSpec,
+    VideoSpec,
+    body_of,
+    read_spec,
+    same_body,
+)
+from tests.support.serving import data_dir, library, run, served
+
+__all__ = ["data_dir", "library"]  # fixtures
 
 EMPTY = dict.fromkeys(
     [
@@ -51,7 +69,7 @@ def test_which_of_two_requests_a_video_has_is_told_by_its_fields():
 def test_a_request_is_read_strictly_as_ever():
     with pytest.raises(ValidationError):
         EnlargeRequest.model_validate_json('{"of_a_later_version": 1}')
-    with pytest.raises(ValidationError):
+    with pytest.raises(UnreadableRecord):
         read_spec("video", '{"title": "a", "template": "t"}')
 
 
@@ -62,3 +80,92 @@ def test_a_request_is_shown_without_what_opens_doors_in_its_urls(name):
     shown = describe._request(spec)
     assert getattr(shown, name) == "https://media.example:8443/a/b.mp4"
     assert getattr(spec.video, name) == url
+    none = VideoSpec(title="a", template="t", video=VideoRequest.model_validate({name: "http://[secret"}))
+    assert getattr(describe._request(none), name) == ""
+
+
+OPTIONALS = [
+    *("video", "enhancement", "upload", "template_file", "template_name", "template_sha256", "scene"),
+    *("prepare", "background", "base", "enlarge"),
+]
+
+
+def as_of_old(spec, files):
+    """The body as it was kept when one shape had the fields of all kinds, and none said which it was."""
+    said = dict.fromkeys(OPTIONALS) | {"service": False, "face": "auto"} | spec.model_dump(mode="json")
+    del said["kind"]
+    return json.dumps([spec.kind, said, files])
+
+
+SPOKEN = VideoRequest.model_validate({"text": "Hi.", "options": {"engines": {"speech": "builtin"}}})
+SPECS = [
+    VideoSpec(title="a", template="t", video=SPOKEN),
+    VideoSpec(title="a", template=None, video=LipsyncRequest.model_validate({"face": "2"}), upload="file"),
+    TemplateSpec(title="a", template="t", upload="file", face="2"),
+    TemplateSpec(title="a", template="t", base="u", enlarge=EnlargeRequest()),
+    BackgroundSpec(
+        title="a", template="t", base="u", background=BackgroundRequest.model_validate({"prompt": "x"})
+    ),
+    EnhancementSpec(title="a", enhancement=EnhancementRequest(), upload="file"),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_came_with_a_key_is_the_same_across_versions(spec):
+    files = {"file": "00"}
+    body = body_of(spec, files)
+    old = as_of_old(spec, files)
+    kind, fewer, _ = json.loads(body)
+    nested = next((name for name in ("video", "background", "enhancement") if fewer.get(name)), None)
+    if nested is not None:  # a version without one of its fields, and one with one more
+        fewer[nested] = {name: value for name, value in fewer[nested].items() if value is not None}
+        fewer[nested]["of_a_later_version"] = None
+    assert same_body(body, body)
+    assert old != body
+    assert same_body(old, body)
+    assert same_body(body, old)
+    assert same_body(body, json.dumps([kind, fewer, files]))
+    others = [
+        body_of(spec.model_copy(update={"title": "b"}), files),
+        body_of(spec, {"file": "01"}),
+        body_of(spec, {}),
+        *(body_of(other, files) for other in SPECS if other is not spec),
+        "",
+        "[]",
+        "no JSON",
+        '["hologram", {}, {}]',
+    ]
+    assert not [other for other in others if same_body(old, other) or same_body(other, body)]
+
+
+def test_what_cannot_be_read_is_the_same_only_to_the_letter():
+    assert same_body("no JSON", "no JSON")
+    assert not same_body("no JSON", "no JSON either")
+
+
+def test_a_request_in_a_nested_field_is_another_request():
+    other = SPOKEN.model_copy(update={"text": "Hi!"})
+    louder = VideoRequest.model_validate({"text": "Hi.", "options": {"engines": {"speech": "other"}}})
+    for video in (other, louder):
+        assert not same_body(
+            body_of(SPECS[0], {}), body_of(VideoSpec(title="a", template="t", video=video), {})
+        )
+
+
+def test_a_request_repeated_after_an_upgrade_is_the_same_job(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            key = {"Idempotency-Key": "k"}
+            job = await it.post("/v1/videos", 202, {"text": "Hello."}, headers=key)
+
+            def earlier(db, log):
+                _, said, files = json.loads(db.execute("select body from jobs").fetchone()[0])
+                old = as_of_old(VideoSpec.model_validate(said), files)
+                db.execute("update jobs set body = ?", (old,))
+
+            await it.state.store._writer.submit(earlier)
+            assert (await it.post("/v1/videos", 200, {"text": "Hello."}, headers=key))["id"] == job["id"]
+            refused = await it.post("/v1/videos", 422, {"text": "Hello!"}, headers=key)
+            assert refused["error"]["code"] == "idempotency_conflict"
+
+    run(main())

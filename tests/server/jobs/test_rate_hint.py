@@ -13,7 +13,7 @@ SIDE = 512
 
 
 def ran(fps, engines=PLAIN, width=SIDE, height=SIDE):
-    return Run({"fps": fps}, engines, {"width": width, "height": height})
+    return Run(fps, engines, width * height)
 
 
 def test_only_jobs_with_the_same_engines_and_about_as_many_pixels_count():

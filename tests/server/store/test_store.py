@@ -61,9 +61,9 @@ def test_a_job_goes_from_the_line_through_its_log_to_its_end(tmp_path):
             claimed = await store.claim(began)
             assert (claimed.id, claimed.status, claimed.attempt) == ("a", "in_progress", 1)
             await store.progress("a", '{"overall":0.5}', 10)
-            await store.append("a", "video.init", '{"width":64}')
+            await store.append("a", "video.init", '{"width":64,"height":48}')
             made = OutputRow("video.mp4", "video", "video/mp4", 3, "00", "jobs/a/video.mp4")
-            await store.finish("a", "completed", "{}", metrics='{"rtf":0.5}', outputs=[made], size=3)
+            await store.finish("a", "completed", "{}", metrics='{"fps":12.5}', outputs=[made], size=3)
             return await store.get("a"), await log_of(store, "a"), await store.recent_runs()
 
     row, events, runs = run(main())
@@ -81,7 +81,7 @@ def test_a_job_goes_from_the_line_through_its_log_to_its_end(tmp_path):
         "video.mp4",
         {"overall": 0.5},
     )
-    assert runs == [Run({"rtf": 0.5}, {}, {"width": 64})]
+    assert runs == [Run(12.5, {}, 64 * 48)]
 
 
 def test_jobs_start_in_the_order_they_came(tmp_path):
