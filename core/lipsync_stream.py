@@ -5,7 +5,7 @@ audio alone, not on how it was cut into chunks or frames into batches.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import numpy as np
 
@@ -32,7 +32,9 @@ class _Heard:
         self.samples: Samples = np.zeros(0, np.float32)
         self.start = 0
         self.rate = 0
-        self.phonemes: list[Phoneme] | None = []
+        self._phonemes: list[Phoneme] = []
+        self._untold: list[range] = []  # where a voice sounds that tells no phonemes
+        self._ahead: tuple[AudioChunk, ...] | None = None
 
     @property
     def end(self) -> int:
@@ -41,33 +43,64 @@ class _Heard:
     def add(self, chunk: AudioChunk) -> None:
         self.rate = chunk.rate
         self.samples = np.concatenate([self.samples, chunk.samples])
-        if chunk.phonemes is None:
-            self.phonemes = None
-        elif self.phonemes is not None:
-            self.phonemes.extend(chunk.phonemes)
+        _note(chunk, self._phonemes, self._untold)
+        self._ahead = chunk.ahead
+
+    def enough(self, frame: int, until: int, fps: int) -> bool:
+        """Whether `frame`, which listens `until` there, can be drawn."""
+        return (until if self._ahead is None else frame_start(frame + 1, self.rate, fps)) <= self.end
 
     def cut(self, low: int, high: int) -> Samples:
         """Samples `[low, high)`, silence where there is nothing."""
         out = np.zeros(high - low, np.float32)
-        a, b = max(low, self.start), min(high, self.end)
-        if a < b:
-            out[a - low : b - low] = self.samples[a - self.start : b - self.start]
+        for first, samples in (
+            (self.start, self.samples),
+            *((c.first, c.samples) for c in self._ahead or ()),
+        ):
+            a, b = max(low, first), min(high, first + len(samples))
+            if a < b:
+                out[a - low : b - low] = samples[a - first : b - first]
         return out
 
-    def speech(self, low: int, high: int) -> Speech:
-        phonemes = None
-        if self.phonemes is not None:
-            before = [p for p in self.phonemes if p.first <= low][-1:]
-            phonemes = (*before, *(p for p in self.phonemes if low < p.first < high))
-        return Speech(self.cut(low, high), self.rate, low, phonemes)
+    def speech(self, spans: Sequence[tuple[int, int]], reaches: Sequence[range]) -> tuple[Speech, int]:
+        """What frames listen to, and for how many of them: the first ones of which phonemes are told, or not.
+
+        spans: what each listens to. reaches: where each must know the phonemes.
+        """
+        phonemes, untold = list(self._phonemes), list(self._untold)
+        for chunk in self._ahead or ():
+            _note(chunk, phonemes, untold)
+        told = [not any(_meet(reach, stretch) for stretch in untold) for reach in reaches]
+        count = (*told, not told[0]).index(not told[0])
+        low, high = spans[0][0], spans[count - 1][1]
+        before = [p for p in phonemes if p.first <= low][-1:]
+        sounding = (*before, *(p for p in phonemes if low < p.first < high))
+        return Speech(self.cut(low, high), self.rate, low, sounding if told[0] else None), count
 
     def forget(self, before: int) -> None:
         """Drop what no frame will listen to any more."""
         keep = max(self.start, min(before, self.end))
         self.samples, self.start = self.samples[keep - self.start :], keep
-        if self.phonemes is not None:
-            sounding = sum(p.first <= keep for p in self.phonemes) - 1
-            del self.phonemes[: max(sounding, 0)]
+        sounding = sum(p.first <= keep for p in self._phonemes) - 1
+        del self._phonemes[: max(sounding, 0)]
+        self._untold = [stretch for stretch in self._untold if stretch.stop > keep]
+
+
+def _note(chunk: AudioChunk, phonemes: list[Phoneme], untold: list[range]) -> None:
+    """Add what a chunk tells of what sounds in it."""
+    if chunk.phonemes is not None:
+        phonemes.extend(chunk.phonemes)
+        return
+    end = chunk.first + len(chunk.samples)
+    if untold and untold[-1].stop == chunk.first:
+        untold[-1] = range(untold[-1].start, end)
+    else:
+        untold.append(range(chunk.first, end))
+        phonemes.append(Phoneme("", chunk.first))  # what was told before does not go on
+
+
+def _meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
 
 
 async def lipsync_stream(
@@ -87,10 +120,15 @@ async def lipsync_stream(
     engine, fps = lipsync.engine, template.fps
     frame, size = 0, 1
 
+    def listens(frame: int) -> tuple[tuple[int, int], range]:
+        """The samples it listens to; and those nearby, as far back as ahead, whose phonemes move its lips."""
+        low, high = engine.span(frame, heard.rate, fps)
+        return (low, high), range(2 * frame_start(frame, heard.rate, fps) - high, high)
+
     async def next_batch(count: int) -> FrameBatch:
+        spans, reaches = zip(*map(listens, range(frame, frame + count)), strict=True)
+        speech, count = heard.speech(spans, reaches)
         frames = range(frame, frame + count)
-        spans = [engine.span(k, heard.rate, fps) for k in (frames[0], frames[-1])]
-        speech = heard.speech(spans[0][0], spans[1][1])
         low, high = (frame_start(k, heard.rate, fps) for k in (frame, frame + count))
         numbers = [template.number(k) for k in frames]
         # Not on the engine's thread: meanwhile it draws for other jobs.
@@ -110,16 +148,18 @@ async def lipsync_stream(
     with lipsync.joined() as joined:
         async for chunk in audio:
             heard.add(chunk)
-            while engine.span(frame + size - 1, heard.rate, fps)[1] <= heard.end:
-                yield await next_batch(size)
-                frame, size = frame + size, min(2 * size, batch)
-                heard.forget(min(engine.span(frame, heard.rate, fps)[0], frame_start(frame, heard.rate, fps)))
+            while heard.enough(frame + size - 1, listens(frame + size - 1)[0][1], fps):
+                made = await next_batch(size)
+                yield made
+                frame, size = frame + len(made), min(2 * size, batch)
+                (low, _), near = listens(frame)
+                heard.forget(min(low, near.start))
 
         total = frame_count(heard.end, heard.rate, fps) if heard.rate else 0
         while frame < total:
-            count = min(size, total - frame)
-            yield await next_batch(count)
-            frame, size = frame + count, min(2 * size, batch)
+            made = await next_batch(min(size, total - frame))
+            yield made
+            frame, size = frame + len(made), min(2 * size, batch)
 
 
 def _crops(template: Template, numbers: list[int]) -> Image:

@@ -121,6 +121,8 @@ class AudioChunk:
     sentence: what is being said; None for audio that did not come from text. A sentence's trailing
         pause carries its sentence too.
     retried: why the engine has tried again since the chunk before, a word for each time.
+    ahead: what is meant to be heard next, as far as that is known, for the lips alone: it may yet be taken
+        back. Silence is taken for what follows it. None: who listens ahead waits for the chunks to come.
     """
 
     samples: Samples
@@ -130,6 +132,7 @@ class AudioChunk:
     phonemes: tuple[Phoneme, ...] | None = None
     words: tuple[Word, ...] = ()
     retried: tuple[str, ...] = ()
+    ahead: tuple["AudioChunk", ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

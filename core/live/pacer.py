@@ -7,6 +7,7 @@ before it, has nothing to hunt for. The clock of samples never stops: where noth
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,25 +37,42 @@ async def paced(
     Where the pipeline or the voice is too slow the clock slips: no sample within a sentence is lost or made
     up. What has slipped is let go of in the next silence.
     """
-    frame, began, silent = 0, now(), False
+    frame, began, silent, held = 0, now(), False, 0.0
     while True:
         first, stop = (frame_start(k, script.rate, fps) for k in (frame, frame + 1))
         late = now() - (began + first / script.rate)
         if late < 0:
             await sleep(-late)
         taken = script.take(stop - first)
-        held = 0.0
         while taken is None and script.torn and held < HOLD_S:
             await sleep(_STEP_S)
             held += _STEP_S
             taken = script.take(stop - first)
+        if taken is not None:
+            held = 0.0
         if taken is None and late > 1 / fps:
             began += late
         utterance, sound = taken or (None, None)
         heard(frame, utterance, sound)
-        yield _chunk(sound, first, stop, script.rate, begins=silent != (sound is None) or frame == 0)
+        begins = silent != (sound is None) or frame == 0
+        yield replace(
+            _chunk(sound, first, stop, script.rate, begins=begins),
+            ahead=() if sound is None else _ahead(script, stop),
+        )
         silent = sound is None
         frame += 1
+
+
+def _ahead(script: Script, first: int) -> tuple[AudioChunk, ...]:
+    """What is meant to be heard from sample `first` on."""
+    chunks = []
+    for sound in script.upcoming():
+        told = sound.phonemes
+        marks = None if told is None else tuple(Phoneme(p.name, first + p.first) for p in told)
+        chunks.append(AudioChunk(sound.samples, script.rate, first, phonemes=marks))
+        first += len(sound.samples)
+    # Silence follows; what sounds last must not go on into it.
+    return (*chunks, AudioChunk(np.zeros(0, np.float32), script.rate, first, phonemes=(Phoneme("", first),)))
 
 
 def _chunk(sound: Taken | None, first: int, stop: int, rate: int, *, begins: bool) -> AudioChunk:

@@ -1,4 +1,5 @@
-"""What is to be said in a session: texts, whole or as they are written, spoken ahead of time into sound.
+"""What is to be said in a session: texts, whole or as they are written, spoken ahead of time into sound; and
+sound as it comes.
 
 Speaking ahead makes an interrupt free: what waits is dropped, and nothing of it was ever drawn.
 """
@@ -13,17 +14,21 @@ import numpy as np
 
 from core.errors import BadInput
 from core.live.cutter import Cutter
+from core.live.pcm import Pcm
 from core.live.sound import Sound, Taken
 from core.protocols import SpeechEngine, Style
 from core.serving.loaded import LoadedEngine
 from core.tts_stream import check_readable, tts_stream
-from core.types import Phoneme, Sentence, Word
+from core.types import AudioChunk, Phoneme, Samples, Sentence, Word
 
 AHEAD_S = 10.0
 """Seconds of sound that are spoken ahead, at most: work that an interrupt throws away."""
 
 TEXT_WAITING = 20_000
 """Characters that may wait to be spoken, at most."""
+
+SOUND_WAITING_S = 120.0
+"""Seconds of sound given that may wait to be heard, at most; 23 MB at 48 kHz."""
 
 SETTLED_S = 0.5
 """Seconds without more text after which what looks like the end of a sentence is taken for one."""
@@ -36,15 +41,17 @@ _ENDS = tuple(".!?…。！？")
 
 
 class Utterance:
-    """One text being said. number: counts from 1 in the session. closed: all its sound is made.
+    """One text or sound being said. number: counts from 1 in the session. closed: all its sound is made.
 
-    begun: something of it has been heard. dropped: an interrupt has ended it. failed: something of it could
-    not be spoken.
+    pcm: what its sound comes in by; None for text. begun: something of it has been heard. flows: so it was in
+    the frame before. dropped: an interrupt has ended it. failed: something of it could not be spoken.
     """
 
-    def __init__(self, number: int, language: str) -> None:
+    def __init__(self, number: int, language: str, pcm: Pcm | None = None) -> None:
         self.number = number
         self.written = Cutter(language)
+        self.pcm = pcm
+        self.flows = False
         self.done = False
         self.sound = Sound()
         self.closed = False
@@ -75,13 +82,18 @@ class Script:
         language: str,
         trouble: Trouble,
         ended: Ended,
+        *,
+        reach: int = 0,
     ) -> None:
+        """reach: samples that the lips listen ahead of a frame's end."""
         self.rate = speech.engine.rate
+        self._reach = reach
         self._speech = speech
         self._voice, self._style, self._language = voice, style, language
         self._trouble, self._ended = trouble, ended
         self._texts: deque[Utterance] = deque()  # the first may be sounding
-        self._open: Utterance | None = None
+        self._open: Utterance | None = None  # the last, if more of it is to come
+        self._format: tuple[int, int] | None = None
         self._fading: Taken | None = None
         self._count = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
@@ -99,19 +111,75 @@ class Script:
         if waiting > TEXT_WAITING:
             message = f"{waiting} characters would wait to be spoken, at most {TEXT_WAITING} may; send less"
             raise BadInput("text_waiting", message, "text")
-        if self._open is None:
-            self._count += 1
-            self._open = Utterance(self._count, self._language)
-            self._texts.append(self._open)
-        self._open.written.add(delta)
+        self.finish_audio()
+        text = self._open or self._begin(None)
+        text.written.add(delta)
         self._news.set()
-        return self._open.number
+        return text.number
 
     def finish(self) -> None:
         """The text that is being written is whole."""
-        if self._open is not None:
+        if self._open is not None and self._open.pcm is None:
             self._open.done, self._open = True, None
             self._news.set()
+
+    def audio_format(self, rate: int, channels: int = 1, encoding: str = "s16le") -> None:
+        """What the sound is that comes from now on. Raises BadInput `audio_format` for what no sound is."""
+        if encoding != "s16le":
+            message = (
+                f"encoding {encoding[:20]!r} is not known; send s16le: 16 bits, signed, little end first"
+            )
+            raise BadInput("audio_format", message, "encoding")
+        Pcm(rate, channels, self.rate)  # complains
+        if (rate, channels) != self._format:
+            self.finish_audio()
+            self._format = rate, channels
+
+    def add_audio(self, data: bytes) -> int:
+        """More of a sound that is coming, cut anywhere; begins one if none is. Returns its number.
+
+        Raises BadInput `audio_format` if none was told, `audio_waiting` if too much waits: it is left out.
+        """
+        if self._format is None:
+            message = "say first what sound comes: its rate and channels (s16le)"
+            raise BadInput("audio_format", message, "audio")
+        rate, channels = self._format
+        waiting = self._waiting_s(given=True) + len(data) / (2 * channels * rate)
+        if waiting > SOUND_WAITING_S:
+            message = f"{waiting:.0f} s of sound would wait to be heard, at most {SOUND_WAITING_S:.0f} may"
+            raise BadInput("audio_waiting", f"{message}; send it as it is heard", "audio")
+        self.finish()
+        sound = self._open or self._begin(Pcm(rate, channels, self.rate))
+        if sound.pcm is not None:
+            sound.sound.add(self._given(sound, sound.pcm.push(data)))
+        return sound.number
+
+    def finish_audio(self) -> None:
+        """The sound that is coming is whole."""
+        sound = self._open
+        if sound is None or sound.pcm is None:
+            return
+        sound.sound.add(self._given(sound, sound.pcm.finish()))
+        sound.sound.rest()
+        sound.closed, self._open = True, None
+        if sound.pcm.cut:
+            message = "the sound ended in the middle of a sample; what was whole of it is heard"
+            self._trouble(sound, BadInput("audio_cut", message, "audio"))
+
+    async def room(self) -> None:
+        """Wait until so little waits that more is wanted."""
+        while sum(text.written.left for text in self._texts) or self._waiting_s() > AHEAD_S:
+            self._room.clear()
+            await self._room.wait()
+
+    def _begin(self, pcm: Pcm | None) -> Utterance:
+        self._count += 1
+        self._open = Utterance(self._count, self._language, pcm)
+        self._texts.append(self._open)
+        return self._open
+
+    def _given(self, utterance: Utterance, samples: Samples) -> AudioChunk:
+        return AudioChunk(samples, self.rate, utterance.sound.made)
 
     def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
@@ -148,7 +216,10 @@ class Script:
         while self._texts:
             first = self._texts[0]
             sound = first.sound
-            if sound.waiting and (sound.waiting >= count or sound.whole):
+            # Of sound that is just being made the lips want to hear what comes, or they would open too late.
+            least = count if first.pcm is None or first.flows else count + self._reach
+            first.flows = sound.waiting > 0 and (sound.waiting >= least or sound.whole)
+            if first.flows:
                 first.begun = True
                 taken = sound.take(count)
                 self._room.set()
@@ -159,11 +230,22 @@ class Script:
             self._ended(first, False)
         return None
 
+    def upcoming(self) -> list[Taken]:
+        """What is meant to be heard next, as far ahead as the lips listen."""
+        found = []
+        left = self._reach
+        for text in self._texts:
+            found.append(text.sound.peek(left))
+            left -= len(found[-1].samples)
+            if left <= 0 or not text.closed:
+                break
+        return found
+
     async def speak(self) -> None:
         """Turn texts into sound for ever, in their order."""
         while True:
             self._news.clear()  # before looking: what comes meanwhile is looked at next
-            text = next((text for text in self._texts if not text.closed), None)
+            text = next((text for text in self._texts if text.pcm is None and not text.closed), None)
             if text is None:
                 await self._news.wait()
                 continue
@@ -222,7 +304,7 @@ class Script:
                             words=tuple(Word(base + w.first, w.start, w.stop) for w in chunk.words),
                         )
                     )
-                    while not text.dropped and self._ahead_s() > AHEAD_S:
+                    while not text.dropped and self._waiting_s() > AHEAD_S:
                         self._room.clear()
                         await self._room.wait()
                     if text.dropped:
@@ -233,5 +315,6 @@ class Script:
         finally:
             sound.rest()
 
-    def _ahead_s(self) -> float:
-        return sum(text.sound.waiting for text in self._texts) / self.rate
+    def _waiting_s(self, *, given: bool = False) -> float:
+        """Seconds of sound that wait; given: of that alone which was not made of text."""
+        return sum(t.sound.waiting for t in self._texts if t.pcm is not None or not given) / self.rate

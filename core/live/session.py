@@ -1,4 +1,4 @@
-"""A live session: texts in, an endless talking video and what is said in it out, until it is cancelled.
+"""A live session: texts and sound in, an endless talking video and what is said out, until it is cancelled.
 
 The stages are those of `core.render`; only the source differs, which is the pacer.
 """
@@ -103,14 +103,21 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
         report=lambda _step, _done, _total: None,
     )
     session = Session(lipsync, template)
+    rate, fps = speech.engine.rate, template.fps
     session.script = Script(
-        speech, wanted.voice, wanted.style, wanted.language, session.failed, session.ended
+        speech,
+        wanted.voice,
+        wanted.style,
+        wanted.language,
+        session.failed,
+        session.ended,
+        reach=lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1,
     )
     return session
 
 
 class Session:
-    """One person who idles and speaks. `run` it once; say things with `script` meanwhile."""
+    """One person who idles and speaks. `run` it once; say things meanwhile, as text or as sound."""
 
     script: Script
 
@@ -133,6 +140,22 @@ class Session:
     def finish(self) -> None:
         """The text that is being written is whole."""
         self.script.finish()
+
+    def audio_format(self, rate: int, channels: int = 1, encoding: str = "s16le") -> None:
+        """What the sound is that `add_audio` gives from now on. Raises like `Script.audio_format`."""
+        self.script.audio_format(rate, channels, encoding)
+
+    def add_audio(self, data: bytes) -> int:
+        """More of a sound that is coming; the number of its utterance. Raises like `Script.add_audio`."""
+        return self._noted(self.script.add_audio(data))
+
+    def finish_audio(self) -> None:
+        """The sound that is coming is whole."""
+        self.script.finish_audio()
+
+    async def room(self) -> None:
+        """Wait until so little waits to be said that more is wanted."""
+        await self.script.room()
 
     def interrupt(self) -> None:
         """Stop speaking."""

@@ -1,7 +1,7 @@
 """Sound that waits to be heard: put in as it is made, taken out one frame time at a time."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -61,7 +61,8 @@ class Sound:
 
     def add(self, chunk: AudioChunk) -> None:
         """Append; its marks count from the utterance's first sample, its words' offsets from its text's."""
-        self._chunks.append(chunk)
+        if len(chunk.samples):
+            self._chunks.append(chunk)
         self.waiting += len(chunk.samples)
         if self._parts:
             self._parts[-1].words.extend(chunk.words)
@@ -74,34 +75,38 @@ class Sound:
 
     def take(self, count: int) -> Taken:
         """Up to `count` samples, as many as there are."""
-        count = min(count, self.waiting)
+        begin = self.taken
+        taken = self.peek(count)
+        self.taken += len(taken.samples)
+        self.waiting -= len(taken.samples)
+        while self._chunks and self._chunks[0].first + len(self._chunks[0].samples) <= self.taken:
+            self._chunks.popleft()
+        while len(self._rests) > 1 and self._rests[1] <= self.taken:
+            self._rests.popleft()
+        return replace(taken, words=tuple(self._words(begin, self.taken)))
+
+    def peek(self, count: int) -> Taken:
+        """The same without words, and it goes on waiting."""
         pieces: list[Samples] = []
         phonemes: list[Phoneme] | None = []
-        begin, stop = self.taken, self.taken + count
-        while self.taken < stop:
-            chunk = self._chunks[0]
-            low = self.taken - chunk.first
-            high = min(stop - chunk.first, len(chunk.samples))
+        begin, stop = self.taken, self.taken + min(count, self.waiting)
+        for chunk in self._chunks:
+            if chunk.first >= stop:
+                break
+            low, high = max(begin - chunk.first, 0), min(stop - chunk.first, len(chunk.samples))
             pieces.append(chunk.samples[low:high])
             if chunk.phonemes is None:
                 phonemes = None
             elif phonemes is not None:
                 last = chunk.first + high if high < len(chunk.samples) else 1 << 62
-                first = self.taken if low else -1  # marks of silence cut away at a seam go with what is next
+                first = begin if low else -1  # marks of silence cut away at a seam go with what is next
                 phonemes += [
                     Phoneme(p.name, max(0, p.first - begin))
                     for p in chunk.phonemes
                     if first <= p.first < last
                 ]
-            self.taken += high - low
-            if high == len(chunk.samples):
-                self._chunks.popleft()
-        self.waiting -= count
-        while len(self._rests) > 1 and self._rests[1] <= self.taken:
-            self._rests.popleft()
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-        words = tuple(self._words(begin, stop))
-        return Taken(samples, None if phonemes is None else tuple(phonemes), words)
+        return Taken(samples, None if phonemes is None else tuple(phonemes))
 
     def _words(self, begin: int, stop: int) -> list[tuple[Word, int]]:
         found = []

@@ -117,6 +117,11 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     live.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
     live.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
     live.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
+    words = "say this recording first; - is raw sound on standard input as it comes, instead of lines"
+    live.add_argument("--audio", metavar="FILE", help=words)
+    words = "of raw sound, 16 bits, samples a second (default: 24000)"
+    live.add_argument("--audio-rate", type=int, default=24_000, metavar="HZ", help=words)
+    live.add_argument("--audio-channels", type=int, default=1, metavar="N", help="of raw sound (default: 1)")
     _voice_options(live)
 
 

@@ -1,14 +1,17 @@
-"""`lipstream live`: a person who idles, and says each line as it is typed."""
+"""`lipstream live`: a person who idles, and says each line as it is typed, or sound as it comes."""
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
+import numpy as np
+
 from core.config import Settings
-from core.errors import BadInput
+from core.errors import BadInput, blaming
 from core.live.session import (
     Event,
     Session,
@@ -18,6 +21,7 @@ from core.live.session import (
     SpeechStarted,
     open_session,
 )
+from core.media.foreign import AudioSource, open_audio
 from core.media.recording import Recording
 from core.protocols import Style
 from core.runtime.tasks import first_of, in_daemon_thread
@@ -28,6 +32,8 @@ from server.cli.render import interruptible, size_of, to_stdout
 
 STOP = "/stop"
 """The line that stops the person in the middle of a word."""
+
+_PIECE = 1 << 16
 
 
 def live_command(options: argparse.Namespace) -> int:
@@ -44,15 +50,24 @@ def live_command(options: argparse.Namespace) -> int:
         speech=options.speech,
         lipsync=options.lipsync,
     )
-    asyncio.run(interruptible(_live(wanted, options.output)))
+    raw = options.audio_rate, options.audio_channels
+    asyncio.run(interruptible(_live(wanted, options.output, options.audio, raw)))
     return 0
 
 
-async def _live(wanted: SessionRequest, output: str) -> None:
-    async with EnginePool() as pool:
+async def _live(wanted: SessionRequest, output: str, audio: str | None, raw: tuple[int, int]) -> None:
+    """audio: a file, or - for sound on standard input, whose rate and channels are `raw`."""
+    async with EnginePool() as pool, AsyncExitStack() as ends:
+        source = None
+        if audio is not None and audio != "-":
+            with blaming("audio"):
+                source = await open_audio(Path(audio))
+            ends.push_async_callback(source.close)
         session = await open_session(wanted, pool, Templates(Settings(), pool))
+        session.audio_format(*(raw if source is None else (source.rate, 1)))
+        talk = _pass_on(session) if audio == "-" else _converse(session, source)
         if output == "-":
-            await first_of(_converse(session), session.run(_to_stdout))
+            await first_of(talk, session.run(_to_stdout))
             return
         async with Recording(Path(output)) as recording:
 
@@ -62,23 +77,53 @@ async def _live(wanted: SessionRequest, output: str) -> None:
                 else:
                     _tell(item)
 
-            await first_of(_converse(session), session.run(take))
+            await first_of(talk, session.run(take))
             await recording.finish()
     print(output)
 
 
-async def _converse(session: Session) -> None:
-    """Say the lines of standard input; return once it has ended and the last line has been said."""
-    async with aclosing(_lines()) as lines:
-        async for line in lines:
-            if line.strip() == STOP:
-                session.interrupt()
-            elif line.strip():
-                try:
-                    session.say(line)
-                except BadInput as error:
-                    print(f"lipstream: {error.message}", file=sys.stderr)
+async def _pass_on(session: Session) -> None:
+    """Say the sound of standard input; return once it has ended and all of it has been heard."""
+    while sound := await in_daemon_thread(lambda: os.read(sys.stdin.fileno(), _PIECE)):
+        session.add_audio(sound)
+        await session.room()
+    session.finish_audio()
     await session.idle()
+
+
+async def _recording(session: Session, source: AudioSource) -> None:
+    async with aclosing(source.chunks()) as chunks:
+        async for samples in chunks:
+            session.add_audio((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+            await session.room()
+    session.finish_audio()
+
+
+async def _converse(session: Session, source: AudioSource | None) -> None:
+    """Say a recording, then the lines of standard input; return once all has been said."""
+    giving = asyncio.ensure_future(_recording(session, source) if source else asyncio.sleep(0))
+    try:
+        async with aclosing(_lines()) as lines:
+            async for line in lines:
+                if line.strip() == STOP:
+                    giving.cancel()
+                    session.interrupt()
+                elif line.strip():
+                    await asyncio.wait([giving])
+                    _say(session, line)
+        with suppress(asyncio.CancelledError):
+            await giving
+    finally:
+        giving.cancel()
+        await asyncio.gather(giving, return_exceptions=True)
+    await session.idle()
+
+
+def _say(session: Session, line: str) -> None:
+    try:
+        session.say(line)
+    except BadInput as error:
+        print(f"lipstream: {error.message}", file=sys.stderr)
 
 
 async def _lines() -> AsyncGenerator[str, None]:

@@ -97,3 +97,39 @@ def test_the_engine_is_entered_by_its_own_thread_only():
     engine = LoudMouth()
     render(np.ones(RATE, np.float32), [RATE], 4, engine)
     assert engine.threads == {"lipsync_0"}
+
+
+def test_phonemes_are_used_where_they_are_told_and_the_sound_alone_elsewhere():
+    second = np.ones(RATE, np.float32) / 4
+    told = (Phoneme("a", 0), Phoneme("", RATE - 1))
+    seen = {}
+
+    class Notes(LoudMouth):
+        def draw(self, drawing):
+            seen.update(dict.fromkeys(drawing.frames, drawing.speech.phonemes))
+            return super().draw(drawing)
+
+    def frames(sizes, batch):
+        async def chunks():
+            for number, first in enumerate(range(0, 4 * RATE, RATE)):
+                for at in range(first, first + RATE, RATE // sizes):
+                    marks = tuple(Phoneme(p.name, first + p.first) for p in told if at - first <= p.first)
+                    here = tuple(p for p in marks if p.first < at + RATE // sizes)
+                    samples = second[: RATE // sizes]
+                    yield AudioChunk(samples, RATE, at, phonemes=None if number % 2 else here)
+
+        async def main():
+            worker = Worker("lipsync")
+            lips = loaded("lipsync", Notes(), worker)
+            made = [one async for one in lipsync_stream(chunks(), lips, template(), {}, batch=batch)]
+            worker.close()
+            return join(made, "patches")
+
+        return asyncio.run(main())
+
+    whole = frames(1, 16)
+    nothing = [k for k in range(100) if seen[k] is None]
+    assert nothing == [*range(21, 55), *range(71, 100)]  # the second and the fourth, and 0.2 s around
+    assert seen[56][0] == Phoneme("a", 2 * RATE)  # nothing is left of what sounded before
+    assert np.array_equal(frames(20, 1), whole)
+    assert [k for k in range(100) if seen[k] is None] == nothing

@@ -1,6 +1,5 @@
 """A session's text, sound and clock, driven frame by frame without a wall clock."""
 
-import asyncio
 import threading
 
 import numpy as np
@@ -9,17 +8,12 @@ import pytest
 from core.errors import BadInput
 from core.live.cutter import Cutter
 from core.live.pacer import paced
-from core.live.script import FADE_S, TEXT_WAITING, Script
+from core.live.script import FADE_S, TEXT_WAITING
 from core.live.sound import Sound
-from core.protocols import Style
-from core.runtime.worker import Worker
 from core.text import sentences
-from core.tts_stream import tts_stream
 from core.types import AudioChunk, Word
-from tests.support.fakes import Beeps, loaded
-
-FPS = 25
-STEP = Beeps.rate // FPS
+from tests.support.fakes import Beeps
+from tests.support.stage import FPS, STEP, offline, staged, until
 
 
 def cut_as_written(text, size):
@@ -57,72 +51,6 @@ def test_text_that_never_ends_is_said_in_parts():
 
 def test_marks_without_words_are_passed_over():
     assert cut_as_written("... !!! ", 1) == []
-
-
-async def until(true):
-    """Wait for what another task or thread does."""
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110  # nobody tells
-            await asyncio.sleep(0.001)
-
-
-class Stage:
-    """A script and its pacer; time passes only where the pacer sleeps, or a test says so."""
-
-    def __init__(self, speech):
-        self.ended, self.troubles, self.heard = [], [], []
-        self.at = 0.0
-        self.script = Script(
-            speech,
-            None,
-            Style(),
-            "auto",
-            lambda text, error: self.troubles.append((text.number, error)),
-            lambda text, cut: self.ended.append((text.number, cut, text.sound.taken, text.spoken())),
-        )
-
-        def note(_frame, text, _taken):
-            self.heard.append(text.number if text else None)
-
-        self.chunks = paced(self.script, FPS, note, lambda: self.at, self.sleep)
-
-    async def sleep(self, seconds):
-        self.at += seconds
-        await asyncio.sleep(0)
-
-    async def frames(self, count):
-        return np.concatenate([(await anext(self.chunks)).samples for _ in range(count)])
-
-    async def spoken(self):
-        """Wait until all that was given has been turned into sound."""
-        await until(lambda: bool(all(text.closed for text in self.script._texts)))
-
-
-def staged(play, engine=None):
-    async def main():
-        worker = Worker("speech")
-        stage = Stage(loaded("speech", engine or Beeps(), worker))
-        speaking = asyncio.create_task(stage.script.speak())
-        try:
-            await play(stage)
-        finally:
-            speaking.cancel()
-            await asyncio.gather(speaking, return_exceptions=True)
-            await stage.chunks.aclose()
-            worker.close()
-
-    asyncio.run(main())
-
-
-def offline(text):
-    async def main():
-        worker = Worker("speech")
-        chunks = tts_stream(sentences(text), loaded("speech", Beeps(), worker), None, Style())
-        samples = [chunk.samples async for chunk in chunks]
-        worker.close()
-        return np.concatenate(samples)
-
-    return asyncio.run(main())
 
 
 def test_what_is_said_sounds_like_the_whole_text_spoken_at_once():
@@ -186,7 +114,7 @@ def test_an_interrupt_drops_what_waits_and_fades():
 def test_an_interrupt_frees_a_voice_that_is_far_ahead():
     async def play(stage):
         stage.script.say("One two three four five six seven eight nine ten. " * 20)
-        await until(lambda: not (stage.script._ahead_s() < 10))
+        await until(lambda: not (stage.script._waiting_s() < 10))
         stage.script.interrupt()
         stage.script.say("Again.")
         await stage.spoken()

@@ -5,13 +5,16 @@ import subprocess
 import sys
 
 import av
+import numpy as np
+
+from tests.support.openai_server import wav
 
 
 def live(lines, *arguments, data_dir, cwd):
     environment = {**os.environ, "LIPSTREAM_DATA_DIR": str(data_dir), "PYTHONPATH": os.getcwd()}
     return subprocess.run(
         [sys.executable, "-m", "server.cli", "live", "--template", "small", *arguments],
-        input=lines.encode(),
+        input=lines if isinstance(lines, bytes) else lines.encode(),
         capture_output=True,
         env=environment,
         cwd=cwd,
@@ -50,3 +53,25 @@ def test_live_refuses_what_is_not_there(small_library, tmp_path):
     assert done.returncode == 2
     assert b"has no voice 'nobody'" in done.stderr
     assert not (tmp_path / "live.mp4").exists()
+
+
+def test_live_says_sound_as_it_comes(small_library, tmp_path):
+    sound = (9000 * np.sin(np.arange(16_000) / 9)).astype("<i2").tobytes()
+    done = live(sound, "--audio", "-", "--audio-rate", "16000", data_dir=small_library, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "1: said in 1.00 s" in done.stderr.decode()
+    done = live(b"", "--audio", "-", "--audio-rate", "5", data_dir=small_library, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"rate 5 is not within 8000 to 192000" in done.stderr
+
+
+def test_live_says_a_recording_and_then_the_lines(small_library, tmp_path):
+    samples = (9000 * np.sin(np.arange(24_000) / 9)).astype(np.int16)
+    (tmp_path / "talk.wav").write_bytes(wav(samples, 48_000))
+    done = live("Yes.\n", "--audio", "talk.wav", data_dir=small_library, cwd=tmp_path)
+    told = done.stderr.decode()
+    assert done.returncode == 0, told
+    assert told.index("1: said in 0.50 s") < told.index("2: first picture")
+    done = live("Yes.\n", "--audio", "none.wav", data_dir=small_library, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"none.wav" in done.stderr

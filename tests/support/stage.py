@@ -1,0 +1,83 @@
+"""A session's script and pacer, driven frame by frame without a wall clock."""
+
+import asyncio
+
+import numpy as np
+
+from core.live.pacer import paced
+from core.live.script import Script
+from core.protocols import Style
+from core.runtime.worker import Worker
+from core.text import sentences
+from core.tts_stream import tts_stream
+from tests.support.fakes import Beeps, loaded
+
+FPS = 25
+STEP = Beeps.rate // FPS
+
+
+async def until(true):
+    """Wait for what another task or thread does."""
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.001)
+
+
+class Stage:
+    """A script and its pacer; time passes only where the pacer sleeps, or a test says so."""
+
+    def __init__(self, speech, reach=0):
+        self.ended, self.troubles, self.heard = [], [], []
+        self.at = 0.0
+        self.script = Script(
+            speech,
+            None,
+            Style(),
+            "auto",
+            lambda text, error: self.troubles.append((text.number, error)),
+            lambda text, cut: self.ended.append((text.number, cut, text.sound.taken, text.spoken())),
+            reach=reach,
+        )
+
+        def note(_frame, text, _taken):
+            self.heard.append(text.number if text else None)
+
+        self.chunks = paced(self.script, FPS, note, lambda: self.at, self.sleep)
+
+    async def sleep(self, seconds):
+        self.at += seconds
+        await asyncio.sleep(0)
+
+    async def frames(self, count):
+        return np.concatenate([(await anext(self.chunks)).samples for _ in range(count)])
+
+    async def spoken(self):
+        """Wait until all that was given has been turned into sound."""
+        await until(lambda: bool(all(text.closed for text in self.script._texts)))
+
+
+def staged(play, engine=None, reach=0):
+    async def main():
+        worker = Worker("speech")
+        stage = Stage(loaded("speech", engine or Beeps(), worker), reach)
+        speaking = asyncio.create_task(stage.script.speak())
+        try:
+            await play(stage)
+        finally:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+            await stage.chunks.aclose()
+            worker.close()
+
+    asyncio.run(main())
+
+
+def offline(text):
+    async def main():
+        worker = Worker("speech")
+        chunks = tts_stream(sentences(text), loaded("speech", Beeps(), worker), None, Style())
+        samples = [chunk.samples async for chunk in chunks]
+        worker.close()
+        return np.concatenate(samples)
+
+    return asyncio.run(main())
