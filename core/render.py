@@ -22,7 +22,7 @@ from core.errors import BadInput, blaming
 from core.faces.choice import AUTO
 from core.lipsync_stream import lipsync_stream
 from core.progress import Progress
-from core.protocols import FIDELITY, FaceEnhancer, LipsyncEngine, SpeechEngine, Style
+from core.protocols import FIDELITY, FaceEnhancer, LipsyncEngine, Style
 from core.recorded_speech import recorded_speech
 from core.runtime.pipeline import Meter, Pipeline
 from core.runtime.worker import Worker
@@ -32,7 +32,7 @@ from core.templates.library import Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.text.dictionary import load
-from core.tts_stream import check_readable, tts_stream
+from core.tts_stream import check_readable, check_voice, tts_stream
 from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
 
 BATCH = 8
@@ -161,7 +161,7 @@ async def _job(
     speech = await pool.speech(request.speech, request.voice, languages) if spoken else None
     if speech is not None:
         if request.voice is not None:
-            _check_voice(speech, request.voice)
+            await check_voice(speech, request.voice)
         await asyncio.to_thread(check_readable, spoken, speech.engine, request.voice)
     progress.engines = {s.kind: s.name for s in (speech, lipsync, enhance) if s}
     # Before the template: a recording that cannot be used is refused at once, not after a preparation.
@@ -216,13 +216,6 @@ def _sentences(request: Request, settings: Settings) -> list[Sentence]:
         return []
     own = load(settings.readings)
     return sentences(request.text, request.language, limit=settings.text_limit, readings=own)
-
-
-def _check_voice(speech: LoadedEngine[SpeechEngine], voice: str) -> None:
-    known = [v.name for v in speech.engine.voices()]
-    if voice not in known:
-        message = f"the {speech.name} engine has no voice {voice[:80]!r}; it has: {', '.join(known)}"
-        raise BadInput("unknown_voice", message, "voice")
 
 
 async def _template(

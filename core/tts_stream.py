@@ -15,7 +15,7 @@ import numpy as np
 
 from core.errors import BadInput, SpeechFault
 from core.protocols import Proofreads, SpeechEngine, Style
-from core.serving.loaded import LoadedEngine, speak
+from core.serving.loaded import LoadedEngine, speak, voices
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
 
 CHUNK_MS = 200
@@ -37,14 +37,22 @@ _SOUNDLESS = "っッー"
 """Kana that stop or lengthen the sound before them; by themselves they are rightly silent."""
 
 
-def _default_voice(engine: SpeechEngine) -> str:
-    voices = engine.voices()
-    if not voices:
+async def _default_voice(speech: LoadedEngine[SpeechEngine]) -> str:
+    known = await voices(speech)
+    if not known:
         message = (
             "this engine has no voice yet; add one with: lipstream voices add NAME --audio FILE --text TEXT"
         )
         raise BadInput("no_voice", message, "voice")
-    return voices[0].name
+    return known[0].name
+
+
+async def check_voice(speech: LoadedEngine[SpeechEngine], voice: str | None) -> None:
+    """Raises BadInput `unknown_voice` for one that the engine does not have; None is its first."""
+    known = [one.name for one in await voices(speech)]
+    if voice is not None and voice not in known:
+        message = f"the {speech.name} engine has no voice {voice[:80]!r}; it has: {', '.join(known)}"
+        raise BadInput("unknown_voice", message, "voice")
 
 
 def check_readable(said: Iterable[Sentence], engine: SpeechEngine, voice: str | None) -> None:
@@ -73,7 +81,7 @@ async def tts_stream(
 
     Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it.
     """
-    name = voice if voice is not None else _default_voice(speech.engine)
+    name = voice if voice is not None else await _default_voice(speech)
     rate = speech.engine.rate
     first = 0
     for sentence in said:

@@ -6,9 +6,12 @@ the samples are the same; an answer that breaks off is an error, never silence.
 
 import http.client
 import json
+import socket
 import struct
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
@@ -61,8 +64,33 @@ class SpeechServer:
         self, method: str, path: str, body: str | None = None, silence_s: float = SILENCE_S
     ) -> http.client.HTTPResponse:
         """Raises Error if the server does not answer."""
+        return self._ask(self._line(CONNECT_S), method, path, body, silence_s)
+
+    def knock(self, method: str, path: str, within_s: float) -> http.client.HTTPResponse:
+        """`request`, answered within so many seconds all told, however the answer trickles in."""
+        line, answer = self._line(within_s), Future[http.client.HTTPResponse]()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._ask(line, method, path, None, within_s))
+            except Exception as error:  # noqa: BLE001  # raised below
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, name="knock", daemon=True).start()
+        try:
+            return answer.result(within_s)
+        except TimeoutError:
+            with suppress(OSError, AttributeError):  # wakes who reads there; there may be no line yet
+                line.sock.shutdown(socket.SHUT_RDWR)
+            raise Error(f"{self} does not answer within {within_s:g} s") from None
+
+    def _line(self, connect_s: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self.place.scheme == "https" else http.client.HTTPConnection
-        line = kind(self.place.hostname or "", self.place.port, timeout=CONNECT_S)
+        return kind(self.place.hostname or "", self.place.port, timeout=connect_s)
+
+    def _ask(
+        self, line: http.client.HTTPConnection, method: str, path: str, body: str | None, silence_s: float
+    ) -> http.client.HTTPResponse:
         try:
             line.connect()
             line.sock.settimeout(silence_s)

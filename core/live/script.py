@@ -290,7 +290,7 @@ class Script:
         base = sound.made
         sound.begin(sentence)
         try:
-            check_readable([sentence], self._speech.engine, self._voice)
+            await asyncio.to_thread(check_readable, [sentence], self._speech.engine, self._voice)
             async with aclosing(tts_stream([sentence], self._speech, self._voice, self._style)) as chunks:
                 async for chunk in chunks:
                     marks = chunk.phonemes

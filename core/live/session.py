@@ -24,6 +24,7 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
 from core.templates.template import Template, check_shape
+from core.tts_stream import check_voice
 from core.types import Fragment, frame_start
 
 
@@ -90,10 +91,7 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
     check_shape(wanted.fps, wanted.size)
     lipsync = await pool.lipsync(wanted.lipsync)
     speech = await pool.speech(wanted.speech, wanted.voice)
-    known = [voice.name for voice in speech.engine.voices()]
-    if wanted.voice is not None and wanted.voice not in known:
-        message = f"the {speech.name} engine has no voice {wanted.voice[:80]!r}; it has: {', '.join(known)}"
-        raise BadInput("unknown_voice", message, "voice")
+    await check_voice(speech, wanted.voice)
     template = await templates.open(
         wanted.template,
         fps=wanted.fps,

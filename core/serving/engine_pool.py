@@ -33,7 +33,7 @@ from core.protocols import (
     Upscaler,
 )
 from core.runtime.worker import Worker
-from core.serving.loaded import LoadedEngine, close_engine, on_thread
+from core.serving.loaded import LoadedEngine, close_engine, has_voice, on_thread, voices
 from core.serving.processes import Processes, ProcessSpec, described
 from core.serving.voice_cloning import take_default
 from core.types import Voice
@@ -117,7 +117,8 @@ class EnginePool:
         if voice is not None:
             if (found := await self._with_voice(voice)) is not None:
                 return found
-            if any(record.name == voice for record in list_voices(VoiceSettings().voices_dir)):
+            kept = await asyncio.to_thread(lambda: list_voices(VoiceSettings().voices_dir))
+            if any(record.name == voice for record in kept):
                 self.choose("speech", CLONED)  # it is there and cannot speak: this says what is missing
         *better, last = self._runnable("speech")
         for name in better:
@@ -131,7 +132,7 @@ class EnginePool:
             if isinstance(found.engine, Measured) and (why := found.engine.too_slow()):
                 self._passed.add(name)
                 self._tell(name, f"auto does not take {name}: {why}")
-            elif (voices := found.engine.voices()) and _reads(voices, languages):
+            elif (known := await voices(found)) and _reads(known, languages):
                 return found
         return await self._speech(last)
 
@@ -147,7 +148,7 @@ class EnginePool:
                 continue
             with suppress(EngineUnavailable):
                 found = await self._speech(name)
-                if has_voice(found, voice):
+                if await has_voice(found, voice):
                     return found
         return None
 
@@ -159,16 +160,18 @@ class EnginePool:
     def choose_speech(
         self, wanted: str = "auto", voice: str | None = None, languages: Collection[str] = ()
     ) -> str:
-        """The name of the engine that `speech` gives, as far as it can be known without loading any."""
+        """The name of the engine that `speech` gives, as far as it can be known without loading any.
+
+        Looks at files: not for the loop.
+        """
         if self._meant("speech", wanted) != "auto":
             return self.choose("speech", wanted)
         runnable = self._runnable("speech")
         if voice is not None:
             for name in runnable:
                 loaded = self._engines.get(("speech", name), [])
-                if any(voice == one.name for one in voices_of(name)) or any(
-                    has_voice(found, voice) for found in loaded
-                ):
+                known = voices_of(name) or [v for found in loaded for v in found.engine.voices()]
+                if any(voice == one.name for one in known):
                     return name
             return self.choose("speech", wanted)
         fit = (n for n in runnable if n not in self._passed and _reads(voices_of(n), languages))
@@ -195,7 +198,7 @@ class EnginePool:
     ) -> dict[str, str]:
         """The names of the engines that `wanted` means, by kind; without those that cannot run here.
 
-        voice, languages: who shall speak what, as in `choose_speech`.
+        voice, languages: who shall speak what, as in `choose_speech`. Looks at files: not for the loop.
         """
         chosen = {}
         for kind, name in wanted.items():
@@ -325,11 +328,6 @@ def _check(devices: Sequence[str]) -> None:
         ) from None
     for device in devices:
         device_of(device)
-
-
-def has_voice(speech: LoadedEngine[SpeechEngine], name: str) -> bool:
-    """Whether a speech engine has the voice."""
-    return any(voice.name == name for voice in speech.engine.voices())
 
 
 def _reads(voices: Sequence[Voice], languages: Collection[str]) -> bool:

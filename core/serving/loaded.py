@@ -25,7 +25,7 @@ from core.protocols import (
 from core.runtime.batching import Batcher
 from core.runtime.pipeline import map_ordered
 from core.runtime.worker import Worker, on_loop
-from core.types import Arrays, FaceTrack, Image, Sentence, Spoken
+from core.types import Arrays, FaceTrack, Image, Sentence, Spoken, Voice
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -242,6 +242,16 @@ def version_of(engine: object) -> str:
 def speak(engine: SpeechEngine, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
     """`SpeechEngine.speak`."""
     return engine.speak(sentence, voice, style)
+
+
+async def voices(speech: LoadedEngine[SpeechEngine]) -> Sequence[Voice]:
+    """`SpeechEngine.voices`; not on the loop, as they may lie on a disk."""
+    return await asyncio.to_thread(speech.engine.voices)
+
+
+async def has_voice(speech: LoadedEngine[SpeechEngine], name: str) -> bool:
+    """Whether a speech engine has the voice."""
+    return any(voice.name == name for voice in await voices(speech))
 
 
 def draw(engine: LipsyncEngine, drawing: Drawing) -> Image:

@@ -75,7 +75,7 @@ async def take_default(settings: VoiceSettings) -> None:
 
     Raises BadInput for a reference that cannot be used, or a voice of that name that somebody added.
     """
-    made = [voice for voice in list_voices(settings.voices_dir) if voice.source]
+    made = [voice for voice in await asyncio.to_thread(list_voices, settings.voices_dir) if voice.source]
     audio, text, language = (
         settings.reference_audio,
         settings.reference_text,
@@ -85,7 +85,7 @@ async def take_default(settings: VoiceSettings) -> None:
     if any(voice.source == source for voice in made):
         return
     for voice in made:
-        remove_voice(settings.voices_dir, voice.name)
+        await asyncio.to_thread(remove_voice, settings.voices_dir, voice.name)
     if audio is None:
         return
     try:

@@ -13,8 +13,8 @@ from core.errors import BadInput
 from core.faces.choice import preview
 from core.faces.people import People, look
 from core.protocols import SpeechEngine
-from core.serving.engine_pool import EnginePool, has_voice
-from core.serving.loaded import LoadedEngine
+from core.serving.engine_pool import EnginePool
+from core.serving.loaded import LoadedEngine, has_voice, voices
 from core.templates import library
 from core.templates.enlarge import enlarged_id
 from core.templates.library import SAMPLE, Templates, template_id
@@ -75,7 +75,7 @@ class Catalog:
         """
         languages = {sentence.language for sentence in said}
         speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, voice, languages)
-        if voice is not None and not has_voice(speech, voice):
+        if voice is not None and not await has_voice(speech, voice):
             message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
             raise BadInput("unknown_voice", message, "voice")
         await asyncio.to_thread(check_readable, said, speech.engine, voice)
@@ -92,7 +92,7 @@ class Catalog:
                 raise
         speech = await self.speech(said, name)
         languages = {sentence.language for sentence in said}
-        reading = [v.name for v in speech.engine.voices() if languages <= set(v.languages)]
+        reading = [v.name for v in await voices(speech) if languages <= set(v.languages)]
         # The same every time, and different ones differ as far as there are voices.
         return speech, reading[OPENAI_VOICES.index(voice) % len(reading)] if reading else None
 

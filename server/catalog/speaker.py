@@ -16,8 +16,8 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.errors import BadInput
 from core.protocols import SpeechEngine
-from core.serving.engine_pool import CLONED, EnginePool, has_voice
-from core.serving.loaded import LoadedEngine
+from core.serving.engine_pool import CLONED, EnginePool
+from core.serving.loaded import LoadedEngine, has_voice
 from core.serving.voice_cloning import clone, find_model
 from core.tts_stream import check_readable
 from core.types import Sentence
@@ -79,9 +79,9 @@ class Speaker:
                 language=language or known.language,
             )
 
-    def use_model(self, name: str, part: str) -> None:
+    async def use_model(self, name: str, part: str) -> None:
         """Speak with this model from now on. part: "t2s" or "sovits". Raises BadInput `unknown_model`."""
-        self._models[part] = find_model(self._settings, name, part)
+        self._models[part] = await asyncio.to_thread(find_model, self._settings, name, part)
 
     async def choose(self, reference: Reference | None, said: Sequence[Sentence]) -> Chosen:
         """Who speaks what is `said` of a request that brings `reference`, or none.
@@ -98,7 +98,7 @@ class Speaker:
             return Chosen(await self._catalog.speech(said), None)
         voice = await self._voice(wanted)
         speech = await self._pool.speech("auto", voice)
-        if not has_voice(speech, voice):  # the server that could does not answer
+        if not await has_voice(speech, voice):  # the server that could does not answer
             return Chosen(await self._catalog.speech(said), None, ("reference",))
         await asyncio.to_thread(check_readable, said, speech.engine, voice)
         return Chosen(speech, voice)

@@ -8,6 +8,7 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import LANGUAGES, VoiceRecord, list_voices, remove_voice
 from core.errors import BadInput, EngineUnavailable
 from core.serving.engine_pool import CLONED, EnginePool
+from core.serving.loaded import voices
 from core.serving.voice_cloning import clone, find_model
 from core.types import Voice
 from server.errors import Refused
@@ -27,8 +28,7 @@ class Voices:
 
         Raises BadInput for an engine that is not there or cannot run.
         """
-        records = await asyncio.to_thread(list_voices, self._settings.voices_dir)
-        cloned = {record.name: self._shown(record) for record in records}
+        cloned = await asyncio.to_thread(self._cloned)
         if engine == CLONED and not self._runs():
             return list(cloned.values())
         names = self._pool.speech_engines(engine)
@@ -41,17 +41,20 @@ class Voices:
             found += cloned.values()
         return found
 
+    def _cloned(self) -> dict[str, VoiceInfo]:
+        return {record.name: self._shown(record) for record in list_voices(self._settings.voices_dir)}
+
     async def _voices(self, name: str, *, required: bool) -> Sequence[Voice]:
         """Those of a speech engine; none of one that cannot be loaded unless it is `required`."""
         if known := voices_of(name):
             return known
         try:
-            speech = (await self._pool.speech(name)).engine
+            speech = await self._pool.speech(name)
         except EngineUnavailable:
             if required:
                 raise
             return ()
-        return speech.voices()
+        return await voices(speech)
 
     async def one(self, name: str) -> VoiceInfo:
         """The voice `name`, of those that need no engine named. Raises Refused 404."""
@@ -72,8 +75,8 @@ class Voices:
         sovits: str | None = None,
     ) -> VoiceInfo:
         """Clone a voice. gpt, sovits: names of models here. Raises BadInput like `clone` and `find_model`."""
-        t2s = find_model(self._settings, gpt, "t2s") if gpt else None
-        singer = find_model(self._settings, sovits, "sovits") if sovits else None
+        t2s = await asyncio.to_thread(find_model, self._settings, gpt, "t2s") if gpt else None
+        singer = await asyncio.to_thread(find_model, self._settings, sovits, "sovits") if sovits else None
         try:
             record = await clone(
                 self._settings.voices_dir,
@@ -87,7 +90,7 @@ class Voices:
             )
         except BadInput as error:
             raise _in_clients_names(error, [audio, *aux]) from error
-        return self._shown(record)
+        return await asyncio.to_thread(self._shown, record)
 
     async def remove(self, name: str) -> None:
         """Delete a cloned voice. Raises Refused 404; BadInput `builtin_voice` for one that is not cloned."""

@@ -141,7 +141,7 @@ async def set_weights(request: web.Request) -> web.Response:
             "weights_path",
         )
     for part, name in names.items():
-        state.speaker.use_model(PurePath(name.replace("\\", "/")).name, part)
+        await state.speaker.use_model(PurePath(name.replace("\\", "/")).name, part)
     return _done(request)
 
 

@@ -50,7 +50,7 @@ class EnhanceWork:
         folder, wanted = self._folder.job(job_id), spec.enhancement
         source, progress = folder / spec.upload, Progress()
         clip, runs = await self._clips.begin(job_id), await self._store.recent_runs(LOOKED_AT)
-        growing = ClipSink(clip, report, progress, runs, self.engines(spec))
+        growing = ClipSink(clip, report, progress, runs, await asyncio.to_thread(self.engines, spec))
         background = wanted.background
         stages = [stage for stage in VIDEO_STAGES if background or stage != "background"]
         reporter = ProgressReporter(report, partial(of_meters, progress, stages))

@@ -90,7 +90,7 @@ class VideoWork:
         request, progress = _request(spec, folder), Progress()
         clip = await self._clips.begin(job_id)
         runs = await self._store.recent_runs(LOOKED_AT)
-        making = _Making(clip, report, progress, runs, self.engines(spec))
+        making = _Making(clip, report, progress, runs, await asyncio.to_thread(self.engines, spec))
         reporter = ProgressReporter(report, partial(of_meters, progress, STAGES))
         async with self._figures.running(job_id, progress):
             rendering = self._render(job_id, spec, request, making.take, progress)

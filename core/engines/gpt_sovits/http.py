@@ -25,7 +25,7 @@ NAME = "gpt-sovits-http"
 DEFAULT = "default"
 
 DETECT_S = 5.0
-"""Seconds that the first question, which costs a server nothing, may take to be answered."""
+"""Seconds that the first question, which costs a server nothing, may take to be answered, all told."""
 
 PAUSE_S = 0.3
 """Silence after a sentence at speed 1, as published."""
@@ -121,7 +121,7 @@ class GptSovitsHttp:
     def _detect(self) -> Api:
         """Which of the two services it is: only api_v2 knows /tts, whatever it says to an empty request."""
         try:
-            response = self._server.request("GET", "/tts", silence_s=DETECT_S)
+            response = self._server.knock("GET", "/tts", DETECT_S)
         except Error as error:
             raise EngineUnavailable(
                 NAME, ["a GPT-SoVITS server"], f"{error}; see the setting gpt_sovits_url"

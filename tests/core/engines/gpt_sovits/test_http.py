@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import socket
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -192,6 +193,34 @@ def test_a_silent_server_delays_nobody_else_and_is_remembered(tmp_path, monkeypa
             assert len(asked) == 2
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_server_that_trickles_is_given_up_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.engines.gpt_sovits.http.DETECT_S", 0.5)
+    left = []
+
+    async def trickling(reader, writer):
+        writer.write(b"HTTP/1.1 404 Not Found\r\nX: ")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        left.append(True)
+        writer.close()
+
+    async def main():
+        server = await asyncio.start_server(trickling, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            began = time.monotonic()
+            with pytest.raises(EngineUnavailable, match=r"does not answer within 0\.5 s"):
+                await asyncio.to_thread(engine, f"http://127.0.0.1:{port}", tmp_path)
+            assert time.monotonic() - began < 5
+            while not left:  # the line is closed, too  # noqa: ASYNC110  # bounded below
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_it_is_chosen_where_the_setting_names_a_server(tmp_path, monkeypatch):
