@@ -7,7 +7,8 @@ The rules themselves are in `chinese`, `english` and `japanese_korean`.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 Reading = str | Sequence[tuple[int, str]] | None
 """How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
@@ -17,19 +18,24 @@ Rule = tuple[str, Callable[[re.Match[str]], Reading]]
 _NAMED = re.compile(r"\(\?P<\w+>")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
-    """rules: tried in order. plain: how single characters are read that no rule took; the rest stay."""
+    """rules: tried in order. plain: how single characters are read that no rule took; the rest stay.
+
+    The patterns are compiled when a text is first read: a language's take up to 0.2 s.
+    """
 
     rules: Sequence[Rule]
     plain: Mapping[str, str]
-    _any: re.Pattern[str] = field(init=False)
-    _each: list[re.Pattern[str]] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
         alternatives = (f"(?P<r{k}>{_NAMED.sub('(?:', p)})" for k, (p, _) in enumerate(self.rules))
-        object.__setattr__(self, "_any", re.compile("|".join(alternatives)))
-        object.__setattr__(self, "_each", [re.compile(p) for p, _ in self.rules])
+        return re.compile("|".join(alternatives))
+
+    @cached_property
+    def _each(self) -> list[re.Pattern[str]]:
+        return [re.compile(pattern) for pattern, _ in self.rules]
 
     def read(self, text: str) -> "Output":
         """`text` as it is read, with where every character of it comes from."""

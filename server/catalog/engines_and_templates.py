@@ -19,7 +19,7 @@ from core.templates import library
 from core.templates.enlarge import enlarged_id
 from core.templates.library import SAMPLE, Templates, template_id
 from core.templates.template import Template
-from core.text import sentences
+from core.text import LANGUAGES, sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable
 from core.types import Sentence
@@ -55,6 +55,9 @@ class Catalog:
         load(settings.readings)  # a mistake in it is told at once
         for kind in kinds:
             await self._pool.engine(kind, getattr(settings, kind))
+            if kind == "speech":
+                for language in LANGUAGES:  # whose rules take half a second to compile
+                    await asyncio.to_thread(sentences, "1", language)
         if sample:
             await self._templates.open(SAMPLE)
 

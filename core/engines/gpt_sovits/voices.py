@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
 
 from core.engines.gpt_sovits.recordings import LONGEST_S, check_reference
 from core.errors import BadInput
@@ -56,6 +55,8 @@ class VoiceRecord:
     @property
     def seconds(self) -> float:
         """How long the reference lasts."""
+        from scipy.io import wavfile
+
         rate, samples = wavfile.read(self.folder / "reference.wav", mmap=True)
         return len(samples) / int(rate)
 
@@ -197,9 +198,13 @@ def _damaged(path: Path, error: Exception) -> BadInput:
 
 
 def _write_wav(path: Path, samples: Samples, rate: int) -> None:
+    from scipy.io import wavfile  # scipy takes half a second to load, and no start of a program should
+
     wavfile.write(path, rate, np.asarray(samples, np.float32))
 
 
 def _read_wav(path: Path) -> tuple[Samples, int]:
+    from scipy.io import wavfile
+
     rate, samples = wavfile.read(path)
     return np.asarray(samples, np.float32), int(rate)
