@@ -1,6 +1,7 @@
 """Render into a file that appears when it is whole, with captions beside it or in it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -8,11 +9,14 @@ from typing import TypedDict
 from core.captions.cues import srt as as_srt
 from core.captions.cues import vtt as as_vtt
 from core.media.recording import Recording
+from core.media.results import VIDEO, check_not_read, result, write_whole
 from core.progress import Progress
 from core.render import Item, Request, render
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Cue, Fragment
+
+_CAPTIONS = {".srt": as_srt, ".vtt": as_vtt}
 
 
 class CaptionFiles(TypedDict, total=False):
@@ -53,12 +57,19 @@ async def render_file(
     *,
     srt: bool = False,
     srt_track: bool = False,
+    reads: Sequence[Path] = (),
 ) -> Video:
     """Make the video of `request` and write it to `path`; see `CaptionFiles` for the captions.
 
-    Nothing is left at `path`, and what was there stays, unless the video becomes whole. Raises what `render`
-    does, BadInput `unwritable_output`, and StorageFull.
+    reads: what else was read for it, and may not be overwritten. Nothing is left at `path`, and what was
+    there stays, unless the video becomes whole. Raises what `render` does, BadInput `unwritable_output` and
+    `output_is_input`, and StorageFull.
     """
+    inputs = [request.video, request.audio, *reads]
+    path = result(path, VIDEO, inputs, [templates.settings.data_dir / "templates"])
+    beside = {path.with_suffix(suffix): write for suffix, write in _CAPTIONS.items()} if srt else {}
+    for file in beside:
+        check_not_read(file, inputs)
     progress = progress or Progress()
     cues: list[Cue] = []
     async with Recording(path) as recording:
@@ -71,8 +82,6 @@ async def render_file(
 
         await render(request, pool, templates, sink, progress)
         await recording.finish(cues if srt_track else (), progress.rate)
-    beside = {".srt": as_srt, ".vtt": as_vtt} if srt else {}
-    files = {path.with_suffix(suffix): write(cues, progress.rate) for suffix, write in beside.items()}
-    for file, text in files.items():
-        await asyncio.to_thread(file.write_text, text, encoding="utf-8")
-    return Video(path, tuple(cues), tuple(files), progress)
+    for file, write in beside.items():
+        await asyncio.to_thread(write_whole, file, write(cues, progress.rate).encode())
+    return Video(path, tuple(cues), tuple(beside), progress)

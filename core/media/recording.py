@@ -5,7 +5,6 @@ fragment even after a crash. Only a whole video gets the destination's name.
 """
 
 import errno
-import uuid
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import av
 
 from core.errors import BadInput, StorageFull
+from core.media.results import VIDEO, beside, real, result
 from core.runtime.worker import Worker
 from core.types import Cue, Fragment
 
@@ -29,17 +29,15 @@ class Recording:
     """Writes fragments to a file: `async with Recording(path) as it`, `it.write(...)`, `it.finish()`.
 
     Leaving without `finish` removes everything that was written, and leaves what had the name before.
+    path: what the video will be called (see `core.media.results.result`).
     """
 
     def __init__(self, destination: Path) -> None:
-        """Raises BadInput `unwritable_output` for a path that names no file."""
-        if destination.name in ("", ".."):
-            raise BadInput("unwritable_output", f"'{destination}' is no name of a file", "output")
-        stem = destination.with_suffix("").name
-        mark = uuid.uuid4().hex[:8]
-        self._destination = destination
-        self._part = destination.with_name(f"{stem}.{mark}.part.mp4")
-        self._whole = destination.with_name(f"{stem}.{mark}.whole.mp4")
+        """Raises BadInput `unwritable_output` for a name that cannot be written."""
+        self.path = result(destination, VIDEO)
+        self._destination = real(self.path)  # what a link points to; the link stays
+        self._part = beside(self._destination, ".part.mp4")
+        self._whole = beside(self._destination, ".whole.mp4")
         self._worker = Worker("recording")
         self._file: BinaryIO | None = None
         self._left = False
@@ -47,16 +45,12 @@ class Recording:
     async def __aenter__(self) -> Self:
         """Raises BadInput `unwritable_output` if the file could not be written."""
         try:
-            if self._destination.suffix.lower() not in ("", ".mp4", ".m4v"):
-                raise OSError(errno.EINVAL, "videos are written as MP4; let the name end in .mp4")
-            if self._destination.exists() and not self._destination.is_file():
-                raise FileExistsError(errno.EEXIST, "it exists and is not a file")
             await self._worker.call(self._open)
         except OSError as error:
             self._worker.close()
             raise BadInput(
                 "unwritable_output",
-                f"{self._destination} cannot be written ({error.strerror}); choose another place",
+                f"{self.path} cannot be written ({error.strerror}); choose another place",
                 "output",
             ) from error
         except BaseException:
@@ -94,7 +88,7 @@ class Recording:
         except OSError as error:
             if error.errno in _FULL:
                 raise StorageFull(
-                    f"no room on the disk for {self._destination}; free some, or choose another place"
+                    f"no room on the disk for {self.path}; free some, or choose another place"
                 ) from error
             raise
 

@@ -23,6 +23,7 @@ from core.media.alpha import AlphaWriter
 from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
+from core.media.results import ALPHA, beside, result
 from core.models import SELFIE, unavailable
 from core.protocols import Matting, Painter, Painting, PaintOrder
 from core.runtime.tasks import run_stoppable
@@ -142,12 +143,13 @@ class Backgrounds:
         """Write the person of template `identity` alone, with alpha, to `path` (.webm or .mov), for work
         elsewhere; returns the engines used. Raises BadInput, StorageFull.
         """
-        if path.suffix.lower() not in (".webm", ".mov"):
+        if path.suffix.lower() not in ALPHA:
             raise BadInput(
                 "unknown_alpha_format",
                 f"{path.name}: alpha is kept in .webm (VP9) or .mov (ProRes 4444); name the file so",
                 "alpha",
             )
+        result(path, ALPHA, kept=[self._templates.settings.data_dir / "templates"])
         template = await self._templates.open(identity, report=report)
         matting = await self._matting(matte, template)
         mattes = await self._mattes(identity, template, matting, report)
@@ -321,7 +323,7 @@ def _write_alpha(
     template: Template, mattes: Path, path: Path, report: StepReport, stopped: Callable[[], bool]
 ) -> None:
     """Write the cut-out person. Blocking."""
-    draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix.lower()}")
+    draft = beside(path.resolve(), path.suffix.lower())
     seen = Mattes(mattes, cache_bytes=0)
     writer = AlphaWriter(draft, template.width, template.height, template.fps)
     try:
@@ -331,7 +333,7 @@ def _write_alpha(
             writer.add(scene.cut_out(whole_bgr(template.planes(number)), seen.of(number)))
             report("alpha", number + 1, len(template))
         writer.close()
-        draft.replace(path)
+        draft.replace(path.resolve())
     except BaseException:
         writer.close(finish=False)
         draft.unlink(missing_ok=True)

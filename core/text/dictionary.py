@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import BadInput
+from core.text.files import decoded
 
 MOST: Final = 2000
 LONGEST: Final = 100
@@ -124,8 +125,8 @@ def load(path: Path | None) -> Readings | None:
     if path is None:
         return None
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(path.read_bytes(), path.name)
+    except (OSError, BadInput) as error:
         raise _bad(f"cannot read the readings in {path}: {error}") from error
     return readings(parsed(text, path.name))
 

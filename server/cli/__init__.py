@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 the user's input cannot be used, 130 interrupted
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,11 @@ import core
 from core.errors import BadInput, Error, StageError
 
 Command = Callable[[argparse.Namespace], int]
+
+_TEXT_HELP = (
+    "what to say; - reads standard input, @FILE a file; a text that begins with @ is written @@, "
+    "one that begins with - goes after --"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,9 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="make a talking video")
     render.set_defaults(run="server.cli.render:render_command")
-    render.add_argument(
-        "text", nargs="?", metavar="TEXT", help="what to say; - reads standard input, @FILE a file"
-    )
+    render.add_argument("text", nargs="?", metavar="TEXT", help=_TEXT_HELP)
     render.add_argument("--audio", metavar="FILE", help="a file of speech to use instead of a text")
     render.add_argument(
         "--template",
@@ -75,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
     say = commands.add_parser("say", help="speak a text, or show how it will be read")
     say.set_defaults(run="server.cli.render:say_command")
-    say.add_argument("text", metavar="TEXT", help="what to say; - reads standard input, @FILE a file")
+    say.add_argument("text", metavar="TEXT", help=_TEXT_HELP)
     say.add_argument(
         "--dry-run", action="store_true", help="print the sentences as they will be read, make no sound"
     )
@@ -293,7 +297,13 @@ def _voice_options(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        hint = "a text that begins with - goes after --, like: -- -5 degrees"
+        parser().error(f"unrecognized arguments: {' '.join(unknown)} ({hint})")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no text of this locale are told, too
+        utf8 = sys.stdout.encoding.lower() == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     module, _, name = options.run.partition(":")
     try:
         warnings = _check_settings(options.config)

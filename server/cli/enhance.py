@@ -11,10 +11,11 @@ from core.enhancement.video import LIMITS, Enhancement, Sink, enhance_video
 from core.errors import BadInput
 from core.media.foreign import splice
 from core.media.recording import Recording
+from core.media.results import VIDEO
 from core.progress import Progress
 from core.protocols import FIDELITY
 from core.serving.engine_pool import EnginePool
-from server.cli.render import bars, interruptible, to_stdout
+from server.cli.render import bars, interruptible, to_stdout, writable
 
 
 def enhance_command(options: argparse.Namespace) -> int:
@@ -23,9 +24,7 @@ def enhance_command(options: argparse.Namespace) -> int:
     if "://" in options.video:
         message = f"{options.video} is an address; download the video first and give the file"
         raise BadInput("not_a_file", message, "video")
-    if Path(options.output).exists() and source.exists() and source.samefile(options.output):
-        message = f"{options.output} is the video itself; give another -o, so that nothing of it is lost"
-        raise BadInput("output_is_input", message, "output")
+    output = None if options.output == "-" else writable(options.output, VIDEO, [source])
     request = Enhancement(
         source,
         enhancer=options.engine,
@@ -34,16 +33,16 @@ def enhance_command(options: argparse.Namespace) -> int:
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         every=options.every,
     )
-    asyncio.run(interruptible(_enhance(request, options.output)))
+    asyncio.run(interruptible(_enhance(request, output)))
     return 0
 
 
-async def _enhance(request: Enhancement, output: str) -> None:
+async def _enhance(request: Enhancement, output: Path | None) -> None:
     async with EnginePool() as pool:
-        if output == "-":
+        if output is None:
             await _shown(request, pool, to_stdout)
             return
-        async with Recording(Path(output)) as recording:
+        async with Recording(output) as recording:
             await _shown(request, pool, recording.write)
             await recording.finish_by(lambda part, whole: splice(part, request.source, whole, LIMITS))
     print(output)

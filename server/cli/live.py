@@ -23,12 +23,13 @@ from core.live.session import (
 )
 from core.media.foreign import AudioSource, open_audio
 from core.media.recording import Recording
+from core.media.results import VIDEO
 from core.protocols import Style
 from core.runtime.tasks import first_of, in_daemon_thread
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Fragment
-from server.cli.render import interruptible, size_of, to_stdout
+from server.cli.render import interruptible, size_of, to_stdout, writable
 
 STOP = "/stop"
 """The line that stops the person in the middle of a word."""
@@ -51,11 +52,13 @@ def live_command(options: argparse.Namespace) -> int:
         lipsync=options.lipsync,
     )
     raw = options.audio_rate, options.audio_channels
-    asyncio.run(interruptible(_live(wanted, options.output, options.audio, raw)))
+    sound = Path(options.audio) if options.audio not in (None, "-") else None
+    path = None if options.output == "-" else writable(options.output, VIDEO, [sound])
+    asyncio.run(interruptible(_live(wanted, path, options.audio, raw)))
     return 0
 
 
-async def _live(wanted: SessionRequest, output: str, audio: str | None, raw: tuple[int, int]) -> None:
+async def _live(wanted: SessionRequest, output: Path | None, audio: str | None, raw: tuple[int, int]) -> None:
     """audio: a file, or - for sound on standard input, whose rate and channels are `raw`."""
     async with EnginePool() as pool, AsyncExitStack() as ends:
         source = None
@@ -66,10 +69,10 @@ async def _live(wanted: SessionRequest, output: str, audio: str | None, raw: tup
         session = await open_session(wanted, pool, Templates(Settings(), pool))
         session.audio_format(*(raw if source is None else (source.rate, 1)))
         talk = _pass_on(session) if audio == "-" else _converse(session, source)
-        if output == "-":
+        if output is None:
             await first_of(talk, session.run(_to_stdout))
             return
-        async with Recording(Path(output)) as recording:
+        async with Recording(output) as recording:
 
             async def take(item: Fragment | Event) -> None:
                 if isinstance(item, Fragment):

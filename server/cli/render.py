@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import wave
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -21,6 +21,7 @@ from rich.table import Table
 from core.config import Settings
 from core.errors import BadInput
 from core.faces.choice import AUTO
+from core.media.results import SOUND, VIDEO, beside, result
 from core.progress import Progress
 from core.protocols import FIDELITY, Style
 from core.render import Item, Request, render
@@ -31,12 +32,14 @@ from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import tts_stream
 from core.types import Fragment, Samples, Sentence
+from server.cli.texts import is_file, text_of
 
 
 @contextmanager
 def wav_file(path: Path, rate: int) -> Iterator[Callable[[Samples], None]]:
     """What writes samples to `path`, 16 bits, mono; nothing is left there if the block raises."""
-    draft = path.with_name(f".{path.name}.part")
+    place = path.resolve()
+    draft = beside(place, ".part.wav")
 
     def write(samples: Samples) -> None:
         file.writeframes(np.round(np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
@@ -47,7 +50,7 @@ def wav_file(path: Path, rate: int) -> Iterator[Callable[[Samples], None]]:
             file.setsampwidth(2)
             file.setframerate(rate)
             yield write
-        draft.replace(path)
+        draft.replace(place)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -71,7 +74,7 @@ def render_command(options: argparse.Namespace) -> int:
         template="" if video else options.template,
         video=video,
         face=options.face,
-        text=_text(options.text),
+        text=text_of(options.text),
         audio=Path(options.audio) if options.audio is not None else None,
         language=options.language,
         voice=options.voice,
@@ -97,7 +100,7 @@ def _sentences(text: str, options: argparse.Namespace, settings: Settings) -> li
 
 def say_command(options: argparse.Namespace) -> int:
     """`lipstream say`."""
-    text = _text(options.text) or ""
+    text = text_of(options.text) or ""
     settings = Settings()
     if options.dry_run:
         for sentence in _sentences(text, options, settings):
@@ -133,16 +136,28 @@ async def _render(request: Request, options: argparse.Namespace) -> None:
             with _shown() as progress:
                 await render(request, pool, templates, to_stdout, progress)
         else:
-            path = Path(options.output)
-            await _render_into(request, path, pool, templates, srt=options.srt, srt_track=options.srt_track)
+            path = writable(options.output, VIDEO, _read_by(options))
+            await _render_into(
+                request,
+                path,
+                pool,
+                templates,
+                srt=options.srt,
+                srt_track=options.srt_track,
+                reads=_read_by(options),
+            )
+
+
+class _Into(CaptionFiles, total=False):
+    reads: Sequence[Path]
 
 
 async def _render_into(
-    request: Request, path: Path, pool: EnginePool, templates: Templates, **captions: Unpack[CaptionFiles]
+    request: Request, path: Path, pool: EnginePool, templates: Templates, **more: Unpack[_Into]
 ) -> None:
     with _shown() as progress:
-        await render_file(request, pool, templates, path, progress, **captions)
-    print(path)
+        video = await render_file(request, pool, templates, path, progress, **more)
+    print(video.path)
 
 
 async def to_stdout(item: Item) -> None:
@@ -202,7 +217,7 @@ def _summary(progress: Progress) -> str:
 
 
 async def _say(text: str, options: argparse.Namespace, settings: Settings) -> int:
-    path = writable(options.output)
+    path = writable(options.output, SOUND, _read_by(options))
     async with EnginePool() as pool:
         said = _sentences(text, options, settings)
         speech = await pool.speech(options.speech, options.voice, {one.language for one in said})
@@ -226,37 +241,22 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
-def writable(output: str) -> Path:
-    """The file that `--output` names. Raises BadInput `unwritable_output` for what can be none."""
-    path = Path(output)
+def writable(output: str, endings: Sequence[str], reads: Iterable[Path | None] = ()) -> Path:
+    """The file that `--output` names, never one that the library keeps.
+
+    endings, reads: see `core.media.results.result`. Raises BadInput.
+    """
     if output == "-":
-        why = "only videos are streamed to standard output"
-    elif not path.name or path.is_dir():
-        why = "it is not a file"
-    elif not path.parent.is_dir():
-        why = f"there is no folder {path.parent}"
-    else:
-        return path
-    message = f"{output or repr(output)} cannot be written ({why}); choose another place"
-    raise BadInput("unwritable_output", message, "output")
+        message = "- cannot be written (only videos are streamed to standard output); give the name of a file"
+        raise BadInput("unwritable_output", message, "output")
+    folder = Settings().data_dir
+    return result(output, endings, reads, [folder / "templates", folder / "voices"])
 
 
-def _text(argument: str | None) -> str | None:
-    """The text an argument means: itself, `-` standard input, `@FILE` a file's content."""
-    if argument is None:
-        return None
-    try:
-        if argument == "-":
-            return sys.stdin.buffer.read().decode("utf-8")
-        if argument.startswith("@"):
-            return Path(argument[1:]).read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadInput(
-            "missing_file", f"cannot read {argument[1:] or argument}: {error.strerror}", "text"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise BadInput("not_text", f"{argument} is not UTF-8 text", "text") from error
-    return argument
+def _read_by(options: argparse.Namespace) -> list[Path]:
+    """Files other than a recording and a template's that the command reads."""
+    text, own = options.text, Settings().readings
+    return [*([Path(text[1:])] if is_file(text) else []), *([own] if own else [])]
 
 
 def _video(template: str) -> Path | None:

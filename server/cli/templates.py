@@ -15,6 +15,7 @@ from core.config import Settings
 from core.errors import BadInput
 from core.faces.choice import preview
 from core.faces.people import People, look
+from core.media.results import ALPHA, PICTURE, write_whole
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Background, Backgrounds
 from core.templates.enlarge import enlarge
@@ -46,12 +47,12 @@ async def _run(options: argparse.Namespace) -> int:
             if info.id != info.name:
                 Console(stderr=True).print(f"use it as --template {info.id}", highlight=False)
         elif options.action == "faces":
-            output = _picture_name(options.output)
+            output = _picture_name(options.output, Path(options.file))
             people = await look(Path(options.file), await pool.face(library.settings.face))
             console.print(_people(people))
             if output is not None:
                 encoded = cv2.imencode(output.suffix, preview(people.picture, people.faces))[1]
-                output.write_bytes(encoded.tobytes())
+                write_whole(output, encoded.tobytes())
                 console.print(str(output), highlight=False, soft_wrap=True)
         elif options.action == "prepare":
             await _prepare(options, pool, library)
@@ -136,11 +137,9 @@ def _people(people: People) -> Table:
     return table
 
 
-def _picture_name(argument: str | None) -> Path | None:
+def _picture_name(argument: str | None, *reads: Path | None) -> Path | None:
     """Where a picture shall go. Raises BadInput for a name that is no picture's."""
-    if argument is not None and Path(argument).suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        raise BadInput("not_a_picture", f"{argument} should end in .jpg or .png", "output")
-    return None if argument is None else writable(argument)
+    return None if argument is None else writable(argument, PICTURE, reads)
 
 
 def _table(found: list[TemplateInfo]) -> Table:
@@ -192,22 +191,23 @@ async def _background(options: argparse.Namespace) -> None:
             "prompt_or_image", "say what shall be behind: --prompt or --image; or --alpha", "prompt"
         )
     console, errors = Console(), Console(stderr=True)
+    image = Path(options.image) if options.image else None
     async with EnginePool() as pool:
         library = Templates(Settings(), pool)
         backgrounds = Backgrounds(pool, library)
         if options.alpha is not None:
-            path = Path(options.alpha)
+            path = writable(options.alpha, ALPHA, [image])
             with preparation_bars() as bars:
                 used = await backgrounds.cut_out(options.id, path, options.matte, bars.report)
             console.print(str(path), highlight=False, soft_wrap=True)
             errors.print(_told(used, ""), highlight=False, soft_wrap=True)
         if options.prompt is not None or options.image is not None:
             wanted = await _wanted(options)
-            still = None if options.preview is None else Path(options.preview)
+            still = _picture_name(options.preview, image)
 
-            def keep(image: Image) -> None:
+            def keep(frame: Image) -> None:
                 if still is not None:
-                    still.write_bytes(to_jpeg(image))
+                    write_whole(still, to_jpeg(frame))
 
             with preparation_bars() as bars:
                 made = await backgrounds.make(

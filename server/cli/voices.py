@@ -16,6 +16,7 @@ from core.config import Settings
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices, remove_voice
 from core.errors import BadInput
+from core.media.results import SOUND
 from core.protocols import Measured, SpeechEngine, Style
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
@@ -24,7 +25,7 @@ from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import Samples
 from server.catalog.voices import Voices
-from server.cli.render import wav_file
+from server.cli.render import wav_file, writable
 
 
 def voices_command(options: argparse.Namespace) -> int:
@@ -136,13 +137,14 @@ async def try_voice(name: str, engine: str, text: str | None, output: str | None
 
     Raises BadInput for a voice that is not there or cannot speak.
     """
+    path = None if output is None else writable(output, SOUND)
     async with EnginePool() as pool:
         speech = await pool.speech(engine, name)
         line = text if text is not None else LINES[_language(speech, name)]
         await _speak(speech, name, line)
         heard = await _speak(speech, name, line)
-    if output is not None:
-        with wav_file(Path(output), heard.rate) as write:
+    if path is not None:
+        with wav_file(path, heard.rate) as write:
             write(heard.samples)
     Console().print(f"{heard}\n{_about(speech)}", highlight=False)
     return 0
