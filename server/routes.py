@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from server.api import backgrounds, enhancements, files, jobs, templates, videos, voices
+from server.api import backgrounds, enhancements, files, jobs, sessions, templates, videos, voices
 from server.api.openapi import STYLE, describe_api, page
 from server.api.route import Route
 from server.compat import combining, enhance, lipsync, speech
@@ -46,7 +46,9 @@ async def metrics(request: web.Request) -> web.Response:
     """Figures for Prometheus."""
     state = request.app[STATE]
     jobs, uploads = await state.store.counts(), await state.store.publications.counts()
-    text = state.figures.text(jobs, uploads, state.clips.viewers, len(state.connections))
+    text = state.figures.text(
+        jobs, uploads, state.clips.viewers + state.sessions.viewers, len(state.connections)
+    )
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -77,6 +79,7 @@ GROUPS: Mapping[str, Sequence[Route]] = {
         *voices.ROUTES,
         *templates.ROUTES,
         *backgrounds.ROUTES,
+        *sessions.ROUTES,
     ],
     "jobs": [*jobs.ROUTES, *files.ROUTES],
     "video": combining.ROUTES,

@@ -48,6 +48,9 @@ class ServerSettings(Settings):
     waiting: int = Field(default=64, ge=1)
     """Jobs that may wait; one more is refused with 429."""
 
+    sessions: int = Field(default=4, ge=0)
+    """Live sessions at once; one more is refused with 429. Each takes some processor time while idle, too."""
+
     lines: int = Field(default=512, ge=1)
     """Open sockets, event streams and streams of speech or video, at most."""
 

@@ -25,6 +25,7 @@ from server.folder import ServerFolder
 from server.jobs.background import BackgroundWork
 from server.jobs.enhancement import EnhanceWork
 from server.jobs.runner import Runner, Work
+from server.jobs.sessions import Sessions
 from server.jobs.template import TemplateWork
 from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
 from server.metrics import Figures
@@ -65,6 +66,7 @@ class AppState:
     voices: Voices
     speaker: Speaker
     runner: Runner
+    sessions: Sessions
     connections: Connections
     progress: Progress
     ready: bool = False
@@ -101,7 +103,7 @@ class AppState:
             return
         self.stopping, self.ready = True, False
         self.clips.stop()  # whoever waits for a video that has not begun is told so
-        await self.runner.stop()
+        await asyncio.gather(self.runner.stop(), self.sessions.stop())
         if self.publisher is not None:
             await self.publisher.stop()
         await self.connections.close()
@@ -191,6 +193,7 @@ def _furnish(
         voices=Voices(pool, voices),
         speaker=Speaker(pool, catalog, voices),
         runner=runner,
+        sessions=Sessions(pool, templates, settings.sessions),
         connections=connections,
         progress=Progress(store, hub, connections, runner.cancel, files.describe),
     )

@@ -159,6 +159,11 @@ class Session:
         """Stop speaking."""
         self.script.interrupt()
 
+    @property
+    def template(self) -> Template:
+        """Who is seen."""
+        return self._template
+
     async def idle(self) -> None:
         """Wait until all that was given has been said, and its last picture has left."""
         self._idle.clear()

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 import core
 from server.api.route import Answer, Route
 from server.schemas.events import EVENTS
+from server.schemas.live import SESSION_EVENTS
 from server.schemas.responses import ErrorBody
 
 ANY = (400, 403, 421, 422)
@@ -47,7 +48,7 @@ def _models(routes: Sequence[Route]) -> list[type[BaseModel]]:
     for route in routes:
         bodies = [route.body, *(a for answer in route.answers.values() for a in _each(answer))]
         found.update((m, None) for m in bodies if isinstance(m, type))
-    found.update((model, None) for model in EVENTS.values())
+    found.update((model, None) for model in (*EVENTS.values(), *SESSION_EVENTS.values()))
     return list(found)
 
 

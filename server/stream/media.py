@@ -122,6 +122,17 @@ class Clip:
         size = self._ends[min(stop, self._base) - 1] - offset
         return await self._disk.call(os.pread, self._file, size, offset)
 
+    async def pieces(self, *, live: bool = False) -> AsyncGenerator[bytes, None]:
+        """The init segment, then fragments from the first on; live: from the newest key frame on."""
+        offset = 0
+        while (data := await self.read(offset)) is not None:
+            if live and not offset:
+                data = data[: self.init]
+            yield data
+            offset += len(data)
+            if live and offset == self.init:
+                offset = max(offset, self.newest_key)
+
     async def close(self) -> None:
         """Let go of the file."""
         file, self._file = self._file, -1

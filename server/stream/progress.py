@@ -135,6 +135,8 @@ class _Conversation:
         else:
             await self._follow([one[0]], {one[0]: one[1]})
         await first_of(self._listen(), self._tell(until_end=one is not None))
+        # Not before nobody listens any more: a close waits for the client's own.
+        await self._ws.close(code=WSCloseCode.OK, message=b"job over")
 
     async def _tell(self, *, until_end: bool) -> None:
         while self._watcher.jobs or not until_end:
@@ -147,7 +149,6 @@ class _Conversation:
             async with self._speaking:
                 for event in events:
                     await send(self._request, self._ws.send_str(envelope(event)))
-        await self._ws.close(code=WSCloseCode.OK, message=b"job over")
 
     async def _listen(self) -> None:
         bad = 0
@@ -164,7 +165,7 @@ class _Conversation:
         try:
             asked = self._progress.messages.validate_json(message.data)
         except ValidationError as error:
-            return await self._refuse("bad_message", invalid(error).message, _ref(message.data))
+            return await self._refuse("bad_message", invalid(error).message, ref_of(message.data))
         try:
             return await self._do(asked)
         except Error as error:
@@ -254,7 +255,7 @@ def resync(job: JobRow, known: int) -> str:
     return beside("resync", Resync(after=known, last_seq=job.last_seq), job.id)
 
 
-def _ref(text: str) -> str | None:
+def ref_of(text: str) -> str | None:
     """The `ref` of a message that is otherwise wrong, if it can be made out."""
     try:
         ref = json.loads(text).get("ref")

@@ -1,0 +1,124 @@
+"""The socket that controls a live session: texts and interrupts in, what happens out.
+
+The rules are told in docs/protocol.md.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import Error
+from core.runtime.tasks import first_of
+from server.errors import invalid, refusal
+from server.jobs.session import LiveSession
+from server.schemas.events import Pong, Resync
+from server.schemas.live import (
+    AnySessionMessage,
+    Interrupt,
+    Say,
+    SessionError,
+    SessionMessage,
+    SessionPing,
+    SessionSnapshot,
+    TextDelta,
+    TextDone,
+    envelope,
+)
+from server.schemas.requests import Model
+from server.stream.progress import ref_of
+from server.stream.sockets import HEARTBEAT_S, ClientGone, Connections, messages, send
+
+MESSAGE_LIMIT = 2 << 20
+"""Bytes of one message from a client: a mebibyte of sound, written as base64."""
+
+_MESSAGES: TypeAdapter[SessionMessage] = TypeAdapter(AnySessionMessage)
+
+
+async def control(
+    request: web.Request, connections: Connections, session: LiveSession, after: int | None
+) -> web.WebSocketResponse:
+    """Talk until the client leaves or the session is over. after: the last event the client knows; None: it
+    wants what happens from now on."""
+    with suppress(ClientGone):
+        async with connections.socket(request, max_bytes=MESSAGE_LIMIT) as ws:
+            talk = _Talk(request, ws, session)
+            try:
+                await first_of(talk.listen(), talk.tell(after))
+            finally:
+                session.finish(talk)  # what it has written of a text is said
+            # Not before nobody listens any more: a close waits for the client's own.
+            await ws.close(code=WSCloseCode.OK, message=b"session over")
+    return ws
+
+
+class _Talk:
+    """One socket: a task listens while another tells."""
+
+    def __init__(self, request: web.Request, ws: web.WebSocketResponse, session: LiveSession) -> None:
+        self._request, self._ws, self._session = request, ws, session
+
+    async def tell(self, after: int | None) -> None:
+        """The session as it is, then every event."""
+        log = self._session.log
+        known = log.last_seq if after is None else after
+        if not log.first_seq - 1 <= known <= log.last_seq:
+            await self._send("resync", Resync(after=known, last_seq=log.last_seq))
+            known = log.first_seq - 1
+        snapshot = SessionSnapshot(session=self._session.info(), last_seq=log.last_seq)
+        await self._send("session.snapshot", snapshot)
+        while True:
+            known = max(known, log.first_seq - 1)
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    events = await log.read(known)
+            except TimeoutError:
+                await self._send("heartbeat", Model())
+                continue
+            if not events:
+                return
+            for event in events:
+                await send(self._request, self._ws.send_str(event))
+            known += len(events)
+
+    async def listen(self) -> None:
+        """Do what the client says; what cannot be done is told, and ends nothing."""
+        async for message in messages(self._ws):
+            await self._obey(message)
+
+    async def _obey(self, message: WSMessage) -> None:
+        if message.type is not WSMsgType.TEXT:
+            await self._refuse("bad_message", "messages are JSON text", None)
+            return
+        try:
+            asked = _MESSAGES.validate_json(message.data)
+        except ValidationError as error:
+            refused = invalid(error)
+            await self._refuse("bad_message", refused.message, ref_of(message.data), refused.param)
+            return
+        try:
+            await self._do(asked)
+        except Error as error:
+            refused = refusal(error)
+            await self._refuse(refused.code, refused.message, asked.ref, refused.param)
+
+    async def _do(self, asked: SessionMessage) -> None:
+        match asked:
+            case Say(text=text, ref=ref):
+                self._session.say(text, self, ref)
+            case TextDelta(text=text, ref=ref):
+                self._session.write(text, self, ref)
+            case TextDone():
+                self._session.finish(self)
+            case Interrupt():
+                self._session.interrupt()
+            case SessionPing(ref=ref):
+                await self._send("pong", Pong(ref=ref))
+
+    async def _refuse(self, code: str, message: str, ref: str | None, param: str | None = None) -> None:
+        await self._send("error", SessionError(code=code, message=message, param=param, ref=ref))
+
+    async def _send(self, type: str, data: Model) -> None:
+        """Tell something that is not in the log."""
+        await send(self._request, self._ws.send_str(envelope(self._session.id, type, data)))

@@ -1,0 +1,265 @@
+"""A live session of the server: what it makes in a ring, what happens to it in a log, and when it ends.
+
+Knows the session of `core.live` and what clients are told of it; knows no HTTP.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from core.errors import BadInput, StageError
+from core.live import session as core_session
+from core.live.session import Event, Session, SessionRequest, open_session
+from core.media.fmp4 import codec_names
+from core.protocols import Style
+from core.runtime.tasks import first_of
+from core.serving.engine_pool import EnginePool
+from core.templates.library import Templates
+from core.types import Fragment
+from server.jobs.explain import explain
+from server.schemas.live import (
+    NewSession,
+    Picture,
+    SessionEnded,
+    SessionError,
+    SessionIdle,
+    SessionInfo,
+    SessionReady,
+    SessionStatus,
+    SpeechEnded,
+    SpeechQueued,
+    SpeechStarted,
+    SpeechWord,
+)
+from server.schemas.requests import size_of
+from server.stream.media import STOPPED
+from server.stream.ring import Ring
+from server.stream.session_log import SessionLog
+
+log = logging.getLogger(__name__)
+
+TRIES, TRIES_WITHIN_S = 3, 60.0
+"""A session whose pictures fail begins anew, unless they failed this often within so many seconds."""
+
+Reason = Literal["deleted", "idle", "failed"]
+
+
+class LiveSession:
+    """One session. `run` it once; clients call the rest meanwhile.
+
+    failure: why it could not be opened or go on, once it has ended for that.
+    """
+
+    def __init__(self, session_id: str, request: NewSession, created_at: float, last_seq: int = 0) -> None:
+        """last_seq: of the log of its earlier life."""
+        self.id, self.request, self.created_at = session_id, request, created_at
+        self.log = SessionLog(session_id, last_seq)
+        self.ring = Ring()
+        self.picture: Picture | None = None
+        self.failure: Exception | None = None
+        self.viewers = 0
+        self._session: Session | None = None
+        self._utterances: set[int] = set()  # those of which something may still be heard
+        self._writer: object = None  # who writes the text that is not whole yet
+        self._settled = asyncio.Event()
+        self._touched = time.monotonic()
+
+    @property
+    def status(self) -> SessionStatus:
+        """What it does just now."""
+        if self.log.ended:
+            return "ended"
+        if self.picture is None:
+            return "starting"
+        return "speaking" if self._utterances else "idle"
+
+    def info(self) -> SessionInfo:
+        """The session as the API shows it."""
+        return SessionInfo(
+            id=self.id,
+            status=self.status,
+            created_at=round(self.created_at, 3),
+            viewers=self.viewers,
+            last_seq=self.log.last_seq,
+            picture=self.picture,
+            request=self.request,
+        )
+
+    async def settled(self, timeout_s: float) -> None:
+        """Wait until it can be seen, or has failed; for so long at most."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
+
+    @asynccontextmanager
+    async def viewing(self) -> AsyncGenerator[Ring, None]:
+        """The video, which somebody views until the block ends."""
+        self.viewers += 1
+        try:
+            yield self.ring
+        finally:
+            self.viewers -= 1
+            self._touched = time.monotonic()
+
+    # --- what clients say ------------------------------------------------------------------------
+
+    def say(self, text: str, by: object, ref: str | None = None) -> None:
+        """Say a whole text after what there is. by: whoever asks.
+
+        Raises BadInput: `starting`, `being_written`, or like `core.live.session.Session.say`.
+        """
+        session = self._open_to(by)
+        self._writer = None
+        self._queued(session.say(text), ref)
+
+    def write(self, delta: str, by: object, ref: str | None = None) -> None:
+        """More of a text that is being written; begins one if none is. Raises like `say`."""
+        session = self._open_to(by)
+        if delta:  # some models begin with an empty one
+            self._queued(session.add(delta), ref)
+            self._writer = by
+
+    def finish(self, by: object) -> None:
+        """The text that `by` writes, if it writes one, is whole."""
+        self._touched = time.monotonic()
+        if self._writer is by:
+            self._writer = None
+            if self._session is not None:
+                self._session.finish()
+
+    def interrupt(self) -> None:
+        """Say no more of anything that was given until now."""
+        self._touched = time.monotonic()
+        self._writer = None
+        if self._session is not None:
+            self._session.interrupt()
+
+    def _open_to(self, by: object) -> Session:
+        self._touched = time.monotonic()
+        if self._session is None or self.picture is None:
+            raise BadInput("starting", "the session is not ready yet; send it again after session.ready")
+        if self._writer not in (None, by):
+            message = "another client is writing a text; wait for its text.done, or interrupt"
+            raise BadInput("being_written", message)
+        return self._session
+
+    def _queued(self, number: int, ref: str | None) -> None:
+        if number not in self._utterances:
+            self._utterances.add(number)
+            self.log.append("speech.queued", SpeechQueued(utterance=number, ref=ref))
+
+    # --- its life --------------------------------------------------------------------------------
+
+    async def run(self, pool: EnginePool, templates: Templates) -> None:
+        """Make the video until cancelled, or nobody wants it, or it fails."""
+        try:
+            await first_of(self._make(pool, templates), self._unwanted())
+        except Exception as error:  # told to whoever watches
+            self.failure = error
+            self.end("failed")
+            if not isinstance(error, BadInput):
+                log.warning("session %s failed", self.id, exc_info=True)
+        else:
+            self.end("idle")
+
+    def end(self, reason: Reason) -> None:
+        """Tell whoever watches that it is over. Once: the first reason counts."""
+        if not self.log.ended:
+            error = explain(self.failure, None) if self.failure is not None else None
+            self.log.append("session.ended", SessionEnded(reason=reason, error=error), last=True)
+            self.ring.end(reason)
+            self._settled.set()
+
+    async def _unwanted(self) -> None:
+        """Return once there has been no viewer and no input for `idle_s`."""
+        idle_s = self.request.idle_s
+        while True:
+            wanted = self.viewers or self.picture is None
+            left = idle_s if wanted else self._touched + idle_s - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
+
+    async def _make(self, pool: EnginePool, templates: Templates) -> None:
+        failed: deque[float] = deque(maxlen=TRIES)
+        while True:
+            self._session = await open_session(_wanted(self.request), pool, templates)
+            try:
+                await self._session.run(self._take)
+            except StageError as error:
+                failed.append(time.monotonic())
+                if len(failed) == TRIES and failed[-1] - failed[0] < TRIES_WITHIN_S:
+                    raise
+                log.warning("session %s begins anew", self.id, exc_info=True)
+                self._lost(error)
+            finally:
+                self._session = None
+
+    def _lost(self, error: StageError) -> None:
+        """The pictures failed: what was to be said is gone, and viewers come back for a new video."""
+        told = explain(error, None)
+        self.log.append("error", SessionError(code=told.code, message=told.message))
+        for number in sorted(self._utterances):
+            self._ended(SpeechEnded(utterance=number, interrupted=True, position_s=0.0, text_spoken=""))
+        self.picture, self._writer = None, None
+        self.ring.end(STOPPED)
+        self.ring = Ring()
+
+    async def _take(self, item: Fragment | Event) -> None:
+        """The pipeline's sink."""
+        match item:
+            case Fragment():
+                if item.kind == "init":
+                    self._ready(item)
+                self.ring.append(item)
+            case core_session.SpeechStarted(number, frame, after_s):
+                at_s = round(frame / (self.picture.fps if self.picture else 1), 3)
+                started = SpeechStarted(utterance=number, frame=frame, at_s=at_s, after_s=after_s)
+                self.log.append("speech.started", started)
+            case core_session.SpeechWord(number, text, start_s, end_s):
+                word = SpeechWord(utterance=number, text=text, start_s=start_s, end_s=end_s)
+                self.log.append("speech.word", word)
+            case core_session.SpeechEnded(number, interrupted, position_s, text):
+                self._ended(
+                    SpeechEnded(
+                        utterance=number, interrupted=interrupted, position_s=position_s, text_spoken=text
+                    )
+                )
+            case core_session.SpeechFailed(number, code, message):
+                failed = SessionError(code=code, message=message, utterance=number)
+                self.log.append("error", failed)
+
+    def _ready(self, init: Fragment) -> None:
+        template = self._session.template if self._session else None
+        if template is None:  # nobody else hands fragments out
+            return
+        mime = f'video/mp4; codecs="{codec_names(init.data)}"'
+        self.picture = Picture(mime=mime, width=template.width, height=template.height, fps=template.fps)
+        self.log.append("session.ready", SessionReady(**self.picture.model_dump()))
+        self._touched = time.monotonic()
+        self._settled.set()
+
+    def _ended(self, event: SpeechEnded) -> None:
+        self.log.append("speech.ended", event)
+        self._utterances.discard(event.utterance)
+        if not self._utterances:
+            self.log.append("session.idle", SessionIdle())
+
+
+def _wanted(request: NewSession) -> SessionRequest:
+    return SessionRequest(
+        template=request.template,
+        language=request.language,
+        voice=request.voice,
+        style=Style(request.speed, request.pitch),
+        fps=request.fps,
+        size=size_of(request.size),
+        speech=request.engines.speech,
+        lipsync=request.engines.lipsync,
+    )

@@ -1,0 +1,227 @@
+"""The shapes of live sessions: what is asked for, what is shown, and what is said on their sockets.
+
+Messages to a client are envelopes `{type, seq, ts, session_id, data}`; those of the log count from 1 without
+a gap, others have seq 0. Messages from a client are flat. `docs/protocol.md` tells the rules.
+"""
+
+import json
+import time
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from server.schemas.requests import Language, Model, Name, Size, Slug, Text
+from server.schemas.responses import JobError
+
+SessionStatus = Literal["starting", "idle", "speaking", "ended"]
+
+
+class SessionEngines(Model):
+    """Which engine does each stage's work; `auto` takes the best that can run."""
+
+    speech: Name = "auto"
+    lipsync: Name = "auto"
+
+
+class NewSession(Model):
+    """Who shall idle, speak what is sent, and be interrupted. What is absent is the template's own."""
+
+    template: Slug = "sample"
+    voice: Annotated[Name, Field(description="from /v1/voices; the first if absent")] | None = None
+    language: Language = "auto"
+    fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
+    size: Size | None = None
+    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
+        1.0
+    )
+    pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
+    engines: SessionEngines = SessionEngines()
+    idle_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=86_400,
+            allow_inf_nan=False,
+            description="seconds without a viewer and without input after which it is ended",
+        ),
+    ] = 60.0
+
+
+class Picture(Model):
+    """What a player has to know of the video; also the first message of a session's stream."""
+
+    mime: str
+    width: int
+    height: int
+    fps: int
+
+
+class SessionInfo(Model):
+    """A session. picture: of its video, once that can be played. viewers: who watch it at the moment."""
+
+    id: str
+    object: Literal["session"] = "session"
+    status: SessionStatus
+    created_at: float
+    viewers: int
+    last_seq: int
+    picture: Picture | None = None
+    request: NewSession
+
+
+class SessionList(Model):
+    """The sessions of this server, the oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[SessionInfo]
+
+
+# --- the log -------------------------------------------------------------------------------------
+
+
+class SessionReady(Picture):
+    """The video can be played, and texts are spoken, from here on. Comes again if it had to begin anew."""
+
+
+class SpeechQueued(Model):
+    """A text has been taken; its utterances' events carry this number. ref: the message's own."""
+
+    utterance: int
+    ref: str | None = None
+
+
+class SpeechStarted(Model):
+    """The first picture in which an utterance is heard has left: `frame`, shown at `at_s` of the video.
+
+    after_s: seconds since the text came.
+    """
+
+    utterance: int
+    frame: int
+    at_s: float
+    after_s: float
+
+
+class SpeechWord(Model):
+    """A word is heard between two moments of the video, in seconds."""
+
+    utterance: int
+    text: str
+    start_s: float
+    end_s: float
+
+
+class SpeechEnded(Model):
+    """Nothing more of an utterance is heard. position_s: how much of its sound was. text_spoken: up to there,
+    in whole words."""
+
+    utterance: int
+    interrupted: bool
+    position_s: float
+    text_spoken: str
+
+
+class SessionIdle(Model):
+    """All that was given has been said."""
+
+
+class SessionEnded(Model):
+    """Why the session is over: `deleted`, `idle` (for `idle_s`) or `failed`."""
+
+    reason: Literal["deleted", "idle", "failed"]
+    error: JobError | None = None
+
+
+class SessionError(Model):
+    """Something that could not be done; the session goes on.
+
+    In the log: a text, or a sentence of it, that could not be spoken, of this `utterance`; or pictures that
+    had to begin anew. Beside it: an answer to a bad message, whose `ref` it has.
+    """
+
+    code: str
+    message: str
+    param: str | None = None
+    utterance: int | None = None
+    ref: str | None = None
+
+
+SESSION_EVENTS: dict[str, type[Model]] = {
+    "session.ready": SessionReady,
+    "speech.queued": SpeechQueued,
+    "speech.started": SpeechStarted,
+    "speech.word": SpeechWord,
+    "speech.ended": SpeechEnded,
+    "session.idle": SessionIdle,
+    "session.ended": SessionEnded,
+    "error": SessionError,
+}
+"""What `data` is, for each type of event in a session's log."""
+
+
+# --- beside the log: seq 0 -----------------------------------------------------------------------
+
+
+class SessionSnapshot(Model):
+    """First on a socket: the session as it is. Its log has `last_seq` events so far."""
+
+    session: SessionInfo
+    last_seq: int
+
+
+# --- from the client -----------------------------------------------------------------------------
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; write what is to be said")
+    return text
+
+
+class TextDelta(Model):
+    """More of a text that is being written; begins one if none is."""
+
+    type: Literal["text.delta"]
+    text: Text
+    ref: Name | None = None
+
+
+class TextDone(Model):
+    """The text that is being written is whole."""
+
+    type: Literal["text.done"]
+    ref: Name | None = None
+
+
+class Say(Model):
+    """A whole text, said after those before it."""
+
+    type: Literal["say"]
+    text: Annotated[Text, AfterValidator(_not_empty)]
+    ref: Name | None = None
+
+
+class Interrupt(Model):
+    """Say no more of anything that was given until now."""
+
+    type: Literal["interrupt"]
+    ref: Name | None = None
+
+
+class SessionPing(Model):
+    """Answered with `pong`."""
+
+    type: Literal["ping"]
+    ref: Name | None = None
+
+
+SessionMessage = TextDelta | TextDone | Say | Interrupt | SessionPing
+AnySessionMessage = Annotated[SessionMessage, Field(discriminator="type")]
+
+
+def envelope(session_id: str, type: str, data: Model, *, seq: int = 0, ts: float | None = None) -> str:
+    """A message to a client; seq 0: it is not in the log."""
+    return (
+        f'{{"type":"{type}","seq":{seq},"ts":{time.time() if ts is None else ts:.3f},'
+        f'"session_id":{json.dumps(session_id)},"data":{data.model_dump_json(exclude_none=True)}}}'
+    )
