@@ -26,11 +26,12 @@ _TEETH = (
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """BGR colours inside the mouth, 0 ... 255."""
+    """BGR colours inside the mouth, 0 ... 255. colour: how colourful the picture is, 0 grey to 1."""
 
     throat: Rows
     tongue: Rows
     tooth: Rows
+    colour: float
 
 
 def palette(lip: Rows, skin: Rows) -> Palette:
@@ -41,7 +42,7 @@ def palette(lip: Rows, skin: Rows) -> Palette:
     tint = (1 - colour) + colour * np.array([[0.16, 0.13, 0.22], [0.62, 0.55, 0.74]]) / [[0.17], [0.64]]
     throat = np.clip(lip * tint[0] * 0.15, 3, 50)
     tongue = np.clip(lip * tint[1] * 0.66, 0, 255)
-    return Palette(throat, tongue, _tooth(skin, colour))
+    return Palette(throat, tongue, _tooth(skin, colour), colour)
 
 
 def _tooth(skin: Rows, colour: float) -> Rows:
@@ -62,7 +63,7 @@ def drawn_inside(colours: Palette, scale: int, below_nose: float, blur: float = 
     teeth, jaw = _upper_teeth(colours, u, v, scale), _jaw(colours, u, v)
     if blur:
         teeth, jaw = (np.asarray(cv2.GaussianBlur(p, (0, 0), blur * scale), np.uint8) for p in (teeth, jaw))
-    return Inside(teeth, jaw, below_nose, 0.0, blur)
+    return Inside(teeth, jaw, below_nose, 0.0, blur, colours.colour)
 
 
 def _upper_teeth(colours: Palette, u: Rows, v: Rows, scale: int) -> NDArray[np.uint8]:

@@ -50,8 +50,8 @@ class Field:
 
     step: pixels from point to point. left, top: pixel that the grid begins at. x, y: where from with the
     upper lip's layer; away_x, away_y: how much further off with the lower's. under: how far below the line
-    between the lips. soft: over how many pixels the layers change there. upper, lower: how far below the
-    upper and the lower edge of the opening.
+    between the lips; along: how far from their middle, in half mouths. soft: over how many pixels the layers
+    change there. upper, lower: how far below the upper and the lower edge of the opening.
     """
 
     step: int
@@ -62,6 +62,7 @@ class Field:
     away_x: Plane
     away_y: Plane
     under: Plane
+    along: Plane
     soft: Plane
     upper: Plane
     lower: Plane
@@ -118,7 +119,7 @@ def field_of(shape: Shape, mouth: Mouth, source: Rows, target: Rows) -> Field:
     return Field(
         step, left, top,
         over[..., 0], over[..., 1], under[..., 0] - over[..., 0], under[..., 1] - over[..., 1],
-        ((upper + lower) / 2).astype(np.float32), soft.astype(np.float32), upper, lower,
+        ((upper + lower) / 2).astype(np.float32), u, soft.astype(np.float32), upper, lower,
     )  # fmt: skip
 
 

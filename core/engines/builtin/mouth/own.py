@@ -41,7 +41,7 @@ def own_inside(picture: Image, shape: Shape, mouth: Mouth, drawn: Inside) -> Ins
         whole = filled + above * (dark.astype(np.float32) - filled)
     opaque = fade * 255 * np.ones((1, width), np.float32)
     upper = np.dstack([_spread(teeth[0], teeth[1]), opaque])
-    return Inside(_bytes(upper), _bytes(whole), drawn.below_nose, mouth.gap, drawn.soft)
+    return Inside(_bytes(upper), _bytes(whole), drawn.below_nose, mouth.gap, drawn.soft, drawn.colour)
 
 
 def _looked_into(

@@ -17,6 +17,9 @@ _BEHIND = 0.16
 """How much lower than the lip the jaw's picture hangs, for each half mouth less open than it was."""
 _DARK, _LIGHT = 0.10, 0.26
 """Gap up to which no teeth show, and from which on they are as light as they are."""
+_WARM = np.array([1.8, 1.55, 1.0], np.float32)
+"""How much faster than red the other colours, BGR, fade where less light gets in: it comes off
+lips and gums."""
 _FOLD = 0.85
 """How dark lips are where they are rolled in."""
 _SEALED = (0.015, 0.05)
@@ -30,7 +33,7 @@ class Inside:
     """What shows in an open mouth. teeth: uint8 (h, w, 4), what hangs on the skull, the fourth channel how
     opaque it is. jaw: uint8 (h, w, 3), what moves with the jaw, all opaque. below_nose: how far below the
     nose's foot the teeth hang, in half mouths. gap: of the mouth that it was taken from, 0 if it is drawn.
-    soft: how blurred the picture is, in half mouths.
+    soft: how blurred the picture is, in half mouths. colour: how colourful it is, 0 grey to 1.
     """
 
     teeth: NDArray[np.uint8]
@@ -38,6 +41,12 @@ class Inside:
     below_nose: float
     gap: float
     soft: float
+    colour: float
+
+    @property
+    def fades(self) -> NDArray[np.float32]:
+        """By which power of the light each colour, BGR, fades where less light gets in."""
+        return np.float32(1) + np.float32(self.colour) * (_WARM - np.float32(1))
 
 
 def redraw(
@@ -105,7 +114,12 @@ def _sealed(picture: Image, shape: Shape, mouth: Mouth, seen: float) -> Image:
     red = np.zeros(hole.shape, np.uint8)
     rim = np.concatenate([shape.upper[0], shape.lower[0][::-1]])
     cv2.fillPoly(red, [np.round((mouth.points[rim] - (x0, y0)) * 16).astype(np.int32)], 255, shift=4)
-    lip = (1 - share) * (red.astype(np.float32)[..., None] / np.float32(255) + np.float32(0.004))
+    # Not of the hole's rim, which has some of what is inside, nor of the red's, which has some of the skin.
+    off = max(1, round(0.07 * mouth.half))
+    own = cv2.erode(red, np.ones((2 * off + 1, 1), np.uint8))
+    own[cv2.dilate(hole, np.ones((2 * off + 1, 1), np.uint8)) > 0] = 0
+    lip = own.astype(np.float32)[..., None] / np.float32(255)
+    lip += (1 - share) * (red.astype(np.float32)[..., None] * np.float32(0.1 / 255) + np.float32(0.001))
     lips = cv2.blur(part * lip, size) / (cv2.blur(lip, size)[..., None] + np.float32(1e-6))
     lips *= np.float32(_FOLD)
     share *= np.float32(seen * np.clip((mouth.gap - _SEALED[0]) / (_SEALED[1] - _SEALED[0]), 0.0, 1.0))
@@ -162,9 +176,9 @@ def _show(
     dx, dy = x0 - left - columns.start * step, y0 - top - rows.start * step
     if dx < 0 or dy < 0:
         return
-    upper, lower = (
+    upper, lower, along = (
         fine(plane[rows, columns], step)[dy : dy + y1 - y0, dx : dx + x1 - x0]
-        for plane in (field.upper, field.lower)
+        for plane in (field.upper, field.lower, field.along)
     )
     part = part[: upper.shape[0], : upper.shape[1]]
     half = np.float32(mouth.half)
@@ -174,10 +188,11 @@ def _show(
     open_here *= np.float32(seen * shown)
     base = part.astype(np.float32)
     if shown < 1 and mouth.gap > _SEALED[0]:
-        base *= _seam(upper, lower, half, seen * (1 - shown) * min(1.0, mouth.gap / 0.1))[..., None]
+        line = _seam(upper, lower, along, half, seen * (1 - shown) * min(1.0, mouth.gap / 0.1))
+        base *= line[..., None] ** inside.fades
     if shown > 0:
         inner = _inner(part.shape, shape, mouth, target, inside, gap, x0, y0)
-        inner *= _shade(upper, lower, half, gap)[..., None]
+        inner *= _shade(upper, lower, half, gap)[..., None] ** inside.fades
         base += open_here[..., None] * (inner - base)
     np.copyto(part, base + np.float32(0.5), casting="unsafe")
 
@@ -231,11 +246,12 @@ def _shade(upper: Plane, lower: Plane, half: np.float32, gap: float) -> Plane:
     return shaded
 
 
-def _seam(upper: Plane, lower: Plane, half: np.float32, strength: float) -> Plane:
-    """The dark line between lips that touch; `upper` and `lower` fall together there."""
+def _seam(upper: Plane, lower: Plane, along: Plane, half: np.float32, strength: float) -> Plane:
+    """The light on the dark line between lips that touch; `upper` and `lower` fall together there."""
     off = np.minimum(np.abs(upper), np.abs(lower)) / (np.float32(0.045) * half)
-    line: Plane = 1 - np.float32(0.42 * strength) * np.exp(-off * off)
-    return line
+    ends = np.clip((np.float32(1.0) - np.abs(along)) / np.float32(0.2), 0, 1)
+    light: Plane = 1 - np.float32(0.42 * strength) * ends * np.exp(-off * off)
+    return light
 
 
 def _covered(pixels: Plane, blur: float) -> Plane:

@@ -32,7 +32,7 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
     (frames,), the reason (`visible`).
     look: int32 (frames,), which of the insides. teeth: uint8 (looks, h, w, 4). jaw: uint8 (looks, h, w, 3).
     Of a single picture also lids: see `life.lids`, in face coordinates.
-    hang: float32 (looks, 3), `below_nose`, `gap` and `soft` of each.
+    hang: float32 (looks, 4), `below_nose`, `gap`, `soft` and `colour` of each.
     """
     form = shape()
     count = len(track)
@@ -69,8 +69,8 @@ def learn(track: FaceTrack, crops: Sequence[Image], mesh: Mesh, report: Callable
         "teeth": np.array([inside.teeth for inside in insides], np.uint8),
         "jaw": np.array([inside.jaw for inside in insides], np.uint8),
         "hang": np.array(
-            [(inside.below_nose, inside.gap, inside.soft) for inside in insides], np.float32
-        ).reshape(-1, 3),
+            [(inside.below_nose, inside.gap, inside.soft, inside.colour) for inside in insides], np.float32
+        ).reshape(-1, 4),
     }
 
 

@@ -75,7 +75,7 @@ def readings(
     for start, stop in stretches(track):
         kept = np.union1d(shape.numbers, STEADY)
         raw, score = np.zeros((stop - start, len(kept), 3)), np.zeros(stop - start)
-        edges = np.zeros((stop - start, 2, 9))
+        edges = np.zeros((stop - start, 2, 11))
         glances: list[Glance] = []
         region = None
         for k, frame in enumerate(range(start, stop)):
@@ -166,7 +166,7 @@ def _settled(
     shut = (0.5 * (1 - gap / np.maximum(open_, 1e-6)))[:, None, None] * across
     points[:, up] += shut
     points[:, low] -= shut
-    _put_on_edges(points, edges, gap, half * scales, shape)
+    gap = _put_on_edges(points, edges, gap, half * scales, shape)
     own = np.column_stack([gap, ends / (2 * half) - 1])
     return Reading(
         first,
@@ -181,21 +181,35 @@ def _settled(
     )
 
 
-def _put_on_edges(points: Rows, edges: Rows, gap: Rows, half: Rows, shape: Shape) -> None:
-    """Bring the inner edges of lips that are open to where their colour ends; half: in face coordinates."""
+def _put_on_edges(points: Rows, edges: Rows, gap: Rows, half: Rows, shape: Shape) -> Rows:
+    """Bring the inner edges of the lips to where their colour ends, and what is of the lips a little along;
+    half: in face coordinates. The gap there is then, (n,)."""
     from scipy.ndimage import gaussian_filter1d, median_filter  # slow to import
 
     if len(edges) > 2:
         edges = gaussian_filter1d(
             median_filter(edges, (3, 1, 1), mode="nearest"), 0.7, axis=0, mode="nearest"
         )
-    open_ = np.clip((gap - 0.01) / 0.05, 0, 1)[:, None, None]
     up, low = shape.ring[:, 1:-1]
-    across = points[:, low] - points[:, up]
-    along = across / np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6)
-    shift = (open_ * edges * half[:, None, None])[..., None]
-    points[:, up] -= shift[:, 0] * along
-    points[:, low] += shift[:, 1] * along
+    ends = points[:, shape.ring[0, [0, -1]]] + points[:, shape.ring[1, [0, -1]]]
+    along = ends[:, 1] - ends[:, 0]
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    down = np.stack([-along[:, 1], along[:, 0]], axis=1)[:, None]
+    shift = (edges * half[:, None, None])[..., None]
+    corners = shape.corners
+    points[:, corners] += shift[:, 1][:, [0, -1] * (len(corners) // 2)] * down
+    shift = shift[:, :, 1:-1]
+    # Edges may meet, and not pass one another.
+    apart = ((points[:, low] - points[:, up]) * down).sum(axis=2, keepdims=True)
+    over = np.minimum(apart + shift[:, 0] + shift[:, 1], 0)
+    shift[:, 0] -= over / 2
+    shift[:, 1] -= over / 2
+    for share, above, below in zip((0.0, 0.3, 0.65, 1.0), shape.upper, shape.lower, strict=True):
+        points[:, above] -= share * shift[:, 0] * down
+        points[:, below] += share * shift[:, 1] * down
+    middle = edges[:, :, 4:7].mean(axis=2).sum(axis=1)
+    changed: Rows = np.maximum(gap + middle, 0)
+    return changed
 
 
 def _at(kept: NDArray[np.intp], number: int) -> int:

@@ -57,8 +57,9 @@ class Shape:
 
     numbers: (m,) which of the mesh's points are control points, the lips first. upper, lower: (4, 9) where
     in `numbers` the rings of the lips are; ring: (2, 11) the inner edges of upper and lower lip, from corner
-    to corner. oval: (21,) where in `numbers` the outline is. nose: where its foot is; behind_nose:
-    how much further from the camera the lips' edges are. still: (m, 2) u, v of the points.
+    to corner; corners: (8,) all the rings' ends, left and right in turn. oval: (21,) where in `numbers` the
+    outline is. nose: where its foot is; behind_nose: how much further from the camera the lips' edges are.
+    still: (m, 2) u, v of the points.
     gap, width: (m, 3), how far each goes for one unit of opening or of widening.
     grid: float32 (2 * rows * columns, m + far points), the grid's points as sums of control points: as the
     upper lip takes them along, then as the lower lip does. window: (rows, columns), 0 at the edge, 1 inside.
@@ -68,6 +69,7 @@ class Shape:
     upper: NDArray[np.intp]
     lower: NDArray[np.intp]
     ring: NDArray[np.intp]
+    corners: NDArray[np.intp]
     oval: NDArray[np.intp]
     nose: int
     behind_nose: float
@@ -108,6 +110,7 @@ def shape() -> Shape:
         upper=upper,
         lower=lower,
         ring=ring,
+        corners=places(ENDS),
         oval=oval,
         nose=where[_NOSE_FOOT],
         behind_nose=float(points[UPPER[3][4], 2] - points[_NOSE_FOOT, 2]),
