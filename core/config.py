@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from core.errors import BadInput
+from core.subtitle_style import SubtitleStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +282,10 @@ class Settings(BaseSettings):
     subtitle_font: Path | None = None
     """Font for captions that are drawn into the picture; None looks for one that has the text's letters.
     Latin, Greek and Cyrillic come along; the extra `cjk` (20 MB) brings Chinese, Japanese and Korean."""
+
+    subtitle_style: SubtitleStyle | None = None
+    """How captions are drawn, as a table or JSON: {"colour": "#ffcc00", "highlight": "#00e5ff"}; also `font`,
+    `size` (per cent of the frame's height), `edge`, `box`, `place`. A request may say otherwise."""
 
     frame_cache_mb: int = Field(160, ge=16)
     """Memory for decoded template frames, per open template. A short template fits whole."""

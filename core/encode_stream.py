@@ -70,5 +70,5 @@ def _encode(
             x, y = template.track.corners[number].tolist()
             paste(canvas, batch.patches[index], x, y)
         if burner and cue:
-            burner.draw(canvas, cue)
+            burner.draw(canvas, cue, burner.word_at(cue, frame))
         yield [*encoder.audio(batch.audio[heard:until]), encoder.video(planes)]

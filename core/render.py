@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from core.captions.burn_in import Burner, find_font, held_for_captions
+from core.captions.burn_in import Burner, held_for_captions
 from core.captions.cues import Captions
+from core.captions.typefaces import find_font
+from core.captions.words import load_words
 from core.config import Settings
 from core.encode_stream import encode_stream
 from core.enhance_stream import enhance_stream
@@ -28,6 +30,7 @@ from core.runtime.pipeline import Meter, Pipeline
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
+from core.subtitle_style import SubtitleStyle, together
 from core.templates.library import Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
@@ -51,8 +54,8 @@ class Request:
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
     every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it
-    (`core.enhancement.every_nth`). burn_subtitles: draw the captions into the picture. fps, size: of the
-    video; None is the template's own. voice: None is the engine's first.
+    (`core.enhancement.every_nth`). burn_subtitles: draw the captions into the picture, in
+    `subtitle_style`. fps, size: of the video; None is the template's own. voice: None is the engine's first.
     """
 
     template: str = "sample"
@@ -67,6 +70,7 @@ class Request:
     size: tuple[int, int] | None = None
     enhance: bool = True
     burn_subtitles: bool = False
+    subtitle_style: SubtitleStyle | None = None
     fidelity: float = FIDELITY
     every: int = 1
     speech: str = "auto"
@@ -133,7 +137,7 @@ async def render(
 @dataclass(frozen=True, slots=True)
 class _Job:
     """All that the stages of a job are made of. speech: in chunks at `rate` samples a second. enhance: None
-    where faces stay as they are drawn. font: for captions drawn into the picture; None for none."""
+    where faces stay as they are drawn. font: of captions drawn into the picture in `style`, or None."""
 
     request: Request
     speech: AsyncGenerator[AudioChunk, None]
@@ -142,6 +146,7 @@ class _Job:
     enhance: LoadedEngine[FaceEnhancer] | None
     template: Template
     font: Path | None
+    style: SubtitleStyle
 
 
 async def _job(
@@ -172,7 +177,8 @@ async def _job(
         assert request.audio is not None  # noqa: S101  # _sentences saw to it
         progress.rate, chunks = await recorded_speech(request.audio, ends)
     template = await _template(request, templates, lipsync, enhance, progress, ends)
-    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font)
+    style = together(request.subtitle_style, templates.settings.subtitle_style)
+    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font, style)
 
 
 def _lay(
@@ -182,7 +188,7 @@ def _lay(
     template, lipsync, enhance, chunks = job.template, job.lipsync, job.enhance, job.speech
     burner = None
     if job.font is not None:
-        burner = Burner(job.font, template.width, template.height, job.rate, template.fps)
+        burner = Burner(job.font, template.width, template.height, job.rate, template.fps, job.style)
         chunks = held_for_captions(chunks, burner.cues)
     audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
     batch = min(BATCH, enhance.engine.batch * policy.every) if enhance else BATCH
@@ -198,7 +204,8 @@ def _lay(
 
 async def _font(request: Request, settings: Settings) -> Path:
     """Raises BadInput `no_font` if none here has the text's letters."""
-    return await asyncio.to_thread(find_font, request.text or "", settings.subtitle_font)
+    wanted = together(request.subtitle_style, settings.subtitle_style).font or settings.subtitle_font
+    return await asyncio.to_thread(find_font, request.text or "", wanted)
 
 
 def _sentences(request: Request, settings: Settings) -> list[Sentence]:
@@ -214,6 +221,7 @@ def _sentences(request: Request, settings: Settings) -> list[Sentence]:
     check_shape(request.fps, request.size)
     if request.text is None:
         return []
+    load_words(request.text)
     own = load(settings.readings)
     return sentences(request.text, request.language, limit=settings.text_limit, readings=own)
 

@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from core.captions.cues import srt as as_srt
-from core.captions.cues import vtt as as_vtt
+from core.captions.cues import main_language
+from core.captions.files import ENDINGS, captions_as_files
 from core.media.recording import Recording
 from core.media.results import VIDEO, check_not_read, result, write_whole
 from core.progress import Progress
 from core.render import Item, Request, render
 from core.serving.engine_pool import EnginePool
+from core.subtitle_style import together
 from core.templates.library import Templates
 from core.types import Cue, Fragment
-
-_CAPTIONS = {".srt": as_srt, ".vtt": as_vtt}
 
 
 class CaptionFiles(TypedDict, total=False):
     """What becomes of the captions; no more than there are without these.
 
-    srt: files beside the video, SRT and WebVTT. srt_track: a track in it that players can show.
+    srt: files beside the video, SRT, WebVTT and ASS. srt_track: a track in it that players can show.
     """
 
     srt: bool
@@ -67,8 +66,8 @@ async def render_file(
     """
     inputs = [request.video, request.audio, *reads]
     path = result(path, VIDEO, inputs, [templates.settings.data_dir / "templates"])
-    beside = {path.with_suffix(suffix): write for suffix, write in _CAPTIONS.items()} if srt else {}
-    for file in beside:
+    beside = {ending: path.with_suffix(f".{ending}") for ending in ENDINGS} if srt else {}
+    for file in beside.values():
         check_not_read(file, inputs)
     progress = progress or Progress()
     cues: list[Cue] = []
@@ -81,7 +80,10 @@ async def render_file(
                 cues.append(item)
 
         await render(request, pool, templates, sink, progress)
-        await recording.finish(cues if srt_track else (), progress.rate)
-    for file, write in beside.items():
-        await asyncio.to_thread(write_whole, file, write(cues, progress.rate).encode())
-    return Video(path, tuple(cues), tuple(beside), progress)
+        await recording.finish(cues if srt_track else (), progress.rate, main_language(cues))
+    size = progress.width, progress.height
+    style = together(request.subtitle_style, templates.settings.subtitle_style)
+    texts = captions_as_files(cues, progress.rate, size, style) if beside else {}
+    for ending, file in beside.items():
+        await asyncio.to_thread(write_whole, file, texts[ending].encode())
+    return Video(path, tuple(cues), tuple(beside.values()), progress)

@@ -229,9 +229,16 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A caption: `text` is shown from `start` to `stop`, in samples of the job's audio."""
+    """A caption: `text` is shown from `start` to `stop`, in samples of the job's audio.
+
+    words: when each part `[start, stop)` of `text` begins to be heard; it is until the next. All of the text
+        but white space is in one, and the first begins with the cue.
+    language: of the sentence it is from.
+    """
 
     index: int
     start: int
     stop: int
     text: str
+    words: tuple[Word, ...] = ()
+    language: str = ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core import __version__
 
 if TYPE_CHECKING:
-    from core.captions.cues import srt, vtt
+    from core.captions.files import ass, srt, vtt
     from core.config import Settings
     from core.errors import BadInput, EngineUnavailable, Error, StageError, StorageFull
     from core.progress import Progress
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.render import Item, Segment
     from core.render_file import Video
     from core.serving.engine_pool import EnginePool
+    from core.subtitle_style import SubtitleStyle
     from core.templates.info import TemplateInfo
     from core.templates.library import Templates
     from core.types import Cue, Fragment
@@ -39,10 +40,12 @@ __all__ = [
     "StageError",
     "StorageFull",
     "Style",
+    "SubtitleStyle",
     "TemplateInfo",
     "Templates",
     "Video",
     "__version__",
+    "ass",
     "render",
     "render_sync",
     "srt",
@@ -65,14 +68,16 @@ _HOMES: Mapping[str, str] = {
     "StageError": "core.errors",
     "StorageFull": "core.errors",
     "Style": "core.protocols",
+    "SubtitleStyle": "core.subtitle_style",
     "TemplateInfo": "core.templates.info",
     "Templates": "core.templates.library",
     "Video": "core.render_file",
+    "ass": "core.captions.files",
     "render": "lipstream.api",
     "render_sync": "lipstream.api",
-    "srt": "core.captions.cues",
+    "srt": "core.captions.files",
     "stream": "lipstream.api",
-    "vtt": "core.captions.cues",
+    "vtt": "core.captions.files",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and refuses other names

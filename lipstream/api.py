@@ -12,6 +12,7 @@ from core.render import Item, Request
 from core.render import render as render_into
 from core.render_file import CaptionFiles, Video, render_file
 from core.serving.engine_pool import EnginePool
+from core.subtitle_style import SubtitleStyle
 from core.templates.library import Templates
 
 
@@ -22,7 +23,8 @@ class Options(TypedDict, total=False):
     a string with a dot or a slash in it is a path. face: in such a file, whose face is meant: "auto",
     "largest", "central" or a number. audio: a recording to use in place of a text.
     language: "auto", "zh", "en", "yue", "ja" or "ko". voice: None is the first. style: how it speaks.
-    fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in.
+    fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in,
+    in `subtitle_style`.
     enhance: make faces clearer. fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
     speech, lipsync, enhancer: names of engines, or "auto".
     """
@@ -36,6 +38,7 @@ class Options(TypedDict, total=False):
     fps: int | None
     size: tuple[int, int] | None
     burn_subtitles: bool
+    subtitle_style: SubtitleStyle
     enhance: bool
     fidelity: float
     every: int

@@ -1,30 +1,47 @@
-"""Captions from the sample clock of the speech itself: cues while it is spoken, SRT and WebVTT at the end.
+"""Captions from the sample clock of the speech itself: cues while it is spoken, and when each word is heard.
 
 The text is shown as the user wrote it, not as it is read. Lines are at most 42 columns wide and two to a
 cue, a Chinese, Japanese or Korean character taking two columns: the field's usual 42 Latin or 20 CJK
 characters.
 """
 
-import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
-from core.types import AudioChunk, Cue, Sentence
+from core.captions.timing import Timing
+from core.captions.words import CLUSTER, split
+from core.types import AudioChunk, Cue, Sentence, Word
 
 COLUMNS, LINES = 42, 2
 
 _UNSEEN = ("Cc", "Cs")
 _CLAUSE_END = ",;:，；：、。！？.!?"
 
-_MARKUP = re.compile(r"<(?=[/A-Za-z!])|\{(?=[\\A-Za-z])")
-_PIECE = re.compile(
-    r"\s*[‘“「『（【《«]*(?:[ -~À-ɏ]+?(?=\s|$|[^ -~À-ɏ])(?:(?<=\d)[\u4e00-\u9fff]{1,2})?|.)"
-    r"[^\w\s(\[{<«‘“「『（【《$€£¥#@]*",
-    re.DOTALL,
-)
-"""What must stay together: a run of Latin characters, a number and its unit, or one other character, with the
-marks around it."""
+
+def main_language(cues: Iterable[Cue]) -> str:
+    """The language that most of the text is in; "" where there is none."""
+    counts = Counter[str]()
+    for cue in cues:
+        counts[cue.language] += len(cue.text)
+    return max(counts, key=lambda language: counts[language], default="")
+
+
+def spans(cue: Cue) -> Iterator[tuple[Word, int]]:
+    """Each word of the cue, and where it stops being heard."""
+    stops = [*(word.first for word in cue.words[1:]), cue.stop]
+    yield from zip(cue.words, stops, strict=False)
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one cue shows: words, each with the place in the job's text where it begins."""
+
+    words: list[str]
+    places: list[int]
 
 
 class Captions:
@@ -35,100 +52,90 @@ class Captions:
 
     def __init__(self) -> None:
         self._sentence: Sentence | None = None
-        self._parts: list[tuple[int, str]] = []  # of the sentence, those not yet told
-        self._start = self._stop = self._count = 0
-        self._opened = 0  # where the sentence began
+        self._parts: list[_Part] = []  # of the sentence, those not yet told
+        self._timing: Timing | None = None
+        self._start = self._stop = self._count = self._rate = 0
 
     def add(self, chunk: AudioChunk) -> list[Cue]:
         """Take the next chunk; returns the cues that are now complete."""
         done: list[Cue] = []
         if chunk.sentence is not self._sentence:
             done = self.finish()
-            self._sentence, self._start, self._opened = chunk.sentence, chunk.first, chunk.first
-            self._parts = _shown(chunk.sentence) if chunk.sentence else []
-        self._stop = chunk.first + len(chunk.samples)
+            self._sentence, self._start = chunk.sentence, chunk.first
+            if chunk.sentence is not None:
+                self._parts = _shown(chunk.sentence)
+                self._timing = Timing(chunk.sentence, chunk.first)
+        self._stop, self._rate = chunk.first + len(chunk.samples), chunk.rate
         for word in chunk.words:
-            while (
-                self._sentence
-                and len(self._parts) > 1
-                and word.start - self._sentence.start >= self._parts[1][0]
-            ):
+            if self._timing is not None:
+                self._timing.mark(word)
+            while len(self._parts) > 1 and word.start >= self._parts[1].places[0]:
                 done += self._tell(max(word.first, self._start))
         return done
 
     def finish(self) -> list[Cue]:
         """The cues of what has been heard last."""
         done: list[Cue] = []
-        length = len(self._sentence.text) if self._sentence else 0
-        # Without words, a part gets the time of its share of the text.
-        while len(self._parts) > 1:
-            share = self._opened + (self._stop - self._opened) * self._parts[1][0] // length
-            done += self._tell(min(max(share, self._start), self._stop))
+        if self._timing is not None and self._sentence is not None:
+            self._timing.end(self._stop - round(self._sentence.pause * self._rate))
+            while len(self._parts) > 1:
+                begun = self._timing.when(self._parts[1].places[0])
+                done += self._tell(min(max(begun, self._start), self._stop))
         if self._parts and self._stop > self._start:
             done += self._tell(self._stop)
-        self._sentence, self._parts = None, []
+        self._sentence, self._parts, self._timing = None, [], None
         return done
 
     def _tell(self, stop: int) -> list[Cue]:
         """The cue of the first part, now that its end is known; none if it has no time of its own."""
-        _, text = self._parts.pop(0)
-        cue = Cue(self._count, self._start, stop, "\n".join(_lines(_clean(text))))
-        if stop <= self._start or not cue.text:
+        part = self._parts.pop(0)
+        text = "\n".join(_lines(part.words))
+        if stop <= self._start or not text:
             if self._parts:  # it is shown with what follows
-                self._parts[0] = (self._parts[0][0], text + self._parts[0][1])
+                self._parts[0].words[:0] = part.words
+                self._parts[0].places[:0] = part.places
             return []
+        language = self._sentence.language if self._sentence else ""
+        cue = Cue(self._count, self._start, stop, text, self._words(part, text, stop), language)
         self._count += 1
         self._start = stop
         return [cue]
 
+    def _words(self, part: _Part, text: str, stop: int) -> tuple[Word, ...]:
+        """The words of a part that is shown as `text`; those without a sound of their own are with others."""
+        assert self._timing is not None  # noqa: S101  # there is a sentence
+        seen = [k for k, character in enumerate(text) if not character.isspace()]
+        words: list[Word] = []
+        done = 0
+        for word, place in zip(part.words, part.places, strict=True):
+            visible = sum(not character.isspace() for character in _clean(word))
+            if not visible:
+                continue
+            first = self._timing.when(place) if words else self._start
+            begin, done = done, done + visible
+            if words and not words[-1].first < first < stop:
+                words[-1] = Word(words[-1].first, words[-1].start, seen[done - 1] + 1)
+            else:
+                words.append(Word(first, seen[begin], seen[done - 1] + 1))
+        return tuple(words)
 
-def _shown(sentence: Sentence) -> list[tuple[int, str]]:
-    """The parts of what is shown of `sentence`, each with its offset in it; markup is not shown."""
+
+def _shown(sentence: Sentence) -> list[_Part]:
+    """The parts of what is shown of `sentence`; markup is not shown."""
     text: list[str] = []
     places: list[int] = []
-    done = sentence.start
-    for start, stop in (*sentence.hidden, (sentence.start + len(sentence.text),) * 2):
-        places += range(done - sentence.start, max(start, done) - sentence.start)
+    done, end = sentence.start, sentence.start + len(sentence.text)
+    for start, stop in (*sentence.hidden, (end, end)):
+        places += range(done, max(start, done))
         text.append(sentence.text[done - sentence.start : max(start, done) - sentence.start])
         done = max(stop, done)
-    return [(places[offset], part) for offset, part in _evened(list(_parts("".join(text))))]
-
-
-def srt(cues: Iterable[Cue], rate: int) -> str:
-    """`cues` as SubRip (.srt). rate: samples a second of their times.
-
-    SubRip has no way to escape what players take for markup, `<b>` and `{...}`: a word joiner, which is not
-    seen, stands behind such a bracket.
-    """
-    blocks = (
-        f"{number}\n{_clock(cue.start, rate, ',')} --> {_clock(cue.stop, rate, ',')}\n{_harmless(cue.text)}\n"
-        for number, cue in enumerate(cues, 1)
-    )
-    return "\n".join(blocks)
-
-
-def _harmless(text: str) -> str:
-    return _MARKUP.sub("\\g<0>\u2060", text).replace("-->", "--\u2060>")
-
-
-def vtt(cues: Iterable[Cue], rate: int) -> str:
-    """`cues` as WebVTT (.vtt); what would be markup is escaped."""
-    blocks = (
-        f"{_clock(cue.start, rate, '.')} --> {_clock(cue.stop, rate, '.')}\n"
-        f"{html.escape(cue.text, quote=False)}\n"
-        for cue in cues
-    )
-    return "\n".join(["WEBVTT\n", *blocks])
-
-
-def _clock(samples: int, rate: int, point: str) -> str:
-    """A time as hours:minutes:seconds and milliseconds.
-
-    >>> _clock(22_050 * 3_661 + 11_025, 22_050, ",")
-    '01:01:01,500'
-    """
-    seconds, thousandths = divmod(samples * 1000 // rate, 1000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{thousandths:03}"
+    parts: list[_Part] = []
+    at = 0
+    for words in _evened(list(_parts(list(pieces("".join(text)))))):
+        begins = list(accumulate(map(len, words), initial=at))
+        at = begins.pop()
+        parts.append(_Part(words, [places[k] for k in begins]))
+    return parts
 
 
 def _clean(text: str) -> str:
@@ -142,60 +149,74 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """`text` cut where a cue is full: (offset, part), after a clause mark if the cue is half full by then."""
+def _parts(words: list[str]) -> Iterator[list[str]]:
+    """Cut where a cue is full; after a clause mark if the cue is half full by then."""
     limit = COLUMNS * LINES
-    start, taken = 0, ""
-    for piece in pieces(text):
-        full = _columns((taken + piece).strip()) > limit or len(list(_lines(taken + piece))) > LINES
-        ended = taken.rstrip()[-1:] in _CLAUSE_END and _columns(taken) > limit // 2
-        if taken.strip() and (full or (ended and _columns(text[start:]) > limit)):
-            yield start, taken
-            start, taken = start + len(taken), ""
-        taken += piece
-    if taken.strip():
-        yield start, taken
+    left = sum(map(_columns, words))  # from the beginning of the part on
+    taken: list[str] = []
+    for word in words:
+        text = "".join(taken)
+        full = _columns((text + word).strip()) > limit or not _fits([*taken, word])
+        ended = text.rstrip()[-1:] in _CLAUSE_END and _columns(text) > limit // 2
+        if text.strip() and (full or (ended and left > limit)):
+            yield taken
+            left -= _columns(text)
+            taken = []
+        taken = [*taken, word]
+    if "".join(taken).strip():
+        yield taken
 
 
-def _evened(parts: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _evened(parts: list[list[str]]) -> list[list[str]]:
     """`parts` with the last two of nearly the same length, so that none is too short to be read."""
     if len(parts) < 2:
         return parts
-    (start, left), (_, right) = parts[-2:]
-    whole = list(pieces(left + right))
-    best, fewest = parts, _columns(left) - _columns(right)
+    left, right = parts[-2:]
+    whole = [*left, *right]
+    best, fewest = parts, _width(left) - _width(right)
     for k in range(1, len(whole)):
-        one, two = "".join(whole[:k]), "".join(whole[k:])
-        uneven = abs(_columns(one) - _columns(two)) - (
-            COLUMNS // 2 if one.rstrip()[-1:] in _CLAUSE_END else 0
-        )
-        fits = all(len(list(_lines(half))) <= LINES for half in (one, two))
-        if fits and uneven < fewest:
-            best, fewest = [*parts[:-2], (start, one), (start + len(one), two)], uneven
+        one, two = whole[:k], whole[k:]
+        ended = "".join(one).rstrip()[-1:] in _CLAUSE_END
+        uneven = abs(_width(one) - _width(two)) - (COLUMNS // 2 if ended else 0)
+        if uneven < fewest and _fits(one) and _fits(two):
+            best, fewest = [*parts[:-2], one, two], uneven
     return best
 
 
-def _lines(text: str) -> Iterator[str]:
-    """`text` in lines of at most COLUMNS; two lines of nearly the same length."""
-    text = " ".join(text.split())
-    count = -(-_columns(text) // COLUMNS)
-    width = COLUMNS if count != LINES else min(COLUMNS, _columns(text) // count + 6)
+def _width(words: list[str]) -> int:
+    return sum(map(_columns, words))
+
+
+def _fits(words: list[str]) -> bool:
+    return len(list(_lines(words))) <= LINES
+
+
+def _lines(words: Sequence[str]) -> Iterator[str]:
+    """Lines of at most COLUMNS; two of nearly the same length."""
+    words = [re.sub(r"\s+", " ", _clean(word)) for word in words]
+    length = _columns("".join(words).strip())
+    count = -(-length // COLUMNS)
+    width = COLUMNS if count != LINES else min(COLUMNS, length // count + 6)
     line = ""
-    for piece in pieces(text):
-        if line and _columns((line + piece).strip()) > width:
+    for word in words:
+        if line and _columns((line + word).strip()) > width:
             yield line.strip()
             line = ""
-        line += piece
+        line += word
     if line.strip():
         yield line.strip()
 
 
 def pieces(text: str) -> Iterator[str]:
-    """What must stay together on a line; what is wider than a line is cut."""
-    for match in _PIECE.finditer(text):
-        piece = match.group()
-        while _columns(piece.strip()) > COLUMNS:
-            cut = next(k for k in range(len(piece), 0, -1) if _columns(piece[:k].strip()) <= COLUMNS)
-            yield piece[:cut]
-            piece = piece[cut:]
+    """The words of `text`; one that is wider than a line is cut."""
+    for word in split(text):
+        if _columns(word.strip()) <= COLUMNS:
+            yield word
+            continue
+        piece = ""
+        for sign in CLUSTER.findall(word):
+            if _columns((piece + sign).strip()) > COLUMNS:
+                yield piece
+                piece = ""
+            piece += sign
         yield piece

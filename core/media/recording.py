@@ -5,7 +5,7 @@ fragment even after a crash. Only a whole video gets the destination's name.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -62,12 +62,12 @@ class Recording:
         """Append a fragment. Raises StorageFull if the disk has no room."""
         await self._call(self._append, fragment.data)
 
-    async def finish(self, cues: Sequence[Cue] = (), rate: int = 1) -> None:
-        """Give the video its name, and a subtitle track if there are cues (see `remux`).
+    async def finish(self, cues: Sequence[Cue] = (), rate: int = 1, language: str = "") -> None:
+        """Give the video its name, its language, and a subtitle track if there are cues (see `remux`).
 
         Raises StorageFull if the disk has no room for the copy this takes.
         """
-        await self._call(self._complete, cues, rate)
+        await self._call(self._complete, cues, rate, language)
 
     async def finish_by(self, complete: Callable[[Path, Path], Awaitable[None]]) -> None:
         """Give the video its name. complete: makes the whole file, the second, of the growing one."""
@@ -104,9 +104,9 @@ class Recording:
         assert self._file is not None  # noqa: S101  # opened on entering
         self._file.close()
 
-    def _complete(self, cues: Sequence[Cue], rate: int) -> None:
+    def _complete(self, cues: Sequence[Cue], rate: int, language: str) -> None:
         self._close()
-        remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate)
+        remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate, language=language)
         self._whole.replace(self._destination)
 
     def _tidy(self) -> None:
@@ -124,12 +124,14 @@ def remux(
     *,
     cues: Sequence[Cue] = (),
     rate: int = 1,
+    language: str = "",
     kinds: Container[str] = ("video", "audio"),
 ) -> None:
     """Copy a fragmented MP4 of ours into a plain one, its index in front; nothing is encoded anew. Blocking.
 
     part may be cut off: what is whole of it is copied. stopped: asked now and then whether to give up.
     cues: become a subtitle track that players can switch on; their times count samples at `rate`.
+    language: "zh", "en", "yue", "ja" or "ko": of the sound and the subtitles; "" where it is not known.
     kinds: of tracks to copy.
     Raises InterruptedError if it was stopped, OSError if `whole` cannot be written.
     """
@@ -142,8 +144,12 @@ def remux(
             for stream in source.streams
             if stream.type in kinds
         }
+        told = {"language": _LANGUAGES[language]} if language else {}
+        for stream in streams.values():
+            if stream.type == "audio":
+                stream.metadata.update(told)
         if cues:
-            _add_subtitles(target, cues, rate)
+            _add_subtitles(target, cues, rate, told)
         for packet in source.demux():
             if stopped():
                 raise InterruptedError("the copy is not wanted any more")
@@ -153,9 +159,16 @@ def remux(
                 target.mux(packet)
 
 
-def _add_subtitles(target: "OutputContainer", cues: Sequence[Cue], rate: int) -> None:
+_LANGUAGES = {"zh": "zho", "en": "eng", "yue": "yue", "ja": "jpn", "ko": "kor"}
+"""As MP4 names them (ISO 639-2/T; Cantonese has a name in 639-3 alone)."""
+
+
+def _add_subtitles(
+    target: "OutputContainer", cues: Sequence[Cue], rate: int, told: Mapping[str, str]
+) -> None:
     """A track of 3GPP timed text (3GPP TS 26.245), which MP4 calls tx3g and FFmpeg mov_text."""
     stream = target.add_stream("mov_text")
+    stream.metadata.update(told)
     stream.codec_context.subtitle_header = _STYLE
     thousandths = Fraction(1, 1000)
     for cue in cues:

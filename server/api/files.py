@@ -18,7 +18,7 @@ _SHARED = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Content-Disposition": "inline",
 }
-_TYPES = ("video/mp4", "audio/mp4", "application/x-subrip", "text/vtt")
+_TYPES = ("video/mp4", "audio/mp4", "application/x-subrip", "text/vtt", "text/x-ssa")
 _TEXT = {"type": "string"}
 
 

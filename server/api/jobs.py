@@ -19,7 +19,7 @@ from server.stream.viewers import view_on_socket
 
 _STATUSES = get_args(Status)
 _SEQ = {"type": "integer", "minimum": 0}
-_SUBTITLES = ("application/x-subrip", "text/vtt")
+_SUBTITLES = ("application/x-subrip", "text/vtt", "text/x-ssa")
 _OUTPUTS = ("video/mp4", "audio/mp4", *_SUBTITLES)
 
 
@@ -255,7 +255,7 @@ ROUTES = [
     ),
     Route(
         "GET",
-        rf"/v1/jobs/{ID}/subtitles.{{format:srt|vtt}}",
+        rf"/v1/jobs/{ID}/subtitles.{{format:srt|vtt|ass}}",
         job_subtitles,
         "The captions",
         {200: _SUBTITLES, 206: _SUBTITLES, 304: None},

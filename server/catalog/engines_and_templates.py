@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from core.captions.burn_in import find_font
+from core.captions.typefaces import find_font
 from core.engines import ENGINES
 from core.errors import BadInput
 from core.faces.choice import preview
@@ -15,6 +15,7 @@ from core.faces.people import People, look
 from core.protocols import SpeechEngine
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine, has_voice, voices
+from core.subtitle_style import together
 from core.templates import library
 from core.templates.enlarge import enlarged_id
 from core.templates.library import SAMPLE, Templates, template_id
@@ -152,7 +153,9 @@ class Catalog:
         said = await self.sentences(video.text, video.language)
         await self.speech(said, video.options.engines.speech, video.voice)
         if video.options.burn_subtitles:
-            await asyncio.to_thread(find_font, video.text, self._templates.settings.subtitle_font)
+            settings = self._templates.settings
+            font = together(video.options.subtitle_style, settings.subtitle_style).font
+            await asyncio.to_thread(find_font, video.text, font or settings.subtitle_font)
 
     async def check_look(self, template: str | None, options: VideoOptions) -> None:
         """Raises BadInput for a template, or an engine that draws, that is not there."""

@@ -47,8 +47,16 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument(
         "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
     )
-    render.add_argument("--srt", action="store_true", help="write captions beside the video (.srt and .vtt)")
+    render.add_argument(
+        "--srt", action="store_true", help="write captions beside the video (.srt, .vtt and .ass)"
+    )
     render.add_argument("--burn-subtitles", action="store_true", help="draw captions into the picture")
+    render.add_argument(
+        "--subtitle-style",
+        metavar="NAME=VALUE,...",
+        help="how they are drawn: font, size (%% of the height), colour, edge, highlight (of the word that "
+        "is heard), box, place (bottom, middle, top), as in colour=#fff,highlight=#fc0,box=#0008",
+    )
     render.add_argument("--srt-track", action="store_true", help="captions as a track that players can show")
     render.add_argument(
         "--enhance", action=argparse.BooleanOptionalAction, default=True, help="make faces clearer (default)"

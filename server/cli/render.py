@@ -27,6 +27,7 @@ from core.protocols import FIDELITY, Style
 from core.render import Item, Request, render
 from core.render_file import CaptionFiles, render_file
 from core.serving.engine_pool import EnginePool
+from core.subtitle_style import style_of
 from core.templates.library import Templates
 from core.text import sentences
 from core.text.dictionary import load
@@ -83,6 +84,7 @@ def render_command(options: argparse.Namespace) -> int:
         size=size_of(options.size),
         enhance=options.enhance,
         burn_subtitles=options.burn_subtitles,
+        subtitle_style=style_of(options.subtitle_style),
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         every=options.every,
         speech=options.speech,

@@ -5,13 +5,14 @@ Knows the pipeline and the record; knows no HTTP.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core.captions.cues import srt, vtt
+from core.captions.cues import main_language, spans
+from core.captions.files import captions_as_files
 from core.errors import BadInput, Error, blaming
 from core.faces.choice import AUTO
 from core.media.recording import remux
@@ -21,6 +22,7 @@ from core.render import STAGES, Item, Request, Segment, Sink, render
 from core.runtime.pipeline import Meter
 from core.runtime.tasks import first_of, run_stoppable
 from core.serving.engine_pool import EnginePool
+from core.subtitle_style import SubtitleStyle, together
 from core.templates.library import Templates
 from core.text import sentences
 from core.types import Cue, Fragment
@@ -33,6 +35,7 @@ from server.metrics import Figures
 from server.schemas.events import (
     AudioSegment,
     SubtitleCue,
+    SubtitleWord,
 )
 from server.schemas.requests import LipsyncRequest, VideoRequest, size_of
 from server.schemas.specs import VideoSpec
@@ -47,6 +50,9 @@ BY_URL = "url_"
 KEPT_BY_URL = 16
 """Templates that came by URL and are kept prepared; the one not used for longest goes first."""
 
+
+SUBTITLES = {"srt": "application/x-subrip", "vtt": "text/vtt", "ass": "text/x-ssa"}
+"""Formats of captions, and their media types."""
 
 BEGINNING = 1000
 """Characters that tell which languages a text is in, before all of it is read."""
@@ -102,9 +108,10 @@ class VideoWork:
                 raise
         await reporter.tell()
         await clip.flush()
-        keep = _Keep(self._folder, job_id, spec)
+        style = together(spec.video.options.subtitle_style, self._settings.subtitle_style)
+        keep = _Keep(self._folder, job_id, spec, style)
         outputs = await run_stoppable(
-            lambda stopped: asyncio.to_thread(keep.write, making.cues, progress.rate, stopped)
+            lambda stopped: asyncio.to_thread(keep.write, making.cues, progress, stopped)
         )
         if keep.spec.service:
             await asyncio.to_thread(deposit, self._settings, folder, job_id)
@@ -144,6 +151,7 @@ class _Making:
         engines: Mapping[str, str],
     ) -> None:
         self.cues: list[Cue] = []
+        self._said = 0  # words so far
         self._growing = ClipSink(clip, report, progress, runs, engines)
         self._report = report
         self._progress = progress
@@ -158,12 +166,21 @@ class _Making:
                 start, end = self._seconds(item.start), self._seconds(item.stop)
                 cue = SubtitleCue(index=item.index, start_s=start, end_s=end, text=item.text)
                 await self._report.event("subtitle.cue", cue)
+                for word in self._words(item):
+                    await self._report.event("subtitle.word", word)
             case Segment():
                 start, end = self._seconds(item.start), self._seconds(item.stop)
                 said = AudioSegment(
                     index=item.sentence.index, text=item.sentence.text[:1000], start_s=start, end_s=end
                 )
                 await self._report.event("audio.segment", said)
+
+    def _words(self, cue: Cue) -> Iterator[SubtitleWord]:
+        for word, stop in spans(cue):
+            text = cue.text[word.start : word.stop].replace("\n", " ")
+            start, end = self._seconds(word.first), self._seconds(stop)
+            yield SubtitleWord(index=self._said, cue=cue.index, start_s=start, end_s=end, text=text)
+            self._said += 1
 
     def _seconds(self, samples: int) -> float:
         return round(samples / self._progress.rate, 3)
@@ -193,6 +210,7 @@ def _request(spec: VideoSpec, folder: Path) -> Request:
         size=size_of(options.size),
         enhance=options.enhance,
         burn_subtitles=options.burn_subtitles,
+        subtitle_style=options.subtitle_style,
         fidelity=options.fidelity,
         every=options.every,
         speech=options.engines.speech,
@@ -208,22 +226,23 @@ class _Keep:
     folder: ServerFolder
     job_id: str
     spec: VideoSpec
+    style: SubtitleStyle
 
-    def write(self, cues: Sequence[Cue], rate: int, stopped: Callable[[], bool]) -> list[OutputRow]:
+    def write(self, cues: Sequence[Cue], made: Progress, stopped: Callable[[], bool]) -> list[OutputRow]:
         """Each is whole and on the disk before anyone is told of it. Blocking; gives up once `stopped`."""
         place = self.folder.job(self.job_id)
         stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
-        track = cues if self.spec.video.options.subtitle_track else ()
-        remux(stream, video, stopped, cues=track, rate=rate)
+        options, language = self.spec.video.options, main_language(cues)
+        track = cues if options.subtitle_track else ()
+        remux(stream, video, stopped, cues=track, rate=made.rate, language=language)
         outputs = [output_row(self.folder, video, "video", "video/mp4")]
         if self.spec.service:
-            remux(stream, speech, stopped, kinds=("audio",))
+            remux(stream, speech, stopped, language=language, kinds=("audio",))
             outputs.append(output_row(self.folder, speech, "audio", "audio/mp4"))
         if cues:
-            for name, text, kind in (
-                ("subtitles.srt", srt(cues, rate), "application/x-subrip"),
-                ("subtitles.vtt", vtt(cues, rate), "text/vtt"),
-            ):
-                (place / name).write_text(text, encoding="utf-8")
-                outputs.append(output_row(self.folder, place / name, "subtitles", kind))
+            size, style = (made.width, made.height), self.style
+            for ending, text in captions_as_files(cues, made.rate, size, style).items():
+                path = place / f"subtitles.{ending}"
+                path.write_text(text, encoding="utf-8")
+                outputs.append(output_row(self.folder, path, "subtitles", SUBTITLES[ending]))
         return outputs

@@ -66,6 +66,19 @@ class SubtitleCue(Model):
     text: str
 
 
+class SubtitleWord(Model):
+    """A word of a caption, with the marks around it, and when it is heard; it comes right after its caption.
+
+    index: its number in the job. cue: that of its caption.
+    """
+
+    index: int
+    cue: int
+    start_s: float
+    end_s: float
+    text: str
+
+
 class VideoInit(Model):
     """The stream can be played from here on.
 
@@ -139,6 +152,7 @@ EVENTS: dict[str, type[Model]] = {
     "job.progress": Progress,
     "audio.segment": AudioSegment,
     "subtitle.cue": SubtitleCue,
+    "subtitle.word": SubtitleWord,
     "video.init": VideoInit,
     "preview.frame": PreviewFrame,
     "job.completed": Completed,

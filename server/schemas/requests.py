@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.protocols import FIDELITY
+from core.subtitle_style import SubtitleStyle
 
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
@@ -112,7 +113,11 @@ class VideoOptions(Model):
     pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
     burn_subtitles: Annotated[bool, Field(description="draw the captions into the picture")] = False
-    subtitle_track: Annotated[bool, Field(description="captions as a track that players can show")] = False
+    subtitle_style: Annotated[SubtitleStyle | None, Field(description="how they are drawn")] = None
+    subtitle_track: Annotated[
+        bool,
+        Field(description="captions as a track that players can show: in the finished file, not in a stream"),
+    ] = False
     engines: Engines = Engines()
 
 

@@ -2,24 +2,27 @@
 
 import asyncio
 import hashlib
+import re
 import struct
 
 import av
 import numpy as np
 import pytest
 
-from core.captions import burn_in as burning
-from core.captions.burn_in import Burner, find_font, fonts, held_for_captions
+from core.captions import typefaces
+from core.captions.burn_in import Burner, held_for_captions
+from core.captions.typefaces import find_font, fonts
 from core.config import Settings
 from core.errors import BadInput
 from core.media.planes import split
 from core.protocols import Style
 from core.render import Request, render
 from core.serving.engine_pool import EnginePool
+from core.subtitle_style import SubtitleStyle
 from core.templates.library import Templates
 from core.text import sentences
 from core.tts_stream import tts_stream
-from core.types import AudioChunk, Cue, Fragment
+from core.types import AudioChunk, Cue, Fragment, Word
 from tests.support import FIXTURES
 
 TEXT = "Good evening, 晚上好。 This sentence is rather long, so that it is wrapped, 而且这里还有更多的中文。"
@@ -31,8 +34,8 @@ CHINESE = FIXTURES / "fonts" / "NotoSansCJKsc-few.otf"
 @pytest.fixture
 def bare(monkeypatch):
     """A machine without any font: nothing but what we carry."""
-    monkeypatch.setattr(burning, "_PLACES", ())
-    monkeypatch.setattr(burning, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(typefaces, "_PLACES", ())
+    monkeypatch.setattr(typefaces, "_PACKAGE", "no_such_package")
     fonts.cache_clear()
     yield
     fonts.cache_clear()
@@ -69,14 +72,14 @@ def test_a_frame_shows_the_cue_that_is_heard_with_it():
 
 def test_a_machine_without_fonts_draws_latin_greek_and_cyrillic_letters_and_says_what_others_take(bare):
     for text in ("Où est l'œuvre? Żółć, ñandú, Ærø: 12 – 3½ €.", "Ελληνικά", "Привет, ёж", "Tiếng Việt"):
-        assert find_font(text) == burning._OWN
+        assert find_font(text) == typefaces._OWN
     with pytest.raises(BadInput, match=r"on this machine has '[你好]'.*cjk.*fonts-noto-cjk.*subtitle_font"):
         find_font("Hi, 你好")
 
 
 def test_the_font_we_carry_is_the_one_that_is_described():
-    described = burning._OWN.with_name("SOURCES.md").read_text(encoding="utf-8")
-    assert hashlib.sha256(burning._OWN.read_bytes()).hexdigest() in described
+    described = typefaces._OWN.with_name("SOURCES.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(typefaces._OWN.read_bytes()).hexdigest() in described
 
 
 def test_a_font_must_have_the_letters_of_the_text(tmp_path):
@@ -86,6 +89,57 @@ def test_a_font_must_have_the_letters_of_the_text(tmp_path):
     (tmp_path / "x.ttf").write_bytes(b"no font")
     with pytest.raises(BadInput, match="no font that can be read"):
         find_font("x", tmp_path / "x.ttf")
+
+
+def drawn(style, word=None, text="one two three"):
+    """Brightness and colour of a grey frame with captions on it."""
+    burner = Burner(typefaces._OWN, 640, 360, 16_000, 25, style)
+    planes = np.full((540, 640), 128, np.uint8)
+    words = tuple(
+        Word(k * 100, match.start(), match.end()) for k, match in enumerate(re.finditer(r"\S+", text))
+    )
+    burner.draw(planes, Cue(0, 0, 16_000, text, words), word)
+    return split(planes)
+
+
+def test_the_word_that_is_heard_has_the_colour_of_the_highlight_and_no_other():
+    style = SubtitleStyle(colour="#ffffff", highlight="#ff0000", size=10)
+    places = []
+    for word in range(3):
+        red = drawn(style, word)[2] > 180
+        rows, columns = np.nonzero(red)
+        places.append((columns.min(), columns.max()))
+        assert rows.min() > 90
+    assert places[0][1] < places[1][0] <= places[1][1] < places[2][0]
+    assert not (drawn(style)[2] > 180).any()
+    assert not (drawn(SubtitleStyle(), 1)[2] > 140).any()
+
+
+@pytest.mark.parametrize(
+    ("place", "low", "high"), [("top", 0.05, 0.3), ("middle", 0.35, 0.65), ("bottom", 0.75, 0.95)]
+)
+def test_text_is_where_it_was_asked_for_and_as_large(place, low, high):
+    heights = []
+    for size in (5, 10):
+        rows = np.nonzero((drawn(SubtitleStyle(place=place, size=size), text="HHH")[0] != 128).any(1))[0]
+        assert low * 360 <= rows.min()
+        assert rows.max() <= high * 360
+        heights.append(rows.max() - rows.min())
+    assert heights[1] > 1.7 * heights[0]
+
+
+def test_a_box_lies_under_the_text_and_lets_through_what_it_should():
+    luma = drawn(SubtitleStyle(box="#000000"), text="i")[0]
+    assert (luma == 16).sum() > 200
+    half = drawn(SubtitleStyle(box="#00000080"), text="i")[0]
+    assert ((half > 60) & (half < 80)).sum() > 200
+
+
+def test_a_font_is_named_by_its_family_or_file():
+    assert find_font("abc", "dejavu sans") in fonts()
+    assert "dejavu" in str(find_font("abc", "DejaVuSans-Latin")).lower()
+    with pytest.raises(BadInput, match=r"there is no font '\.\./\.\./etc/passwd' on this machine"):
+        find_font("abc", "../../etc/passwd")
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -171,7 +225,7 @@ def collection(*fonts: bytes) -> bytes:
 
 def test_of_a_collection_the_face_with_simplified_characters_is_taken(tmp_path):
     path = tmp_path / "noto.ttc"
-    path.write_bytes(collection(burning._OWN.read_bytes(), CHINESE.read_bytes()))
-    assert " SC" in burning._opened(path, 20).getname()[0]
-    path.write_bytes(collection(burning._OWN.read_bytes(), burning._OWN.read_bytes()))
-    assert "DejaVu" in burning._opened(path, 20).getname()[0]
+    path.write_bytes(collection(typefaces._OWN.read_bytes(), CHINESE.read_bytes()))
+    assert " SC" in typefaces.opened(path, 20).getname()[0]
+    path.write_bytes(collection(typefaces._OWN.read_bytes(), typefaces._OWN.read_bytes()))
+    assert "DejaVu" in typefaces.opened(path, 20).getname()[0]

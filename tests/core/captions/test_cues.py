@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.captions.cues import COLUMNS, LINES, Captions, _columns, srt, vtt
+from core.captions.cues import COLUMNS, LINES, Captions, _columns
+from core.captions.files import srt, vtt
 from core.text import sentences
 from core.types import AudioChunk, Cue, Sentence, Word
 
@@ -78,7 +79,9 @@ def test_a_cue_is_known_as_soon_as_the_next_sentence_begins():
     one, two = (Sentence(k, "Hello.", 6 * k, "Hello.", tuple(range(6 * k, 6 * k + 7)), "en") for k in (0, 1))
     sound = np.zeros(RATE, np.float32)
     assert captions.add(AudioChunk(sound, RATE, 0, one)) == []
-    assert captions.add(AudioChunk(sound, RATE, RATE, two)) == [Cue(0, 0, RATE, "Hello.")]
+    assert captions.add(AudioChunk(sound, RATE, RATE, two)) == [
+        Cue(0, 0, RATE, "Hello.", (Word(0, 0, 6),), "en")
+    ]
 
 
 def test_a_cue_of_a_long_sentence_is_known_when_the_next_begins():

@@ -17,7 +17,7 @@ import pytest
 from core.errors import BadInput, StorageFull
 from core.media.fmp4 import LiveEncoder
 from core.media.recording import Recording, remux
-from core.types import Fragment
+from core.types import Cue, Fragment
 from tests.support import ROOT
 from tests.support.boxes import boxes
 
@@ -102,6 +102,28 @@ def test_a_file_cut_off_amid_a_fragment_can_still_be_copied(tmp_path: Path, made
     (tmp_path / "part.mp4").write_bytes(data[: len(data) * 2 // 3 + 17])
     remux(tmp_path / "part.mp4", tmp_path / "whole.mp4")
     assert 30 <= shown(tmp_path / "whole.mp4")[0] <= 36
+
+
+def test_tracks_say_their_language(tmp_path: Path, made: list[Fragment]) -> None:
+    (tmp_path / "part.mp4").write_bytes(b"".join(f.data for f in made))
+    for language, told in (
+        ("zh", "zho"),
+        ("en", "eng"),
+        ("yue", "yue"),
+        ("ja", "jpn"),
+        ("ko", "kor"),
+        ("", "und"),
+    ):
+        remux(
+            tmp_path / "part.mp4",
+            tmp_path / "whole.mp4",
+            cues=[Cue(0, 0, 9, "x")],
+            rate=10,
+            language=language,
+        )
+        with av.open(str(tmp_path / "whole.mp4")) as file:
+            found = {stream.type: stream.metadata.get("language", "und") for stream in file.streams}
+        assert (found["audio"], found["subtitle"]) == (told, told)
 
 
 class Stopped(Exception):
@@ -223,7 +245,7 @@ def test_a_limit_on_file_size_is_a_full_disk_too(tmp_path: Path, made: list[Frag
     script = (
         "import asyncio, resource, sys; from pathlib import Path\n"
         "from core.errors import StorageFull; from core.media.recording import Recording\n"
-        "from core.types import Fragment\n"
+        "from core.types import Cue, Fragment\n"
         "data = Path(sys.argv[1], 'made').read_bytes()\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
         "async def main():\n"

@@ -59,6 +59,10 @@ def test_a_follower_sees_a_snapshot_and_then_every_event_once(data_dir):
             ticks = [m["ts"] for m in events if m["type"] == "job.progress"]
             assert len(ticks) <= 2 + 5.5 * (ticks[-1] - ticks[0])  # coalesced
             cues = " ".join(m["data"]["text"] for m in events if m["type"] == "subtitle.cue")
+            words = [m["data"] for m in events if m["type"] == "subtitle.word"]
+            assert [word["index"] for word in words] == list(range(len(words)))
+            assert " ".join(word["text"] for word in words) == cues
+            assert all(word["start_s"] < word["end_s"] for word in words)
             assert cues.replace("\n", " ") == MEDIUM
             # The same again afterwards, from the record.
             async with it.http.ws_connect(f"/v1/jobs/{job}/events") as socket:

@@ -45,7 +45,7 @@ def test_a_text_becomes_a_job_that_becomes_files(data_dir):
             assert 0 < metrics["first_audio_ms"] <= metrics["first_frame_ms"] <= metrics["total_ms"]
             assert metrics["frames"] == round(metrics["audio_s"] * 25) == job["stages"]["encode"]["done"]
             names = [output["name"] for output in job["outputs"]]
-            assert names == ["subtitles.srt", "subtitles.vtt", "video.mp4"]
+            assert names == ["subtitles.ass", "subtitles.srt", "subtitles.vtt", "video.mp4"]
             for output in job["outputs"]:
                 async with it.http.get(output["url"]) as response:
                     data = await response.read()

@@ -46,7 +46,7 @@ def test_render_writes_a_video_that_plays_and_its_captions(small_library, tmp_pa
         assert frames > 15
         assert [stream.type for stream in file.streams] == ["video", "audio"]
     assert "Hello there." in (tmp_path / "out.srt").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.srt", "out.vtt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ass", "out.mp4", "out.srt", "out.vtt"]
 
 
 def test_the_video_streams_to_standard_output(small_library, tmp_path):

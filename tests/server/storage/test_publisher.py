@@ -156,8 +156,8 @@ def test_whatever_fails_on_the_way_every_job_is_published_once_and_the_server_st
             storage.down = False
             assert (await log_of(it, job))[-1].type == "job.published"
         names = {name.rpartition("/")[2] for name in storage.objects}
-        assert len(storage.objects) == 3 * 7
-        assert names == {"video.mp4", "subtitles.srt", "subtitles.vtt"}
+        assert len(storage.objects) == 4 * 7
+        assert names == {"video.mp4", "subtitles.srt", "subtitles.vtt", "subtitles.ass"}
         check_lag(late)
 
     run(main())
