@@ -110,11 +110,13 @@ async def lipsync_stream(
     prepared: Arrays,
     *,
     batch: int,
+    own: bool = False,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield batches of 1, 2, 4, ... up to `batch` frames, as soon as enough speech has been heard.
 
     prepared: what the engine learnt of the template. The first batches are small so that the first frame is
-    out early. The tail is padded with silence: the video is never shorter than the speech.
+    out early. own: frames that the engine leaves as they are count as not drawn: they are the template's own.
+    The tail is padded with silence: the video is never shorter than the speech.
     """
     heard = _Heard()
     engine, fps = lipsync.engine, template.fps
@@ -132,15 +134,18 @@ async def lipsync_stream(
         low, high = (frame_start(k, heard.rate, fps) for k in (frame, frame + count))
         numbers = [template.number(k) for k in frames]
         # Not on the engine's thread: meanwhile it draws for other jobs.
-        patches = await asyncio.to_thread(_crops, template, numbers)
-        if template.track.found[numbers].any():
-            drawing = Drawing(frames, fps, speech, patches, numbers, template.track, prepared)
+        patches = crops = await asyncio.to_thread(_crops, template, numbers)
+        drawn = template.track.found[numbers]
+        if drawn.any():
+            drawing = Drawing(frames, fps, speech, crops, numbers, template.track, prepared)
             patches = await joined.call(draw, drawing)
+        if own:
+            drawn = drawn & (patches != crops).any(axis=(1, 2, 3))
         return FrameBatch(
             first=frame,
             patches=patches,
             numbers=np.array(numbers, np.int32),
-            drawn=template.track.found[numbers],
+            drawn=drawn,
             audio=heard.cut(low, high),
             rate=heard.rate,
         )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from core.errors import BadInput
 from core.text import sentences
 from core.text.borders import sentence_ends
+from core.text.dictionary import Readings
 from core.text.folded import fold
 from core.types import Sentence
 
@@ -25,10 +26,10 @@ _WIDE = re.compile(r"[⺀-￿]")
 class Cutter:
     """The text of one utterance. text: all of it so far; `take` gives what is certain of the rest."""
 
-    def __init__(self, language: str = "auto") -> None:
-        """language: as in `core.text.sentences`."""
+    def __init__(self, language: str = "auto", readings: Readings | None = None) -> None:
+        """As in `core.text.sentences`."""
         self.text = ""
-        self._language = language
+        self._language, self._readings = language, readings
         self._at = 0  # where the text begins that has not been taken
         self._context = 0  # where the sentence before begins, which tells the language of bare numbers
         self._count = 0
@@ -56,7 +57,7 @@ class Cutter:
         base = self._context
         self._context, self._at = self._at if at_end else self._at + stop, self._at + stop
         try:
-            found = sentences(context + pending[:stop], self._language)
+            found = sentences(context + pending[:stop], self._language, readings=self._readings)
         except BadInput as error:
             if error.code == "empty_text":  # marks without words
                 return []
@@ -86,7 +87,7 @@ class Cutter:
         if len(pending) <= LONGEST:
             return 0, False
         try:
-            found = sentences(pending, self._language)
+            found = sentences(pending, self._language, readings=self._readings)
         except BadInput:
             return len(pending), False
         return found[-1].start or len(pending), False

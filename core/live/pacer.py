@@ -18,6 +18,9 @@ from core.types import AudioChunk, Phoneme, frame_start
 HOLD_S = 0.5
 """Seconds that the clock waits for a voice that is late in the middle of a sentence, before it is silent."""
 
+BEHIND_S = 0.5
+"""Seconds by which the clock may slip before it is told."""
+
 _STEP_S = 0.01
 
 Heard = Callable[[int, Utterance | None, Taken | None], None]
@@ -31,18 +34,26 @@ async def paced(
     heard: Heard,
     now: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    behind: Callable[[float], None] = lambda _seconds: None,
 ) -> AsyncGenerator[AudioChunk, None]:
     """Yield the sound of one frame after the other, each at its time; never ends.
 
     Where the pipeline or the voice is too slow the clock slips: no sample within a sentence is lost or made
-    up. What has slipped is let go of in the next silence.
+    up. What has slipped is let go of in the next silence, that of a sound which does not end included.
+
+    behind: called with the seconds by which the clock has slipped, when they have become `BEHIND_S` more than
+    last time, and with 0 when it is in time again.
     """
+    told = 0.0
     frame, began, silent, held = 0, now(), False, 0.0
     while True:
         first, stop = (frame_start(k, script.rate, fps) for k in (frame, frame + 1))
         late = now() - (began + first / script.rate)
         if late < 0:
             await sleep(-late)
+        while late > 1 / fps and script.skip_silence(stop - first):
+            began += 1 / fps
+            late -= 1 / fps
         taken = script.take(stop - first)
         while taken is None and script.torn and held < HOLD_S:
             await sleep(_STEP_S)
@@ -52,6 +63,10 @@ async def paced(
             held = 0.0
         if taken is None and late > 1 / fps:
             began += late
+            late = 0.0
+        if late >= told + BEHIND_S or (late < 1 / fps and told):
+            told = late if late >= 1 / fps else 0.0
+            behind(told)
         utterance, sound = taken or (None, None)
         heard(frame, utterance, sound)
         begins = silent != (sound is None) or frame == 0

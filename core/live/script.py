@@ -8,18 +8,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
 from core.errors import BadInput
 from core.live.cutter import Cutter
+from core.live.marks import moved
 from core.live.pcm import Pcm
 from core.live.sound import Sound, Taken
-from core.protocols import SpeechEngine, Style
-from core.serving.loaded import LoadedEngine
-from core.tts_stream import check_readable, tts_stream
-from core.types import AudioChunk, Phoneme, Samples, Sentence, Word
+from core.live.voices import Voices
+from core.types import AudioChunk, Samples, Sentence
 
 AHEAD_S = 10.0
 """Seconds of sound that are spoken ahead, at most: work that an interrupt throws away."""
@@ -37,6 +37,9 @@ FADE_S = 0.02
 """Seconds over which an interrupt lets the voice fade: a hard cut would be a click."""
 
 
+_SILENT = 1e-3
+"""Loudest sample of silence."""
+
 _ENDS = tuple(".!?…。！？")
 
 
@@ -45,11 +48,12 @@ class Utterance:
 
     pcm: what its sound comes in by; None for text. begun: something of it has been heard. flows: so it was in
     the frame before. dropped: an interrupt has ended it. failed: something of it could not be spoken.
+    languages: of its sentences so far; one voice reads them all, if there is one.
     """
 
-    def __init__(self, number: int, language: str, pcm: Pcm | None = None) -> None:
+    def __init__(self, number: int, written: Cutter, pcm: Pcm | None = None) -> None:
         self.number = number
-        self.written = Cutter(language)
+        self.written = written
         self.pcm = pcm
         self.flows = False
         self.done = False
@@ -58,10 +62,11 @@ class Utterance:
         self.begun = False
         self.dropped = False
         self.failed = False
+        self.languages: set[str] = set()
 
     def spoken(self) -> str:
         """The part of the text that has been said, up to the last whole word."""
-        return self.written.text[: self.sound.spoken(self.sound.taken)]
+        return self.written.text[: self.sound.spoken]
 
 
 Trouble = Callable[[Utterance, Exception], None]
@@ -76,20 +81,17 @@ class Script:
 
     def __init__(
         self,
-        speech: LoadedEngine[SpeechEngine],
-        voice: str | None,
-        style: Style,
-        language: str,
+        voices: Voices,
+        cutter: Cutter,
         trouble: Trouble,
         ended: Ended,
         *,
         reach: int = 0,
     ) -> None:
-        """reach: samples that the lips listen ahead of a frame's end."""
-        self.rate = speech.engine.rate
+        """cutter: without text, copied for each. reach: samples that the lips listen ahead of a frame."""
+        self.rate = voices.rate
         self._reach = reach
-        self._speech = speech
-        self._voice, self._style, self._language = voice, style, language
+        self._voices, self._cutter = voices, cutter
         self._trouble, self._ended = trouble, ended
         self._texts: deque[Utterance] = deque()  # the first may be sounding
         self._open: Utterance | None = None  # the last, if more of it is to come
@@ -174,7 +176,7 @@ class Script:
 
     def _begin(self, pcm: Pcm | None) -> Utterance:
         self._count += 1
-        self._open = Utterance(self._count, self._language, pcm)
+        self._open = Utterance(self._count, copy(self._cutter), pcm)
         self._texts.append(self._open)
         return self._open
 
@@ -230,6 +232,16 @@ class Script:
             self._ended(first, False)
         return None
 
+    def skip_silence(self, count: int) -> bool:
+        """Leave out `count` samples of a sound that is still coming if they are silent; tell if so."""
+        first = self._texts[0] if self._texts and self._fading is None else None
+        if first is None or first is not self._open or first.pcm is None or first.sound.waiting < count:
+            return False
+        if np.abs(first.sound.peek(count).samples).max() > _SILENT:
+            return False
+        first.sound.take(count)
+        return True
+
     def upcoming(self) -> list[Taken]:
         """What is meant to be heard next, as far ahead as the lips listen."""
         found = []
@@ -265,6 +277,7 @@ class Script:
             text.failed = True
             self._trouble(text, error)
             return True
+        text.languages |= {sentence.language for sentence in sentences}
         for sentence in sentences:
             if not text.dropped:
                 await self._voiced(text, sentence)
@@ -290,20 +303,9 @@ class Script:
         base = sound.made
         sound.begin(sentence)
         try:
-            await asyncio.to_thread(check_readable, [sentence], self._speech.engine, self._voice)
-            async with aclosing(tts_stream([sentence], self._speech, self._voice, self._style)) as chunks:
+            async with aclosing(self._voices.speak(sentence, text.languages)) as chunks:
                 async for chunk in chunks:
-                    marks = chunk.phonemes
-                    sound.add(
-                        replace(
-                            chunk,
-                            first=base + chunk.first,
-                            phonemes=None
-                            if marks is None
-                            else tuple(Phoneme(p.name, base + p.first) for p in marks),
-                            words=tuple(Word(base + w.first, w.start, w.stop) for w in chunk.words),
-                        )
-                    )
+                    sound.add(replace(moved(chunk, base.__add__), first=base + chunk.first))
                     while not text.dropped and self._waiting_s() > AHEAD_S:
                         self._room.clear()
                         await self._room.wait()

@@ -6,16 +6,19 @@ The stages are those of `core.render`; only the source differs, which is the pac
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from core.encode_stream import encode_stream
 from core.errors import BadInput
 from core.lipsync_stream import lipsync_stream
+from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import Script, Utterance
 from core.live.sound import Taken
+from core.live.voices import Voices
 from core.protocols import LipsyncEngine, Style
 from core.runtime.pipeline import Pipeline
 from core.runtime.tasks import first_of
@@ -24,8 +27,10 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
 from core.templates.template import Template, check_shape
+from core.text import sentences
+from core.text.dictionary import load
 from core.tts_stream import check_voice
-from core.types import Fragment, frame_start
+from core.types import AudioChunk, Fragment, frame_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,14 @@ class SpeechFailed:
     message: str
 
 
-Event = SpeechStarted | SpeechWord | SpeechEnded | SpeechFailed
+@dataclass(frozen=True, slots=True)
+class SessionBehind:
+    """The machine is too slow: pictures leave this late, after those of before; 0: in time again."""
+
+    seconds: float
+
+
+Event = SpeechStarted | SpeechWord | SpeechEnded | SpeechFailed | SessionBehind
 Sink = Callable[[Fragment | Event], Awaitable[None]]
 """Receives what is made, in order; it is awaited, so a slow sink makes the clock slip."""
 
@@ -88,9 +100,12 @@ Sink = Callable[[Fragment | Event], Awaitable[None]]
 async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Templates) -> "Session":
     """A session, ready to run. Raises BadInput for a template, voice or engine that is not there."""
     wanted.style.check()
+    own = load(pool.settings.readings)
+    sentences("0", wanted.language)  # complains of one that is not known
     check_shape(wanted.fps, wanted.size)
     lipsync = await pool.lipsync(wanted.lipsync)
-    speech = await pool.speech(wanted.speech, wanted.voice)
+    known = () if wanted.language == "auto" else (wanted.language,)
+    speech = await pool.speech(wanted.speech, wanted.voice, known)
     await check_voice(speech, wanted.voice)
     template = await templates.open(
         wanted.template,
@@ -100,27 +115,22 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
         enhance=None,
         report=lambda _step, _done, _total: None,
     )
-    session = Session(lipsync, template)
-    rate, fps = speech.engine.rate, template.fps
-    session.script = Script(
-        speech,
-        wanted.voice,
-        wanted.style,
-        wanted.language,
-        session.failed,
-        session.ended,
-        reach=lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1,
-    )
-    return session
+    find = partial(pool.speech, wanted.speech, wanted.voice)
+    voices = Voices(find, wanted.voice, wanted.style, speech.engine.rate)
+    return Session(lipsync, template, voices, Cutter(wanted.language, own))
 
 
 class Session:
     """One person who idles and speaks. `run` it once; say things meanwhile, as text or as sound."""
 
-    script: Script
-
-    def __init__(self, lipsync: LoadedEngine[LipsyncEngine], template: Template) -> None:
+    def __init__(
+        self, lipsync: LoadedEngine[LipsyncEngine], template: Template, voices: Voices, cutter: Cutter
+    ) -> None:
+        """cutter: without text; says how it is read."""
         self._lipsync, self._template = lipsync, template
+        rate, fps = voices.rate, template.fps
+        reach = lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1
+        self.script = Script(voices, cutter, self._failed, self._ended, reach=reach)
         self._told: deque[tuple[int, Event]] = deque()  # by the frame with which each leaves
         self._came: dict[int, float] = {}
         self._frame = 0  # the next whose sound is let go
@@ -169,20 +179,29 @@ class Session:
         self._idle.clear()
         await self._idle.wait()
 
-    async def run(self, sink: Sink) -> None:
-        """Make the video until cancelled, handing every piece to `sink`. Raises StageError."""
+    async def run(
+        self,
+        sink: Sink,
+        now: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Make the video until cancelled, handing every piece to `sink`. Raises StageError.
+
+        now, sleep: the clock, in seconds.
+        """
+        sound = paced(self.script, self._template.fps, self._heard, now, sleep, self._behind)
         async with AsyncExitStack() as ends:
             encoder = Worker("encode")
             ends.push_async_callback(asyncio.to_thread, encoder.close)
-            await first_of(self._make(encoder, sink), self.script.speak())
+            await first_of(self._make(sound, encoder, sink), self.script.speak())
 
-    async def _make(self, encoder: Worker, sink: Sink) -> None:
+    async def _make(self, sound: AsyncGenerator[AudioChunk, None], encoder: Worker, sink: Sink) -> None:
         template, rate = self._template, self.script.rate
         async with Pipeline() as pipe:
-            audio = pipe.stage("tts", paced(self.script, template.fps, self._heard), limit=1)
+            audio = pipe.stage("tts", sound, limit=1)
             prepared = template.prepared[self._lipsync.key]
             # A frame at a time: here it is latency that counts. Calls of sessions are joined by the engine.
-            frames = lipsync_stream(audio, self._lipsync, template, prepared, batch=1)
+            frames = lipsync_stream(audio, self._lipsync, template, prepared, batch=1, own=True)
             faces = pipe.stage("lipsync", frames, limit=1)
             shown = 0
             async for fragment in pipe.stage(
@@ -220,10 +239,10 @@ class Session:
         begin = utterance.sound.taken - len(taken.samples)
         for word, after in taken.words:
             start, stop = (round((first + at - begin) / rate, 3) for at in (word.first, after))
-            said = utterance.written.text[word.start : word.stop]
+            said = utterance.written.text[word.start : word.stop].strip()
             self._told.append((frame, SpeechWord(number, said, start, stop)))
 
-    def ended(self, utterance: Utterance, interrupted: bool) -> None:
+    def _ended(self, utterance: Utterance, interrupted: bool) -> None:
         """For `Script`: told with the last frame in which something of it is heard."""
         if not utterance.begun:
             self._came.pop(utterance.number, None)
@@ -231,7 +250,10 @@ class Session:
         event = SpeechEnded(utterance.number, interrupted, position, utterance.spoken())
         self._told.append((self._frame - 1, event))
 
-    def failed(self, utterance: Utterance, error: Exception) -> None:
+    def _failed(self, utterance: Utterance, error: Exception) -> None:
         """For `Script`: told at once, as it were."""
         code = error.code if isinstance(error, BadInput) else "speech_failed"
         self._told.append((self._frame - 1, SpeechFailed(utterance.number, code, str(error))))
+
+    def _behind(self, seconds: float) -> None:
+        self._told.append((self._frame - 1, SessionBehind(round(seconds, 3))))

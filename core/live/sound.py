@@ -1,5 +1,6 @@
 """Sound that waits to be heard: put in as it is made, taken out one frame time at a time."""
 
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,8 @@ from core.types import AudioChunk, Phoneme, Samples, Sentence, Word
 class Taken:
     """A stretch of an utterance; marks count from the stretch's own first sample.
 
-    words: those that begin here, each with the position after its last sample, from the utterance's start.
+    words: those that have begun by its end and were not told before, each with the position after its last
+        sample, from the utterance's start.
     """
 
     samples: Samples
@@ -22,12 +24,16 @@ class Taken:
 
 @dataclass(slots=True)
 class _Part:
-    """A sentence and where it lies in the utterance's samples; stop: None while it is being spoken."""
+    """A sentence and where it lies in the utterance's samples; stop: None while it is being spoken.
+
+    told: how many of its words have been told.
+    """
 
     sentence: Sentence
     start: int
     stop: int | None = None
     words: list[Word] = field(default_factory=list)
+    told: int = 0
 
 
 class Sound:
@@ -37,7 +43,8 @@ class Sound:
         self.taken = 0
         self.waiting = 0
         self._chunks: deque[AudioChunk] = deque()
-        self._parts: list[_Part] = []
+        self._parts: deque[_Part] = deque()  # those that have not been heard whole
+        self._said = 0  # characters of those before
         self._rests: deque[int] = deque([0])
 
     @property
@@ -70,12 +77,13 @@ class Sound:
     def rest(self) -> None:
         """A sentence ends here: a pause may follow."""
         self._rests.append(self.made)
-        if self._parts:
-            self._parts[-1].stop = self.made
+        if self._parts and self._parts[-1].stop is None:
+            part = self._parts[-1]
+            part.stop = self.made
+            part.words = part.words or _shared_out(part.sentence, part.start, self.made)
 
     def take(self, count: int) -> Taken:
         """Up to `count` samples, as many as there are."""
-        begin = self.taken
         taken = self.peek(count)
         self.taken += len(taken.samples)
         self.waiting -= len(taken.samples)
@@ -83,7 +91,7 @@ class Sound:
             self._chunks.popleft()
         while len(self._rests) > 1 and self._rests[1] <= self.taken:
             self._rests.popleft()
-        return replace(taken, words=tuple(self._words(begin, self.taken)))
+        return replace(taken, words=tuple(self._words()))
 
     def peek(self, count: int) -> Taken:
         """The same without words, and it goes on waiting."""
@@ -108,42 +116,44 @@ class Sound:
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         return Taken(samples, None if phonemes is None else tuple(phonemes))
 
-    def _words(self, begin: int, stop: int) -> list[tuple[Word, int]]:
+    def _words(self) -> list[tuple[Word, int]]:
+        """Those that have begun and were not told."""
         found = []
         for part in self._parts:
-            if part.start >= stop or (part.stop is not None and part.stop <= begin):
-                continue
-            for k, word in enumerate(part.words):
-                if begin <= word.first < stop:
-                    after = part.words[k + 1].first if k + 1 < len(part.words) else part.stop or self.made
-                    found.append((word, after))
+            while part.told < len(part.words) and part.words[part.told].first < self.taken:
+                word, part.told = part.words[part.told], part.told + 1
+                later = part.words[part.told].first if part.told < len(part.words) else part.stop
+                found.append((word, self.made if later is None else later))
+        while self._parts and self._parts[0].stop is not None and self._parts[0].stop <= self.taken:
+            part = self._parts.popleft()
+            self._said = part.sentence.start + len(part.sentence.text)
         return found
 
-    def spoken(self, position: int) -> int:
-        """How many characters of the utterance's text have been said in full by `position`.
-
-        By the voice's own marks of words; where it gives none, shared out by characters.
-        """
-        said = 0
-        for part in self._parts:
-            if part.stop is not None and part.stop <= position:
-                said = part.sentence.start + len(part.sentence.text)
-                continue
-            if part.start < position:
-                said = max(said, _within(part, position))
-            break
-        return said
+    @property
+    def spoken(self) -> int:
+        """How many characters of the utterance's text have been said in full."""
+        part = self._parts[0] if self._parts else None
+        for k in range(part.told if part else 0, 0, -1):
+            if part and k < len(part.words) and part.words[k].first <= self.taken:
+                return part.words[k - 1].stop
+        return self._said
 
 
-def _within(part: _Part, position: int) -> int:
-    """Where in the utterance's text the sentence has got to."""
-    ends = [word.first for word in part.words[1:]]
-    for word, after in zip(reversed(part.words[: len(ends)]), reversed(ends), strict=True):
-        if after <= position:
-            return word.stop
-    if part.words or part.stop is None:
-        return 0
-    text = part.sentence.text
-    share = len(text) * (position - part.start) // (part.stop - part.start)
-    whole = len(text[:share].rpartition(" ")[0]) if " " in text else share
-    return part.sentence.start + whole
+_WORD = re.compile(r"[^\W⺀-￿]+(?:['’.,:-][^\W⺀-￿]+)*|[⺀-￿]")
+
+
+def _shared_out(sentence: Sentence, start: int, stop: int) -> list[Word]:
+    """The words of a sentence that is heard from `start` to `stop`, where the voice does not mark them: each
+    for as long as it has characters."""
+    hidden = sentence.hidden
+    text = "".join(
+        " " if any(low <= k < high for low, high in hidden) else letter
+        for k, letter in enumerate(sentence.text, sentence.start)
+    )
+    found = [match.span() for match in _WORD.finditer(text) if any(map(str.isalnum, match.group()))]
+    whole = sum(b - a for a, b in found)
+    words, before = [], 0
+    for a, b in found:
+        words.append(Word(start + (stop - start) * before // whole, sentence.start + a, sentence.start + b))
+        before += b - a
+    return words

@@ -4,8 +4,10 @@ import asyncio
 
 import numpy as np
 
+from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import Script
+from core.live.voices import Voices
 from core.protocols import Style
 from core.runtime.worker import Worker
 from core.text import sentences
@@ -26,23 +28,27 @@ async def until(true):
 class Stage:
     """A script and its pacer; time passes only where the pacer sleeps, or a test says so."""
 
-    def __init__(self, speech, reach=0):
-        self.ended, self.troubles, self.heard = [], [], []
+    def __init__(self, speech, reach=0, voice=None):
+        self.ended, self.troubles, self.heard, self.words = [], [], [], []
         self.at = 0.0
+
+        async def find(_languages):
+            return speech
+
         self.script = Script(
-            speech,
-            None,
-            Style(),
-            "auto",
+            Voices(find, voice, Style(), speech.engine.rate),
+            Cutter(),
             lambda text, error: self.troubles.append((text.number, error)),
             lambda text, cut: self.ended.append((text.number, cut, text.sound.taken, text.spoken())),
             reach=reach,
         )
 
-        def note(_frame, text, _taken):
+        def note(_frame, text, taken):
             self.heard.append(text.number if text else None)
+            self.words += [text.written.text[w.start : w.stop] for w, _ in taken.words] if text else []
 
-        self.chunks = paced(self.script, FPS, note, lambda: self.at, self.sleep)
+        self.behind = []
+        self.chunks = paced(self.script, FPS, note, lambda: self.at, self.sleep, self.behind.append)
 
     async def sleep(self, seconds):
         self.at += seconds

@@ -1,19 +1,27 @@
 """A session's text, sound and clock, driven frame by frame without a wall clock."""
 
+import asyncio
+import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from core.engines.builtin.mouth import visemes
 from core.errors import BadInput
+from core.lipsync_stream import lipsync_stream
 from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import FADE_S, TEXT_WAITING
 from core.live.sound import Sound
+from core.live.voices import Voices
+from core.protocols import Style
+from core.runtime.worker import Worker
 from core.text import sentences
-from core.types import AudioChunk, Word
-from tests.support.fakes import Beeps
-from tests.support.stage import FPS, STEP, offline, staged, until
+from core.types import AudioChunk, Voice, Word
+from tests.support.fakes import Beeps, LoudMouth, loaded, template
+from tests.support.stage import FPS, STEP, Stage, offline, staged, until
 
 
 def cut_as_written(text, size):
@@ -135,7 +143,9 @@ def test_a_slow_pipeline_slips_and_is_in_time_again_after_the_speech():
             heard.append(await stage.frames(1))
             stage.at += 0.1  # whoever draws takes longer than a frame lasts
         assert np.array_equal(np.concatenate(heard)[: len(whole)], whole)
+        assert stage.behind == pytest.approx([0.54, 1.08], abs=0.05)
         await stage.frames(2)
+        assert stage.behind[2:] == [0]
         began = stage.at
         await stage.frames(25)
         assert stage.at - began == pytest.approx(1)  # no burst of silence makes up for what was lost
@@ -233,9 +243,12 @@ def spoken_in_parts():
 
 def test_position_in_the_text_is_that_of_whole_words():
     sound, _, _ = spoken_in_parts()
-    assert [sound.spoken(at) for at in (0, 332, 333, 639, 640, 999)] == [0, 0, 3, 3, 7, 7]
+    for at, said in ((0, 0), (332, 0), (333, 3), (639, 3), (640, 7), (999, 7)):
+        sound.take(at - sound.taken)
+        assert sound.spoken == said
     sound.rest()
-    assert sound.spoken(1000) == 13
+    sound.take(1)
+    assert sound.spoken == 13
 
 
 @pytest.mark.parametrize("size", [1, 3, 640, 1000])
@@ -249,3 +262,181 @@ def test_marks_go_with_their_samples_however_they_are_taken(size):
         found += piece.words
     assert np.array_equal(np.concatenate(taken), samples)
     assert found == [(words[0], 333), (words[1], 640), (words[2], 1000)]
+
+
+def test_words_are_told_as_they_sound_where_the_voice_marks_none():
+    text = "Good morning, it is <b>half</b> past 3.50. 你好吗？"
+
+    async def play(stage):
+        stage.script.say(text)
+        await stage.spoken()
+        lengths = []
+        while not stage.ended:
+            await stage.frames(1)
+            lengths.append(len(stage.words))
+        assert stage.words == ["Good", "morning", "it", "is", "half", "past", "3.50", "你", "好", "吗"]
+        assert lengths[0] == 1
+        assert max(np.diff(lengths)) == 1
+        assert stage.ended[0][3] == text
+
+    staged(play)
+
+
+def test_what_was_said_grows_word_by_word():
+    text = "Good morning to all of you. And so on."
+
+    async def play(stage):
+        stage.script.say(text)
+        await stage.spoken()
+        said = [""]
+        while stage.script._texts:
+            await stage.frames(1)
+            said += [one.spoken() for one in stage.script._texts]
+        grown = [b[len(a) :] for a, b in itertools.pairwise(said) if a != b]
+        assert all(text.startswith(one) for one in said)
+        assert grown == ["Good", " morning", " to", " all", " of", " you.", " And", " so", " on."]
+        assert stage.ended[0][3] == text
+
+    staged(play)
+
+
+@pytest.mark.parametrize("moment", range(1, 33, 3))
+def test_however_it_is_interrupted_the_lips_are_shut_soon(moment):
+    """Frames: one may still sound, then the lips have three."""
+
+    async def play(stage):
+        lips = Gaps()
+        worker = Worker("lipsync")
+        frames = lipsync_stream(stage.chunks, loaded("lipsync", lips, worker), template(), {}, batch=1)
+
+        async def made(count):
+            return [await anext(frames) for _ in range(count)]
+
+        stage.script.say("One two three. Four five six, seven.")
+        stage.script.say("Never said.")
+        await stage.spoken()
+        before = await made(moment)
+        stage.script.interrupt()
+        after = await made(6)
+        sound = np.concatenate([one.audio for one in before])
+        assert before[-1].patches.any()
+        assert not any(one.audio.any() for one in after[1:])
+        assert not any(one.patches.any() for one in after[3:])
+        assert stage.ended[0][:3] == (1, True, len(sound))
+        assert "One two three. Four five six, seven.".startswith(stage.ended[0][3])
+        assert stage.ended[1] == (2, True, 0, "")
+        stage.script.say("Again.")
+        await stage.spoken()
+        (first,) = await made(1)
+        assert first.audio.any()
+        assert first.patches.any()
+        await frames.aclose()
+        worker.close()
+
+    staged(play, reach=visemes.span(0, Beeps.rate, FPS)[1] - STEP)
+
+
+class Gaps(LoudMouth):
+    """Paints how far the built-in lips would be open."""
+
+    def span(self, frame, rate, fps):
+        return visemes.span(frame, rate, fps)
+
+    def draw(self, drawing):
+        gaps = visemes.mouth_track(drawing.frames, drawing.fps, drawing.speech)[:, 0]
+        out = np.zeros_like(drawing.crops)
+        out[:] = np.clip(gaps * 255, 0, 255).astype(np.uint8)[:, None, None, None]
+        return out
+
+
+class Choir(Beeps):
+    """Voices that say other tones."""
+
+    def __init__(self, voices=4):
+        super().__init__()
+        self.names = [f"v{k}" for k in range(voices)]
+
+    def voices(self):
+        return [Voice(name, ("en", "zh")) for name in self.names]
+
+    def speak(self, sentence, voice, style):
+        for piece in super().speak(sentence, voice, style):
+            yield replace(piece, samples=piece.samples * (1 + self.names.index(voice)) / 8)
+
+
+def test_four_sessions_with_four_voices_hear_nobody_else():
+    texts = [f"Number {k}, here. " * (k + 1) for k in range(4)]
+    wholes = [offline(text) for text in texts]
+
+    async def main():
+        worker = Worker("speech")
+        speech = loaded("speech", Choir(), worker)
+        stages = [Stage(speech, voice=f"v{k}") for k in range(4)]
+        speaking = [asyncio.create_task(stage.script.speak()) for stage in stages]
+        for stage, text in zip(stages, texts, strict=True):
+            stage.script.say(text)
+        await asyncio.gather(*(stage.spoken() for stage in stages))
+        for k, (stage, whole) in enumerate(zip(stages, wholes, strict=True)):
+            heard = await stage.frames(len(whole) // STEP + 2)
+            assert np.allclose(heard[: len(whole)], whole * np.float32((1 + k) / 8))
+            assert not heard[len(whole) :].any()
+        for task in speaking:
+            task.cancel()
+        await asyncio.gather(*speaking, return_exceptions=True)
+        worker.close()
+
+    asyncio.run(main())
+
+
+class Low(Beeps):
+    rate = 8_000
+
+
+def test_a_voice_of_another_rate_speaks_the_sentences_that_it_reads():
+    asked = []
+
+    async def main():
+        workers = Worker("a"), Worker("b")
+        english, chinese = (loaded("speech", e, w) for e, w in zip((Beeps(), Low()), workers, strict=True))
+
+        async def find(languages):
+            asked.append(sorted(languages))
+            return chinese if "zh" in languages else english
+
+        voices = Voices(find, None, Style(), Beeps.rate)
+        found = []
+        for text in ("One two.", "你好。"):
+            (sentence,) = sentences(text)
+            chunks = [chunk async for chunk in voices.speak(sentence, {sentence.language})]
+            assert [c.first for c in chunks] == np.cumsum([0, *(len(c.samples) for c in chunks)])[
+                :-1
+            ].tolist()
+            found.append([p.first for c in chunks for p in c.phonemes])
+            length = len(sentence.spoken) * STEP
+            assert sum(len(c.samples) for c in chunks) == pytest.approx(length, abs=2)
+            assert {c.rate for c in chunks} == {Beeps.rate}
+        assert found[1] == [0, *([0] * (len(found[1]) - 1))]  # as `Beeps` marks them
+        for worker in workers:
+            worker.close()
+
+    asyncio.run(main())
+    assert asked == [["en"], ["zh"]]
+
+
+def test_one_voice_reads_all_of_a_text():
+    async def play(stage):
+        asked = []
+
+        async def find(languages):
+            asked.append(sorted(languages))
+            return loaded("speech", Beeps(), worker)
+
+        worker = Worker("speech")
+        stage.script._voices = Voices(find, None, Style(), Beeps.rate)
+        stage.script.say("Hello. 你好。")
+        stage.script.say("Hello.")
+        await stage.spoken()
+        worker.close()
+        assert asked == [["en", "zh"], ["en", "zh"], ["en"]]
+
+    staged(play)

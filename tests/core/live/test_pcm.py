@@ -198,3 +198,30 @@ def test_silence_for_ever_is_no_trouble():
         assert not stage.ended
 
     staged(play)
+
+
+def test_a_session_that_has_slipped_is_in_time_again_in_a_silence_of_the_sound():
+    loud, quiet = noise(0.4, Beeps.rate, 1), bytes(2 * Beeps.rate)
+
+    async def play(stage):
+        stage.script.audio_format(Beeps.rate)
+        stage.script.add_audio(loud + quiet + loud + quiet)
+        heard = []
+        for _ in range(10):
+            heard.append(await stage.frames(1))
+            stage.at += 0.1
+        assert stage.behind == pytest.approx([0.54], abs=0.05)
+        began = stage.at
+        heard.append(await stage.frames(1))
+        assert stage.behind[1:] == [0]
+        while (
+            len(stage.heard) < 11 + 25 + 10 - 15
+        ):  # the silence is shorter, by 15 frames; the speech is whole
+            heard.append(await stage.frames(1))
+        assert stage.at - began == pytest.approx(20 / FPS, abs=0.1)
+        sound = np.concatenate(heard)
+        parts = np.frombuffer(loud, "<i2") / np.float32(32768)
+        assert np.array_equal(sound[: 10 * STEP], parts)
+        assert np.array_equal(sound[-10 * STEP :], parts)
+
+    staged(play)

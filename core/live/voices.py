@@ -1,0 +1,51 @@
+"""Who speaks a sentence of a session: the voice that reads its language, at the session's rate."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from dataclasses import replace
+
+from core.live.marks import moved
+from core.media.resample import Resampler
+from core.protocols import SpeechEngine, Style
+from core.serving.loaded import LoadedEngine
+from core.tts_stream import check_readable, tts_stream
+from core.types import AudioChunk, Sentence
+
+Find = Callable[[Collection[str]], Awaitable[LoadedEngine[SpeechEngine]]]
+"""The engine for texts in these languages, as `EnginePool.speech` finds it."""
+
+
+class Voices:
+    """rate: samples a second of all that they say."""
+
+    def __init__(self, find: Find, voice: str | None, style: Style, rate: int) -> None:
+        """voice: as in `tts_stream`; None is the first of whichever engine speaks."""
+        self.rate = rate
+        self._find, self._voice, self._style = find, voice, style
+
+    async def speak(self, sentence: Sentence, languages: Collection[str]) -> AsyncGenerator[AudioChunk, None]:
+        """Yield the sound of a sentence of a text in `languages`. Raises like `tts_stream`."""
+        speech = await self._find(languages)
+        await asyncio.to_thread(check_readable, [sentence], speech.engine, self._voice)
+        said = tts_stream([sentence], speech, self._voice, self._style)
+        if speech.engine.rate != self.rate:
+            said = _resampled(said, speech.engine.rate, self.rate)
+        async with aclosing(said) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def _resampled(
+    said: AsyncGenerator[AudioChunk, None], old: int, rate: int
+) -> AsyncGenerator[AudioChunk, None]:
+    resampler = Resampler(old, rate)
+    first, told = 0, None
+    async with aclosing(said) as chunks:
+        async for chunk in chunks:
+            samples = resampler.push(chunk.samples)
+            scaled = moved(chunk, lambda at: at * rate // old)
+            yield replace(scaled, samples=samples, rate=rate, first=first)
+            first += len(samples)
+            told = chunk.phonemes
+    yield AudioChunk(resampler.finish(), rate, first, phonemes=told and ())
