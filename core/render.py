@@ -6,7 +6,7 @@ The one place where stages, engines and a template meet.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,7 @@ class Request:
     """What to render: `text`, or `audio` (a file of speech), on `template`.
 
     video: a video or picture to use this once in place of a template, and in it the `face` that is meant.
+    readings: how some words are said, before those of the settings.
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
     every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it
@@ -64,6 +65,7 @@ class Request:
     video: Path | None = None
     face: str = AUTO
     language: str = "auto"
+    readings: Mapping[str, str] | None = None
     voice: str | None = None
     style: Style = field(default_factory=Style)
     fps: int | None = None
@@ -222,7 +224,7 @@ def _sentences(request: Request, settings: Settings) -> list[Sentence]:
     if request.text is None:
         return []
     load_words(request.text)
-    own = load(settings.readings)
+    own = load(settings.readings, request.readings)
     return sentences(request.text, request.language, limit=settings.text_limit, readings=own)
 
 

@@ -1,7 +1,7 @@
 """Render to a file or as a stream, with engines of one's own or those that are made for the call."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -22,7 +22,8 @@ class Options(TypedDict, total=False):
     template: id in the library ("sample" is always there), or a path to a video or picture to use this once;
     a string with a dot or a slash in it is a path. face: in such a file, whose face is meant: "auto",
     "largest", "central" or a number. audio: a recording to use in place of a text.
-    language: "auto", "zh", "en", "yue", "ja" or "ko". voice: None is the first. style: how it speaks.
+    language: "auto", "zh", "en", "yue", "ja" or "ko". readings: word -> how it is said.
+    voice: None is the first. style: how it speaks.
     fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in,
     in `subtitle_style`.
     enhance: make faces clearer. fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
@@ -33,6 +34,7 @@ class Options(TypedDict, total=False):
     face: str
     audio: str | Path | None
     language: str
+    readings: Mapping[str, str]
     voice: str | None
     style: Style
     fps: int | None

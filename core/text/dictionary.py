@@ -101,10 +101,13 @@ def readings(words: Mapping[str, str]) -> Readings:
     return Readings(checked)
 
 
-def parsed(text: str, name: str = "readings") -> dict[str, str]:
-    """The entries of a dictionary file. name: of the file, for messages. Raises BadInput `bad_reading`."""
+def parsed(text: str, name: str = "readings", first: int = 1) -> dict[str, str]:
+    """The entries of a dictionary file. name: of the file, and first: number of its first line, for messages.
+
+    Raises BadInput `bad_reading`.
+    """
     words: dict[str, str] = {}
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), first):
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue
@@ -117,18 +120,19 @@ def parsed(text: str, name: str = "readings") -> dict[str, str]:
     return words
 
 
-def load(path: Path | None) -> Readings | None:
-    """The dictionary of a file, if one is named.
+def load(path: Path | None, words: Mapping[str, str] | None = None) -> Readings | None:
+    """The dictionary of a file, if one is named, and `words`, which count more.
 
     Raises BadInput `bad_reading`, naming the file, if it cannot be used.
     """
     if path is None:
-        return None
+        return readings(words) if words else None
     try:
         text = decoded(path.read_bytes(), path.name)
     except (OSError, BadInput) as error:
         raise _bad(f"cannot read the readings in {path}: {error}") from error
-    return readings(parsed(text, path.name))
+    own = readings(parsed(text, path.name))
+    return Readings({**own.words, **readings(words).words}) if words else own
 
 
 def _bad(message: str) -> BadInput:

@@ -30,8 +30,8 @@ from server.api.accept import (
 )
 from server.api.route import Route, respond
 from server.errors import Refused
-from server.schemas.requests import LipsyncRequest, SpeechRequest, VideoRequest
-from server.schemas.responses import EngineList, Job, ModelList
+from server.schemas.requests import LipsyncRequest, PreviewRequest, SpeechRequest, VideoRequest
+from server.schemas.responses import EngineList, Job, ModelList, ReadSentence, ReadText
 from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
@@ -127,7 +127,7 @@ async def create_speech(request: web.Request) -> web.StreamResponse:
 
 async def _speech(request: web.Request, state: AppState) -> web.StreamResponse:
     wanted = await read_json(request, SpeechRequest)
-    spoken = await state.catalog.sentences(wanted.input, wanted.language)
+    spoken = await state.catalog.sentences(wanted.input, wanted.language, wanted.readings)
     speech, voice = await state.catalog.meant_speech(spoken, wanted.model, wanted.voice)
     if speech.name == openai_http.NAME and request.headers.get(openai_http.ASKED_BY) == openai_http.PROCESS:
         message = "the setting speech_url names this very server, which would ask itself for ever"
@@ -150,6 +150,28 @@ async def _speech(request: web.Request, state: AppState) -> web.StreamResponse:
         except ClientGone:
             pass
     return response
+
+
+async def preview_speech(request: web.Request) -> web.Response:
+    """How a text will be read."""
+    state = state_of(request)
+    wanted = await read_json(request, PreviewRequest)
+    said = await state.catalog.sentences(wanted.text, wanted.language, wanted.readings)
+    return respond(
+        ReadText(
+            data=[
+                ReadSentence(
+                    index=one.index,
+                    start=one.start,
+                    text=one.text,
+                    spoken=one.spoken,
+                    language=one.language,
+                    pause_s=one.pause,
+                )
+                for one in said
+            ]
+        )
+    )
 
 
 _DONE = b'data: {"type": "speech.audio.done"}\n\n'
@@ -222,6 +244,15 @@ ROUTES = [
         {200: (*TYPES.values(), "text/event-stream")},
         body=SpeechRequest,
         refuses=(409, 413, 415, 503),
+    ),
+    Route(
+        "POST",
+        "/v1/speech/preview",
+        preview_speech,
+        "How a text will be read, whatever the voice: sentences, numbers in words, pauses",
+        {200: ReadText},
+        body=PreviewRequest,
+        refuses=(413, 415),
     ),
     Route(
         "GET", "/v1/models", list_models, "Speech engines, as OpenAI's clients list models", {200: ModelList}

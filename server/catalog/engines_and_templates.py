@@ -2,12 +2,13 @@
 
 import asyncio
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 
 from core.captions.typefaces import find_font
+from core.captions.words import load_words
 from core.engines import ENGINES
 from core.errors import BadInput
 from core.faces.choice import preview
@@ -59,13 +60,16 @@ class Catalog:
             if kind == "speech":
                 for language in LANGUAGES:  # whose rules take half a second to compile
                     await asyncio.to_thread(sentences, "1", language)
+                await asyncio.to_thread(load_words, "字")
         if sample:
             await self._templates.open(SAMPLE)
 
-    async def sentences(self, text: str, language: str) -> list[Sentence]:
-        """The text as it will be spoken. Raises BadInput for what cannot be read."""
+    async def sentences(
+        self, text: str, language: str, words: Mapping[str, str] | None = None
+    ) -> list[Sentence]:
+        """The text as it will be spoken. words: how some are said. Raises BadInput for what is unreadable."""
         settings = self._templates.settings
-        own = await asyncio.to_thread(load, settings.readings)
+        own = await asyncio.to_thread(load, settings.readings, words)
         return await asyncio.to_thread(  # a book takes a second
             sentences, text, language, limit=settings.text_limit, readings=own
         )
@@ -150,7 +154,7 @@ class Catalog:
         await self.check_look(video.template, video.options)
         if video.text is None:
             return
-        said = await self.sentences(video.text, video.language)
+        said = await self.sentences(video.text, video.language, video.readings)
         await self.speech(said, video.options.engines.speech, video.voice)
         if video.options.burn_subtitles:
             settings = self._templates.settings

@@ -204,6 +204,7 @@ def _request(spec: VideoSpec, folder: Path) -> Request:
         video=folder / spec.scene if spec.scene else None,
         face=video.face if isinstance(video, LipsyncRequest) else AUTO,
         language=said.language,
+        readings=said.readings,
         voice=said.voice,
         style=Style(options.speed, options.pitch, options.seed),
         fps=options.fps,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from core.errors import BadInput
 from core.protocols import FIDELITY
 from core.subtitle_style import SubtitleStyle
 
@@ -126,6 +127,30 @@ Language = Annotated[
 ]
 
 
+def _readings(written: object) -> object:
+    """A list of lines as what it stands for; anything else for the shape to refuse."""
+    from core.text.dictionary import parsed, readings  # not before: it brings the readers
+
+    try:
+        if isinstance(written, list) and all(isinstance(line, str) for line in written):
+            words: dict[str, str] = {}
+            for number, line in enumerate(written, 1):
+                words |= parsed(line, "the list", number)
+            written = words
+        if isinstance(written, dict) and all(isinstance(said, str) for said in written.values()):
+            readings(written)
+    except BadInput as error:
+        raise ValueError(error.message) from error
+    return written
+
+
+Readings = Annotated[
+    dict[Text, Text],
+    BeforeValidator(_readings, json_schema_input_type=dict[str, str] | list[str]),
+    Field(description='how words are said: {"重庆": "chong2 qing4"}, or lines ["iPhone = 爱疯"]'),
+]
+
+
 def _says_something(text: str) -> str:
     if not text.strip():
         raise ValueError("is blank; write what is to be said")
@@ -145,6 +170,7 @@ class VideoRequest(Model):
     ] = None
     voice: Annotated[Name, Field(description="from /v1/voices; the language's first if absent")] | None = None
     language: Language = "auto"
+    readings: Readings | None = None
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
 
@@ -275,6 +301,15 @@ class SpeechRequest(Model):
     ] = 1.0
     instructions: Annotated[Text, Field(max_length=4096, description="taken, and not followed")] | None = None
     language: Language = "auto"
+    readings: Readings | None = None
+
+
+class PreviewRequest(Model):
+    """A text whose reading is to be shown."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=TEXT_LIMIT), AfterValidator(_says_something)]
+    language: Language = "auto"
+    readings: Readings | None = None
 
 
 class NewVoice(Model):

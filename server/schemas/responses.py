@@ -16,6 +16,28 @@ from server.schemas.requests import (
     VideoRequest,
 )
 
+
+class ReadSentence(Model):
+    """A sentence as any voice will say it: `text` is written, `spoken` said.
+
+    start: of its first character in the whole text. pause_s: seconds of silence asked for after it.
+    """
+
+    index: int
+    start: int
+    text: str
+    spoken: str
+    language: str
+    pause_s: float = 0.0
+
+
+class ReadText(Model):
+    """How a text is read, in the pieces in which it is spoken."""
+
+    object: Literal["list"] = "list"
+    data: list[ReadSentence]
+
+
 OutputKind = Literal["video", "subtitles", "audio", "image"]
 PublicationState = Literal["uploading", "published", "failed"]
 

@@ -13,6 +13,8 @@ __all__ = ["data_dir", "library"]  # fixtures
 
 JSON = {"Content-Type": "application/json"}
 
+_STYLE = "options.subtitle_style.colour"
+
 BODIES = [
     # body, status, code, param
     (b"{", 400, "malformed_json", None),
@@ -52,6 +54,23 @@ BODIES = [
     (b'{"text": "a", "options": {"size": "63x63"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "101x100"}}', 422, "invalid_request", "options.size"),
     (b'{"text": "a", "options": {"size": "99999x99999"}}', 422, "invalid_request", "options.size"),
+    (b'{"text": "a", "options": {"subtitle_style": {"colour": "red"}}}', 422, "invalid_request", _STYLE),
+    (
+        b'{"text": "a", "options": {"subtitle_style": {"color": "#fff"}}}',
+        422,
+        "invalid_request",
+        _STYLE[:-6] + "color",
+    ),
+    (
+        b'{"text": "a", "options": {"burn_subtitles": true, "subtitle_style": {"font": "none such"}}}',
+        422,
+        "unknown_font",
+        "subtitle_style",
+    ),
+    (b'{"text": "a", "readings": {"": "x"}}', 422, "invalid_request", "readings"),
+    (b'{"text": "a", "readings": ["SQL=sequel", "SQL"]}', 422, "invalid_request", "readings"),
+    (b'{"text": "a", "readings": [1]}', 422, "invalid_request", "readings"),
+    (b'{"text": "a", "readings": {"a": "qqq4"}}', 422, "invalid_request", "readings"),
     (b'{"text": "a", "template": "nobody"}', 422, "unknown_template", "template"),
     (b'{"text": "a", "template": "../etc"}', 422, "invalid_request", "template"),
     (b'{"text": "a", "voice": "nobody"}', 422, "unknown_voice", "voice"),

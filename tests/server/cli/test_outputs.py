@@ -77,7 +77,10 @@ def test_a_result_goes_where_a_link_points_and_any_name_does(
         assert main(["render", "Hi.", *common, "-o", output]) == 0, capsys.readouterr().err
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     stems = ("link", "Dr. Smith", "界" * 83, "a%d\n")
-    assert names == {"there.mp4", *(f"{stem}.{kind}" for stem in stems for kind in ("mp4", "srt", "vtt", "ass"))}
+    assert names == {
+        "there.mp4",
+        *(f"{stem}.{kind}" for stem in stems for kind in ("mp4", "srt", "vtt", "ass")),
+    }
     assert (tmp_path / "link.mp4").is_symlink()
     assert (tmp_path / "far" / "there.mp4").stat().st_size > 1000
 
