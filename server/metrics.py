@@ -1,7 +1,7 @@
 """The figures of `/metrics`, in Prometheus' text format."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import get_args
 
@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from core.progress import Progress
+from server.schemas.live import SessionInfo
 from server.schemas.requests import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -55,6 +56,35 @@ class Figures:
             registry=self._registry,
         )
 
+        self._sessions = Gauge(
+            "lipstream_sessions", "Live sessions that run", ["status"], registry=self._registry
+        )
+        self._behind = Gauge(
+            "lipstream_session_behind_seconds",
+            "How late the latest live session is, as the machine is too slow",
+            registry=self._registry,
+        )
+        self._heard = Histogram(
+            "lipstream_session_first_frame_seconds",
+            "From a text or sound to the first picture in which it is heard",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._stopped = Histogram(
+            "lipstream_session_interrupt_seconds",
+            "From an interrupt to the last picture in which what it stopped is heard",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+
+    def heard(self, after_s: float) -> None:
+        """Something said in a session is heard, so long after it came."""
+        self._heard.observe(after_s)
+
+    def stopped(self, after_s: float) -> None:
+        """What an interrupt stopped is not heard any more, so long after the interrupt."""
+        self._stopped.observe(after_s)
+
     @asynccontextmanager
     async def running(self, job_id: str, progress: Progress) -> AsyncGenerator[None, None]:
         """Look at this render as long as the block runs."""
@@ -68,12 +98,22 @@ class Figures:
             if progress.first_frame_s is not None:
                 self._first.observe(progress.first_frame_s)
 
-    def text(self, jobs: dict[str, int], uploads: dict[str, int], viewers: int, connections: int) -> bytes:
+    def text(
+        self,
+        jobs: Mapping[str, int],
+        uploads: Mapping[str, int],
+        sessions: Sequence[SessionInfo],
+        viewers: int,
+        connections: int,
+    ) -> bytes:
         """Everything, as Prometheus reads it."""
         for state in ("uploading", "published", "failed"):
             self._uploads.labels(state).set(uploads.get(state, 0))
         for status in get_args(Status):
             self._jobs.labels(status).set(jobs.get(status, 0))
+        for status in ("starting", "idle", "speaking"):
+            self._sessions.labels(status).set(sum(one.status == status for one in sessions))
+        self._behind.set(max((one.behind_s for one in sessions), default=0.0))
         self._viewers.set(viewers)
         self._lines.set(connections)
         self._queue.clear()

@@ -46,9 +46,9 @@ async def metrics(request: web.Request) -> web.Response:
     """Figures for Prometheus."""
     state = request.app[STATE]
     jobs, uploads = await state.store.counts(), await state.store.publications.counts()
-    text = state.figures.text(
-        jobs, uploads, state.clips.viewers + state.sessions.viewers, len(state.connections)
-    )
+    viewers = state.clips.viewers + state.sessions.viewers
+    sessions = [session.info() for session in state.sessions.all()]
+    text = state.figures.text(jobs, uploads, sessions, viewers, len(state.connections))
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 

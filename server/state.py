@@ -193,7 +193,7 @@ def _furnish(
         voices=Voices(pool, voices),
         speaker=Speaker(pool, catalog, voices),
         runner=runner,
-        sessions=Sessions(pool, templates, settings.sessions),
+        sessions=Sessions(pool, templates, figures, settings.sessions),
         connections=connections,
         progress=Progress(store, hub, connections, runner.cancel, files.describe),
     )

@@ -12,10 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import Error
 from core.runtime.tasks import first_of
 from server.errors import invalid, refusal
-from server.jobs.session import LiveSession
+from server.jobs.session import Format, LiveSession
 from server.schemas.events import Pong, Resync
 from server.schemas.live import (
     AnySessionMessage,
+    AudioDelta,
+    AudioDone,
+    AudioFormat,
     Interrupt,
     Say,
     SessionError,
@@ -58,6 +61,7 @@ class _Talk:
 
     def __init__(self, request: web.Request, ws: web.WebSocketResponse, session: LiveSession) -> None:
         self._request, self._ws, self._session = request, ws, session
+        self._format: Format | None = None  # of this client's sound
 
     async def tell(self, after: int | None) -> None:
         """The session as it is, then every event."""
@@ -88,20 +92,20 @@ class _Talk:
             await self._obey(message)
 
     async def _obey(self, message: WSMessage) -> None:
-        if message.type is not WSMsgType.TEXT:
-            await self._refuse("bad_message", "messages are JSON text", None)
-            return
+        ref = None
         try:
+            if message.type is WSMsgType.BINARY:
+                self._session.hear(message.data, self._format, self)
+                return
             asked = _MESSAGES.validate_json(message.data)
+            ref = asked.ref
+            await self._do(asked)
         except ValidationError as error:
             refused = invalid(error)
             await self._refuse("bad_message", refused.message, ref_of(message.data), refused.param)
-            return
-        try:
-            await self._do(asked)
         except Error as error:
             refused = refusal(error)
-            await self._refuse(refused.code, refused.message, asked.ref, refused.param)
+            await self._refuse(refused.code, refused.message, ref, refused.param)
 
     async def _do(self, asked: SessionMessage) -> None:
         match asked:
@@ -109,7 +113,12 @@ class _Talk:
                 self._session.say(text, self, ref)
             case TextDelta(text=text, ref=ref):
                 self._session.write(text, self, ref)
-            case TextDone():
+            case AudioFormat(rate=rate, channels=channels, encoding=encoding):
+                self._session.audio_format((rate, channels, encoding), self)
+                self._format = rate, channels, encoding
+            case AudioDelta(pcm=pcm, ref=ref):
+                self._session.hear(pcm, self._format, self, ref)
+            case TextDone() | AudioDone():
                 self._session.finish(self)
             case Interrupt():
                 self._session.interrupt()

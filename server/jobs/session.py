@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Literal
 
 from core.errors import BadInput, StageError
@@ -21,9 +22,11 @@ from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Fragment
 from server.jobs.explain import explain
+from server.metrics import Figures
 from server.schemas.live import (
     NewSession,
     Picture,
+    SessionBehind,
     SessionEnded,
     SessionError,
     SessionIdle,
@@ -47,6 +50,9 @@ TRIES, TRIES_WITHIN_S = 3, 60.0
 
 Reason = Literal["deleted", "idle", "failed"]
 
+Format = tuple[int, int, str]
+"""Of sound: samples a second, channels, encoding."""
+
 
 class LiveSession:
     """One session. `run` it once; clients call the rest meanwhile.
@@ -62,9 +68,12 @@ class LiveSession:
         self.picture: Picture | None = None
         self.failure: Exception | None = None
         self.viewers = 0
+        self.behind_s = 0.0
         self._session: Session | None = None
         self._utterances: set[int] = set()  # those of which something may still be heard
-        self._writer: object = None  # who writes the text that is not whole yet
+        self._writer: object = None  # who gives what is not whole yet, a text or a sound
+        self._format: Format | None = None  # of the sound that comes
+        self._interrupted: float | None = None  # when, until what was stopped has left
         self._settled = asyncio.Event()
         self._touched = time.monotonic()
 
@@ -84,6 +93,7 @@ class LiveSession:
             status=self.status,
             created_at=round(self.created_at, 3),
             viewers=self.viewers,
+            behind_s=self.behind_s,
             last_seq=self.log.last_seq,
             picture=self.picture,
             request=self.request,
@@ -125,19 +135,42 @@ class LiveSession:
             self._queued(session.add(delta), ref)
             self._writer = by
 
+    def audio_format(self, form: Format, by: object) -> None:
+        """What the sound is that comes next. Raises like `say`, and BadInput `audio_format`."""
+        session = self._open_to(by)
+        if form != self._format:
+            session.audio_format(*form)
+            self._format = form
+
+    def hear(self, pcm: bytes, form: Format | None, by: object, ref: str | None = None) -> None:
+        """More of a sound that is coming, cut anywhere; begins one if none is. form: what it is.
+
+        Raises like `audio_format`, without a form too, and BadInput `audio_waiting`.
+        """
+        session = self._open_to(by)
+        if form is None:
+            message = "say first what comes: audio.format with rate, channels and encoding"
+            raise BadInput("audio_format", message)
+        self.audio_format(form, by)
+        if pcm:
+            self._queued(session.add_audio(pcm), ref)
+            self._writer = by
+
     def finish(self, by: object) -> None:
-        """The text that `by` writes, if it writes one, is whole."""
+        """The text or sound that `by` gives, if it gives one, is whole."""
         self._touched = time.monotonic()
         if self._writer is by:
             self._writer = None
             if self._session is not None:
                 self._session.finish()
+                self._session.finish_audio()
 
     def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
         self._touched = time.monotonic()
         self._writer = None
-        if self._session is not None:
+        if self._session is not None and self._utterances:
+            self._interrupted = time.monotonic()
             self._session.interrupt()
 
     def _open_to(self, by: object) -> Session:
@@ -145,7 +178,7 @@ class LiveSession:
         if self._session is None or self.picture is None:
             raise BadInput("starting", "the session is not ready yet; send it again after session.ready")
         if self._writer not in (None, by):
-            message = "another client is writing a text; wait for its text.done, or interrupt"
+            message = "another client is in the middle of a text or a sound; wait for its end, or interrupt"
             raise BadInput("being_written", message)
         return self._session
 
@@ -156,10 +189,10 @@ class LiveSession:
 
     # --- its life --------------------------------------------------------------------------------
 
-    async def run(self, pool: EnginePool, templates: Templates) -> None:
+    async def run(self, pool: EnginePool, templates: Templates, figures: Figures) -> None:
         """Make the video until cancelled, or nobody wants it, or it fails."""
         try:
-            await first_of(self._make(pool, templates), self._unwanted())
+            await first_of(self._make(pool, templates, figures), self._unwanted())
         except Exception as error:  # told to whoever watches
             self.failure = error
             self.end("failed")
@@ -186,12 +219,12 @@ class LiveSession:
                 return
             await asyncio.sleep(left)
 
-    async def _make(self, pool: EnginePool, templates: Templates) -> None:
+    async def _make(self, pool: EnginePool, templates: Templates, figures: Figures) -> None:
         failed: deque[float] = deque(maxlen=TRIES)
         while True:
             self._session = await open_session(_wanted(self.request), pool, templates)
             try:
-                await self._session.run(self._take)
+                await self._session.run(partial(self._take, figures))
             except StageError as error:
                 failed.append(time.monotonic())
                 if len(failed) == TRIES and failed[-1] - failed[0] < TRIES_WITHIN_S:
@@ -207,11 +240,12 @@ class LiveSession:
         self.log.append("error", SessionError(code=told.code, message=told.message))
         for number in sorted(self._utterances):
             self._ended(SpeechEnded(utterance=number, interrupted=True, position_s=0.0, text_spoken=""))
-        self.picture, self._writer = None, None
+        self.picture = self._writer = self._format = None
+        self.behind_s = 0.0
         self.ring.end(STOPPED)
         self.ring = Ring()
 
-    async def _take(self, item: Fragment | Event) -> None:
+    async def _take(self, figures: Figures, item: Fragment | Event) -> None:
         """The pipeline's sink."""
         match item:
             case Fragment():
@@ -222,15 +256,22 @@ class LiveSession:
                 at_s = round(frame / (self.picture.fps if self.picture else 1), 3)
                 started = SpeechStarted(utterance=number, frame=frame, at_s=at_s, after_s=after_s)
                 self.log.append("speech.started", started)
+                figures.heard(after_s)
             case core_session.SpeechWord(number, text, start_s, end_s):
                 word = SpeechWord(utterance=number, text=text, start_s=start_s, end_s=end_s)
                 self.log.append("speech.word", word)
             case core_session.SpeechEnded(number, interrupted, position_s, text):
+                if interrupted and self._interrupted is not None:
+                    figures.stopped(time.monotonic() - self._interrupted)
+                    self._interrupted = None
                 self._ended(
                     SpeechEnded(
                         utterance=number, interrupted=interrupted, position_s=position_s, text_spoken=text
                     )
                 )
+            case core_session.SessionBehind(seconds):
+                self.behind_s = seconds
+                self.log.append("session.behind", SessionBehind(behind_s=seconds))
             case core_session.SpeechFailed(number, code, message):
                 failed = SessionError(code=code, message=message, utterance=number)
                 self.log.append("error", failed)

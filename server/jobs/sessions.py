@@ -9,6 +9,7 @@ from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from server.errors import Refused
 from server.jobs.session import LiveSession
+from server.metrics import Figures
 from server.schemas.live import NewSession
 from server.stream.media import STOPPED
 
@@ -22,8 +23,8 @@ STOP_S = 3.0
 class Sessions:
     """`limit` at once."""
 
-    def __init__(self, pool: EnginePool, templates: Templates, limit: int) -> None:
-        self._pool, self._templates, self._limit = pool, templates, limit
+    def __init__(self, pool: EnginePool, templates: Templates, figures: Figures, limit: int) -> None:
+        self._pool, self._templates, self._figures, self._limit = pool, templates, figures, limit
         self._all: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -80,7 +81,7 @@ class Sessions:
 
     async def _run(self, session: LiveSession) -> None:
         try:
-            await session.run(self._pool, self._templates)
+            await session.run(self._pool, self._templates, self._figures)
         finally:
             del self._tasks[session.id]
             ended = [one.id for one in self._all.values() if one.log.ended]

@@ -4,6 +4,8 @@ Messages to a client are envelopes `{type, seq, ts, session_id, data}`; those of
 a gap, others have seq 0. Messages from a client are flat. `docs/protocol.md` tells the rules.
 """
 
+import base64
+import binascii
 import json
 import time
 from typing import Annotated, Literal
@@ -57,13 +59,17 @@ class Picture(Model):
 
 
 class SessionInfo(Model):
-    """A session. picture: of its video, once that can be played. viewers: who watch it at the moment."""
+    """A session. picture: of its video, once that can be played. viewers: who watch it at the moment.
+
+    behind_s: seconds by which pictures leave late, as the machine is too slow; made up for in silence.
+    """
 
     id: str
     object: Literal["session"] = "session"
     status: SessionStatus
     created_at: float
     viewers: int
+    behind_s: float = 0.0
     last_seq: int
     picture: Picture | None = None
     request: NewSession
@@ -84,7 +90,7 @@ class SessionReady(Picture):
 
 
 class SpeechQueued(Model):
-    """A text has been taken; its utterances' events carry this number. ref: the message's own."""
+    """A text or sound has been taken; events about it carry this number. ref: the message's own."""
 
     utterance: int
     ref: str | None = None
@@ -93,7 +99,7 @@ class SpeechQueued(Model):
 class SpeechStarted(Model):
     """The first picture in which an utterance is heard has left: `frame`, shown at `at_s` of the video.
 
-    after_s: seconds since the text came.
+    after_s: seconds since it came.
     """
 
     utterance: int
@@ -125,6 +131,12 @@ class SessionIdle(Model):
     """All that was given has been said."""
 
 
+class SessionBehind(Model):
+    """The machine is too slow: pictures leave so many seconds late; 0: in time again."""
+
+    behind_s: float
+
+
 class SessionEnded(Model):
     """Why the session is over: `deleted`, `idle` (for `idle_s`) or `failed`."""
 
@@ -153,6 +165,7 @@ SESSION_EVENTS: dict[str, type[Model]] = {
     "speech.word": SpeechWord,
     "speech.ended": SpeechEnded,
     "session.idle": SessionIdle,
+    "session.behind": SessionBehind,
     "session.ended": SessionEnded,
     "error": SessionError,
 }
@@ -201,6 +214,38 @@ class Say(Model):
     ref: Name | None = None
 
 
+class AudioFormat(Model):
+    """What the sound is that this client sends from now on: samples of 16 bits, channels interleaved."""
+
+    type: Literal["audio.format"]
+    rate: int
+    channels: int = 1
+    encoding: Name = "s16le"
+    ref: Name | None = None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return base64.b64decode(packed, validate=True)
+    except binascii.Error:
+        raise ValueError("is not base64") from None
+
+
+class AudioDelta(Model):
+    """More of a sound that is coming, cut anywhere; begins one if none is. A binary message is the same."""
+
+    type: Literal["audio.delta"]
+    pcm: Annotated[bytes, Field(description="base64"), AfterValidator(_unpacked)]
+    ref: Name | None = None
+
+
+class AudioDone(Model):
+    """The sound that is coming is whole."""
+
+    type: Literal["audio.done"]
+    ref: Name | None = None
+
+
 class Interrupt(Model):
     """Say no more of anything that was given until now."""
 
@@ -215,7 +260,7 @@ class SessionPing(Model):
     ref: Name | None = None
 
 
-SessionMessage = TextDelta | TextDone | Say | Interrupt | SessionPing
+SessionMessage = TextDelta | TextDone | Say | AudioFormat | AudioDelta | AudioDone | Interrupt | SessionPing
 AnySessionMessage = Annotated[SessionMessage, Field(discriminator="type")]
 
 

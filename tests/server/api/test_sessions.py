@@ -1,86 +1,15 @@
 """Live sessions of a real server: what is said, seen and told, and what cannot be done."""
 
-import asyncio
 import io
-from contextlib import asynccontextmanager
 
 import av
 import numpy as np
 import pytest
 
-from server.schemas.live import SESSION_EVENTS
 from tests.support.serving import data_dir, library, run, served
+from tests.support.sessions import SIZE, begun, controlled, length_of, seconds_of
 
 __all__ = ["data_dir", "library"]  # fixtures
-
-SIZE = {"size": "128x128"}
-
-
-class Control:
-    """A session's socket."""
-
-    def __init__(self, socket):
-        self.socket = socket
-        self.seen = []
-
-    async def say(self, type, **fields):
-        await self.socket.send_json({"type": type, **fields})
-
-    async def hear(self, *types):
-        """The next message of one of these types."""
-        while True:
-            message = await self.socket.receive_json(timeout=20)
-            self.seen.append(message)
-            if message["type"] in types:
-                return message
-
-    def events(self):
-        """What was seen of the log: dense, and of known shape."""
-        events = [message for message in self.seen if message["seq"]]
-        first = events[0]["seq"] if events else 0
-        assert [event["seq"] for event in events] == list(range(first, first + len(events)))
-        for event in events:
-            SESSION_EVENTS[event["type"]].model_validate(event["data"])
-        return events
-
-
-@asynccontextmanager
-async def controlled(it, session_id, query=""):
-    async with it.http.ws_connect(f"/v1/sessions/{session_id}{query}") as socket:
-        control = Control(socket)
-        snapshot = await control.hear("session.snapshot")
-        assert (snapshot["seq"], snapshot["session_id"]) == (0, session_id)
-        yield control
-
-
-async def begun(it, **request):
-    session = await it.post("/v1/sessions", 201, SIZE | request)
-    assert (session["status"], session["object"]) == ("idle", "session")
-    return session["id"]
-
-
-async def seconds_of(it, session_id, seconds):
-    """The pictures and the sound of so many seconds of the stream, as bytes of an MP4."""
-    data = b""
-    async with it.http.get(f"/v1/sessions/{session_id}/stream.mp4") as response:
-        assert (response.status, response.content_type) == (200, "video/mp4")
-        async with asyncio.timeout(seconds + 15):
-            async for piece in response.content.iter_any():
-                data += piece
-                if length_of(data) >= seconds:
-                    return data
-    raise AssertionError("the stream ended")
-
-
-def length_of(data):
-    """Seconds of video in a whole or cut MP4."""
-    times = []
-    try:
-        with av.open(io.BytesIO(data)) as file:
-            times = [float(p.pts * p.time_base) for p in file.demux(video=0) if p.pts is not None]
-    except (av.FFmpegError, IndexError):  # no more than a head yet
-        pass
-    return times[-1] - times[0] if times else 0.0
 
 
 def test_a_session_speaks_what_is_said_and_tells_it(data_dir):
