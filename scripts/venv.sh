@@ -27,7 +27,8 @@ else
             exit 1
         fi
     fi
-    install() { .venv/bin/pip install -qq --disable-pip-version-check "$@"; }
+    # Modules are compiled when they are first imported: most of what comes along never is.
+    install() { .venv/bin/pip install -qq --no-compile --disable-pip-version-check "$@"; }
 fi
 if [ -n "$torch" ]; then install "$torch"; fi
 install --editable "$project"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core.config import Settings
 from core.engines.builtin import presenter
@@ -18,6 +19,10 @@ from core.templates.library import Templates
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers have a core each; read when torch is loaded
+
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=500, deadline=None)
+settings.load_profile("quick")  # unless --hypothesis-profile names the other
 
 WORKERS = 8
 """At most: with networks in it, one takes up to 3 GB."""

@@ -30,8 +30,9 @@ _HEAD = 64
 class Layout:
     """Which variant of the network.
 
-    width: channels at full size, a multiple of 32. tokens: 256 for 512 pixels. dim, layers: of the
-    transformer. fused: sizes at which the picture itself is brought in, as checkpoints name them.
+    width: channels at full size, a power of two up to 32 or a multiple of that. tokens: 256 for 512 pixels.
+    dim, layers: of the transformer. fused: sizes at which the picture itself is brought in, as checkpoints
+    name them.
     """
 
     width: int = 64
@@ -59,7 +60,7 @@ class Norm(nn.GroupNorm):
     """Group normalisation, then `x * sigmoid(x)` where `swish`."""
 
     def __init__(self, channels: int, *, swish: bool) -> None:
-        super().__init__(_GROUPS, channels, _EPSILON)
+        super().__init__(min(_GROUPS, channels), channels, _EPSILON)
         self.swish = swish
 
     def forward(self, x: Tensor) -> Tensor:

@@ -167,6 +167,16 @@ def test_the_command_in_such_a_folder(commands, theirs, environment, wheel):
     assert shlex.split(told)[-2:] == ["install", f"{wheel}[neural]"]
 
 
+def test_the_font_that_comes_along_is_found_there(commands, theirs, environment):
+    code = (
+        "from lipstream.core.captions import typefaces as t; t._PLACES, t._PACKAGE = (), 'none';"
+        "print(t.find_font('Où est-ce?'))"
+    )
+    found = Path(run(commands / "python", "-c", code, cwd=theirs, env=environment).strip())
+    assert found.is_relative_to(commands.parent)
+    assert found.read_bytes()[:4] == b"\0\1\0\0"  # TrueType
+
+
 def test_the_server_in_such_a_folder(commands, theirs, environment):
     command = [str(commands / "lipstream"), "serve", "--port", "0"]
     server = subprocess.Popen(command, cwd=theirs, env=environment, stderr=subprocess.PIPE, text=True)

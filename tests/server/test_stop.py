@@ -231,6 +231,7 @@ def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_whatever_waits_in_line_hears_that_the_server_stops_and_keeps_it_from_nothing(data_dir):
     async def main():
         async with running(data_dir) as it:
@@ -260,6 +261,7 @@ def test_whatever_waits_in_line_hears_that_the_server_stops_and_keeps_it_from_no
     run(main())
 
 
+@pytest.mark.slow
 def test_an_engine_that_hangs_keeps_no_server_from_ending(data_dir, monkeypatch):
     monkeypatch.setenv("LAST_S", "4")
 

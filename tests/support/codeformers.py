@@ -6,7 +6,7 @@ import torch
 
 from core.nets.codeformer import CodeFormer, Layout
 
-SMALL = Layout(width=32, tokens=4, dim=64, layers=2, codes=48, code_width=32)
+SMALL = Layout(width=8, tokens=4, dim=64, layers=2, codes=48, code_width=32)
 """64 pixels, 4 places."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from core.engines.compute.onnx import without_telemetry
 from core.errors import DamagedFile
 
 
@@ -39,6 +40,7 @@ def session(model: bytes, threads: int) -> Session:
 
     Raises DamagedFile for what is no network.
     """
+    without_telemetry()
     import onnxruntime  # 30 ms and 80 MB, for those who use it
 
     options = onnxruntime.SessionOptions()

@@ -181,7 +181,9 @@ def test_a_rendered_video_shows_them(small_library, tmp_path, monkeypatch):
 
         async with EnginePool() as pool:
             templates = Templates(Settings(data_dir=small_library), pool)
-            request = Request(template="small", text="Good evening, 晚上好。", burn_subtitles=burn)
+            request = Request(
+                template="small", text="Good evening, 晚上好。", speech="builtin", burn_subtitles=burn
+            )
             await render(request, pool, templates, sink)
         (tmp_path / "v.mp4").write_bytes(data)
         with av.open(str(tmp_path / "v.mp4")) as file:

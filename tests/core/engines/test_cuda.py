@@ -62,6 +62,7 @@ def picture(height=60, width=70):
     return small.repeat(10, 0).repeat(10, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_lips(device, precision):
     engine = Wav2LipEngine(net=Echo(0.05), settings=settings(device, precision))
@@ -76,7 +77,8 @@ def test_lips(device, precision):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
-def test_faces_made_clear(device, precision):
+def test_faces_made_clear(device, precision, monkeypatch):
+    monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
     where, crops = tracked(6)
     crops = np.stack(crops)
     engines, learnt = [], []
@@ -95,6 +97,7 @@ def test_faces_made_clear(device, precision):
     assert np.abs(usual - crops).mean() > 3
 
 
+@pytest.mark.slow
 def test_faces_found(device):
     torch.manual_seed(0)
     net, other = randomised(RetinaFace(mobile=True)), randomised(S3FD())

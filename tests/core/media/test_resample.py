@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.media.resample import Resampler
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     st.lists(st.integers(0, 3000), min_size=1, max_size=12),
     st.sampled_from([(96_000, 48_000), (44_100, 16_000), (16_000, 44_100), (32_000, 32_000), (6_000, 8_000)]),

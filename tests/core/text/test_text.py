@@ -230,7 +230,7 @@ def readable(text, language):
         return []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(text=texts | pieces, language=st.sampled_from(["auto", *LANGUAGES]))
 @example(text="他付了$1,250.99（约合9,000元）。It’s 50%.", language="auto")
 @example(text="ｶﾞ\u3099e\u0301", language="auto")
@@ -250,7 +250,7 @@ def test_sentences_hold_all_of_the_text_and_every_offset_leads_back_to_it(text, 
     assert not parts or not text[done:].strip()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(text=texts | pieces, language=st.sampled_from(["auto", *LANGUAGES]))
 def test_what_is_spoken_has_only_letters_spaces_and_marks(text, language):
     for s in readable(text, language):
@@ -263,7 +263,6 @@ def test_what_is_spoken_has_only_letters_spaces_and_marks(text, language):
         assert s.language in LANGUAGES
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.text(st.sampled_from("你好世界今天是的我们用三重庆银行长大人山口。，！？；、“”《》 \n"), max_size=300)
 )
@@ -275,7 +274,6 @@ def test_no_hanzi_is_dropped_repeated_or_moved(text):
     assert found == letters
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(WORDS.split()), max_size=120))
 def test_no_english_word_is_dropped_repeated_or_moved(words):
     text = " ".join(words)

@@ -520,7 +520,7 @@ class Histories(RuleBasedStateMachine):
 
 ENDS = {"job.completed", "job.failed", "job.cancelled"}
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestHistories.settings = settings(stateful_step_count=20)
 
 
 @pytest.mark.slow

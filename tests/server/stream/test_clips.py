@@ -6,7 +6,7 @@ import struct
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import StorageFull
@@ -39,7 +39,6 @@ async def read_all(clip, offset=0, ends=None):
     return b"".join(parts)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     sizes=st.lists(st.sampled_from([150, 400, 3_000, 20_000, 70_000, 300_000]), min_size=1, max_size=60),
     seed=st.integers(0, 1000),

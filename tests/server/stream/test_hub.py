@@ -1,7 +1,7 @@
 import asyncio
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import UnknownJob
@@ -65,7 +65,6 @@ def test_early_late_and_slow_watchers_all_see_everything_once():
     run(main())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_cut_anywhere_and_resumed_the_log_is_whole(data):
     async def main():

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.engines.compute.onnx import without_telemetry
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.tables import simplified
 from core.errors import BadInput
@@ -158,6 +159,7 @@ def load(folder: Path, vocabulary: Path) -> G2pw:
     for path in (*(folder / name for name in _FILES), vocabulary):
         if not path.is_file():
             raise BadInput("missing_model_file", f"g2pW needs {path}, which is not there", "g2pw")
+    without_telemetry()
     runtime = need("onnxruntime", "onnxruntime", "g2pw")
     traditional = need("opencc", "opencc", "g2pw").OpenCC("s2tw")
     model = folder / "g2pW.onnx"

@@ -39,6 +39,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("roll", [0, 20, -20])
 def test_the_mouth_is_read_where_it_is_drawn(look, roll):

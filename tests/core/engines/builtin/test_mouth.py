@@ -187,6 +187,7 @@ def talker():
     return longer, out, mouth_track(frames, FPS, speech)[:, 0]
 
 
+@pytest.mark.slow
 def test_ones_own_talking_is_read_and_taken_off(talker):
     track, crops, gap = talker
     learnt = prepared(WarpedMouth(), track, crops)

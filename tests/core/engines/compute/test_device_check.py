@@ -63,6 +63,7 @@ def test_a_processor_counts_in_what_it_has_kernels_for_and_says_what_else_it_can
     assert can_pack(dtype_of("auto", cpu)) or not can_pack()
 
 
+@pytest.mark.slow
 def test_doctor_lists_devices_and_fails_for_one_that_is_not_there(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cuda:7")

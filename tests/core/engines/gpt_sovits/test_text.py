@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.engines.gpt_sovits.text import (
@@ -164,7 +164,6 @@ def test_words_that_a_full_stop_joins_are_one_to_the_reference_and_have_a_pause_
 @given(
     st.text(alphabet="一不儿个好你小看想想的地得们子上来，。！是第三二行长重hello", min_size=1, max_size=30)
 )
-@settings(max_examples=150, deadline=None)
 def test_every_character_of_normalised_chinese_has_its_phonemes(text):
     packages_for("zh")
     text = chinese.normalise(text)
@@ -262,7 +261,6 @@ def test_a_g2pw_folder_without_its_model_is_refused_by_the_missing_file(g2pw_fol
 
 
 @given(st.text(alphabet="你好们駅のきよ안녕Hello kg,。！-", max_size=40), st.sampled_from(MODES))
-@settings(max_examples=300, deadline=None)
 def test_stretches_hold_all_of_the_text_and_neighbours_differ(text, mode):
     found = stretches(text, mode)
     assert "".join(stretch.text for stretch in found) == text

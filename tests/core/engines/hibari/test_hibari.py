@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style
 from core.text import sentences
 from core.types import Phoneme, Speech
+from tests.support import ROOT
 from tests.support.voice_quality import HARVARD, level, word_error_rate, worst_step
 
 ASSETS = Path(importlib.util.find_spec("hibari").origin).parent / "assets"
@@ -43,8 +45,12 @@ def sounds(pieces):
 def test_a_recogniser_understands_three_words_in_four(voice):
     heard = [said(voice, line)[0] for line in HARVARD]
     assert word_error_rate(HARVARD, heard, voice.rate) <= 0.25
-    assert level(np.concatenate(heard)) == pytest.approx(-20, abs=1)
-    assert worst_step(np.concatenate(heard)) <= 12
+    sound = np.concatenate(heard)
+    assert level(sound) == pytest.approx(-20, abs=1)
+    # Pulses reach 12, a little more or less by how a processor rounds; a click of 3 % where it is silent, 30.
+    assert worst_step(sound) < 15
+    sound[np.abs(sound).argmin()] += 0.03
+    assert worst_step(sound) > 15
 
 
 def test_pieces_are_short_and_their_marks_within_them(voice):
@@ -63,6 +69,7 @@ def test_pieces_are_short_and_their_marks_within_them(voice):
     assert words == ["One", "two", "three", "four", "five"]
 
 
+@pytest.mark.slow
 def test_the_mouth_shuts_while_the_sound_is_shut(voice):
     """The durations of the network come late; their correction puts closures where there is least to hear."""
     heard = {-1560: [], 0: [], 1560: []}
@@ -200,6 +207,20 @@ def test_files_that_are_not_the_expected_ones_are_told(monkeypatch, tmp_path):
         checked([tmp_path / "nowhere"], "")
     with pytest.raises(DamagedFile, match="cannot load"):
         session(with_output(b"no network", "durations"), threads=1)
+
+
+def test_the_networks_runtime_writes_nothing_about_this_machine_and_its_user(tmp_path):
+    code = (
+        "from core.engines.hibari.graph import session\n"
+        "try: session(b'', threads=1)\n"
+        "except Exception: import onnxruntime, sys; assert 'onnxruntime' in sys.modules"
+    )
+    places = {name: str(tmp_path / name) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    for place in places.values():
+        Path(place).mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | places
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_nothing_heavy_is_loaded_to_know_the_voice():

@@ -50,6 +50,7 @@ def left_is_background(face):
     return labels
 
 
+@pytest.mark.slow
 def test_however_patches_are_grouped_they_come_out_the_same_bit_for_bit(clear):
     track, crops = scene()
     prepared = learnt(clear, track, crops)

@@ -108,7 +108,9 @@ def test_recorded_it_runs_in_two_sizes_and_the_fidelity_may_change(monkeypatch):
     assert sizes == [4, 1, 4, 1]
 
 
-def test_on_a_cuda_device_one_launch_draws_what_the_network_does():
+@pytest.mark.slow
+def test_on_a_cuda_device_one_launch_draws_what_the_network_does(monkeypatch):
+    monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
     given = faces(3)
     codes = Restorer(small_net(), CPU, torch.float32).codes(given)
     wanted = {fidelity: plain(given, codes, fidelity).astype(int) for fidelity in (0.3, 0.9, 0.0)}

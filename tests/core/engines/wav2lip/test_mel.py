@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("librosa")
@@ -44,7 +44,6 @@ def test_windows_start_where_the_references_do():
             assert window_starts(int(columns), float(arrays["fps"][int(rate)])) == arrays[name].tolist()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     count=st.integers(0, 3000),
     cuts=st.lists(st.integers(0, 3000), max_size=12),

@@ -1,0 +1,38 @@
+"""What CI runs fails where the page's tests cannot run; on a machine of somebody's own they are skipped."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+
+def test_the_script_runs_the_suite_as_ci_does_and_fails_as_it_does(tmp_path: Path) -> None:
+    for name, does in {"chromium": "exit 0", "make": 'echo "CI=$CI make $*"; exit 7'}.items():
+        command = tmp_path / name
+        command.write_text(f"#!/bin/sh\n{does}\n")
+        command.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.defpath}"}
+    done = subprocess.run([ROOT / ".ci" / "run"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (7, "CI=true make test\n"), done.stderr
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
+def test_without_a_browser_the_pages_tests_fail_in_ci_and_are_skipped_elsewhere(ci: str, status: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        "tests/page/test_modules.py",
+    ]
+    environment = os.environ | {"CI": ci, "PATH": "/nowhere"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == status, done.stdout
+    assert "no Chromium here; get it with: apt-get install chromium" in done.stdout
