@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -93,6 +93,10 @@ class SessionBehind:
 
 
 Event = SpeechStarted | SpeechWord | SpeechEnded | SpeechFailed | SessionBehind
+UNDER_WAY = 2
+"""Pictures being made at once: enough for the stages to work side by side, and an interrupt cannot call them
+back, which matters where the machine is too slow."""
+
 Sink = Callable[[Fragment | Event], Awaitable[None]]
 """Receives what is made, in order; it is awaited, so a slow sink makes the clock slip."""
 
@@ -136,6 +140,7 @@ class Session:
         self._frame = 0  # the next whose sound is let go
         self._begun = 0  # the newest utterance that has been heard
         self._idle = asyncio.Event()
+        self._slots = asyncio.Semaphore(UNDER_WAY)
 
     def say(self, text: str) -> int:
         """Say a whole text; the number of its utterance. Raises like `Script.say`."""
@@ -189,11 +194,18 @@ class Session:
 
         now, sleep: the clock, in seconds.
         """
-        sound = paced(self.script, self._template.fps, self._heard, now, sleep, self._behind)
+        sound = self._few(paced(self.script, self._template.fps, self._heard, now, sleep, self._behind))
         async with AsyncExitStack() as ends:
             encoder = Worker("encode")
             ends.push_async_callback(asyncio.to_thread, encoder.close)
             await first_of(self._make(sound, encoder, sink), self.script.speak())
+
+    async def _few(self, sound: AsyncGenerator[AudioChunk, None]) -> AsyncGenerator[AudioChunk, None]:
+        """`sound`, none of which is let go while `UNDER_WAY` pictures are being made."""
+        async with aclosing(sound) as chunks:
+            while True:
+                await self._slots.acquire()
+                yield await anext(chunks)
 
     async def _make(self, sound: AsyncGenerator[AudioChunk, None], encoder: Worker, sink: Sink) -> None:
         template, rate = self._template, self.script.rate
@@ -209,6 +221,8 @@ class Session:
             ):
                 await sink(fragment)
                 shown += fragment.frames
+                for _ in range(fragment.frames):
+                    self._slots.release()
                 while self._told and self._told[0][0] < shown:
                     await sink(self._timed(self._told.popleft()[1]))
                 if self.script.empty and not self._told:

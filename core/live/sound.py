@@ -1,11 +1,11 @@
 """Sound that waits to be heard: put in as it is made, taken out one frame time at a time."""
 
-import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from core.captions.words import split
 from core.types import AudioChunk, Phoneme, Samples, Sentence, Word
 
 
@@ -139,21 +139,22 @@ class Sound:
         return self._said
 
 
-_WORD = re.compile(r"[^\W⺀-￿]+(?:['’.,:-][^\W⺀-￿]+)*|[⺀-￿]")
-
-
 def _shared_out(sentence: Sentence, start: int, stop: int) -> list[Word]:
     """The words of a sentence that is heard from `start` to `stop`, where the voice does not mark them: each
     for as long as it has characters."""
-    hidden = sentence.hidden
-    text = "".join(
-        " " if any(low <= k < high for low, high in hidden) else letter
+    shown = "".join(
+        " " if any(low <= k < high for low, high in sentence.hidden) else letter
         for k, letter in enumerate(sentence.text, sentence.start)
     )
-    found = [match.span() for match in _WORD.finditer(text) if any(map(str.isalnum, match.group()))]
+    found, at = [], sentence.start
+    for token in split(shown):
+        letters = [k for k, letter in enumerate(token, at) if letter.isalnum()]
+        if letters:
+            found.append((letters[0], letters[-1] + 1))
+        at += len(token)
     whole = sum(b - a for a, b in found)
     words, before = [], 0
     for a, b in found:
-        words.append(Word(start + (stop - start) * before // whole, sentence.start + a, sentence.start + b))
+        words.append(Word(start + (stop - start) * before // whole, a, b))
         before += b - a
     return words
