@@ -172,6 +172,11 @@ class Tiles:
         return core
 
 
+def enlarging(_engine: Upscaler, tiles: Tiles, planes: Planes) -> Iterator[Planes | None]:
+    """`tiles.enlarge`, as a call of the engine that they hold."""
+    return tiles.enlarge(planes)
+
+
 def differs(now: _Parts, seen: _Parts, noise: float) -> bool:
     """Whether pictures, as planes, differ anywhere by more than noise of that deviation makes them."""
     shift, change = _SHIFT + _SHIFT_BY_NOISE * noise, _CHANGE + _CHANGE_BY_NOISE * noise

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.enhancement.encode import encode_video
 from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.enhancement.faces import enhance_shots
-from core.enhancement.tiles import Tiles
+from core.enhancement.tiles import Tiles, enlarging
 from core.errors import BadInput
 from core.faces.shots import Shot, find_shots
 from core.media.foreign import AudioSource, Frame, open_audio, open_video
@@ -48,7 +48,7 @@ async def enhance_background(
     tiles = Tiles(upscaler.engine, scale)
     async for frame in frames:
         clear = None
-        async with aclosing(upscaler.worker.steps(tiles.enlarge(frame.planes))) as steps:
+        async with aclosing(upscaler.steps(enlarging, tiles, frame.planes)) as steps:
             async for step in steps:
                 clear = step
                 note(tiles)

@@ -4,6 +4,7 @@ A stretch is as long as memory for its frames allows; faces are followed across 
 face there is nothing to do.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -57,9 +58,9 @@ async def find_shots(
     gathered, size = _Gathered(), _FEWEST
     known: list[Known] = []
     async for frame in frames:
-        picture = await face.worker.call(working_picture, frame.planes)
+        picture = await asyncio.to_thread(working_picture, frame.planes)
         last = gathered.pictures[-1] if gathered.pictures else gathered.before
-        cut = last is not None and await face.worker.call(_is_cut, last, picture)
+        cut = last is not None and await asyncio.to_thread(_is_cut, last, picture)
         full = len(gathered.frames) >= min(size, max(_FEWEST, min(_MOST, _BYTES // frame.nbytes)))
         if gathered.frames and (cut or full):
             shot, known = await _followed(gathered, known, face)
@@ -87,7 +88,7 @@ async def _followed(
             if one is not None:
                 found.append(one)
     height, width = gathered.frames[0].planes.shape[0] * 2 // 3, gathered.frames[0].planes.shape[1]
-    tracks = await face.worker.call(_tracks, found, overlap, width, height)
+    tracks = await asyncio.to_thread(_tracks, found, overlap, width, height)
     return Shot(gathered.frames, tracks), [one.after for one in found if one.after is not None]
 
 

@@ -162,14 +162,14 @@ class LoadedEngine(Generic[E_co]):
     """An engine of a kind of `core.protocols`, ready to be called by every job.
 
     engine: for questions that take no work and may be asked on any thread: rate, voices, batch, span. Work
-    goes through `call`. worker: its thread, the only one that may enter it; what else is done there waits for
-    it, as it waits for that. version: the engine's; "" where it has none.
+    goes through `call`. _worker: its thread, the only one that may enter it. version: the engine's; "" where
+    it has none.
     """
 
     kind: str
     name: str
     engine: E_co
-    worker: Worker
+    _worker: Worker
     calls: EngineCalls[E_co]
     version: str = ""
 
@@ -201,7 +201,14 @@ class LoadedEngine(Generic[E_co]):
 
         For engines on a thread of this process.
         """
-        return self.worker.steps(function(self.engine, *args, **options))
+        return self._worker.steps(function(self.engine, *args, **options))
+
+    async def alone(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """`work(...)` on the engine's thread when nobody's call waits: for what enters the engine by itself.
+
+        For engines on a thread of this process.
+        """
+        return await self._worker.patiently(partial(work, *args, **options))
 
     @contextmanager
     def joined(self) -> "Iterator[LoadedEngine[E_co]]":
@@ -222,7 +229,7 @@ class LoadedEngine(Generic[E_co]):
 
     async def close(self) -> None:
         """End its thread and let go of it."""
-        await asyncio.to_thread(self.worker.close)
+        await asyncio.to_thread(self._worker.close)
         await self.calls.close()
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.enhancement.tiles import VERSION, Tiles
+from core.enhancement.tiles import VERSION, Tiles, enlarging
 from core.errors import BadInput, StorageFull
 from core.media.clip import ClipWriter
 from core.protocols import Upscaler
@@ -97,7 +97,7 @@ async def _write(
         writer = await cpu.call(ClipWriter, path, 2 * template.width, 2 * template.height, template.fps)
         for number in range(len(template)):
             planes = await cpu.call(template.planes, number)
-            async with aclosing(upscaler.worker.steps(tiles.enlarge(planes))) as steps:
+            async with aclosing(upscaler.steps(enlarging, tiles, planes)) as steps:
                 async for large in steps:
                     done += large is None
                     if large is not None:

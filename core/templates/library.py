@@ -9,8 +9,6 @@ A file that is used once is prepared in a folder `.once-...` beside them, which 
 """
 
 import asyncio
-import hashlib
-import json
 import math
 import os
 import re
@@ -18,24 +16,25 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from core.config import Settings
 from core.engines.builtin import presenter
 from core.errors import BadInput
-from core.faces.choice import AUTO, ChosenFace, check_choice, choice_version, person
-from core.faces.people import look
+from core.faces.choice import AUTO, check_choice
 from core.media.clip import write_clip
 from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
+from core.runtime.worker import on_loop
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
-from core.templates import template as preparation
 from core.templates.info import TemplateInfo, checked_name, describe, every, keep_info, kept_info, template_id
-from core.templates.template import StepReport, Template, giving_way
+from core.templates.preparation import Learner, Wanted, prepare, remarks
+from core.templates.template import StepReport, Template
 from core.types import Image
 
 __all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
@@ -46,9 +45,6 @@ SAMPLE = "sample"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DRAFT_S = 86_400
 """How long a draft may lie untouched before it is nobody's."""
-
-
-Learner = LoadedEngine[LipsyncEngine | FaceEnhancer]
 
 
 def _nothing(_step: str, _done: int, _total: int | None) -> None:
@@ -66,7 +62,8 @@ class Templates:
         self.pool = pool
         self._folder = settings.data_dir / "templates"
         self._open: OrderedDict[tuple[str, str, str], Template] = OrderedDict()
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # By name, and only while somebody holds or awaits it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._kept: dict[str, tuple[int, ...]] = {}  # what a file kept as a template was like then
 
     async def add(
@@ -90,7 +87,7 @@ class Templates:
         name = checked_name((source.stem or str(source)) if name is None else name)
         identity = identity or template_id(name)
         info = replace(await describe(source, identity, name, face), recipe=recipe)
-        async with self._locks[identity]:
+        async with self._lock(identity):
             folder = self._folder / identity
             if folder.exists():
                 there = kept_info(folder)
@@ -114,9 +111,10 @@ class Templates:
         try:
             await asyncio.to_thread(shutil.copyfile, source, draft / info.source)
             face, engines = await self._engines(None, None)
-            wanted = _Wanted(info, draft / info.source, draft, None, None)
+            wanted = Wanted(info, draft / info.source, draft, None, None)
             template = await self._prepare(wanted, face, engines, report)
-            keep_info(replace(info, warnings=preparation.remarks(template, engines)), draft)
+            template.close()  # jobs open it where it then lies
+            keep_info(replace(info, warnings=remarks(template, engines)), draft)
             if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)
@@ -143,7 +141,7 @@ class Templates:
         Raises BadInput like `add`.
         """
         folder = self._folder / identity
-        async with self._locks[f"keep {identity}"]:
+        async with self._lock(f"keep {identity}"):
             if sha256 is not None and folder.exists() and kept_info(folder).sha256 == sha256:
                 os.utime(folder)
                 return kept_info(folder)
@@ -192,10 +190,19 @@ class Templates:
             raise BadInput("sample_template", f"{SAMPLE} is always there; it cannot be removed", "template")
         self.show(identity)
         async with AsyncExitStack() as locks:
-            for name in sorted(name for name in self._locks if name.partition(" ")[0] == identity):
-                await locks.enter_async_context(self._locks[name])
+            held, more = set[str](), [f"{identity} removing"]  # that first: of two who remove it one waits
+            while more:  # somebody may have begun meanwhile
+                for name in more:
+                    await locks.enter_async_context(self._lock(name))
+                held.update(more)
+                more = [
+                    name for name in self._locks if name.partition(" ")[0] == identity and name not in held
+                ]
             self.show(identity)
             await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     def _set_aside(self, identity: str) -> Path:
         """Take a template's name from it; where it lies now."""
@@ -221,10 +228,10 @@ class Templates:
         face, engines = await self._engines(lipsync, enhance)
         info = self.show(identity)
         folder = self._folder / identity
-        wanted = _Wanted(info, folder / info.source, folder, fps, size)
+        wanted = Wanted(info, folder / info.source, folder, fps, size)
         key = wanted.key(face)
         # A lock for each preparation: a job need not wait for one at another rate or size.
-        async with self._locks[f"{identity} {key}"]:
+        async with self._lock(f"{identity} {key}"):
             self.show(identity)  # it may have been removed meanwhile
             with suppress(OSError):  # another's
                 os.utime(folder)  # it is used: see `trim`
@@ -243,7 +250,7 @@ class Templates:
         face, _ = await self._engines(None, None)
         folder = self._folder / identity
         info = self.show(identity)
-        return folder / "prepared" / _Wanted(info, folder / info.source, folder, None, None).key(face)
+        return folder / "prepared" / Wanted(info, folder / info.source, folder, None, None).key(face)
 
     @asynccontextmanager
     async def once(
@@ -264,7 +271,7 @@ class Templates:
         folder = Path(tempfile.mkdtemp(prefix=".once-", dir=self._folder))
         try:
             finder, engines = await self._engines(lipsync, enhance)
-            template = await self._prepare(_Wanted(info, source, folder, fps, size), finder, engines, report)
+            template = await self._prepare(Wanted(info, source, folder, fps, size), finder, engines, report)
             try:
                 yield template
             finally:
@@ -283,52 +290,19 @@ class Templates:
         ]
 
     async def _prepare(
-        self, wanted: "_Wanted", face: LoadedEngine[FaceFinder], engines: list[Learner], report: StepReport
+        self, wanted: Wanted, face: LoadedEngine[FaceFinder], engines: Sequence[Learner], report: StepReport
     ) -> Template:
-        """Do whatever of the preparation is not done yet, then open it."""
-        done = wanted.folder / "prepared" / wanted.key(face)
-        if not done.exists():
-            draft = done.with_name(f".{done.name}-{uuid.uuid4().hex[:8]}")
-            size = wanted.size
-            if size is None and wanted.info.recipe:  # made here: as large as it was made, however large
-                size = wanted.info.width, wanted.info.height
-            try:
-                finder = await _finder(wanted, face)
-                await preparation.prepare_frames(
-                    wanted.source,
-                    draft,
-                    finder,
-                    face.worker,
-                    fps=wanted.fps,
-                    size=size,
-                    report=report,
-                )
-                _settle(draft, done)
-            finally:
-                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        known = [loaded.key for loaded in engines if (done / f"{loaded.key}.npz").exists()]
         cache_bytes = self.settings.frame_cache_mb << 20
-        template = await asyncio.to_thread(
-            preparation.open_prepared, done, wanted.info.id, known, cache_bytes
-        )
-        # Side by side, as most of it is decoding, which serves both, and then the first job.
-        learning = {
-            loaded.key: preparation.consult(template, loaded, done / f"{loaded.key}.npz", report)
-            for loaded in engines
-            if loaded.key not in known
-        }
-        template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
-        return template
+        return await prepare(wanted, face, engines, cache_bytes=cache_bytes, report=report)
 
     async def _draw_sample(self, report: StepReport) -> None:
-        face = await self.pool.face(self.settings.face)
-        async with self._locks[SAMPLE + " drawing"]:
+        async with self._lock(f"{SAMPLE} drawing"):
             if (self._folder / SAMPLE).exists():
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
             clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
             try:
-                await face.worker.patiently(_draw_presenter, clip, giving_way(face.worker, report))
+                await asyncio.to_thread(_draw_presenter, clip, on_loop(report))
                 await self.add(clip, SAMPLE, report)
             finally:
                 clip.unlink(missing_ok=True)
@@ -339,15 +313,6 @@ def _sweep(drafts: Iterable[Path], oldest: float) -> None:
         with suppress(OSError):  # its owner was quicker
             if draft.stat().st_mtime < oldest:
                 shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-
-
-def _settle(draft: Path, done: Path) -> None:
-    """Give a finished preparation its name; if another process was first, its work is as good."""
-    try:
-        draft.rename(done)
-    except OSError:
-        if not done.exists():
-            raise
 
 
 def _draw_presenter(clip: Path, report: StepReport) -> None:
@@ -367,28 +332,3 @@ def _state(path: Path) -> tuple[int, ...] | None:
     # Two changes within the clock's step look like one.
     recent = time.time() - seen.st_mtime < 1
     return None if recent else (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A preparation that is wanted: of `source`, in `folder`, at this rate and size."""
-
-    info: TemplateInfo
-    source: Path
-    folder: Path
-    fps: int | None
-    size: tuple[int, int] | None
-
-    def key(self, face: LoadedEngine[FaceFinder]) -> str:
-        """Its name: by content, parameters and the versions of the code that makes it."""
-        finder = face.key + choice_version(self.info.face)
-        parts = [self.info.sha256, preparation.PREPARATION, finder, self.fps, self.size]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-async def _finder(wanted: _Wanted, face: LoadedEngine[FaceFinder]) -> FaceFinder:
-    """What finds the face that is meant, and it alone if it was chosen. Raises BadInput without it."""
-    if wanted.info.face == AUTO:
-        return face.engine
-    people = await look(wanted.source, face, wanted.folder)
-    return ChosenFace(face.engine, person(people.picture, people.faces, wanted.info.face))

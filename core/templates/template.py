@@ -1,50 +1,24 @@
 """A prepared video of a person: constant frames, where the face is in each, and what engines learnt of it.
 
-Preparation happens once and is cached by content, parameters and code version; no job pays for it
-again. Foreign media is decoded by `core.media.foreign` in a child process; here only our own files are
-opened.
+Here it is opened, which takes only our own files; `core.templates.preparation` makes it.
 """
 
-import asyncio
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import BadInput
-from core.faces.choice import ChosenFace
-from core.faces.people import WORKING_SIDE
 from core.media.clip import Frames
-from core.media.foreign import Show, normalise
-from core.media.paste import Crops
 from core.media.planes import to_bgr
-from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine, Remarks
-from core.runtime.worker import Worker, on_loop
-from core.serving.loaded import LoadedEngine, prepare
 from core.types import Arrays, FaceTrack, Image
 
 if TYPE_CHECKING:
-    from core.tracking.tracker import Tracker
-
-PREPARATION = "3"
-"""Version of the preparation code; part of every cache key. Raise it when the result would differ."""
+    pass
 
 StepReport = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
-
-
-def giving_way(worker: Worker, report: StepReport) -> StepReport:
-    """`report` for a call on the worker's thread, which lets running jobs in at every report."""
-    told = on_loop(report)
-
-    def tell(step: str, done: int, total: int | None) -> None:
-        told(step, done, total)
-        worker.give_way()
-
-    return tell
 
 
 class Template:
@@ -109,100 +83,6 @@ def check_shape(fps: int | None, size: tuple[int, int] | None) -> None:
     if size is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in size):
         sides = "x".join(map(str, size))
         raise BadInput("out_of_range", f"size {sides}: width and height must be even, 64 to 4096", "size")
-
-
-async def prepare_frames(
-    source: Path,
-    folder: Path,
-    finder: FaceFinder,
-    worker: Worker,
-    *,
-    fps: int | None,
-    size: tuple[int, int] | None,
-    report: StepReport,
-) -> None:
-    """Write `source` into `folder` as `video.mp4`: constant frame rate, even size, upright; and beside it
-    where the face is, which is sought in each frame as soon as it is written.
-
-    worker: the finder's. Raises BadInput for what is not a usable picture or video, or `no_face` if no frame
-    has one.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    frames: int | None = None
-    tracker = await worker.patiently(_tracker, finder)
-
-    def told(done: int, total: int | None) -> None:
-        nonlocal frames
-        frames = total
-        report("decode", done, total)
-
-    async def seen(picture: Image) -> None:
-        await worker.patiently(tracker.look, picture)
-        report("faces", len(tracker.shots), frames)
-
-    video = folder / "video.mp4"
-    info = await normalise(source, video, fps=fps, size=size, report=told, show=Show(WORKING_SIDE, seen))
-    await worker.patiently(_keep_track, tracker, info.width, info.height, folder)
-
-
-# Here, and only once called, because it brings scipy, which takes half a second, and jobs on prepared
-# templates need neither.
-def _tracker(finder: FaceFinder) -> "Tracker":
-    from core.tracking.tracker import EVERY, Tracker
-
-    return Tracker(finder, EVERY, finder.recognise if isinstance(finder, ChosenFace) else None)
-
-
-def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> None:
-    """Write what was seen of a video of this size into its `folder`. Raises BadInput `no_face`."""
-    from core.tracking.fit import enlarged
-    from core.tracking.tracker import crop_track, tracked
-
-    scale = min(1.0, WORKING_SIDE / max(width, height))
-    track = crop_track(enlarged(tracked(tracker), 1 / scale), width, height)
-    saved: dict[str, NDArray[np.generic]] = {
-        "side": np.array(track.side),
-        "corners": track.corners,
-        "poses": track.poses,
-        "found": track.found,
-    }
-    if track.landmarks is not None:
-        saved["landmarks"] = track.landmarks
-    if track.shots is not None:
-        saved["shots"] = track.shots
-    _save(folder / "track.npz", saved)
-
-
-async def consult(
-    template: Template, loaded: LoadedEngine[LipsyncEngine | FaceEnhancer], path: Path, report: StepReport
-) -> Arrays:
-    """Let an engine learn the template; keeps what it says at `path`."""
-    crops = Crops(len(template), template.crop)
-    learnt = await loaded.patiently(
-        prepare, lambda done: report(loaded.kind, done, len(crops)), template.track, crops
-    )
-    report(loaded.kind, len(crops), len(crops))  # an engine in another process was not heard
-    await asyncio.to_thread(_save, path, learnt)
-    return learnt
-
-
-def remarks(
-    template: Template, engines: Sequence[LoadedEngine[LipsyncEngine | FaceEnhancer]]
-) -> tuple[str, ...]:
-    """What the engines that learnt a template have to say against it."""
-    return tuple(
-        remark
-        for loaded in engines
-        if isinstance(loaded.engine, Remarks) and loaded.key in template.prepared
-        for remark in loaded.engine.remarks(template.track, template.prepared[loaded.key])
-    )
-
-
-def _save(path: Path, arrays: Arrays) -> None:
-    """Write `arrays` so that the file is there whole or not at all."""
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.npz")
-    np.savez(draft, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
-    draft.replace(path)
 
 
 def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int) -> Template:

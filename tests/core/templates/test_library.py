@@ -1,8 +1,10 @@
 import asyncio
+import gc
 import shutil
 import threading
 
 import numpy as np
+import psutil
 import pytest
 
 from core.config import Settings
@@ -145,7 +147,7 @@ def test_running_jobs_and_other_preparations_need_not_wait_for_one(small_library
         await asyncio.to_thread(lips.engine.learning.wait, 10)
         other = await library.open("small", size=(64, 64))
         removing = asyncio.create_task(library.remove("small"))
-        await lips.worker.call(lips.engine.drawn.set)
+        await lips.call(lambda engine: engine.drawn.set())
         assert not learning.done()
         learnt = (await learning).prepared[lips.key]["count"]
         await removing
@@ -153,6 +155,68 @@ def test_running_jobs_and_other_preparations_need_not_wait_for_one(small_library
 
     assert with_library(folder, work) == (64, 12, [])
     assert files(folder / "templates") == []
+
+
+class Forgetful(LoudMouth):
+    """A lips engine that learns nothing."""
+
+    version = "forgetful"
+
+    def prepare(self, track, crops, report):
+        assert len(crops[0])  # the decoder is at work
+        raise BadInput("unlearnable", "this is nothing to learn")
+
+
+def test_a_template_that_cannot_be_learnt_leaves_no_decoder_open(small_library, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(small_library, folder)
+    monkeypatch.setitem(
+        ENGINES["lipsync"], "other", EngineSpec("tests.core.templates.test_library:Forgetful", "for a test")
+    )
+
+    async def work(library, pool):
+        lips = await pool.engine("lipsync", "other")
+        kept = []
+        for size in (None, (64, 64)):
+            with pytest.raises(BadInput, match="nothing to learn") as caught:
+                await library.open("small", size=size, lipsync=lips)
+            kept.append(caught.value)  # with its frames, so that nothing is collected yet
+        return [file.path for file in psutil.Process().open_files() if file.path.startswith(str(folder))]
+
+    assert with_library(folder, work) == []
+
+
+def test_what_was_added_is_open_for_nobody_and_no_lock_is_left(presenter_clip, tmp_path):
+    async def work(library, pool):
+        await library.add(presenter_clip, "p")
+        held = [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))]
+        for fps in (8, 9):
+            await library.open("p", fps=fps)
+        gc.collect()
+        assert not library._locks
+        await asyncio.gather(*(library.remove("p") for _ in range(3)), return_exceptions=True)
+        return held, library.all()
+
+    assert with_library(tmp_path, work) == ([], [])
+
+
+def test_a_template_is_removed_once_nobody_prepares_it_any_more(presenter_clip, tmp_path):
+    async def work(library, pool):
+        await library.add(presenter_clip, "p")
+        opening = [asyncio.create_task(library.open("p", fps=fps)) for fps in (5, 6)]
+        await asyncio.sleep(0)
+        removing = [asyncio.create_task(library.remove("p")) for _ in range(2)]
+        await asyncio.sleep(0)
+        late = [asyncio.create_task(library.open("p", fps=fps)) for fps in (7, 5)]
+        done = await asyncio.gather(*opening, *removing, *late, return_exceptions=True)
+        codes = [getattr(one, "code", type(one).__name__) for one in done]
+        return codes, files(library.settings.data_dir / "templates")
+
+    codes, left = with_library(tmp_path, work)
+    assert codes[:2] == ["Template", "Template"]
+    assert sorted(codes[2:4]) == ["NoneType", "unknown_template"]
+    assert set(codes[4:]) <= {"Template", "unknown_template"}
+    assert left == []
 
 
 def test_faces_are_sought_while_the_clip_is_written(presenter_clip, tmp_path):
