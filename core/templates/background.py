@@ -31,7 +31,7 @@ from core.runtime.worker import Worker, on_loop
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import scene
-from core.templates.info import checked_name
+from core.templates.info import checked_name, name_of
 from core.templates.library import TemplateInfo, Templates, template_id
 from core.templates.mattes import Mattes, face_boxes, first_matte, make_mattes
 from core.templates.scene import Fitting, Ground
@@ -133,7 +133,9 @@ class Backgrounds:
         draft = mattes.with_name(f".{identity_new}-{uuid.uuid4().hex[:8]}.mp4")
         try:
             await _long(partial(compose, template, mattes, ground, draft, on_loop(report)))
-            name = name or f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"[:100]
+            name = name or name_of(
+                f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"
+            )
             info = await self._templates.add(draft, name, report, identity=identity_new, recipe=recipe)
         finally:
             draft.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from core.protocols import Upscaler
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
-from core.templates.info import TemplateInfo, checked_name, template_id
+from core.templates.info import TemplateInfo, checked_name, name_of, template_id
 from core.templates.library import Templates
 from core.templates.template import StepReport, Template
 
@@ -70,7 +70,7 @@ async def enlarge(
     draft = templates.settings.data_dir / f".{made}-{uuid.uuid4().hex[:8]}.mp4"
     try:
         await _write(template, upscaler, draft, report)
-        name = name or f"{base.name}, twice the size"[:100]
+        name = name or name_of(f"{base.name}, twice the size")
         info = await templates.add(draft, name, report, face=base.face, identity=made, recipe=recipe)
     except OSError as error:
         if error.errno == errno.ENOSPC:

@@ -13,8 +13,11 @@ from pathlib import Path
 from core.errors import BadInput
 from core.faces.choice import AUTO
 from core.media.foreign import probe
+from core.templates.sample import SAMPLE
 
 log = logging.getLogger(__name__)
+
+LONGEST_NAME, _LONGEST_ID = 100, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ class TemplateInfo:
 
 def keep_info(info: TemplateInfo, folder: Path) -> None:
     """Write what is known of a template into its folder."""
-    (folder / "template.json").write_text(json.dumps(asdict(info), ensure_ascii=False, indent=1))
+    (folder / "template.json").write_text(
+        json.dumps(asdict(info), ensure_ascii=False, indent=1), encoding="utf-8"
+    )
 
 
 def kept_info(folder: Path) -> TemplateInfo:
@@ -97,16 +102,73 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
 def checked_name(name: str) -> str:
     """A template's name with its white space tidied. Raises BadInput `bad_name` for what is none."""
     name = " ".join(name.split())
-    if not 0 < len(name) <= 100 or not name.isprintable():
-        raise BadInput("bad_name", "a template's name has 1 to 100 printable characters", "name")
+    if not 0 < len(name) <= LONGEST_NAME or not all(map(_shown, name)):
+        message = f"a template's name has 1 to {LONGEST_NAME} printable characters; give another"
+        raise BadInput("bad_name", message, "name")
     return name
 
 
+def name_of(text: str) -> str:
+    """A name made of what nobody gave as one: without what cannot be shown, and no longer than names may be.
+
+    Where something is lost, a few letters stand for it: different texts have different names.
+    """
+    tidy = " ".join(unicodedata.normalize("NFC", text).split())
+    shown = " ".join("".join(filter(_shown, tidy)).split())
+    if shown != tidy or len(shown) > LONGEST_NAME:
+        shown = f"{shown[: LONGEST_NAME - 9].strip()} {_digest(tidy)}".strip()
+    return shown or "template"
+
+
+def name_of_file(file: str) -> str:
+    """The name of a template of a file of that name, with or without its folders, of any system."""
+    base = re.sub(r"^.*[\\/]|^[A-Za-z]:(fakepath)?", "", file)
+    return name_of(base.rpartition(".")[0] if "." in base else base)
+
+
 def template_id(name: str) -> str:
-    """The id that a template of this name has."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64]
-    return slug or "template-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    """The id that a template of this name has, unless another has it (`new_id`).
+
+    Accents, case and what separates words may differ; for what an id cannot show, letters of a hash stand.
+    """
+    slug = _slug(name)
+    apart = unicodedata.normalize("NFKD", _alike(name))
+    bare = "".join(char for char in apart if not unicodedata.combining(char))
+    shown = re.fullmatch(r"[a-z0-9 ._-]+", bare) and 0 < len(slug) <= _LONGEST_ID
+    return slug if shown and slug != SAMPLE else _own_id(name)
+
+
+def new_id(folder: Path, name: str) -> str:
+    """The id for a template of this name in the library in `folder`: another's only if that has the name."""
+    plain = template_id(name)
+    try:
+        there = kept_info(folder / plain).name
+    except BadInput:
+        return plain  # it is free, or damaged, which is said later
+    return plain if _alike(there) == _alike(name) else _own_id(name)
+
+
+def _own_id(name: str) -> str:
+    """An id that no other name has."""
+    return f"{_slug(name)[: _LONGEST_ID - 9].strip('-') or 'template'}-{_digest(_alike(name))}"
+
+
+def _alike(name: str) -> str:
+    """What is the same for names that differ in case, or in how Unicode writes them, alone."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", _alike(name)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _shown(char: str) -> bool:
+    return char.isprintable() or char in "\u200c\u200d"  # joiners, of emoji and of Persian and Indian letters
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _sha256(path: Path) -> str:

@@ -17,30 +17,36 @@ import tempfile
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from core.config import Settings
-from core.engines.builtin import presenter
 from core.errors import BadInput
 from core.faces.choice import AUTO, check_choice
-from core.media.clip import write_clip
 from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine
 from core.runtime.worker import on_loop
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
-from core.templates.info import TemplateInfo, checked_name, describe, every, keep_info, kept_info, template_id
+from core.templates import sample
+from core.templates.info import (
+    TemplateInfo,
+    checked_name,
+    describe,
+    every,
+    keep_info,
+    kept_info,
+    name_of_file,
+    new_id,
+    template_id,
+)
 from core.templates.preparation import Learner, Wanted, prepare, remarks
+from core.templates.sample import SAMPLE
 from core.templates.template import StepReport, Template
-from core.types import Image
 
 __all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
-
-SAMPLE = "sample"
-"""The drawn presenter, made on first use: nobody's likeness, no download."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DRAFT_S = 86_400
@@ -84,8 +90,8 @@ class Templates:
         BadInput for an unusable file, one without that face, or an id that is taken by another file.
         """
         check_choice(face)
-        name = checked_name((source.stem or str(source)) if name is None else name)
-        identity = identity or template_id(name)
+        name = name_of_file(source.name) if name is None else checked_name(name)
+        identity = self.new_id(name) if identity is None else identity
         info = replace(await describe(source, identity, name, face), recipe=recipe)
         async with self._lock(identity):
             folder = self._folder / identity
@@ -166,6 +172,10 @@ class Templates:
             if place >= most or used < oldest:
                 with suppress(BadInput):  # somebody else removed it
                     await self.remove(path.name)
+
+    def new_id(self, name: str) -> str:
+        """The id for a template of this name: another's only if that has the same name."""
+        return new_id(self._folder, name)
 
     def all(self) -> list[TemplateInfo]:
         """Every template, `sample` first, then by id; `sample` is listed once it has been made."""
@@ -302,8 +312,8 @@ class Templates:
             self._folder.mkdir(parents=True, exist_ok=True)
             clip = self._folder / f".{SAMPLE}-{uuid.uuid4().hex[:8]}.mp4"
             try:
-                await asyncio.to_thread(_draw_presenter, clip, on_loop(report))
-                await self.add(clip, SAMPLE, report)
+                await asyncio.to_thread(sample.draw, clip, on_loop(report))
+                await self.add(clip, SAMPLE, report, identity=SAMPLE)
             finally:
                 clip.unlink(missing_ok=True)
 
@@ -313,17 +323,6 @@ def _sweep(drafts: Iterable[Path], oldest: float) -> None:
         with suppress(OSError):  # its owner was quicker
             if draft.stat().st_mtime < oldest:
                 shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-
-
-def _draw_presenter(clip: Path, report: StepReport) -> None:
-    count, fps = 150, 25
-
-    def frames() -> Iterator[Image]:
-        for done, image in enumerate(presenter.frames(count, fps)):
-            report("draw", done, count)
-            yield image
-
-    write_clip(clip, frames(), fps)
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

@@ -1,14 +1,13 @@
 """The library over HTTP: add templates, look at them, remove them."""
 
 import asyncio
-from pathlib import PurePath
 
 from aiohttp import web
 
 from core.errors import BadInput
 from core.faces.choice import AUTO, check_choice
-from core.templates.info import checked_name
-from core.templates.library import SAMPLE, template_id
+from core.templates.info import checked_name, name_of_file
+from core.templates.library import SAMPLE
 from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
@@ -36,7 +35,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
         name = _template_name(form.text("name") or "", upload)
-        identity = template_id(name)
+        identity = await state.catalog.new_template_id(name)
         face = check_choice(form.text("face") or AUTO)
         await state.catalog.check_new_template(identity, upload.sha256, face)
         spec = TemplateSpec(title=name, template=identity, upload=UPLOAD, face=face)
@@ -120,7 +119,7 @@ async def template_thumbnail(request: web.Request) -> web.StreamResponse:
 
 
 def _template_name(wanted: str, upload: Upload) -> str:
-    return checked_name(wanted or PurePath(upload.name).stem)
+    return checked_name(wanted) if wanted else name_of_file(upload.name)
 
 
 async def _known(request: web.Request) -> str:

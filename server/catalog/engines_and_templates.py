@@ -139,6 +139,10 @@ class Catalog:
         """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
         await self._templates.remove(identity)
 
+    async def new_template_id(self, name: str) -> str:
+        """The id for a template of this name."""
+        return await asyncio.to_thread(self._templates.new_id, name)
+
     async def check_new_template(self, identity: str, sha256: str, face: str) -> None:
         """Raises BadInput `template_exists` if there is another template of this id already."""
         try:

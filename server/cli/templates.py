@@ -19,7 +19,7 @@ from core.media.results import ALPHA, PICTURE, write_whole
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Background, Backgrounds
 from core.templates.enlarge import enlarge
-from core.templates.info import checked_name
+from core.templates.info import checked_name, name_of_file
 from core.templates.library import SAMPLE, TemplateInfo, Templates
 from core.templates.scene import to_jpeg
 from core.templates.template import check_shape
@@ -100,7 +100,7 @@ async def _source(file: str, name: str | None) -> tuple[Path, str | None]:
     from server.fetch.fetcher import fetcher_of  # only now: it loads aiohttp
 
     found = await fetcher_of(ServerSettings()).fetch(file, "video", "image", param="file")
-    return found.path, Path(found.name).stem if name is None else name
+    return found.path, name_of_file(found.name) if name is None else name
 
 
 class preparation_bars:  # used like the context managers of rich

@@ -53,7 +53,7 @@ class Cache:
         """What the URL answered last, if its content is still here; counts as a use."""
         note = self._note(url)
         try:
-            entry = Entry(**json.loads(note.read_text()))
+            entry = Entry(**json.loads(note.read_text(encoding="utf-8")))
             os.utime(note)
         except (OSError, ValueError, TypeError):
             return None
@@ -68,7 +68,7 @@ class Cache:
         path = self.path(entry)
         draft.replace(path)
         note = self.draft()
-        note.write_text(json.dumps(asdict(entry) | {"url": ""}))
+        note.write_text(json.dumps(asdict(entry) | {"url": ""}), encoding="utf-8")
         note.replace(self._note(entry.url))
         self._prune(keep=entry.sha256)
         return path
@@ -82,7 +82,7 @@ class Cache:
         gone = set()
         for note in sorted(self.folder.glob("*.json"), key=_used, reverse=True):
             try:
-                entry = Entry(**json.loads(note.read_text()))
+                entry = Entry(**json.loads(note.read_text(encoding="utf-8")))
             except (OSError, ValueError, TypeError):
                 note.unlink(missing_ok=True)
                 continue

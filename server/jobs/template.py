@@ -87,7 +87,7 @@ class TemplateWork:
     async def _add(self, job_id: str, spec: TemplateSpec, steps: Steps) -> None:
         source = self._folder.job(job_id) / (spec.upload or "")
         with blaming("file"):
-            await self._templates.add(source, spec.title, steps.note, face=spec.face)
+            await self._templates.add(source, spec.title, steps.note, face=spec.face, identity=spec.template)
 
     async def _open(self, spec: TemplateSpec, wanted: PrepareRequest, steps: Steps) -> None:
         options = wanted.options

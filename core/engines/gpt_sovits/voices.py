@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import shutil
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ LONGEST_TEXT = 500
 """Characters that anybody could say in that time."""
 
 _NAME = re.compile(r"[\w-]{1,64}")
+_LONGEST = 200  # bytes, as file systems count them; drafts have longer names
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,16 @@ class VoiceRecord:
 
 def check_new_voice(folder: Path, name: str, language: str) -> None:
     """Raises BadInput `bad_voice_name`, `voice_exists` or `unknown_language`."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST:
         raise BadInput(
             "bad_voice_name",
             f"{name[:80]!r} is no name for a voice; use up to 64 letters, digits, - and _",
             "name",
         )
-    if (folder / name).exists():
-        raise _exists(name)
+    # Some file systems take names that differ in case, or in how Unicode writes them, for one.
+    there = next((path.name for path in folder.glob("*/") if _alike(path.name) == _alike(name)), None)
+    if there is not None:
+        raise _exists(there)
     if language not in LANGUAGES:
         raise BadInput(
             "unknown_language",
@@ -185,6 +189,10 @@ def remove_voice(folder: Path, name: str) -> None:
     gone = folder / f".{name}.{uuid.uuid4().hex[:8]}"
     (folder / name).rename(gone)  # at once: nobody finds half a voice
     shutil.rmtree(gone)
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _exists(name: str) -> BadInput:
