@@ -115,7 +115,7 @@ def name_of(text: str) -> str:
     """
     tidy = " ".join(unicodedata.normalize("NFC", text).split())
     shown = " ".join("".join(filter(_shown, tidy)).split())
-    if shown != tidy or len(shown) > LONGEST_NAME:
+    if shown != tidy or len(shown) > LONGEST_NAME or _slug(shown) == SAMPLE:
         shown = f"{shown[: LONGEST_NAME - 9].strip()} {_digest(tidy)}".strip()
     return shown or "template"
 
@@ -135,7 +135,7 @@ def template_id(name: str) -> str:
     apart = unicodedata.normalize("NFKD", _alike(name))
     bare = "".join(char for char in apart if not unicodedata.combining(char))
     shown = re.fullmatch(r"[a-z0-9 ._-]+", bare) and 0 < len(slug) <= _LONGEST_ID
-    return slug if shown and slug != SAMPLE else _own_id(name)
+    return slug if shown else _own_id(name)
 
 
 def new_id(folder: Path, name: str) -> str:

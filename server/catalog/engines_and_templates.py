@@ -140,8 +140,11 @@ class Catalog:
         await self._templates.remove(identity)
 
     async def new_template_id(self, name: str) -> str:
-        """The id for a template of this name."""
-        return await asyncio.to_thread(self._templates.new_id, name)
+        """The id for a template of this name. Raises BadInput `template_exists` for the sample's."""
+        identity = await asyncio.to_thread(self._templates.new_id, name)
+        if identity == SAMPLE:
+            await self._refuse_taken(identity)
+        return identity
 
     async def check_new_template(self, identity: str, sha256: str, face: str) -> None:
         """Raises BadInput `template_exists` if there is another template of this id already."""
