@@ -26,8 +26,12 @@ _GAP_REACH_S, _WIDTH_REACH_S = 0.11, 0.13
 """Half length of the Hann kernels that smooth gap and width: standard deviations 40 and 47 ms."""
 _GLIDE_S = 0.08
 """How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
-_SHUT_LEAST_S, _SHUT_REACH_S = 0.06, 0.10
-"""The lips stay shut at p, b, m for at least a frame at 25 fps; how long they take to shut and to open."""
+_SHUT_LEAST_S, _RELEASE_S = 0.06, 0.04
+"""The lips stay shut at p, b, m for at least a frame at 25 fps, and begin to open so long before its end: that
+is when it is heard."""
+_SHUT_REACH_S, _SHUT_MOST_S, _SHUT_SPEED = 0.08, 0.17, 0.19
+"""How long they take to shut and to open, at least, at most, and in seconds for a gap of 1: lips go no faster
+than a third of half a mouth in a frame at 25 fps."""
 _ROUND, _ROUND_AHEAD_S = -0.08, 0.06
 """Lips that shall be narrower than this begin to be so earlier by this much: people round them ahead."""
 _FREE = 0.35
@@ -50,16 +54,16 @@ _VOWELS: dict[str, tuple[float, float]] = {
 _CONSONANTS: dict[str, tuple[float, float, float]] = {
     "p": (0.00, -0.03, 1.0), "b": (0.00, -0.03, 1.0), "m": (0.00, 0.00, 1.0),
     "f": (0.08, 0.03, 0.8), "v": (0.10, 0.03, 0.8), "w": (0.16, -0.34, 0.7), "ʍ": (0.16, -0.34, 0.7),
-    "ɸ": (0.10, -0.13, 0.7), "β": (0.10, -0.08, 0.7), "s": (0.18, 0.07, 0.6), "z": (0.18, 0.07, 0.6),
-    "ʃ": (0.22, -0.21, 0.6), "ʒ": (0.22, -0.21, 0.6), "ɕ": (0.22, -0.03, 0.6), "ʑ": (0.22, -0.03, 0.6),
-    "ʂ": (0.22, -0.16, 0.6), "ʐ": (0.22, -0.16, 0.6), "t": (0.23, 0.03, 0.5), "d": (0.23, 0.03, 0.5),
-    "n": (0.25, 0.03, 0.5), "ɲ": (0.25, 0.07, 0.5), "l": (0.33, 0.03, 0.5), "ɫ": (0.33, 0.00, 0.5),
-    "θ": (0.23, 0.03, 0.5), "ð": (0.23, 0.03, 0.5), "ɹ": (0.29, -0.16, 0.5), "ɻ": (0.29, -0.13, 0.5),
-    "j": (0.29, 0.09, 0.5), "ɥ": (0.23, -0.29, 0.5), "ɾ": (0.30, 0.00, 0.4), "r": (0.29, -0.10, 0.4),
-    "ɽ": (0.30, 0.00, 0.4), "c": (0.30, 0.00, 0.4), "ç": (0.30, 0.07, 0.4), "k": (0.33, 0.00, 0.3),
-    "ɡ": (0.33, 0.00, 0.3), "g": (0.33, 0.00, 0.3), "ŋ": (0.33, 0.00, 0.3), "x": (0.37, 0.00, 0.3),
-    "ɣ": (0.37, 0.00, 0.3), "χ": (0.40, 0.00, 0.3), "h": (0.41, 0.00, 0.2), "ɦ": (0.41, 0.00, 0.2),
-    "ʔ": (0.33, 0.00, 0.1),
+    "ɸ": (0.10, -0.13, 0.7), "β": (0.10, -0.08, 0.7), "s": (0.21, 0.07, 0.6), "z": (0.21, 0.07, 0.6),
+    "ʃ": (0.25, -0.21, 0.6), "ʒ": (0.25, -0.21, 0.6), "ɕ": (0.25, -0.03, 0.6), "ʑ": (0.25, -0.03, 0.6),
+    "ʂ": (0.25, -0.16, 0.6), "ʐ": (0.25, -0.16, 0.6), "t": (0.26, 0.03, 0.5), "d": (0.26, 0.03, 0.5),
+    "n": (0.29, 0.03, 0.5), "ɲ": (0.29, 0.07, 0.5), "l": (0.38, 0.03, 0.5), "ɫ": (0.38, 0.00, 0.5),
+    "θ": (0.26, 0.03, 0.5), "ð": (0.26, 0.03, 0.5), "ɹ": (0.33, -0.16, 0.5), "ɻ": (0.33, -0.13, 0.5),
+    "j": (0.33, 0.09, 0.5), "ɥ": (0.26, -0.29, 0.5), "ɾ": (0.34, 0.00, 0.4), "r": (0.33, -0.10, 0.4),
+    "ɽ": (0.34, 0.00, 0.4), "c": (0.34, 0.00, 0.4), "ç": (0.34, 0.07, 0.4), "k": (0.38, 0.00, 0.3),
+    "ɡ": (0.38, 0.00, 0.3), "g": (0.38, 0.00, 0.3), "ŋ": (0.38, 0.00, 0.3), "x": (0.38, 0.00, 0.3),
+    "ɣ": (0.38, 0.00, 0.3), "χ": (0.40, 0.00, 0.3), "h": (0.41, 0.00, 0.2), "ɦ": (0.41, 0.00, 0.2),
+    "ʔ": (0.38, 0.00, 0.1),
 }  # fmt: skip
 """IPA consonant -> gap, width, and which of several in one phoneme is seen: the one with most to say."""
 _SHUT = frozenset("pbm")
@@ -96,7 +100,8 @@ def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -
     """
     gap = width = 0.0
     gap_weight = width_weight = 0.0
-    gap_quiet = width_quiet = free = 1.0
+    gap_quiet = width_quiet = 1.0
+    shut: list[float] = []  # how far off each moment is at which the lips are shut
     for name, begin, end in _near(phonemes, first, centre, rate):
         for shape, start, stop in _targets(name, begin, end):
             near = _share(stop, _GAP_REACH_S) - _share(start, _GAP_REACH_S)
@@ -109,9 +114,12 @@ def _spoken(phonemes: Sequence[Phoneme], first: int, centre: float, rate: int) -
             width_weight += shape.widens * near
             width_quiet -= near
         if not _SHUT.isdisjoint(name):
-            off = max(begin, -max(end, begin + _SHUT_LEAST_S), 0.0) / _SHUT_REACH_S
-            free *= 1 - max(0.0, 1 - off * off) ** 2.5
+            shut.append(max(begin, -max(end - _RELEASE_S, begin + _SHUT_LEAST_S), 0.0))
     gap /= gap_weight + max(0.0, gap_quiet) + 1e-9
+    reach = min(max(_SHUT_REACH_S, _SHUT_SPEED * gap), _SHUT_MOST_S)
+    free = 1.0
+    for off in shut:
+        free *= 1 - max(0.0, 1 - (off / reach) ** 2) ** 2.5
     width /= width_weight + max(0.0, width_quiet) + 1e-9
     return gap * free + PRESSED * (1 - free), width
 
@@ -131,7 +139,7 @@ def _near(
         end = begin + _LONGEST_S
         if later is not None:
             end = min(end, (later.first - first) / rate - centre)
-        if end > -_WIDTH_REACH_S:
+        if end > -_SHUT_MOST_S:
             yield phoneme.name, begin, end
 
 

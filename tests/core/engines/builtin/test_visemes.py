@@ -162,3 +162,9 @@ def test_the_mouth_is_half_open_within_40_ms_of_the_sound(told):
     before = int(np.flatnonzero(gap > gap.max() / 2)[0]) - 1
     part = (gap.max() / 2 - gap[before]) / (gap[before + 1] - gap[before])
     assert abs((before + part + 0.5) / fps - 2.0) < 0.04
+
+
+def test_lips_go_no_faster_than_lips_do():
+    samples, rate, phonemes = sentence()
+    gap = track_of(samples, rate, phonemes)[:, 0]
+    assert np.abs(np.diff(gap)).max() < 0.4, "half mouths in a frame at 25 fps"
