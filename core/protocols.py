@@ -165,6 +165,13 @@ class Remarks(Protocol):
         ...
 
 
+@runtime_checkable
+class ByPhonemes(Protocol):
+    """What a `LipsyncEngine` can say besides, if its lips follow phonemes where the voice tells them."""
+
+    by_phonemes: bool
+
+
 class FaceEnhancer(Protocol):
     """Makes redrawn face crops clearer."""
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -23,8 +24,9 @@ from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.errors import BadInput, blaming
 from core.faces.choice import AUTO
 from core.lipsync_stream import lipsync_stream
+from core.phoneme_stream import phoneme_stream
 from core.progress import Progress
-from core.protocols import FIDELITY, FaceEnhancer, LipsyncEngine, Style
+from core.protocols import FIDELITY, ByPhonemes, FaceEnhancer, LipsyncEngine, Style
 from core.recorded_speech import recorded_speech
 from core.runtime.pipeline import Meter, Pipeline
 from core.runtime.worker import Worker
@@ -175,6 +177,8 @@ async def _job(
     if speech is not None:
         progress.rate = speech.engine.rate
         chunks = tts_stream(spoken, speech, request.voice, request.style)
+        if isinstance(lipsync.engine, ByPhonemes):
+            chunks = phoneme_stream(chunks, partial(pool.speech, "builtin"), request.style)
     else:
         assert request.audio is not None  # noqa: S101  # _sentences saw to it
         progress.rate, chunks = await recorded_speech(request.audio, ends)

@@ -27,6 +27,7 @@ FLOORS = [
     [
         "core.recorded_speech",
         "core.tts_stream",
+        "core.phoneme_stream",
         "core.lipsync_stream",
         "core.enhance_stream",
         "core.encode_stream",
@@ -73,6 +74,7 @@ FENCES = {
         "core.enhancement",
         "core.faces",
         "core.tts_stream",
+        "core.phoneme_stream",
         "core.lipsync_stream",
         "core.enhance_stream",
         "core.encode_stream",

@@ -19,7 +19,7 @@ from core.live.pacer import paced
 from core.live.script import Script, Utterance
 from core.live.sound import Taken
 from core.live.voices import Voices
-from core.protocols import LipsyncEngine, Style
+from core.protocols import ByPhonemes, LipsyncEngine, Style
 from core.runtime.pipeline import Pipeline
 from core.runtime.tasks import first_of
 from core.runtime.worker import Worker
@@ -120,7 +120,8 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
         report=lambda _step, _done, _total: None,
     )
     find = partial(pool.speech, wanted.speech, wanted.voice)
-    voices = Voices(find, wanted.voice, wanted.style, speech.engine.rate)
+    reader = partial(pool.speech, "builtin") if isinstance(lipsync.engine, ByPhonemes) else None
+    voices = Voices(find, wanted.voice, wanted.style, speech.engine.rate, reader)
     return Session(lipsync, template, voices, Cutter(wanted.language, own))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from core.live.marks import moved
 from core.media.resample import Resampler
+from core.phoneme_stream import Reader, phoneme_stream
 from core.protocols import SpeechEngine, Style
 from core.serving.loaded import LoadedEngine
 from core.tts_stream import check_readable, tts_stream
@@ -19,16 +20,22 @@ Find = Callable[[Collection[str]], Awaitable[LoadedEngine[SpeechEngine]]]
 class Voices:
     """rate: samples a second of all that they say."""
 
-    def __init__(self, find: Find, voice: str | None, style: Style, rate: int) -> None:
-        """voice: as in `tts_stream`; None is the first of whichever engine speaks."""
+    def __init__(
+        self, find: Find, voice: str | None, style: Style, rate: int, reader: Reader | None = None
+    ) -> None:
+        """voice: as in `tts_stream`; None is the first of whichever engine speaks. reader: see
+        `phoneme_stream`; None: phonemes that a voice does not tell are not told."""
         self.rate = rate
         self._find, self._voice, self._style = find, voice, style
+        self._reader = reader
 
     async def speak(self, sentence: Sentence, languages: Collection[str]) -> AsyncGenerator[AudioChunk, None]:
         """Yield the sound of a sentence of a text in `languages`. Raises like `tts_stream`."""
         speech = await self._find(languages)
         await asyncio.to_thread(check_readable, [sentence], speech.engine, self._voice)
         said = tts_stream([sentence], speech, self._voice, self._style)
+        if self._reader is not None:
+            said = phoneme_stream(said, self._reader, self._style)
         if speech.engine.rate != self.rate:
             said = _resampled(said, speech.engine.rate, self.rate)
         async with aclosing(said) as chunks:

@@ -33,6 +33,8 @@ class WarpedMouth:
     """A `LipsyncEngine` that bends the template's own mouth; one that is shut and stays shut is the
     template's to the byte."""
 
+    by_phonemes = True
+
     def __init__(self, still: bool | None = None) -> None:
         """still: whether a single picture moves nothing but its mouth; None: as the setting says."""
         self._still = Settings().still_pictures if still is None else still

@@ -27,8 +27,8 @@ _GAP_REACH_S, _WIDTH_REACH_S = 0.11, 0.13
 _GLIDE_S = 0.08
 """How long the first vowel of a diphthong lasts. Fixed, for its end may lie beyond the frame's span."""
 _SHUT_LEAST_S, _RELEASE_S = 0.06, 0.04
-"""The lips stay shut at p, b, m for at least a frame at 25 fps, and begin to open so long before its end: that
-is when it is heard."""
+"""The lips stay shut at p, b, m for at least a frame at 25 fps, and begin to open so long before its end:
+that is when it is heard."""
 _SHUT_REACH_S, _SHUT_MOST_S, _SHUT_SPEED = 0.08, 0.17, 0.19
 """How long they take to shut and to open, at least, at most, and in seconds for a gap of 1: lips go no faster
 than a third of half a mouth in a frame at 25 fps."""
