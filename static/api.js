@@ -64,7 +64,9 @@ const jobPath = (id) => `v1/jobs/${encodeURIComponent(id)}`;
 
 export const createVideo = (/** @type {object} */ request) => call('v1/videos', json(request));
 export const getJob = (/** @type {string} */ id) => call(jobPath(id));
-export const listJobs = () => call('v1/jobs?limit=100');
+/** Newest first. @param {string} [after] those made before this one */
+export const listJobs = (after = '') =>
+  call(`v1/jobs?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
 export const cancelJob = (/** @type {string} */ id) => call(`${jobPath(id)}/cancel`, { method: 'POST' });
 export const listTemplates = () => call('v1/templates');
 /**
@@ -83,7 +85,9 @@ export async function speak(request, signal) {
   }
   return answer(response.status, await response.text());
 }
+export const deleteJob = (/** @type {string} */ id) => call(jobPath(id), { method: 'DELETE' });
 export const listVoices = () => call('v1/voices');
+export const listEngines = () => call('v1/engines');
 export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });
 
@@ -156,3 +160,18 @@ export const findFaces = (file, onprogress) => upload('v1/templates/faces', { fi
  */
 export const createLipsync = (audio, request, onprogress) =>
   upload('v1/lipsync', { request: JSON.stringify(request), audio }, onprogress);
+
+/**
+ * Have a voice cloned from a recording.
+ * @param {File} audio
+ * @param {Record<string, string>} texts name, text, language
+ * @param {(share: number) => void} onprogress
+ * @returns {Promise<import('./composer.js').Voice>}
+ */
+export const createVoice = (audio, texts, onprogress) => upload('v1/voices', { ...texts, audio }, onprogress);
+
+export const sessionPath = (/** @type {string} */ id) => `v1/sessions/${encodeURIComponent(id)}`;
+export const listSessions = () => call('v1/sessions');
+export const getSession = (/** @type {string} */ id) => call(sessionPath(id));
+export const createSession = (/** @type {object} */ request) => call('v1/sessions', json(request));
+export const deleteSession = (/** @type {string} */ id) => call(sessionPath(id), { method: 'DELETE' });

@@ -3,6 +3,7 @@
 import { address, cancelJob, createBackground } from './api.js';
 import { byId, setText } from './dom.js';
 import { Job } from './job.js';
+import { Notice } from './notice.js';
 
 /** How far out of focus the background is, if it is to be. */
 const BLUR = 0.4;
@@ -23,7 +24,7 @@ export class Background {
     this.file = byId('background-file', HTMLInputElement);
     this.fit = byId('background-fit', HTMLSelectElement);
     this.blur = byId('background-blur', HTMLInputElement);
-    this.note = byId('background-note', HTMLElement);
+    this.notice = new Notice(byId('background-note', HTMLElement), language);
     this.still = byId('background-still', HTMLImageElement);
     this.button = byId('background-make', HTMLButtonElement);
     this.stop = byId('background-stop', HTMLButtonElement);
@@ -31,8 +32,6 @@ export class Background {
     this.job = null;
     /** The server is being asked: a second press would ask again. */
     this.sending = false;
-    /** @type {{name: string, values: Record<string, string>} | null} what the note says */
-    this.saying = null;
     this.button.addEventListener('click', () => this.#make());
     this.stop.addEventListener('click', () => this.#cancel());
     this.prompt.addEventListener('keydown', (event) => {
@@ -59,23 +58,22 @@ export class Background {
     this.button.setAttribute('aria-disabled', String(busy));
     this.stop.hidden = !this.job || this.job.over;
     this.still.alt = language.t('background.preview');
-    const { saying } = this;
-    setText(this.note, saying ? (saying.name ? language.t(saying.name, saying.values) : saying.values.message) : '');
+    this.notice.draw();
   }
 
   async #make() {
     if (this.sending || (this.job && !this.job.over)) return;
     const prompt = this.prompt.value.trim();
     const image = this.file.files?.[0];
-    if (!prompt && !image) return this.#say('background.empty', {});
+    if (!prompt && !image) return this.notice.say('background.empty');
     this.sending = true;
     this.still.hidden = true;
-    this.#say('background.making', { percent: this.language.percent(0) });
+    this.notice.say('background.making', { percent: this.language.percent(0) });
     const request = { ...(image ? {} : { prompt }), fit: this.fit.value, blur: this.blur.checked ? BLUR : 0 };
     try {
       this.#follow(await createBackground(this.chosen(), request, image));
     } catch (error) {
-      this.#say('', { message: /** @type {Error} */ (error).message });
+      this.notice.fail(error);
     } finally {
       this.sending = false;
       this.draw();
@@ -90,15 +88,15 @@ export class Background {
     const stop = this.feed.watch(job.id, (message) => {
       job.apply(message);
       if (message.type === 'preview.frame') this.#show(message.data);
-      if (!job.over) return this.#say('background.making', { percent: this.language.percent(job.progress) });
+      if (!job.over) return this.notice.say('background.making', { percent: this.language.tens(job.progress) });
       stop();
       if (job.status === 'completed') {
-        this.#say('background.ready', {});
+        this.notice.say('background.ready');
         this.onmade(job.template);
       } else {
         this.still.hidden = true;
-        if (job.error) this.#say('', { message: job.error.message });
-        else this.#say('background.cancelled', {});
+        if (job.error) this.notice.fail(job.error);
+        else this.notice.say('background.cancelled');
       }
     });
   }
@@ -115,13 +113,7 @@ export class Background {
     try {
       if (this.job && !this.job.over) await cancelJob(this.job.id);
     } catch (error) {
-      this.#say('', { message: /** @type {Error} */ (error).message });
+      this.notice.fail(error);
     }
-  }
-
-  /** @param {string} name of a text; empty for the server's own words in `values.message` @param {Record<string, string>} values */
-  #say(name, values) {
-    this.saying = { name, values };
-    this.draw();
   }
 }

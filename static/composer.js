@@ -1,11 +1,16 @@
 /** The form: what should be said, as a text or as a recording, by whom, in which voice. */
 
-import { ApiError, listVoices } from './api.js';
+import { ApiError, listEngines, listVoices } from './api.js';
 import { Background } from './background.js';
+import { Cloning } from './cloning.js';
 import { byId, el, setText } from './dom.js';
+import { Notice } from './notice.js';
 import { Picker } from './picker.js';
 import { Recording } from './recording.js';
 import { VoiceTrial } from './voice.js';
+
+/** Kinds of engines that may be chosen, where there is a choice. */
+const CHOICES = ['lipsync', 'enhance'];
 
 /**
  * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null, quality?: string, licence?: string}} Voice
@@ -27,8 +32,11 @@ export class Composer {
     this.fps = byId('fps', HTMLSelectElement);
     this.size = byId('size', HTMLSelectElement);
     this.enhance = byId('enhance', HTMLInputElement);
+    this.spoken = byId('spoken', HTMLSelectElement);
+    this.burn = byId('burn', HTMLInputElement);
+    this.engines = new Map(CHOICES.map((kind) => [kind, byId(`engine-${kind}`, HTMLSelectElement)]));
     this.button = byId('speak', HTMLButtonElement);
-    this.problem = byId('problem', HTMLElement);
+    this.problem = new Notice(byId('problem', HTMLElement), context.language);
     this.bySound = byId('said-sound', HTMLInputElement);
     this.recording = new Recording(this.form, context.language, () => this.#say('sound'));
     this.picker = new Picker(
@@ -47,6 +55,8 @@ export class Composer {
       known: () => this.voices.find(({ name }) => name === this.voice.value),
       complain: (error) => this.complain(error),
     });
+    this.cloning = new Cloning(context.language, (voice) =>
+      this.#loadVoices().then(() => voice.available && (this.voice.value = voice.name)).then(() => this.trial.draw()));
     /** The text is ours as long as nobody has touched it, and then changes with the language. */
     this.untouched = true;
     this.busy = false;
@@ -81,13 +91,27 @@ export class Composer {
     this.speed.addEventListener('input', () => this.#values());
     this.pitch.addEventListener('input', () => this.#values());
     this.voice.addEventListener('change', () => this.trial.stop());
-    // Back from cloning a voice elsewhere: it should be there.
-    window.addEventListener('focus', () => this.#loadVoices().catch(() => {}));
+    // Back from elsewhere: what was added there, or by others, should be here.
+    window.addEventListener('focus', () => this.load().catch(() => {}));
   }
 
   /** Ask the server what there is to choose from. */
   async load() {
-    await Promise.all([this.#loadVoices(), this.picker.load()]);
+    await Promise.all([this.#loadVoices(), this.picker.load(), this.#loadEngines()]);
+  }
+
+  /** Engines are offered where there are several that can run. */
+  async #loadEngines() {
+    /** @type {Array<{name: string, kind: string, available: boolean}>} */
+    const all = (await listEngines()).data;
+    for (const [kind, select] of this.engines) {
+      const names = all.filter((one) => one.kind === kind && one.available).map(({ name }) => name);
+      const chosen = select.value;
+      const options = names.map((name) => el('option', { value: name }, name));
+      select.replaceChildren(el('option', { value: '' }, this.language.t('compose.voiceAuto')), ...options);
+      select.value = names.includes(chosen) ? chosen : '';
+      /** @type {HTMLElement} */ (select.parentElement).hidden = names.length < 2;
+    }
   }
 
   async #loadVoices() {
@@ -104,6 +128,8 @@ export class Composer {
       ...(this.fps.value && { fps: Number(this.fps.value) }),
       ...(this.size.value && template && { size: scaled(template, Number(this.size.value)) }),
       enhance: this.enhance.checked,
+      ...(this.burn.checked && { burn_subtitles: true }),
+      ...([...this.engines.values()].some(({ value }) => value) && { engines: this.#chosen() }),
     };
     const who = this.picker.chosen && { template: this.picker.chosen };
     if (this.bySound.checked) return { ...who, options: look };
@@ -111,8 +137,14 @@ export class Composer {
       text: this.text.value,
       ...who,
       ...(this.voice.value && { voice: this.voice.value }),
+      ...(this.spoken.value !== 'auto' && { language: this.spoken.value }),
       options: { ...look, speed: Number(this.speed.value), pitch: Number(this.pitch.value) },
     };
+  }
+
+  /** Engines by kind, those that were chosen. */
+  #chosen() {
+    return Object.fromEntries([...this.engines].filter(([, { value }]) => value).map(([kind, { value }]) => [kind, value]));
   }
 
   /** Whether it is said as `text` or as `sound`; what is a matter of the voice alone goes with the text. @param {string} how */
@@ -128,7 +160,7 @@ export class Composer {
    * Fill the form with an earlier request.
    * @param {Record<string, any>} request
    */
-  restore({ text, template, voice, options = {} }) {
+  restore({ text, template, voice, language, options = {} }) {
     this.untouched = false;
     this.text.value = text ?? '';
     this.#say(text == null ? 'sound' : 'text');
@@ -139,6 +171,12 @@ export class Composer {
     this.fps.value = String(options.fps ?? '');
     this.size.value = options.size ? String(Math.min(...options.size.split('x').map(Number))) : '';
     this.enhance.checked = options.enhance ?? true;
+    this.spoken.value = language ?? 'auto';
+    this.burn.checked = options.burn_subtitles ?? false;
+    for (const [kind, select] of this.engines) {
+      select.value = options.engines?.[kind] ?? '';
+      if (select.selectedIndex < 0) select.value = ''; // `auto`, or one that is not here any more
+    }
     this.#values();
   }
 
@@ -151,13 +189,10 @@ export class Composer {
 
   /** Say what was wrong, next to where it was. @param {ApiError | null} error */
   complain(error) {
-    this.problem.hidden = !error;
+    if (error) this.problem.fail(error);
+    else this.problem.say('');
     this.text.removeAttribute('aria-invalid');
-    if (!error) return;
-    const { t } = this.language;
-    const own = error.code === 'empty' ? '' : t.call(this.language, error.status ? 'failed.request' : 'failed.unreachable');
-    this.problem.replaceChildren(...(own ? [el('strong', {}, own)] : []), el('span', {}, error.message));
-    if (error.param !== 'text') return;
+    if (error?.param !== 'text') return;
     this.text.setAttribute('aria-invalid', 'true');
     this.text.focus();
   }
@@ -167,7 +202,9 @@ export class Composer {
     if (this.untouched) this.text.value = this.language.t('compose.sample');
     this.picker.draw();
     this.background.draw();
+    this.cloning.draw();
     this.recording.draw();
+    this.problem.draw();
     this.#voices();
     this.#values();
   }

@@ -7,7 +7,7 @@ const SVG = 'http://www.w3.org/2000/svg';
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, unknown>} [props] `class`, `on<event>` listeners, true/false attributes, else attributes
- * @param {...(Node | string | null)} children strings become text
+ * @param {...(Node | string | null)} children strings become text; null and '' are nothing
  * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function el(tag, props = {}, ...children) {
@@ -17,7 +17,7 @@ export function el(tag, props = {}, ...children) {
     else if (value === true) element.setAttribute(name, '');
     else if (value !== false && value != null) element.setAttribute(name, String(value));
   }
-  element.append(...children.filter((child) => child != null));
+  element.append(...children.filter((child) => child != null && child !== ''));
   return element;
 }
 

@@ -6,21 +6,32 @@
 
 /** @typedef {import('./job.js').Message} Message */
 /** @typedef {{last: number, listener: (message: Message) => void}} Watch `last`: number of the last event heard */
-/** @typedef {{state: 'connecting' | 'open'} | {state: 'waiting', seconds: number}} Link */
+/**
+ * connecting: for the first time. open: the server answers. silent: connected, but it does not. waiting: to come back.
+ * @typedef {'connecting' | 'open' | 'silent' | 'waiting'} Link
+ */
 
 const FIRST_DELAY_S = 0.5;
 const LONGEST_DELAY_S = 15;
 /** Silence of this many heartbeats means the connection is dead, though the browser has not noticed. */
 const MISSED_HEARTBEATS = 3;
+/** A line that has been quiet for so long is asked whether it lives, and counts as silent if no answer comes. */
+const ASK_AFTER_MS = 2000;
+const ANSWER_MS = 2000;
 
 export class Feed {
   /**
    * @param {string} url
-   * @param {(link: Link) => void} onlink
    */
-  constructor(url, onlink) {
+  constructor(url) {
     this.url = url;
-    this.onlink = onlink;
+    /** @type {Link} */
+    this.link = 'connecting';
+    /** @type {Set<() => void>} told when `link` has changed */
+    this.listeners = new Set();
+    this.heard = 0;
+    /** When the line was asked whether it lives; 0 if there was no need. */
+    this.asked = 0;
     /** @type {Map<string, Watch>} by job id; `*` is all jobs */
     this.watched = new Map();
     /** @type {WebSocket | null} */
@@ -31,6 +42,7 @@ export class Feed {
     this.silence = 0;
     addEventListener('online', () => this.#hurry());
     document.addEventListener('visibilitychange', () => document.hidden || this.#hurry());
+    setInterval(() => this.#check(), 500);
     this.#connect();
   }
 
@@ -66,15 +78,15 @@ export class Feed {
 
   #connect() {
     clearTimeout(this.retry);
-    this.onlink({ state: 'connecting' });
     const socket = new WebSocket(this.url);
     this.socket = socket;
     socket.onopen = () => {
-      this.onlink({ state: 'open' });
+      this.#hears();
       for (const id of this.watched.keys()) this.#subscribe(id);
     };
     socket.onmessage = (event) => {
       if (socket !== this.socket) return;
+      this.#hears();
       this.#listen();
       this.#receive(JSON.parse(event.data));
     };
@@ -87,8 +99,31 @@ export class Feed {
     // Spread over half the time: after a restart of the server not all pages come back at once.
     const seconds = longest * (0.5 + Math.random() / 2);
     this.failures += 1;
-    this.onlink({ state: 'waiting', seconds });
+    this.#tell('waiting');
     this.retry = setTimeout(() => this.#connect(), seconds * 1000);
+  }
+
+  /** @param {Link} link */
+  #tell(link) {
+    if (link === this.link) return;
+    this.link = link;
+    for (const listener of this.listeners) listener();
+  }
+
+  #hears() {
+    this.heard = performance.now();
+    this.asked = 0;
+    this.#tell('open');
+  }
+
+  /** A server or a network that is gone without a word is noticed within 5 s, long before a heartbeat is missed. */
+  #check() {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    const now = performance.now();
+    if (this.asked) return now - this.asked > ANSWER_MS ? this.#tell('silent') : undefined;
+    if (now - this.heard < ASK_AFTER_MS) return;
+    this.asked = now; // not since `heard`: the tab itself may have slept
+    this.#send({ type: 'ping' });
   }
 
   /** The network or the tab is back: do not sit out the delay. */

@@ -14,10 +14,19 @@
  */
 
 /** The stages in the order a job meets them: no kind of job has them all. */
-export const STAGES = ['prepare', 'decode', 'background', 'tts', 'faces', 'lipsync', 'enhance', 'encode', 'upload'];
+export const STAGES = [
+  'paint', 'matte', 'compose', 'enlarge', 'prepare', 'decode', 'background', 'tts', 'faces', 'lipsync', 'enhance', 'encode', 'upload',
+];
 
-const OF_SPEECH = ['prepare', 'tts', 'lipsync'];
-const OF_ENHANCEMENT = ['decode', 'faces'];
+/** Those that a job is known to have before the server has spoken of them, by its kind.
+ * @type {Record<string, string[]>}
+ */
+const EXPECTED = {
+  video: ['prepare', 'tts', 'lipsync', 'enhance', 'encode'],
+  enhancement: ['decode', 'faces', 'enhance', 'encode'],
+  template: ['prepare'],
+  background: ['matte', 'compose', 'prepare'],
+};
 
 const ENDS = new Map([
   ['job.completed', 'completed'],
@@ -97,9 +106,7 @@ export class Job {
    * @param {string} name
    */
   has(name) {
-    // Not every server stores its results elsewhere, not every job makes backgrounds clearer.
-    if (name === 'upload' || name === 'background') return Boolean(this.stages[name]);
-    return !(this.object === 'enhancement' ? OF_SPEECH : OF_ENHANCEMENT).includes(name);
+    return name in this.stages || (EXPECTED[this.object] ?? []).includes(name);
   }
 
   /**

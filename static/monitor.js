@@ -1,13 +1,13 @@
 /** The monitor view: every job of the server, live, over one socket. */
 
-import { cancelJob, getJob, listJobs } from './api.js';
-import { byId, el, setText } from './dom.js';
-import { Job, STAGES } from './job.js';
+import { getJob, listJobs } from './api.js';
+import { byId, setText } from './dom.js';
+import { Job } from './job.js';
+import { Notice } from './notice.js';
+import { Row } from './row.js';
 
-/** More jobs than this are not shown: the oldest go first. */
+/** More jobs than this are not shown, but where older ones were asked for. */
 const MOST_ROWS = 200;
-
-/** @typedef {{root: HTMLLIElement, status: HTMLElement, title: HTMLElement, about: HTMLElement, bars: Map<string, HTMLElement>, bar: HTMLElement, figures: HTMLElement, open: HTMLAnchorElement, cancel: HTMLButtonElement, error: HTMLElement}} Row */
 
 export class Monitor {
   /** @param {import('./composer.js').Context} context */
@@ -15,17 +15,26 @@ export class Monitor {
     this.feed = feed;
     this.language = language;
     this.list = byId('jobs', HTMLUListElement);
+    this.words = byId('find', HTMLInputElement);
+    this.which = byId('find-status', HTMLSelectElement);
+    this.older = byId('monitor-older', HTMLButtonElement);
+    this.notice = new Notice(byId('monitor-problem', HTMLElement), language);
     /** @type {Map<string, {job: Job, row: Row}>} */
     this.jobs = new Map();
     this.unwatch = () => {};
     this.loaded = false;
+    this.most = MOST_ROWS;
+    for (const field of [this.words, this.which]) field.addEventListener('input', () => this.#sift());
+    this.older.addEventListener('click', () => this.#olderOnes().catch((error) => this.notice.fail(error)));
   }
 
   /** Start watching. */
   async show() {
     this.unwatch();
     this.unwatch = this.feed.watch('*', (message) => this.#hear(message));
-    for (const state of (await listJobs()).data) this.#load(state);
+    const page = await listJobs();
+    this.older.hidden = !page.has_more;
+    for (const state of page.data) this.#load(state);
     this.loaded = true;
     this.draw();
   }
@@ -34,6 +43,15 @@ export class Monitor {
   hide() {
     this.unwatch();
     this.unwatch = () => {};
+  }
+
+  async #olderOnes() {
+    const last = this.list.lastElementChild;
+    if (!(last instanceof HTMLElement) || !last.dataset.job) return;
+    const page = await listJobs(last.dataset.job);
+    this.most += page.data.length;
+    this.older.hidden = !page.has_more;
+    for (const state of page.data) this.#load(state);
   }
 
   /** @param {import('./job.js').Message} message */
@@ -62,10 +80,15 @@ export class Monitor {
     const age = (/** @type {Element} */ other) => this.#entry(/** @type {HTMLElement} */ (other).dataset.job ?? '').job.createdAt;
     const next = [...this.list.children].find((other) => other !== row.root && age(other) < job.createdAt);
     if (row.root.nextElementSibling !== (next ?? null)) this.list.insertBefore(row.root, next ?? null);
-    while (this.jobs.size > MOST_ROWS && this.list.lastElementChild instanceof HTMLElement) {
-      this.jobs.delete(this.list.lastElementChild.dataset.job ?? '');
-      this.list.lastElementChild.remove();
+    while (this.jobs.size > this.most && this.list.lastElementChild instanceof HTMLElement) {
+      this.#drop(this.list.lastElementChild.dataset.job ?? '');
     }
+  }
+
+  /** @param {string} id */
+  #drop(id) {
+    this.#entry(id).row.root.remove();
+    this.jobs.delete(id);
   }
 
   /** @param {string} id */
@@ -78,82 +101,43 @@ export class Monitor {
     const known = this.jobs.get(id);
     if (known) return known.job;
     const job = new Job(id);
-    const row = this.#row(job);
+    const row = new Row(job, this.language, {
+      ongone: () => {
+        this.#drop(id);
+        this.#count();
+      },
+      onfail: (error) => this.notice.fail(error),
+    });
     this.jobs.set(id, { job, row });
     this.list.prepend(row.root);
     return job;
   }
 
-  /** @param {Job} job @returns {Row} */
-  #row(job) {
-    const bars = new Map(STAGES.map((name) => [name, el('span', { class: 'mini' })]));
-    const parts = {
-      status: el('span', { class: 'pill' }),
-      title: el('p', { class: 'job-title' }),
-      about: el('p', { class: 'note' }),
-      bar: el('div', { class: 'minis', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100 }, ...bars.values()),
-      figures: el('p', { class: 'job-figures' }),
-      error: el('p', { class: 'job-error' }),
-      open: el('a', { class: 'quiet button', href: `#/job/${encodeURIComponent(job.id)}` }),
-      cancel: el('button', { class: 'quiet', type: 'button', onclick: () => cancelJob(job.id).catch(() => this.show()) }),
-    };
-    const words = el('div', { class: 'job-words' }, parts.title, parts.about, parts.error);
-    const actions = el('div', { class: 'actions' }, parts.cancel, parts.open);
-    const root = el('li', { class: 'job card', 'data-job': job.id }, parts.status, words, parts.bar, parts.figures, actions);
-    return { root, bars, ...parts };
-  }
-
   /** Write everything anew, in the present language. */
   draw() {
     for (const id of this.jobs.keys()) this.#write(id);
+    this.notice.draw();
     this.#count();
   }
 
   /** @param {string} id */
   #write(id) {
-    const { job, row } = this.#entry(id);
-    const { language } = this;
-    const t = language.t.bind(language);
-    const title = job.title || t('monitor.untitled');
-    row.root.dataset.status = job.status;
-    setText(row.status, t(`status.${job.status}`));
-    setText(row.title, title);
-    const name = job.template === 'sample' ? t('template.sample') : job.template;
-    const about = [name && t('monitor.template', { name }), job.createdAt && language.clock(job.createdAt)];
-    setText(row.about, about.filter(Boolean).join(' · '));
-    setText(row.error, (job.error ?? job.publication?.error)?.message ?? '');
-    row.bar.setAttribute('aria-label', title);
-    row.bar.setAttribute('aria-valuenow', String(Math.round(job.progress * 100)));
-    for (const [name, bar] of row.bars) this.#mini(job, name, bar);
-    setText(row.figures, this.#figures(job));
-    setText(row.open, t('action.open'));
-    row.open.hidden = !job.playable;
-    row.open.setAttribute('aria-label', `${t('action.open')}: ${title}`);
-    setText(row.cancel, t('action.cancel'));
-    row.cancel.hidden = job.over;
-    row.cancel.setAttribute('aria-label', `${t('action.cancel')}: ${title}`);
+    const { row } = this.#entry(id);
+    row.draw();
+    row.root.hidden = !this.#wanted(id);
   }
 
-  /** @param {Job} job @param {string} name @param {HTMLElement} bar */
-  #mini(job, name, bar) {
-    const { state, done, total } = job.stage(name);
-    bar.hidden = !job.has(name);
-    const share = state === 'finished' ? 1 : total ? done / total : 0;
-    bar.dataset.state = state;
-    bar.title = `${this.language.t(`lane.${name}`)}: ${this.language.t(`state.${state}`)}`;
-    bar.style.setProperty('--share', String(Math.min(1, share)));
+  /** Show the jobs that are looked for. */
+  #sift() {
+    for (const [id, { row }] of this.jobs) row.root.hidden = !this.#wanted(id);
+    this.#count();
   }
 
-  /** @param {Job} job @returns {string} */
-  #figures(job) {
-    const { language } = this;
-    const speed = job.metrics?.rtf ? 1 / job.metrics.rtf : job.speed('encode');
-    const parts = [
-      job.status === 'in_progress' ? language.percent(job.progress) : '',
-      job.duration ? language.seconds(job.duration) : '',
-      speed ? language.times(speed) : '',
-    ];
-    return parts.filter(Boolean).join(' · ');
+  /** @param {string} id */
+  #wanted(id) {
+    const { job } = this.#entry(id);
+    const words = `${job.title} ${job.template} ${job.id}`.toLowerCase();
+    return (!this.which.value || this.which.value === job.status) && words.includes(this.words.value.trim().toLowerCase());
   }
 
   #count() {
@@ -162,6 +146,8 @@ export class Monitor {
     const running = all.filter(({ status }) => status === 'in_progress').length;
     const over = all.length - queued - running;
     setText(byId('counts', HTMLElement), all.length ? this.language.t('monitor.counts', { running, queued, over }) : '');
-    byId('monitor-empty', HTMLElement).hidden = !this.loaded || all.length > 0;
+    const empty = byId('monitor-empty', HTMLElement);
+    empty.hidden = !this.loaded || all.some(({ id }) => !this.#entry(id).row.root.hidden);
+    setText(empty, this.language.t(all.length ? 'monitor.none' : 'monitor.empty'));
   }
 }

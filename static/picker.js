@@ -4,15 +4,18 @@ import { address, findFaces, listTemplates, removeTemplate, uploadTemplate } fro
 import { el, icon, setText } from './dom.js';
 import { chooseFace } from './faces.js';
 import { Job } from './job.js';
+import { Notice } from './notice.js';
 
 /** The drawn presenter, which the server makes itself; it cannot be removed. */
 const SAMPLE = 'sample';
 /** A second press within this time means it. */
 const SURE_MS = 4000;
+/** Until a new server has drawn the sample, it is asked so often. */
+const SAMPLE_MS = 1500;
 /** Bytes of a video that may be sent twice, once to see who is in it. Of a larger one the most prominent person speaks. */
 const ASK_BYTES = 64 << 20;
 
-/** @typedef {{id: string, name: string, width: number, height: number, thumbnail?: string | null}} Template */
+/** @typedef {{id: string, name: string, width: number, height: number, thumbnail?: string | null, warnings?: string[]}} Template */
 
 export class Picker {
   /**
@@ -23,16 +26,17 @@ export class Picker {
   constructor({ root, faces, note, remove }, { feed, language }, onchange) {
     this.root = root;
     this.faces = faces;
-    this.note = note;
+    this.notice = new Notice(note, language);
     this.remove = remove;
+    this.drawn = false;
     this.feed = feed;
     this.language = language;
     this.onchange = onchange;
     /** @type {Template[]} */
     this.templates = [];
     this.chosen = '';
-    /** @type {{name: string, values: Record<string, string>} | null} what the note says */
-    this.saying = null;
+    /** When to ask again for the sample, which a new server draws first. */
+    this.later = 0;
     remove.addEventListener('click', () => this.#remove());
     remove.addEventListener('blur', () => this.#calm());
     root.addEventListener('change', (event) => {
@@ -47,7 +51,11 @@ export class Picker {
 
   /** Ask the server what there is. */
   async load() {
+    const before = JSON.stringify(this.templates);
     this.templates = (await listTemplates()).data;
+    clearTimeout(this.later);
+    if (!this.#hasSample) this.later = setTimeout(() => this.load().catch(() => {}), SAMPLE_MS);
+    if (this.drawn && JSON.stringify(this.templates) === before) return; // the keyboard's focus stays where it is
     if (!this.template) this.chosen = this.templates[0]?.id ?? '';
     this.draw();
     this.onchange(this.template);
@@ -80,7 +88,16 @@ export class Picker {
     // First, where it is seen however many there are.
     this.root.replaceChildren(this.#adder(), ...cards);
     this.#calm();
-    this.#write();
+    this.drawn = true;
+    const { notice } = this;
+    if (!this.#hasSample && !notice.shown) notice.say('template.warming');
+    if (this.#hasSample && notice.name === 'template.warming') notice.say('');
+    notice.draw();
+  }
+
+  /** Without it the server is new, and about to draw it. */
+  get #hasSample() {
+    return this.templates.some(({ id }) => id === SAMPLE);
   }
 
   /** @param {Template} template */
@@ -100,7 +117,7 @@ export class Picker {
   }
 
   #adder() {
-    const { t } = this.#words();
+    const t = this.language.t.bind(this.language);
     const input = el('input', {
       type: 'file',
       accept: 'video/*,image/png,image/jpeg,image/webp',
@@ -115,17 +132,20 @@ export class Picker {
   /** @param {File} file */
   async #add(file) {
     const { name } = file;
-    const sending = (/** @type {number} */ share) =>
-      this.#say('template.uploading', { name, percent: this.language.percent(share) });
+    /** Once all has been sent, the server looks at it. @param {string} then what it does */
+    const sending = (then) => (/** @type {number} */ share) =>
+      this.notice.say(share < 1 ? 'template.uploading' : then, { name, percent: this.language.tens(share) });
     try {
-      const state = await uploadTemplate(file, await this.#whose(file, sending), sending);
+      const face = await this.#whose(file, sending('template.looking'));
+      const state = await uploadTemplate(file, face, sending('template.checking'));
       const job = await this.#prepared(state, name);
-      if (job.error) return this.#say('', { message: job.error.message });
+      if (job.error) return this.notice.fail(job.error);
       await this.load();
       this.choose(job.template);
-      this.#say('template.ready', { name });
+      const warnings = this.template?.warnings?.join(' ');
+      this.notice.say(warnings ? 'template.warned' : 'template.ready', { name, warnings: warnings ?? '' });
     } catch (error) {
-      this.#say('', { message: /** @type {Error} */ (error).message });
+      this.notice.fail(error);
     }
   }
 
@@ -137,7 +157,7 @@ export class Picker {
     if (file.size > ASK_BYTES) return 'auto';
     const people = await findFaces(file, sending);
     if (people.data.length < 2) return 'auto';
-    this.#say('faces.title', {});
+    this.notice.say('faces.title');
     return chooseFace(this.faces, people, this.language);
   }
 
@@ -152,7 +172,7 @@ export class Picker {
     return new Promise((resolve) => {
       const stop = this.feed.watch(job.id, (message) => {
         job.apply(message);
-        this.#say('template.preparing', { name, percent: this.language.percent(job.progress) });
+        this.notice.say('template.preparing', { name, percent: this.language.tens(job.progress) });
         if (!job.over) return;
         stop();
         resolve(job);
@@ -173,7 +193,7 @@ export class Picker {
       await removeTemplate(template.id);
       await this.load();
     } catch (error) {
-      this.#say('', { message: /** @type {Error} */ (error).message });
+      this.notice.fail(error);
     }
   }
 
@@ -182,21 +202,5 @@ export class Picker {
     delete remove.dataset.sure;
     remove.hidden = !template || template.id === SAMPLE;
     setText(remove, this.language.t('template.remove', { name: template ? this.#name(template) : '' }));
-  }
-
-  /** @param {string} name of a text; empty for the server's own words in `values.message` @param {Record<string, string>} values */
-  #say(name, values) {
-    this.saying = { name, values };
-    this.#write();
-  }
-
-  #write() {
-    const { t } = this.#words();
-    if (this.saying) setText(this.note, this.saying.name ? t(this.saying.name, this.saying.values) : this.saying.values.message);
-    else setText(this.note, this.templates.length ? '' : t('template.none'));
-  }
-
-  #words() {
-    return { t: this.language.t.bind(this.language) };
   }
 }

@@ -15,6 +15,10 @@ import { LiveSource, canFeed } from './source.js';
  * @typedef {'idle' | 'waiting' | 'holding' | 'playing' | 'paused' | 'blocked' | 'ended' | 'failed'} Phase
  */
 
+/** Seconds between attempts to play a growing file that could not be played, and how many there are. */
+const AGAIN_S = 3;
+const MOST_ATTEMPTS = 10;
+
 /** Less media than this ahead of the playhead is none. */
 const DRY = 0.1;
 
@@ -23,16 +27,19 @@ const seconds = () => performance.now() / 1000;
 export class Player {
   /**
    * @param {HTMLVideoElement} video also carries `data-first-frame-ms`, `data-playing-ms` and `data-stalls`
+   * @param {import('./feed.js').Feed} feed tells whether the server answers
    * @param {() => void} onchange
    */
-  constructor(video, onchange) {
+  constructor(video, feed, onchange) {
     this.video = video;
+    this.feed = feed;
     this.onchange = onchange;
     /** @type {LiveSource | null} */
     this.source = null;
     this.pace = new Pace();
     this.made = new Rate();
     this.arrived = new Rate();
+    this.end = 0;
     /** @type {number | null} seconds the video will have */
     this.duration = null;
     /** Address of the growing file, and of the finished one; empty until there is one. */
@@ -42,6 +49,8 @@ export class Player {
     this.hold = false;
     this.blocked = false;
     this.broken = false;
+    this.failedAt = 0;
+    this.attempts = 0;
     this.playedOnce = false;
     this.began = 0;
     /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -51,6 +60,7 @@ export class Player {
     video.addEventListener('play', () => this.#release()); // the viewer's own wish to start now counts
     video.addEventListener('waiting', () => this.#ranDry());
     video.addEventListener('error', () => this.#failed());
+    feed.listeners.add(() => this.#linked());
   }
 
   #clear() {
@@ -59,12 +69,14 @@ export class Player {
     this.pace = new Pace();
     this.made = new Rate();
     this.arrived = new Rate();
+    this.end = 0;
     this.duration = null;
     this.growing = '';
     this.complete = '';
     this.hold = false;
     this.blocked = false;
     this.broken = false;
+    this.attempts = 0;
     this.playedOnce = false;
     this.began = performance.now();
     clearInterval(this.clock);
@@ -88,6 +100,7 @@ export class Player {
       ongrow: () => this.#consider(),
       onend: () => this.#consider(),
       onfail: () => this.#fallBack(),
+      reachable: () => this.feed.link === 'open',
     });
     this.clock = setInterval(() => this.hold && this.#consider(), 200);
     this.#awaitPicture();
@@ -121,6 +134,7 @@ export class Player {
     if (job.made) this.made.report(job.made, job.ts);
     this.duration = job.expected;
     if (job.duration) this.source?.announce(job.duration);
+    if (this.broken && job.made && !this.complete) this.#tryAgain();
     this.#consider();
   }
 
@@ -173,7 +187,10 @@ export class Player {
   /** Something changed: start if it is time. */
   #consider() {
     const { buffered } = this.video;
-    if (buffered.length) this.arrived.report(buffered.end(buffered.length - 1), seconds());
+    const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
+    // Silence is no rate: the rate is that of what came, however long nothing has come since.
+    if (end !== this.end) this.arrived.report(end, seconds());
+    this.end = end;
     const { source } = this;
     const noMore = source && (source.full || (source.ended && !source.waiting.length));
     if (this.hold && buffered.length && (noMore || this.wait === 0)) {
@@ -241,6 +258,13 @@ export class Player {
     this.onchange();
   }
 
+  /** The server has gone or come back: what was measured before says nothing of what follows. */
+  #linked() {
+    this.made = new Rate(this.made.hint);
+    this.arrived = new Rate();
+    if (this.feed.link === 'open') this.source?.hurry();
+  }
+
   /** @param {number} time */
   #has(time) {
     const { buffered } = this.video;
@@ -260,6 +284,14 @@ export class Player {
     this.play();
   }
 
+  /** The server was away, perhaps: as long as the job goes on, so do we. */
+  #tryAgain() {
+    if (this.attempts >= MOST_ATTEMPTS || seconds() - this.failedAt < AGAIN_S) return;
+    this.attempts += 1;
+    this.broken = false;
+    this.#fallBack();
+  }
+
   /** Let the browser download the growing file by itself. */
   #fallBack() {
     this.source?.close();
@@ -274,6 +306,7 @@ export class Player {
     if (!this.video.getAttribute('src')) return;
     if (this.source) return this.#fallBack();
     this.broken = true;
+    this.failedAt = seconds();
     if (this.complete && this.complete !== this.video.src) this.#swap();
     this.onchange();
   }

@@ -9,12 +9,14 @@
 
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 8000;
-/** After so many connections that brought nothing, something on the way does not let sockets through. */
+/** So many connections that brought nothing, while the server answers, mean that something lets no such sockets through. */
 const GIVE_UP_AFTER = 6;
 /** Seconds behind the playhead that are kept when a browser's buffer is full. */
 const KEPT_BEHIND = 10;
 /** The server closes with this when the stream is complete. */
 const COMPLETE = 1000;
+/** ... and with this when it stops, or begins the stream anew. */
+const RESTART = 1012;
 
 /** The kind of media source there is here, if any. */
 const media = () => {
@@ -30,6 +32,8 @@ export const canFeed = () => media() !== null;
  * @property {() => void} ongrow more can be played
  * @property {() => void} onend all of it has arrived
  * @property {(reason: string) => void} onfail this browser cannot play it this way
+ * @property {() => boolean} reachable the server answers elsewhere
+ * @property {() => void} [onrestart] the server begins anew: of a stream that has no end, the time does, too
  */
 
 export class LiveSource {
@@ -54,7 +58,10 @@ export class LiveSource {
     this.closed = false;
     /** The browser takes no more for now: waiting for a longer lead would be waiting for ever. */
     this.full = false;
+    this.url = '';
     this.failures = 0;
+    /** Failures while the server was there. */
+    this.refusals = 0;
     this.retry = 0;
     /** @type {WebSocket | null} */
     this.socket = null;
@@ -75,11 +82,12 @@ export class LiveSource {
    */
   connect(url) {
     if (this.closed) return;
+    this.url = url;
     const socket = new WebSocket(url);
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {
-      this.failures = 0;
+      this.failures = this.refusals = 0;
       if (typeof data === 'string') this.#describe(JSON.parse(data));
       else this.waiting.push(new Uint8Array(data));
       this.pump();
@@ -88,11 +96,25 @@ export class LiveSource {
       if (this.closed) return;
       // Firefox may miss all of a stream that ends while its connection is being opened; then ask again.
       if (code === COMPLETE && this.mime) return this.finish();
+      if (code === RESTART && this.listeners.onrestart) {
+        this.closed = true;
+        this.retry = setTimeout(this.listeners.onrestart, FIRST_DELAY_MS);
+        return;
+      }
       const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures);
       this.failures += 1;
-      if (this.failures > GIVE_UP_AFTER && !this.mime) return this.listeners.onfail('the stream cannot be opened');
+      if (this.listeners.reachable()) this.refusals += 1;
+      if (this.refusals > GIVE_UP_AFTER && !this.mime) return this.listeners.onfail('the stream cannot be opened');
       this.retry = setTimeout(() => this.connect(url), delay * (0.5 + Math.random() / 2));
     };
+  }
+
+  /** The server is back: do not sit out the delay. */
+  hurry() {
+    if (this.closed || this.ended || this.socket?.readyState !== WebSocket.CLOSED) return;
+    clearTimeout(this.retry);
+    this.failures = 0;
+    this.connect(this.url);
   }
 
   /** Nothing more will come: play what there is. */

@@ -5,7 +5,9 @@ import {
 } from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
-import { byId, el, setText } from './dom.js';
+import { byId, el, icon, setText } from './dom.js';
+import { explain } from './errors.js';
+import { History } from './history.js';
 import { Job } from './job.js';
 import { Lanes } from './lanes.js';
 import { Player } from './player.js';
@@ -14,6 +16,9 @@ import { Player } from './player.js';
  * @type {Record<string, string>}
  */
 const LANE_OF = { speech: 'tts', face: 'faces' };
+
+/** Seconds of waiting beyond which their number says nothing. */
+const LONG_WAIT_S = 600;
 
 /** @typedef {import('./composer.js').Context} Context */
 
@@ -30,7 +35,9 @@ export class Studio {
     this.screen = byId('screen', HTMLElement);
     this.captions = new Captions(this.video);
     this.lanes = new Lanes(byId('lanes', HTMLElement), context.language);
-    this.player = new Player(this.video, () => this.draw());
+    this.history = new History(context.language);
+    this.player = new Player(this.video, context.feed, () => this.draw());
+    context.feed.listeners.add(() => this.draw());
     this.composer = new Composer(context, {
       onspeak: (request, recording) => this.speak(request, recording),
       ontemplate: (template) => this.#poster(template),
@@ -154,7 +161,10 @@ export class Studio {
     if (message.type === 'subtitle.cue') this.captions.add([message.data]);
     if (message.type === 'video.init') this.#shape(message.data);
     if (['video.init', 'job.progress', 'job.completed'].includes(message.type)) this.player.progress(job);
-    if (message.type === 'job.completed') this.player.completed(this.#file(job));
+    if (message.type === 'job.completed') {
+      this.player.completed(this.#file(job));
+      this.history.load().catch(() => {});
+    }
     if (message.type === 'job.failed' || message.type === 'job.cancelled') this.player.cut();
     this.draw();
   }
@@ -211,6 +221,8 @@ export class Studio {
     byId('cancel', HTMLButtonElement).hidden = !job || job.over;
     this.#downloads(job);
     this.#failure(job);
+    // Before there is a job they would be empty.
+    byId('facts', HTMLElement).hidden = byId('lanes-card', HTMLElement).hidden = !job;
     this.#facts(job);
     this.lanes.draw(job, this.video.currentTime, Math.max(0, player.ahead));
     this.#engines(job);
@@ -234,12 +246,16 @@ export class Studio {
     if (this.sending && this.sent !== null) return t('phase.sendingSound', { percent: language.percent(this.sent) });
     if (this.sending) return t('phase.sending');
     if (!job) return t('phase.idle');
-    if (job.status === 'failed' || job.status === 'cancelled') return t(`phase.${job.status}`);
+    if (job.status === 'failed') return t('phase.failed');
+    if (job.status === 'cancelled') return t(phase === 'playing' ? 'phase.cancelledPlaying' : 'phase.cancelled');
+    if (job.status !== 'completed' && ['silent', 'waiting'].includes(this.feed.link)) return t('phase.interrupted');
+    if (phase === 'failed') return t(job.status === 'completed' ? 'phase.unplayable' : 'phase.unseen');
     if (phase === 'blocked') return t('phase.blocked');
     if (phase === 'holding') {
       const { wait, rate } = player;
       if (wait !== null && wait < 1 && !player.pace.stalls) return t('phase.first'); // gone before it could be read
       if (!wait || !rate || !player.duration) return t('phase.holdingUnknown');
+      if (wait > LONG_WAIT_S) return t('phase.holdingLong', { rate: language.times(rate) });
       // In steps: this is read aloud at every change.
       const step = wait > 10 ? 5 : wait > 4 ? 2 : 1;
       const seconds = t('unit.s', { value: step * Math.ceil(wait / step) });
@@ -247,8 +263,16 @@ export class Studio {
     }
     if (job.status === 'completed') return t('phase.completed');
     if (job.status === 'queued') return job.ahead ? t('phase.queued', { ahead: job.ahead }) : t('phase.next');
-    if (phase === 'waiting') return t('phase.first');
+    if (phase === 'waiting') return this.#awaited(job);
     return t(phase === 'paused' ? 'phase.paused' : 'phase.making');
+  }
+
+  /** What the first picture waits for. @param {Job} job @returns {string} */
+  #awaited(job) {
+    const { state, done, total } = job.stage('prepare');
+    if (state !== 'running') return this.language.t('phase.first');
+    if (!total) return this.language.t('phase.presenterUnknown');
+    return this.language.t('phase.presenter', { percent: this.language.tens(done / total) });
   }
 
   /** @param {Job | null} job */
@@ -275,13 +299,16 @@ export class Studio {
     const stuck = job?.publication?.state === 'failed' ? job.publication.error : null;
     const error = job?.status === 'failed' ? job.error : stuck;
     box.hidden = !error;
+    if (!error) return;
     const { language } = this;
-    const where = error?.stage ? language.t('failed.in', { stage: language.t(`lane.${error.stage}`) }) : '';
-    const stage = error && error === stuck ? language.t('failed.store') : where;
-    const said = error ? `${stage}\n${error.message}` : '';
-    if (box.dataset.said === said) return;
-    box.dataset.said = said;
-    box.replaceChildren(...(error ? [el('strong', {}, stage || error.code), el('span', {}, error.message)] : []));
+    const { title, detail } = explain(language, error);
+    const where = error.stage ? language.t('failed.in', { stage: language.t(`lane.${error.stage}`) }) : '';
+    const stage = error === stuck ? language.t('failed.store') : where;
+    const said = [stage || title || error.code, stage ? title : '', detail].filter(Boolean);
+    if (box.dataset.said === said.join('\n')) return;
+    box.dataset.said = said.join('\n');
+    const [first, ...more] = said;
+    box.replaceChildren(icon('alert'), el('span', {}, el('strong', {}, first), ' ', more.join(' ')));
   }
 
   /** @param {Job | null} job */

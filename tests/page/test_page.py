@@ -214,8 +214,59 @@ async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> 
     await page.click(f'[data-job="{long}"] button')
     await page.until(f"{row.format(long)} === 'cancelled'")
     assert (await viewer.ask(f"v1/jobs/{long}"))["status"] == "cancelled"
+    await page.evaluate("""(() => {
+      const find = document.querySelector('#find');
+      find.value = 'good MORNING';
+      find.dispatchEvent(new Event('input'));
+    })()""")
+    assert not await page.evaluate(f"document.querySelector('[data-job=\"{long}\"]').checkVisibility()")
     await page.click(f'[data-job="{short}"] a')
     await page.until(f"{VIDEO}.checkVisibility() && {VIDEO}.duration > 1")
+
+
+@in_browser
+async def test_a_job_is_deleted_on_the_monitor_by_a_second_press(viewer: Viewer) -> None:
+    job = await viewer.make(SHORT)
+    page = await viewer.visit("#/monitor")
+    row = f"document.querySelector('[data-job=\"{job}\"]')"
+    await page.until(f"{row}?.querySelector('img')?.naturalWidth > 0")  # the presenter
+    assert (await page.evaluate(f"{row}.querySelector('a[download]').href")).endswith(".mp4")
+    remove = f'[data-job="{job}"] button:last-child'
+    await page.click(remove)
+    assert await page.evaluate(f"document.querySelector('{remove}').textContent") == "Really delete?"
+    await page.click(remove)
+    await page.until(f"!{row}")
+    async with viewer.http.get(f"{viewer.url}v1/jobs/{job}") as response:
+        assert response.status == 404
+
+
+@in_browser
+async def test_what_was_made_before_is_opened_again(viewer: Viewer) -> None:
+    job = await viewer.make("This was made before.")
+    page = await viewer.visit()
+    await page.until("document.querySelector('#history a')?.textContent.includes('This was made before.')")
+    assert not await page.evaluate("document.querySelector('#facts').checkVisibility()")  # nothing to tell yet
+    await page.click("#history a")
+    await page.until(f"{VIDEO}.duration > 1")
+    assert (await page.evaluate("location.hash")).endswith(job)
+
+
+@in_browser
+async def test_a_new_server_says_that_it_draws_the_sample_and_shows_it_then(viewer: Viewer) -> None:
+    await viewer.page.inject("""(() => {
+      const real = window.fetch;
+      window.early = true;
+      window.fetch = async (url, init) => {
+        if (!window.early || !String(url).endsWith('/v1/templates')) return real(url, init);
+        return new Response(JSON.stringify({ object: 'list', data: [] }), { status: 200 });
+      };
+    })()""")
+    page = viewer.page
+    await page.open(viewer.url)
+    await page.until("document.querySelector('#picker-note').textContent.includes('being drawn')")
+    await page.evaluate("window.early = false")
+    await page.until("document.querySelectorAll('.person input').length > 1")
+    assert not await page.evaluate("document.querySelector('#picker-note').checkVisibility()")
 
 
 @in_browser
@@ -622,3 +673,33 @@ async def test_a_voice_is_heard_before_it_is_chosen_and_says_what_it_is(viewer: 
     assert len(asked["input"]) <= 120
     await page.click("#voice-listen")  # which says Stop now
     await page.until(f"{heard}.paused")
+
+
+@in_browser
+async def test_a_voice_is_cloned_only_with_consent(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate("document.querySelector('#cloning').open = true")
+    say = "document.querySelector('#cloning-note').textContent"
+    await page.click("#cloning-make")
+    assert "recording first" in await page.evaluate(say)
+    samples, rate = recording(4.0, 16_000)
+    held = io.BytesIO()
+    wavfile.write(held, rate, samples)
+    sound = base64.b64encode(held.getvalue()).decode()
+    await page.evaluate(f"""(() => {{
+      const bytes = Uint8Array.from(atob('{sound}'), (c) => c.charCodeAt(0));
+      const files = new DataTransfer();
+      files.items.add(new File([bytes], 'me.wav', {{ type: 'audio/wav' }}));
+      const input = document.querySelector('#cloning-file');
+      input.files = files.files;
+      input.dispatchEvent(new Event('change'));
+      document.querySelector('#cloning-as').value = 'mine-of-the-page';
+    }})()""")
+    await page.click("#cloning-make")
+    assert "consent" in await page.evaluate(say)
+    await page.click("#cloning-consent")
+    await page.click("#cloning-make")
+    await page.until(f"{say}.includes('mine-of-the-page is kept')")
+    assert (await viewer.ask("v1/voices/mine-of-the-page"))["reference"]["duration_s"] > 3
+    async with viewer.http.delete(f"{viewer.url}v1/voices/mine-of-the-page") as response:
+        assert response.status == 200
