@@ -588,7 +588,8 @@ async def test_the_keyboard_reaches_everything_and_is_never_caught(viewer: Viewe
 
 @in_browser
 async def test_everything_that_can_be_used_has_a_name(viewer: Viewer) -> None:
-    page = await viewer.visit()
+    page = await viewer.visit(f"#/job/{await viewer.make(SHORT)}")
+    await page.until("document.querySelector('#lanes-card').checkVisibility()")
     await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     roles = {"button", "link", "textbox", "combobox", "slider", "checkbox", "radio", "progressbar", "region"}
     await page.call("Accessibility.enable")
