@@ -9,7 +9,7 @@ const LATE_S = 1.2;
 export class Picture {
   /**
    * @param {HTMLVideoElement} video
-   * @param {() => void} onblocked the browser wants a click before it plays sound
+   * @param {() => void} onblocked the browser wants a click before it plays sound: it is silent until `unmute`
    */
   constructor(video, onblocked) {
     this.video = video;
@@ -50,7 +50,18 @@ export class Picture {
   }
 
   play() {
-    this.video.play().catch((/** @type {DOMException} */ error) => error.name === 'NotAllowedError' && this.onblocked());
+    this.video.play().catch((/** @type {DOMException} */ error) => {
+      if (error.name !== 'NotAllowedError' || this.video.muted) return;
+      this.video.muted = true;
+      this.onblocked();
+      this.play();
+    });
+  }
+
+  /** Called in a click, which is what allows sound. */
+  unmute() {
+    this.video.muted = false;
+    this.play();
   }
 
   #keepUp() {

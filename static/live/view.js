@@ -64,7 +64,7 @@ export class Live {
     byId('live-microphone', HTMLButtonElement).addEventListener('click', () => this.#hear());
     byId('live-play', HTMLButtonElement).addEventListener('click', () => {
       this.#press(false);
-      this.picture.play();
+      this.picture.unmute();
     });
     const step = () => {
       if (!this.root.hidden) this.transcript.draw(this.video.currentTime);
@@ -234,7 +234,7 @@ export class Live {
     if (picture) byId('live-screen', HTMLElement).style.setProperty('--ratio', String(picture.width / picture.height));
   }
 
-  /** @param {boolean} wanted the browser wants a click before it plays sound */
+  /** @param {boolean} wanted the picture is silent until this is pressed */
   #press(wanted) {
     byId('live-play', HTMLButtonElement).hidden = !wanted;
   }

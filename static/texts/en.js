@@ -215,6 +215,7 @@ export const TEXTS = {
   'live.said': 'What is said',
   'live.microphone': 'Microphone',
   'live.microphoneOff': 'Microphone off',
+  'live.sound': 'Sound on',
   'live.after': 'First picture of the last text after {value}',
   'live.none': 'No session yet.',
   'live.starting': 'It begins.',

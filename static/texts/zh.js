@@ -215,6 +215,7 @@ export const TEXTS = {
   'live.said': '说过的话',
   'live.microphone': '麦克风',
   'live.microphoneOff': '关闭麦克风',
+  'live.sound': '打开声音',
   'live.after': '最近一段文字的首帧用时 {value}',
   'live.none': '还没有会话。',
   'live.starting': '正在开始。',

@@ -1,0 +1,62 @@
+"""The live view: a person who idles, says what is written, and stops at a word."""
+
+import pytest
+
+from tests.support.browser import needs_chromium
+from tests.support.viewer import Viewer, in_browser, runner, viewer
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+__all__ = ["runner", "viewer"]  # fixtures
+
+VIDEO = "document.querySelector('#live-video')"
+SAID = "document.querySelector('#live-said')"
+STATUS = "document.querySelector('#live-status').textContent"
+TEXT = "Good evening, and welcome. " + "Tonight we look at the stars above the old town. " * 8
+
+
+@in_browser
+async def test_a_session_begins_speaks_is_stopped_at_a_word_outlives_a_reload_and_ends(
+    viewer: Viewer,
+) -> None:
+    page = viewer.page
+    await page.open(viewer.url + "#/live")
+    await page.until("document.querySelectorAll('#live-template option').length > 0")
+    await page.click("#live-start")
+    await page.until(f"{VIDEO}.currentTime > 0.3 && {STATUS}.includes('Waiting')", timeout_s=60)
+    (session,) = (await viewer.ask("v1/sessions"))["data"]
+    assert session["status"] == "idle"
+
+    await page.evaluate("document.querySelector('#live-text').focus()")
+    await page.type(TEXT)
+    await page.press("Enter", 13)
+    await page.until(f"{SAID}.querySelector('mark')?.textContent.length > 0")  # the word that sounds
+    assert await page.evaluate(f"{SAID}.textContent") == TEXT.strip()
+    assert "Speaking" in await page.evaluate(STATUS)
+    await page.press("Escape", 27)
+    await page.until(f"!!{SAID}.querySelector('.cut')")
+    await page.until(f"{STATUS}.includes('Waiting')")
+    unheard = await page.evaluate(f"{SAID}.querySelector('.cut .unheard').textContent")
+    assert TEXT.strip().endswith(unheard)
+    assert len(unheard) > len(TEXT) // 2
+
+    await page.reload()
+    await page.until(f"{VIDEO}.currentTime > 0.3 && !{VIDEO}.paused", timeout_s=60)
+    assert (await page.evaluate("location.hash")).endswith(session["id"])
+    if await page.evaluate(f"{VIDEO}.muted"):  # nobody has clicked since the reload
+        await page.click("#live-play")
+    await page.until(f"!{VIDEO}.muted && !{VIDEO}.paused")
+    await page.click("#live-end")
+    await page.until("document.querySelector('#live-begin').checkVisibility()")
+    assert (await viewer.ask("v1/sessions"))["data"] == []
+
+
+@in_browser
+async def test_a_session_that_another_ends_says_so(viewer: Viewer) -> None:
+    session = await viewer.ask("v1/sessions", {})
+    page = viewer.page
+    await page.open(viewer.url + f"#/live/{session['id']}")
+    await page.until(f"{VIDEO}.currentTime > 0.3 || {VIDEO}.readyState >= 2", timeout_s=60)
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session['id']}") as response:
+        assert response.status == 200
+    await page.until(f"{STATUS}.includes('over')")
+    assert await page.evaluate("document.querySelector('#live-begin').checkVisibility()")
