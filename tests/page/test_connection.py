@@ -65,7 +65,7 @@ async def test_a_server_that_falls_silent_is_told_and_no_rate_is_made_of_its_sil
 
 
 @in_browser
-async def test_a_server_that_is_away_before_the_first_picture_costs_the_preview_nothing(viewer: Viewer) -> None:
+async def test_a_server_that_is_away_before_the_first_picture_costs_no_preview(viewer: Viewer) -> None:
     await viewer.page.inject(HURRY)
     await viewer.page.inject(LINES)
     page = await viewer.visit()
@@ -78,6 +78,6 @@ async def test_a_server_that_is_away_before_the_first_picture_costs_the_preview_
     await page.evaluate("window.away = false")
     await page.until(f"{LINK} === 'open'")
     await page.until(f"{VIDEO}.currentTime > 0.2")
-    assert await page.evaluate(f"{VIDEO}.currentSrc.startsWith('blob:')")  # the live preview, not a way around it
+    assert await page.evaluate(f"{VIDEO}.currentSrc.startsWith('blob:')")  # the live preview
     await viewer.ask(f"v1/jobs/{job}/cancel", {})
     page.complaints.clear()  # of connections that were refused

@@ -245,7 +245,7 @@ async def test_what_was_made_before_is_opened_again(viewer: Viewer) -> None:
     job = await viewer.make("This was made before.")
     page = await viewer.visit()
     await page.until("document.querySelector('#history a')?.textContent.includes('This was made before.')")
-    assert not await page.evaluate("document.querySelector('#facts').checkVisibility()")  # nothing to tell yet
+    assert not await page.evaluate("document.querySelector('#facts').checkVisibility()")  # nothing to tell
     await page.click("#history a")
     await page.until(f"{VIDEO}.duration > 1")
     assert (await page.evaluate("location.hash")).endswith(job)
