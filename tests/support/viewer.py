@@ -89,12 +89,12 @@ async def open_server(folder: Path) -> AsyncGenerator[str, None]:
 
 async def _warm(url: str) -> None:
     async with aiohttp.ClientSession() as http:
-        for _ in range(3000):
+        for _ in range(9000):
             async with http.get(url + "readyz") as response:
                 if response.status == 200:
                     return
             await asyncio.sleep(0.02)
-    raise TimeoutError("the server was not ready within a minute")
+    raise TimeoutError("the server was not ready within three minutes")
 
 
 class Viewer:
