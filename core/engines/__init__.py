@@ -153,14 +153,14 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         "wav2lip-gan": EngineSpec(
             "core.engines.wav2lip.engine:with_gan",
             "Wav2Lip trained against a critic: the better picture; not for commercial use",
-            packages=("torch", "librosa"),
+            packages=("torch", "transformers"),
             weights=("wav2lip-gan",),
             extra="neural",
         ),
         "wav2lip": EngineSpec(
             "core.engines.wav2lip.engine:Wav2LipEngine",
             "Wav2Lip: the most accurate lips; not for commercial use",
-            packages=("torch", "librosa"),
+            packages=("torch", "transformers"),
             weights=("wav2lip",),
             extra="neural",
         ),

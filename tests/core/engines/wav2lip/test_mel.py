@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("librosa")
+pytest.importorskip("transformers")
 
-from core.engines.wav2lip.mel import (  # needs librosa
+from core.engines.wav2lip.mel import (  # needs transformers
     COLUMNS,
     HOP,
     MelStream,
