@@ -140,6 +140,18 @@ class JobRunning(Error):
     """The job has not ended, so it cannot be deleted."""
 
 
+class OverQuota(Error):
+    """A key has used up what it may. resource: `jobs` (at once) or `minutes` (in 24 hours); `limit` of them,
+    and `reset_s` seconds until there is room."""
+
+    def __init__(self, resource: str, limit: float, reset_s: int) -> None:
+        told = f"{limit:g} jobs at once" if resource == "jobs" else f"{limit:g} minutes in 24 hours"
+        super().__init__(f"this key may have {told}, and has; try again in {reset_s} s")
+        self.resource = resource
+        self.limit = limit
+        self.reset_s = reset_s
+
+
 class TooManyJobs(Error):
     """As many jobs wait as may wait. `retry_after_s` is a guess at when there is room."""
 

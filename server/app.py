@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from aiohttp.http import HttpProcessingError
 from core.errors import BadInput
 
 if TYPE_CHECKING:
+    from server.access.keys import Keys
     from server.settings import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,11 @@ Docker kills after 10 s. What runs is back in line and on record long before."""
 
 def build(settings: "ServerSettings") -> web.Application:
     """The application; it opens its folder and loads its engines when it starts."""
+    from server.api.gate import gate, tell_quota
     from server.api.guard import guard, hardener
     from server.api.slash import lenient_slash
     from server.errors import problems
-    from server.routes import add_routes
+    from server.routes import PUBLIC, ROUTES, add_routes
     from server.state import STATE, open_state
     from server.uploads import JSON_LIMIT
 
@@ -52,8 +55,11 @@ def build(settings: "ServerSettings") -> web.Application:
         await app[STATE].stop()
 
     check = guard(settings.known_hosts, settings.origins)
-    app = web.Application(middlewares=[problems, check, lenient_slash], client_max_size=JSON_LIMIT)
+    app = web.Application(
+        middlewares=[problems, check, gate(ROUTES, PUBLIC), lenient_slash], client_max_size=JSON_LIMIT
+    )
     app.on_response_prepare.append(hardener(settings.origins))
+    app.on_response_prepare.append(tell_quota)
     app.cleanup_ctx.append(state)
     app.on_shutdown.append(stop)
     add_routes(app, settings.only)
@@ -85,7 +91,7 @@ async def serve(
     gc.collect()
     gc.freeze()
     try:
-        await _listen(runner, settings)
+        await _listen(runner, settings, app[STATE].keys)
         if ready is not None:
             ready(site_address(runner))
         await _told_to_stop()
@@ -105,8 +111,15 @@ def _is_ours(record: logging.LogRecord) -> bool:
     )
 
 
-async def _listen(runner: web.AppRunner, settings: "ServerSettings") -> None:
+async def _listen(runner: web.AppRunner, settings: "ServerSettings", keys: "Keys") -> None:
     try:
+        if not (settings.no_key or keys.asked or await _is_here(settings.host)):
+            raise BadInput(
+                "key_needed",
+                f"others than this machine reach {settings.host}, and no key is asked for: make one with "
+                "`lipstream keys add NAME`, or say --no-key to let everybody do everything",
+                "host",
+            )
         await web.TCPSite(runner, settings.host, settings.port).start()
     except OSError as error:
         why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
@@ -115,6 +128,14 @@ async def _listen(runner: web.AppRunner, settings: "ServerSettings") -> None:
             f"cannot listen on {settings.host}:{settings.port} ({why}); choose another --host or --port",
             "port",
         ) from error
+
+
+async def _is_here(host: str) -> bool:
+    """Whether only this machine reaches what listens there. Raises OSError for no address."""
+    if not host:  # every address there is
+        return False
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def site_address(runner: web.AppRunner) -> str:

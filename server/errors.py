@@ -21,6 +21,7 @@ from core.errors import (
     JobOver,
     JobRunning,
     OutOfMemory,
+    OverQuota,
     StageError,
     StorageFull,
     TooManyJobs,
@@ -132,6 +133,10 @@ def refusal(error: Exception) -> Refused:
             return Refused(409, "job_over", str(error))
         case TooManyJobs(retry_after_s=wait):
             return Refused(429, "too_many_jobs", str(error), headers={"Retry-After": str(wait)})
+        case OverQuota(resource=resource, limit=limit, reset_s=wait):
+            told = {"Retry-After": str(wait), "X-RateLimit-Resource": resource}
+            told |= {"X-RateLimit-Limit": f"{limit:g}", "X-RateLimit-Remaining": "0"}
+            return Refused(429, "over_quota", str(error), headers=told | {"X-RateLimit-Reset": str(wait)})
         case OutOfMemory():
             return Refused(503, "out_of_memory", str(error), headers={"Retry-After": "30"})
         case StorageFull():

@@ -3,6 +3,7 @@
     lock            held by the one server that runs here
     jobs.db         the record (`server.store.store`); beside it SQLite's own files and the ballast
     jobs/<id>/      what one job was given and made
+    lives           last touched while jobs ran: about when a server died
     incoming/       uploads not yet whole; emptied at every start
 
 Every name below is made by the server; nothing a client sends is ever part of a path.
@@ -13,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Set
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import FolderInUse
@@ -41,6 +43,18 @@ class ServerFolder:
         (root / "jobs").mkdir(exist_ok=True)
         shutil.rmtree(root / "incoming", ignore_errors=True)
         (root / "incoming").mkdir()
+
+    def lives(self) -> None:
+        """Note that the server lives; takes microseconds."""
+        with suppress(OSError):  # a full disk, say
+            (self.root / "lives").touch(mode=0o600)
+
+    def died(self) -> float | None:
+        """When the server before lived last, while it ran jobs, in Unix seconds."""
+        try:
+            return (self.root / "lives").stat().st_mtime
+        except OSError:
+            return None
 
     def close(self) -> None:
         """Give the lock back."""

@@ -9,7 +9,19 @@ from pathlib import Path
 
 from aiohttp import web
 
-from server.api import backgrounds, enhancements, files, jobs, sessions, templates, videos, voices
+from server.access.caller import caller
+from server.api import (
+    backgrounds,
+    enhancements,
+    files,
+    gate,
+    jobs,
+    login,
+    sessions,
+    templates,
+    videos,
+    voices,
+)
 from server.api.openapi import STYLE, describe_api, page
 from server.api.route import Route
 from server.compat import combining, enhance, lipsync, speech
@@ -86,12 +98,27 @@ GROUPS: Mapping[str, Sequence[Route]] = {
     "lipsync": lipsync.ROUTES,
     "speech": speech.ROUTES,
     "enhance": enhance.ROUTES,
+    "page": login.ROUTES,
     "server": [
-        Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}),
-        Route("GET", "/readyz", readyz, "Whether it takes requests", {200: "text/plain", 503: "text/plain"}),
+        Route("GET", "/healthz", healthz, "Whether the process lives", {200: "text/plain"}, access="public"),
+        Route(
+            "GET",
+            "/readyz",
+            readyz,
+            "Whether it takes requests",
+            {200: "text/plain", 503: "text/plain"},
+            access="public",
+        ),
         Route("GET", "/metrics", metrics, "Figures, as Prometheus reads them", {200: "text/plain"}),
-        Route("GET", "/openapi.json", openapi, "This description", {200: "application/json"}),
-        Route("GET", "/docs", docs, "This description, for people", {200: "text/html"}),
+        Route(
+            "GET",
+            "/openapi.json",
+            openapi,
+            "This description",
+            {200: "application/json"},
+            access="public",
+        ),
+        Route("GET", "/docs", docs, "This description, for people", {200: "text/html"}, access="public"),
     ],
 }
 """Routes by what they are for; those of an older service are called like the service."""
@@ -101,7 +128,20 @@ ROUTES = [route for group in GROUPS.values() for route in group]
 
 async def index_or_speech(request: web.Request) -> web.StreamResponse:
     """The web page; a query with a text asks for speech."""
-    return await speech.root(request) if "text" in request.query else await index(request)
+    if "text" in request.query:
+        return await speech_alone(request)
+    return login.login_page(401) if login.is_nobody() else await index(request)
+
+
+async def speech_alone(request: web.Request) -> web.StreamResponse:
+    """Speech, of a server that has no page."""
+    caller.get().require("make")
+    await gate.admit(request, "speech")
+    return await speech.root(request)
+
+
+PUBLIC = ("/", "/static")
+"""What the page is made of: anybody may have it. Of `/` its handler says who sees what."""
 
 
 def add_routes(app: web.Application, only: Service | None = None) -> None:
@@ -113,4 +153,4 @@ def add_routes(app: web.Application, only: Service | None = None) -> None:
         app.router.add_get("/", index_or_speech)
         app.router.add_static("/static", _PAGE, append_version=False)
     elif only == "speech":
-        app.router.add_get("/", speech.root)
+        app.router.add_get("/", speech_alone)

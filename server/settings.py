@@ -36,6 +36,10 @@ class ServerSettings(Settings):
     """One service alone, at the addresses its clients know: video, speech, lipsync or enhance. Its jobs have
     a record of their own."""
 
+    no_key: bool = False
+    """Let everybody who reaches the server do everything, also from other machines. Without it, and without a
+    key (`lipstream keys add`), it listens on this machine only. Keys count all the same."""
+
     hosts: tuple[str, ...] = ()
     """Names this server is known by, besides `localhost` and its addresses."""
 

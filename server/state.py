@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +15,10 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Backgrounds
 from core.templates.library import Templates
+from core.types import AudioChunk
+from server.access.caller import Ownership, caller
+from server.access.cookies import Cookies
+from server.access.keys import Keys
 from server.catalog.engines_and_templates import Catalog
 from server.catalog.speaker import Speaker
 from server.catalog.voices import Voices
@@ -32,6 +36,7 @@ from server.metrics import Figures
 from server.schemas.specs import same_body
 from server.settings import ServerSettings
 from server.storage.links import Files, open_files
+from server.storage.local import link_secret
 from server.storage.publisher import Publisher, abandon
 from server.store.database import unusable
 from server.store.store import Store
@@ -54,6 +59,9 @@ class AppState:
 
     settings: ServerSettings
     folder: ServerFolder
+    keys: Keys
+    cookies: Cookies
+    ownership: Ownership
     pool: EnginePool
     hub: Hub
     store: Store
@@ -78,6 +86,20 @@ class AppState:
         """Raises Refused while no new job is taken."""
         if self.stopping:
             raise Refused(503, "stopping", "the server stops; try again soon", headers={"Retry-After": "5"})
+
+    async def metered(
+        self, chunks: AsyncGenerator[AudioChunk, None], rate: int
+    ) -> AsyncGenerator[AudioChunk, None]:
+        """The chunks; what there was of them is counted for whoever asks. rate: Hz."""
+        seconds, owner = 0.0, caller.get().owner
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    seconds += len(chunk.samples) / rate
+                    yield chunk
+        finally:
+            if owner:
+                await asyncio.shield(self.store.owners.spend(owner, seconds))
 
     async def fetch(self, url: str, *kinds: Kind, param: str) -> Upload:
         """What a URL names, as if it had been uploaded. Raises like `Fetcher.fetch`."""
@@ -176,11 +198,16 @@ def _furnish(
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     connections = Connections(settings.lines)
-    catalog = Catalog(pool, templates, folder.root / "thumbnails")
+    keys, ownership = Keys(settings.data_dir), Ownership(store.owners)
+    keys.all()
+    catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership)
     voices = VoiceSettings(data_dir=settings.data_dir)
     return AppState(
         settings=settings,
         folder=folder,
+        keys=keys,
+        cookies=Cookies(keys, link_secret(folder.root)),
+        ownership=ownership,
         pool=pool,
         hub=hub,
         store=store,
@@ -190,10 +217,10 @@ def _furnish(
         files=files,
         fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
         publisher=publisher,
-        voices=Voices(pool, voices),
-        speaker=Speaker(pool, catalog, voices),
+        voices=Voices(pool, voices, ownership),
+        speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,
-        sessions=Sessions(pool, templates, figures, settings.sessions),
+        sessions=Sessions(pool, templates, figures, settings.sessions, store.owners.spend),
         connections=connections,
         progress=Progress(store, hub, connections, runner.cancel, files.describe),
     )

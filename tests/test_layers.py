@@ -39,6 +39,7 @@ FLOORS = [
     ["server.settings"],
     ["server.store", "server.folder"],
     ["server.schemas", "server.errors", "server.configuration"],
+    ["server.access"],
     ["server.metrics"],
     ["server.uploads"],
     ["server.storage"],

@@ -38,17 +38,19 @@ async def enlarge(
     *,
     wanted: str = "auto",
     name: str | None = None,
+    made: str | None = None,
     report: StepReport,
 ) -> Enlarged:
     """A new template: `identity` at twice the size, its frames enlarged by the engine `wanted`.
 
+    name, made: of the new one, for people and as an id; without them they are made of the old ones.
     Asking for the same again gives the template that is there. Its face is found anew, in the larger frames.
     What does not change from frame to frame is enlarged once. Cancel the task to stop: the engine is free
     within one tile, nothing stays behind.
     Raises BadInput for a template that is too large already or a name that is taken, EngineUnavailable.
     """
     upscaler = await pool.upscaler(wanted)
-    made = enlarged_id(identity, name, upscaler.name)
+    made = made or enlarged_id(identity, name, upscaler.name)
     template = await templates.open(identity, report=report)  # the sample may be drawn only now
     base = templates.show(identity)
     recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()

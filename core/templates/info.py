@@ -7,6 +7,7 @@ import logging
 import re
 import time
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -174,3 +175,9 @@ def _digest(text: str) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unknown_template(identity: str, known: Iterable[str]) -> BadInput:
+    """What to tell whoever asks for one that is not there, of those that they may know."""
+    told = f"there is no template {identity[:80]!r}; there are: {', '.join(sorted(set(known)))}"
+    return BadInput("unknown_template", told, "template")

@@ -42,6 +42,7 @@ from core.templates.info import (
     new_id,
     template_id,
 )
+from core.templates.info import unknown_template as unknown
 from core.templates.preparation import Learner, Wanted, prepare, remarks
 from core.templates.sample import SAMPLE
 from core.templates.template import StepReport, Template
@@ -184,11 +185,10 @@ class Templates:
     def show(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template` if there is none of this id."""
         if not _ID.fullmatch(identity) or not (self._folder / identity / "template.json").is_file():
-            known = ", ".join(sorted({SAMPLE, *(info.id for info in self.all())}))
-            told = f"there is no template {identity[:80]!r}; there are: {known}"
             if identity == SAMPLE:
                 told = f"the template {SAMPLE!r} is drawn for the first video with it"
-            raise BadInput("unknown_template", told, "template")
+                raise BadInput("unknown_template", told, "template")
+            raise unknown(identity, [SAMPLE, *(info.id for info in self.all())])
         return kept_info(self._folder / identity)
 
     async def remove(self, identity: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from server.access.caller import caller
 from server.api.route import respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
-from server.schemas.specs import JobSpec, body_of
+from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of
 from server.state import AppState
 from server.store.store import Accepted, NewJob
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
@@ -44,11 +45,8 @@ async def asked_for(
 ) -> AsyncGenerator[tuple[ModelT, Form], None]:
     """What the body asks for, as JSON, or as a form with that JSON as its part `request`, and with `files`.
 
-    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do,
-    and TooManyJobs before anything of the body is read.
+    Files that are not taken by the end of the block are removed. Raises what `read_json` and `read_form` do.
     """
-    if "Idempotency-Key" not in request.headers:  # one may be of a job that is there already
-        await state.store.check_room()
     form = Form()
     try:
         if is_json(request):
@@ -68,13 +66,17 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
 
     uploads: by what they shall be called in the job's folder. Raises what `Store.accept` does.
     """
-    kind = spec.kind
+    kind, asking = spec.kind, caller.get()
     job_id = f"{kind}_{secrets.token_hex(12)}"
     body = body_of(spec, {name: upload.sha256 for name, upload in uploads.items()})
     try:
         if uploads:
             await asyncio.to_thread(_move_in, state, job_id, uploads)
-        accepted = await state.store.accept(NewJob(job_id, kind, spec.model_dump_json(), body, key))
+        made = spec.template if asking.adds_for is not None and makes_template(spec) else None
+        request = spec.model_dump_json()
+        accepted = await state.store.accept(
+            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made)
+        )
     except BaseException:
         await asyncio.to_thread(state.folder.clear, job_id)
         raise
@@ -83,6 +85,18 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
     elif uploads:
         await asyncio.to_thread(state.folder.clear, job_id)
     return accepted
+
+
+def makes_template(spec: JobSpec) -> bool:
+    """Whether the job adds a template, rather than use one that is there."""
+    match spec:
+        case VideoSpec():
+            return spec.template_file is not None and (spec.template or "").startswith(BY_URL)
+        case TemplateSpec():
+            return spec.prepare is None
+        case BackgroundSpec():
+            return True
+    return False
 
 
 def _move_in(state: AppState, job_id: str, uploads: Mapping[str, Upload]) -> None:

@@ -23,7 +23,6 @@ from server.uploads import Upload, is_json
 async def create_background(request: web.Request) -> web.StreamResponse:
     """Accept a background; the job's `template` is the one that it makes."""
     state, key = state_of(request), idempotency_key(request)
-    state.take_jobs()
     base = request.match_info["template"]
     if base != SAMPLE and all(info.id != base for info in await state.catalog.templates()):
         raise Refused(404, "unknown_template", f"there is no template {base!r}", "template")
@@ -39,6 +38,7 @@ async def create_background(request: web.Request) -> web.StreamResponse:
         if image is not None:
             await _check_picture(image)
         spec = _spec(base, wanted, image)
+        spec = spec.model_copy(update={"template": state.ownership.name("template", spec.template)})
         uploads = {UPLOAD: image} if image else {}
         accepted = await asyncio.shield(accept(state, spec, uploads, key))
     return accepted_job(accepted)
@@ -93,6 +93,7 @@ ROUTES = [
         },
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        starts="job",
     ),
     Route(
         "GET",

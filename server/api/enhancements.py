@@ -29,7 +29,6 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
     state, key = state_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     async with asked_for(request, state, EnhancementRequest, "file") as (wanted, form):
         if (form.file("file") is None) == (wanted.video_url is None):
             message = "send the video as the part `file` of a form, or its video_url"
@@ -58,5 +57,6 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 502, 503, 507),
+        starts="job",
     ),
 ]

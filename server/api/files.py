@@ -59,6 +59,7 @@ ROUTES = [
         "A file, by a link with a signature",
         {200: _TYPES, 206: _TYPES, 304: None},
         query={"expires": _TEXT, "signature": _TEXT},
+        access="public",  # its signature is what it takes
         refuses=(403, 404, 409, 416),
     ),
 ]

@@ -34,7 +34,10 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, Range",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "Location, Retry-After, Warning, X-Request-Id, Content-Range, Content-Disposition"
+_EXPOSED = (
+    "Location, Retry-After, Warning, X-Request-Id, Content-Range, Content-Disposition, X-RateLimit-Resource,"
+    " X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+)
 
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none';"

@@ -7,6 +7,7 @@ from typing import get_args
 
 from aiohttp import web
 
+from server.access.caller import caller
 from server.api.route import ID, NAME, Route, respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused
@@ -47,9 +48,10 @@ async def list_jobs(request: web.Request) -> web.Response:
     limit = max(1, number(query.get("limit"), "limit", 20, 100))
     state = state_of(request)
     jobs: list[Job] = []
+    owner = caller.get().only
     after, shown = query.get("after"), partial(state.files.describe, full=False)
     while len(jobs) <= limit:  # what cannot be read is no part of a page
-        rows = await state.store.list(status=status, after=after, limit=limit + 1)
+        rows = await state.store.list(status=status, after=after, limit=limit + 1, owner=owner)
         jobs += describe_each(rows, shown)
         if len(rows) <= limit:
             break

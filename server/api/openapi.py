@@ -2,7 +2,6 @@
 
 import html
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import core
-from server.api.route import Answer, Route
+from server.access.cookies import COOKIE
+from server.api.route import PARAMETER, Answer, Route
 from server.schemas.events import EVENTS
 from server.schemas.live import SESSION_EVENTS
 from server.schemas.responses import ErrorBody
@@ -19,17 +19,30 @@ from server.schemas.responses import ErrorBody
 ANY = (400, 403, 421, 422)
 """Errors that any request may get: malformed, of a foreign page, to a foreign name, invalid."""
 
+_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "a key of `lipstream keys add`; on a WebSocket also as the subprotocol"
+        " `lipstream.key.KEY`, beside `lipstream.v1`",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "what the page's form /login gives for a key",
+    },
+}
+
 _FILE = {"type": "string", "format": "binary"}
 _REF = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"{(\w+):((?:[^{}]|{[^{}]*})*)}")
 
 
 def describe_api(routes: Sequence[Route]) -> dict[str, Any]:
     """The OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        path = _PARAMETER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.address, {})[route.method.lower()] = _operation(route)
     _, schemas = models_json_schema([(m, "validation") for m in _models(routes)], ref_template=_REF)
     return {
         "openapi": "3.1.0",
@@ -39,7 +52,7 @@ def describe_api(routes: Sequence[Route]) -> dict[str, Any]:
             "description": "Text and a template video in, a talking video out, playing while it is made.",
         },
         "paths": paths,
-        "components": {"schemas": schemas["$defs"]},
+        "components": {"schemas": schemas["$defs"], "securitySchemes": _SCHEMES},
     }
 
 
@@ -61,8 +74,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.operation or route.handler.__name__,
         "responses": {str(status): _response(status, answer) for status, answer in route.answers.items()},
+        # Where the server asks for keys; with {} it may be one that does not.
+        "security": [] if route.needs == "public" else [{"key": []}, {"session": []}, {}],
     }
-    for status in sorted({*ANY, *route.refuses}):
+    guarded = () if route.needs == "public" else (401,)
+    started = (429, 503) if route.starts else ()
+    for status in sorted({*ANY, *guarded, *started, *route.refuses}):
         operation["responses"].setdefault(str(status), _response(status, ErrorBody))
     if parameters := list(_parameters(route)):
         operation["parameters"] = parameters
@@ -72,7 +89,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _parameters(route: Route) -> Iterable[dict[str, Any]]:
-    for name, pattern in _PARAMETER.findall(route.path):
+    for name, pattern in PARAMETER.findall(route.path):
         schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     for place, parameters in (("query", route.query), ("header", route.headers)):

@@ -1,12 +1,15 @@
 """What a route is: an address, who answers, and what its description says of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
+
+from server.access.caller import Scope
 
 ID = r"{job_id:[A-Za-z0-9_-]{1,64}}"
 NAME = r"{name:[A-Za-z0-9][A-Za-z0-9_.-]{0,63}}"
@@ -14,6 +17,15 @@ TEMPLATE = r"{template:[a-z0-9][a-z0-9_-]{0,63}}"
 VOICE = r"{voice:[\w-]{1,64}}"
 """Parts of paths. What does not match is simply not there: no odd name gets any further."""
 
+
+PARAMETER = re.compile(r"{(\w+):((?:[^{}]|{[^{}]*})*)}")
+"""A part of a path, and what it matches."""
+
+Access = Scope | Literal["public"]
+"""What it takes to use a route; `public`: not even a key."""
+
+Work = Literal["job", "speech", "look"]
+"""What a request has the server do."""
 
 Answer = type[BaseModel] | str | None
 """What a body is: JSON of a model, something of a media type, or nothing."""
@@ -26,6 +38,9 @@ class Route:
     answers: by status; several where it depends. body: JSON. form: its parts, each with
     JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of errors it may answer with,
     besides those that any may. operation: its name, if it is not the handler's.
+    access: what it takes; `read` for what is only looked at, else `make`, unless it says otherwise.
+    starts: what the server is to do, so whether there is room for more is looked at before the body is read:
+    a `job` that will be put on record, `speech`, or to `look` at a file.
     """
 
     method: str
@@ -40,6 +55,18 @@ class Route:
     refuses: tuple[int, ...] = ()
     head: bool = True
     operation: str = ""
+    access: Access | None = None
+    starts: Work | None = None
+
+    @property
+    def address(self) -> str:
+        """The path with its parts by name alone."""
+        return PARAMETER.sub(r"{\1}", self.path)
+
+    @property
+    def needs(self) -> Access:
+        """What it takes to use it."""
+        return self.access or ("read" if self.method == "GET" else "make")
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have the router call the handler."""

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from server.access.caller import caller
 from server.api.jobs import is_socket, number
 from server.api.route import Route, respond
 from server.api.session_socket import control
@@ -26,9 +27,10 @@ def _session(request: web.Request) -> LiveSession:
 async def create_session(request: web.Request) -> web.Response:
     """Begin a session; answered once it can be seen, or after OPENING_S."""
     state = state_of(request)
-    state.take_jobs()
     state.sessions.check_room()
-    session = state.sessions.open(await read_json(request, NewSession))
+    wanted = await read_json(request, NewSession)
+    await state.catalog.check_seen(wanted.template, wanted.voice, wanted.engines.speech)
+    session = state.sessions.open(wanted)
     await session.settled(OPENING_S)
     if session.failure is not None:
         await state.sessions.delete(session.id)
@@ -45,6 +47,7 @@ async def get_session(request: web.Request) -> web.StreamResponse:
     """One session; as a WebSocket, its control."""
     session = _session(request)
     if is_socket(request):
+        caller.get().require("make")
         asked = request.query.get("after")
         after = None if asked is None else number(asked, "after", 0, 2**53)
         return await control(request, state_of(request).connections, session, after)
@@ -95,6 +98,7 @@ ROUTES = [
         {201: SessionInfo},
         body=NewSession,
         refuses=(413, 415, 429, 500, 503, 507),
+        starts="speech",
     ),
     Route("GET", "/v1/sessions", list_sessions, "Live sessions, the oldest first", {200: SessionList}),
     Route(

@@ -8,6 +8,7 @@ from core.errors import BadInput
 from core.faces.choice import AUTO, check_choice
 from core.templates.info import checked_name, name_of_file
 from core.templates.library import SAMPLE
+from server.access.caller import caller
 from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
@@ -21,7 +22,6 @@ from server.uploads import Form, Upload, is_json, read_form, read_json
 async def create_template(request: web.Request) -> web.StreamResponse:
     """Accept a template; its preparation is a job."""
     state, key = state_of(request), idempotency_key(request)
-    state.take_jobs()
     form = Form()
     try:
         if is_json(request):
@@ -48,7 +48,6 @@ async def create_template(request: web.Request) -> web.StreamResponse:
 async def prepare_template(request: web.Request) -> web.Response:
     """Prepare a template ahead of the videos that will want it so; a job."""
     state, key = state_of(request), idempotency_key(request)
-    state.take_jobs()
     identity = request.match_info["template"]
     wanted = await read_json(request, PrepareRequest)
     if identity != SAMPLE:  # which may be yet to be drawn
@@ -61,7 +60,6 @@ async def prepare_template(request: web.Request) -> web.Response:
 async def enlarge_template(request: web.Request) -> web.Response:
     """Have a template of twice the size made of one; a job, whose `template` is the new one."""
     state, key = state_of(request), idempotency_key(request)
-    state.take_jobs()
     base = request.match_info["template"]
     wanted = await read_json(request, EnlargeRequest)
     if base != SAMPLE:  # which may be yet to be drawn
@@ -75,7 +73,6 @@ async def enlarge_template(request: web.Request) -> web.Response:
 async def find_faces(request: web.Request) -> web.Response:
     """Who is to be seen in a video or picture; nothing of it is kept."""
     state = state_of(request)
-    state.take_jobs()
     limit = state.settings.upload_mb << 20
     form = await read_form(request, state.folder, texts=set(), files={"file": 1}, limit=limit)
     try:
@@ -104,8 +101,9 @@ async def get_template(request: web.Request) -> web.Response:
 
 async def delete_template(request: web.Request) -> web.Response:
     """Delete a template and what was prepared of it."""
-    template = await _known(request)
-    await state_of(request).catalog.remove(template)
+    template, state = await _known(request), state_of(request)
+    if await state.store.owners.leave("template", template, caller.get().only):
+        await state.catalog.remove(template)  # else somebody else has it too
     return respond(Deleted(id=template))
 
 
@@ -146,6 +144,7 @@ ROUTES = [
         },
         headers={"Idempotency-Key": KEY},
         refuses=(413, 415, 429, 503, 507),
+        starts="job",
     ),
     Route(
         "POST",
@@ -155,6 +154,7 @@ ROUTES = [
         {200: FaceList},
         form={"file": FILE},
         refuses=(413, 415, 503, 507),
+        starts="look",
     ),
     Route(
         "GET", f"/v1/templates/{TEMPLATE}", get_template, "A template", {200: TemplateInfo}, refuses=(404,)
@@ -176,6 +176,7 @@ ROUTES = [
         body=PrepareRequest,
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        starts="job",
     ),
     Route(
         "POST",
@@ -186,6 +187,7 @@ ROUTES = [
         body=EnlargeRequest,
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        starts="job",
     ),
     Route(
         "GET",

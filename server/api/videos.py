@@ -42,7 +42,6 @@ async def create_video(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
     state, key = state_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     async with asked_for(request, state, VideoRequest, "audio") as (video, form):
         if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
             message = "send either a text, an audio_url, or an audio file (as a form)"
@@ -81,7 +80,6 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
     """Accept a recording and whose lips shall speak it; answer like `create_video`."""
     state, key = state_of(request), idempotency_key(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     async with asked_for(request, state, LipsyncRequest, "audio", "video") as (wanted, form):
         _check_lipsync(wanted, form)
         await state.catalog.check_look(wanted.template, wanted.options)
@@ -118,7 +116,6 @@ def _check_lipsync(wanted: LipsyncRequest, form: Form) -> None:
 async def create_speech(request: web.Request) -> web.StreamResponse:
     """Speak a text; the sound leaves as it is made."""
     state = state_of(request)
-    state.take_jobs()
     async with state.connections.response(
         request
     ):  # before the text is looked at: what is too much costs nothing
@@ -137,7 +134,7 @@ async def _speech(request: web.Request, state: AppState) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Cache-Control": "no-store"} | other)
     sse = wanted.stream_format == "sse"
     response.content_type = "text/event-stream" if sse else TYPES[wanted.response_format]
-    chunks = tts_stream(spoken, speech, voice, Style(speed=speed))
+    chunks = state.metered(tts_stream(spoken, speech, voice, Style(speed=speed)), speech.engine.rate)
     async with aclosing(chunks):
         try:
             async for chunk in chunks:
@@ -219,6 +216,7 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 503, 507),
+        starts="job",
     ),
     Route(
         "POST",
@@ -235,6 +233,7 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 503, 507),
+        starts="job",
     ),
     Route(
         "POST",
@@ -244,6 +243,7 @@ ROUTES = [
         {200: (*TYPES.values(), "text/event-stream")},
         body=SpeechRequest,
         refuses=(409, 413, 415, 503),
+        starts="speech",
     ),
     Route(
         "POST",

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from server.access.caller import caller
 from server.api.route import VOICE, Route, respond
 from server.errors import Refused, reading
 from server.schemas.requests import NewVoice
@@ -18,7 +19,6 @@ _TEXTS = frozenset(NewVoice.model_fields)
 async def create_voice(request: web.Request) -> web.Response:
     """Clone a voice from a recording."""
     state = state_of(request)
-    state.take_jobs()
     form = await read_form(
         request,
         state.folder,
@@ -34,8 +34,9 @@ async def create_voice(request: web.Request) -> web.Response:
             )
         with reading():
             wanted = NewVoice.model_validate(form.texts)
+        name, asking = state.ownership.name("voice", wanted.name), caller.get()
         voice = await state.voices.add(
-            wanted.name,
+            name,
             audio,
             text=wanted.text,
             language=wanted.language,
@@ -43,6 +44,8 @@ async def create_voice(request: web.Request) -> web.Response:
             gpt=wanted.gpt,
             sovits=wanted.sovits,
         )
+        if asking.adds_for is not None:
+            await state.store.owners.add("voice", name, asking.adds_for)
     finally:
         form.discard()
     return respond(voice, 201, {"Location": f"/v1/voices/{voice.name}"})
@@ -60,8 +63,9 @@ async def get_voice(request: web.Request) -> web.Response:
 
 async def delete_voice(request: web.Request) -> web.Response:
     """Delete a cloned voice; sentences that it is speaking are spoken to their end."""
-    name = request.match_info["voice"]
-    await state_of(request).voices.remove(name)
+    name, state = request.match_info["voice"], state_of(request)
+    await state.voices.remove(name)
+    await state.store.owners.leave("voice", name)
     return respond(Deleted(id=name))
 
 
@@ -93,6 +97,7 @@ ROUTES = [
         {201: VoiceInfo},
         form=_FORM,
         refuses=(413, 415, 503, 507),
+        starts="look",
     ),
     Route("GET", f"/v1/voices/{VOICE}", get_voice, "A voice", {200: VoiceInfo}, refuses=(404,)),
     Route(

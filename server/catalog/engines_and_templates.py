@@ -19,12 +19,14 @@ from core.serving.loaded import LoadedEngine, has_voice, voices
 from core.subtitle_style import together
 from core.templates import library
 from core.templates.enlarge import enlarged_id
+from core.templates.info import unknown_template
 from core.templates.library import SAMPLE, Templates, template_id
 from core.templates.template import Template
 from core.text import LANGUAGES, sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable
 from core.types import Sentence
+from server.access.caller import Ownership
 from server.schemas.requests import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
 from server.schemas.responses import EngineInfo, FaceList, ModelInfo, ModelList, NumberedFace, TemplateInfo
 
@@ -42,12 +44,15 @@ OPENAI_VOICES = (
 
 
 class Catalog:
-    """What one server offers. thumbnails: a folder for them."""
+    """What one server offers to whoever asks. thumbnails: a folder for them."""
 
-    def __init__(self, pool: EnginePool, templates: Templates, thumbnails: Path) -> None:
+    def __init__(
+        self, pool: EnginePool, templates: Templates, thumbnails: Path, ownership: Ownership
+    ) -> None:
         self._pool = pool
         self._templates = templates
         self._thumbnails = thumbnails
+        self._ownership = ownership
         self._drawing = asyncio.Lock()
         self._looking = asyncio.Lock()
 
@@ -82,8 +87,9 @@ class Catalog:
         Raises BadInput for what is not there, cannot run, or cannot be read by this voice.
         """
         languages = {sentence.language for sentence in said}
-        speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, voice, languages)
-        if voice is not None and not await has_voice(speech, voice):
+        known = voice if voice is None or self._ownership.sees("voice", voice) else None
+        speech = await self._pool.speech("auto" if name in OPENAI_MODELS else name, known, languages)
+        if voice is not None and (known is None or not await has_voice(speech, voice)):
             message = f"the {speech.name} engine has no voice {voice[:80]!r}; see /v1/voices"
             raise BadInput("unknown_voice", message, "voice")
         await asyncio.to_thread(check_readable, said, speech.engine, voice)
@@ -128,12 +134,22 @@ class Catalog:
         return found
 
     async def templates(self) -> list[TemplateInfo]:
-        """Every template in the library."""
-        return [_shown(info) for info in await asyncio.to_thread(self._templates.all)]
+        """Every template in the library that the caller sees."""
+        found = await asyncio.to_thread(self._templates.all)
+        return [_shown(info) for info in found if self._ownership.sees("template", info.id)]
 
     async def template(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template`."""
-        return _shown(await asyncio.to_thread(self._templates.show, identity))
+        if not self._ownership.sees("template", identity):
+            raise unknown_template(identity, [SAMPLE, *(info.id for info in await self.templates())])
+        try:
+            return _shown(await asyncio.to_thread(self._templates.show, identity))
+        except BadInput as error:
+            if error.code != "unknown_template" or identity == SAMPLE:
+                raise
+            raise unknown_template(
+                identity, [SAMPLE, *(info.id for info in await self.templates())]
+            ) from error
 
     async def remove(self, identity: str) -> None:
         """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
@@ -144,7 +160,7 @@ class Catalog:
         identity = await asyncio.to_thread(self._templates.new_id, name)
         if identity == SAMPLE:
             await self._refuse_taken(identity)
-        return identity
+        return self._ownership.name("template", identity)
 
     async def check_new_template(self, identity: str, sha256: str, face: str) -> None:
         """Raises BadInput `template_exists` if there is another template of this id already."""
@@ -176,6 +192,13 @@ class Catalog:
         if options.enhance:
             self._pool.choose("enhance", options.engines.enhance)
 
+    async def check_seen(self, template: str, voice: str | None, engine: str) -> None:
+        """Raises BadInput for another's template or voice, as for one that is not there."""
+        if template != SAMPLE:
+            await self.template(template)
+        if voice is not None:
+            await self.speech((), engine, voice)
+
     async def check_background(self, wanted: BackgroundRequest) -> None:
         """Raises BadInput for engines that are not there, or a name that another template has."""
         if wanted.prompt is not None:
@@ -183,12 +206,12 @@ class Catalog:
         self._pool.choose("matte", wanted.matte)
         if wanted.name is not None:
             # One that was made by a recipe may be the very one that is asked for: that is for the job to say.
-            await self._refuse_taken(template_id(wanted.name))
+            await self._refuse_taken(self._ownership.name("template", template_id(wanted.name)))
 
     async def check_enlarging(self, identity: str, wanted: EnlargeRequest) -> str:
         """The id of the template that will be made. Raises BadInput for engines or names it cannot have."""
         engine = self._pool.choose("upscale", wanted.engine)
-        made = enlarged_id(identity, wanted.name, engine)
+        made = self._ownership.name("template", enlarged_id(identity, wanted.name, engine))
         await self._refuse_taken(made)
         return made
 

@@ -21,6 +21,7 @@ from core.serving.loaded import LoadedEngine, has_voice
 from core.serving.voice_cloning import clone, find_model
 from core.tts_stream import check_readable
 from core.types import Sentence
+from server.access.caller import Ownership
 from server.catalog.engines_and_templates import Catalog
 
 REFERRING = (CLONED, "gpt-sovits-http")
@@ -55,8 +56,11 @@ class Chosen:
 class Speaker:
     """The voice of one server's speech service; what is set here counts until the server ends."""
 
-    def __init__(self, pool: EnginePool, catalog: Catalog, settings: VoiceSettings) -> None:
+    def __init__(
+        self, pool: EnginePool, catalog: Catalog, settings: VoiceSettings, ownership: Ownership
+    ) -> None:
         self._pool = pool
+        self._ownership = ownership
         self._catalog = catalog
         self._settings = settings
         self._reference: Reference | None = None
@@ -104,8 +108,10 @@ class Speaker:
         return Chosen(speech, voice)
 
     def _first(self) -> Reference | None:
-        """The first of the voices that are kept."""
+        """The first of the voices that are kept, of those that who asks may use."""
         for record in list_voices(self._settings.voices_dir):
+            if not self._ownership.sees("voice", record.name):
+                continue
             return Reference(record.folder / "reference.wav", record.text, record.language)
         return None
 

@@ -11,16 +11,18 @@ from core.serving.engine_pool import CLONED, EnginePool
 from core.serving.loaded import voices
 from core.serving.voice_cloning import clone, find_model
 from core.types import Voice
+from server.access.caller import Ownership
 from server.errors import Refused
 from server.schemas.responses import VoiceInfo, VoiceReference
 from server.uploads import Upload
 
 
 class Voices:
-    """Those of one server."""
+    """Those of one server that whoever asks may see."""
 
-    def __init__(self, pool: EnginePool, settings: VoiceSettings) -> None:
+    def __init__(self, pool: EnginePool, settings: VoiceSettings, ownership: Ownership | None = None) -> None:
         self._pool = pool
+        self._ownership = ownership
         self._settings = settings
 
     async def all(self, engine: str = "auto") -> list[VoiceInfo]:
@@ -35,6 +37,8 @@ class Voices:
         found: list[VoiceInfo] = []
         for name in names:
             for voice in await self._voices(name, required=len(names) == 1):
+                if name == CLONED and not self._seen(voice.name):
+                    continue
                 shown = cloned.get(voice.name) if name == CLONED else None
                 found.append(shown or _of_engine(voice, name))
         if engine == "auto" and CLONED not in names:
@@ -42,7 +46,14 @@ class Voices:
         return found
 
     def _cloned(self) -> dict[str, VoiceInfo]:
-        return {record.name: self._shown(record) for record in list_voices(self._settings.voices_dir)}
+        return {
+            record.name: self._shown(record)
+            for record in list_voices(self._settings.voices_dir)
+            if self._seen(record.name)
+        }
+
+    def _seen(self, name: str) -> bool:
+        return self._ownership is None or self._ownership.sees("voice", name)
 
     async def _voices(self, name: str, *, required: bool) -> Sequence[Voice]:
         """Those of a speech engine; none of one that cannot be loaded unless it is `required`."""

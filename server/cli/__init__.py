@@ -84,6 +84,12 @@ def parser() -> argparse.ArgumentParser:
         help="one service alone, at its old addresses (default: all, and the page)",
     )
     serve.add_argument("--port", type=int, help="port to listen on (default: 8010)")
+    serve.add_argument(
+        "--no-key",
+        action="store_true",
+        default=None,
+        help="let everybody who reaches it do everything; needed with --host where no key was made",
+    )
 
     say = commands.add_parser("say", help="speak a text, or show how it will be read")
     say.set_defaults(run="server.cli.render:say_command")
@@ -102,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         )
     )
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
+    _add_keys(commands.add_parser("keys", help="make, list and remove the keys that open the server"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")
     config.set_defaults(run="server.cli.about:config_command")
@@ -278,6 +285,30 @@ def _add_voices(voices: argparse.ArgumentParser) -> None:
         "--speech", default="auto", metavar="ENGINE", help="(default: the one that has the voice)"
     )
     actions.add_parser("remove", help="delete a cloned voice").add_argument("name", metavar="NAME")
+
+
+def _add_keys(keys: argparse.ArgumentParser) -> None:
+    keys.set_defaults(run="server.cli.keys:keys_command")
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="make a key, and print it once")
+    add.add_argument("name", metavar="NAME", help="whose it is, or what for")
+    add.add_argument(
+        "--scope",
+        choices=("make", "read", "admin"),
+        default="make",
+        help="make: jobs, templates, voices of one's own (default); read: look at them; admin: everything",
+    )
+    add.add_argument(
+        "--owner", metavar="NAME", help="whose jobs it opens (default: its own); several may share"
+    )
+    add.add_argument("--jobs", type=int, metavar="N", help="jobs that may be waiting or running at once")
+    add.add_argument(
+        "--minutes-a-day", type=float, metavar="N", help="minutes of speech and video in any 24 hours"
+    )
+    actions.add_parser("list", help="every key, without what opens")
+    actions.add_parser("remove", help="a key opens nothing any more, at once").add_argument(
+        "name", metavar="NAME"
+    )
 
 
 def _add_models(models: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from server.settings import ServerSettings
 
 def serve_command(options: argparse.Namespace) -> int:
     """Serve where the options or the settings say; prints the address when ready."""
-    names = ("host", "port", "only")
+    names = ("host", "port", "only", "no_key")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if run(settings_of(ServerSettings, **given), ready=_say_where):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # itself, as it was started

@@ -24,7 +24,6 @@ async def create_talking_video(request: web.Request) -> web.StreamResponse:
     """Make a video and answer when it is done; with the video itself, as it is made, if that is asked for."""
     state = state_of(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     wanted = await read_json(request, CreateVideo)
     if (wanted.video_number is None) == (wanted.video_url is None):
         message = "send either video_number or video_url, not both and not neither"
@@ -87,5 +86,6 @@ ROUTES = [
         body=CreateVideo,
         query={"stream": STREAM},
         refuses=(409, 413, 415, 429, 500, 502, 503, 507),
+        starts="job",
     ),
 ]

@@ -20,7 +20,6 @@ async def process_video(request: web.Request) -> web.StreamResponse:
     """Make the faces of a video clearer; answer when that is done, or stream it."""
     state = state_of(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     form, wanted = Form(), EnhancementRequest()
     try:
         if is_json(request):
@@ -56,5 +55,6 @@ ROUTES = [
         form={"video": FILE},
         query={"stream": STREAM},
         refuses=(409, 413, 415, 429, 500, 502, 503, 507),
+        starts="job",
     ),
 ]

@@ -32,7 +32,6 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
     """Have the person in a video speak a recording; answer when that is done, or stream it."""
     state = state_of(request)
     to_be_streamed = asked_to_stream(request)
-    state.take_jobs()
     form = Form()
     try:
         if is_json(request):
@@ -86,5 +85,6 @@ ROUTES = [
         form={"video": FILE, "audio": FILE},
         query={"stream": STREAM},
         refuses=(409, 413, 415, 429, 500, 502, 503, 507),
+        starts="job",
     ),
 ]

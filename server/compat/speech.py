@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from functools import wraps
 from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from aiohttp import web
@@ -69,7 +70,6 @@ def as_of_old(handler: Handler) -> Handler:
 async def speak(request: web.Request) -> web.StreamResponse:
     """Speak a text: when all of it is made, or as it is made if `streaming_mode` says so."""
     state = state_of(request)
-    state.take_jobs()
     async with state.connections.response(request):  # before the text is looked at, which takes a while
         return await _speak(request, state)
 
@@ -82,6 +82,7 @@ async def _speak(request: web.Request, state: AppState) -> web.StreamResponse:
     chosen = await state.speaker.choose(_reference(state, wanted), spoken)
     style = Style(speed=min(max(wanted.speed_factor, 0.5), 2.0), seed=max(0, wanted.seed))
     chunks = tts_stream(spoken, chosen.speech, chosen.voice, style)
+    chunks = state.metered(chunks, chosen.speech.engine.rate)
     # Opus knows no 32 kHz.
     rate = 24_000 if wanted.media_type == "ogg" else RATE
     encoder = SpeechEncoder(_FORMATS[wanted.media_type], chosen.speech.engine.rate, rate)
@@ -233,6 +234,9 @@ def _refuse_pages(request: web.Request) -> None:
     """What changes something here may be a GET, which pages of other sites can have browsers send."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Refused(403, "foreign_origin", "a page of another site may not do this", "Sec-Fetch-Site")
+    origin = request.headers.get("Origin")  # over plain http browsers may send this alone
+    if origin is not None and urlsplit(origin.lower()).netloc != request.headers.get("Host", "").lower():
+        raise Refused(403, "foreign_origin", f"a page of {origin[:100]!r} may not do this", "Origin")
 
 
 async def _encoded(
@@ -330,6 +334,9 @@ def _routes(
             body=body if method == "POST" else None,
             query=schema if method == "GET" else {},
             refuses=(413, 503, 507),
+            # What is set counts for everybody.
+            access="make" if handler is speak else "admin",
+            starts="speech" if handler is speak else None,
             head=False,
             operation=f"{method.lower()}_{name}",
         )

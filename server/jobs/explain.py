@@ -11,6 +11,9 @@ def explain(error: BaseException, stage: str | None) -> JobError:
     if isinstance(error, StageError):
         return explain(error.cause, error.stage)
     match error:
+        case BadInput(code="unknown_template", message=message):  # gone since; of others nothing is said
+            told = message.partition("; there are")[0]
+            return JobError(code="unknown_template", message=told, param="template", stage=stage)
         case BadInput(code=code, message=message, param=param):
             return JobError(code=code, message=message, param=param, stage=stage)
         case StorageFull():

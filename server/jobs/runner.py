@@ -50,6 +50,9 @@ RECORDS = 3
 CANCEL_S = 60.0
 """Seconds a cancel waits for the end of a job to be on record."""
 
+LOOK_S, LIVES_S = 5.0, 0.1
+"""Seconds between two looks for a job that may start, and two notes that the server lives and runs some."""
+
 SWEEP_S = 60.0
 """Seconds between two looks at what is too old or too much."""
 
@@ -159,17 +162,18 @@ class Runner:
         # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
         self._passing = asyncio.Lock()
         self._taking: asyncio.Task[None] | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._housekeeping: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Recover what an earlier server left, then begin. Raises Error if the record cannot be used."""
-        for job_id in await self._store.recover():
-            log.error("job %s is given up: every start of it ended the server", job_id)
+        for job_id in await self._store.recover(await asyncio.to_thread(self._folder.died)):
+            log.error("job %s is given up: every start of it alone ended the server", job_id)
+            await asyncio.to_thread(self._folder.clear, job_id)
         await asyncio.to_thread(self._folder.clear_orphans, await self._store.ids())
         self._store.ballast.fill()
         self._taking = asyncio.create_task(self._take(), name="start jobs")
-        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+        self._housekeeping = [asyncio.create_task(work) for work in (self._sweep(), self._live())]
 
     @property
     def alive(self) -> bool:
@@ -205,10 +209,10 @@ class Runner:
         self.nudge()
         for running in self._running.values():
             running.halt(STOPPED)
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-        started = [task for task in (self._taking, self._sweeping) if task is not None]
-        await asyncio.gather(*started, return_exceptions=True)
+        for task in self._housekeeping:
+            task.cancel()
+        taking = self._taking
+        await asyncio.gather(*([taking] if taking else []), *self._housekeeping, return_exceptions=True)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self) -> None:
@@ -243,7 +247,8 @@ class Runner:
                     work = asyncio.create_task(self._work(job, report))
                     self._running[job.id] = _Running(work, report)
                     return job
-            await self._news.wait()
+            with suppress(TimeoutError):  # a suspect that gets further lets the others start again
+                await asyncio.wait_for(self._news.wait(), LOOK_S)
         return None
 
     async def _work(self, job: JobRow, report: JobReport) -> Done:
@@ -280,6 +285,7 @@ class Runner:
             del self._running[job.id]
             running.settled.set()
             self._slots.release()
+            self.nudge()  # one that is to run alone may have waited for this
 
     async def _settle_plainly(self, job: JobRow, running: _Running) -> None:
         """Record the end of a job whose end cannot be told as it was."""
@@ -329,6 +335,7 @@ class Runner:
                 outputs=done.outputs,
                 engines=done.engines,
                 size=size,
+                seconds=done.metrics.audio_s if done.metrics else 0.0,
                 publish=publish is not None,
             )
             if publish is not None:
@@ -350,6 +357,13 @@ class Runner:
         with suppress(JobOver):
             await self._store.finish(job.id, status, end.model_dump_json(), error=error)
         await self._clips.end(job.id, status)
+
+    async def _live(self) -> None:
+        """While jobs run, note that the server lives: the next one knows when it died."""
+        while True:
+            if self._running:
+                self._folder.lives()
+            await asyncio.sleep(LIVES_S)
 
     async def _sweep(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Fragment
+from server.access.caller import caller
 from server.jobs.explain import explain
 from server.metrics import Figures
 from server.schemas.live import (
@@ -63,6 +64,7 @@ class LiveSession:
     def __init__(self, session_id: str, request: NewSession, created_at: float, last_seq: int = 0) -> None:
         """last_seq: of the log of its earlier life."""
         self.id, self.request, self.created_at = session_id, request, created_at
+        self.owner = caller.get().owner
         self.log = SessionLog(session_id, last_seq)
         self.ring = Ring()
         self.picture: Picture | None = None

@@ -3,10 +3,13 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
+from core.errors import Error
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
+from server.access.caller import caller
 from server.errors import Refused
 from server.jobs.session import LiveSession
 from server.metrics import Figures
@@ -23,7 +26,16 @@ STOP_S = 3.0
 class Sessions:
     """`limit` at once."""
 
-    def __init__(self, pool: EnginePool, templates: Templates, figures: Figures, limit: int) -> None:
+    def __init__(
+        self,
+        pool: EnginePool,
+        templates: Templates,
+        figures: Figures,
+        limit: int,
+        spend: Callable[[str, float], Awaitable[None]],
+    ) -> None:
+        """spend: counts the seconds that a session of an owner lasted."""
+        self._spend = spend
         self._pool, self._templates, self._figures, self._limit = pool, templates, figures, limit
         self._all: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -34,14 +46,16 @@ class Sessions:
         return sum(session.viewers for session in self._all.values())
 
     def all(self) -> Sequence[LiveSession]:
-        """Those that run, and those that have ended lately, the oldest first."""
-        return tuple(self._all.values())
+        """Those that run, and those that have ended lately, the oldest first; the caller's."""
+        only = caller.get().only
+        return tuple(one for one in self._all.values() if only in (None, one.owner))
 
     def get(self, session_id: str) -> LiveSession:
         """Raises Refused 404."""
-        if session_id not in self._all:
+        found = self._all.get(session_id)
+        if found is None or caller.get().only not in (None, found.owner):
             raise Refused(404, "unknown_session", f"there is no session {session_id!r}; it may have ended")
-        return self._all[session_id]
+        return found
 
     def check_room(self) -> None:
         """Raises Refused 429 if one more would be too many."""
@@ -87,3 +101,6 @@ class Sessions:
             ended = [one.id for one in self._all.values() if one.log.ended]
             for session_id in ended[:-ENDED_KEPT]:
                 del self._all[session_id]
+            if session.owner:
+                with suppress(Error):  # the record may be closed by now
+                    await self._spend(session.owner, time.time() - session.created_at)

@@ -81,6 +81,7 @@ class TemplateWork:
             self._templates,
             wanted=wanted.engine,
             name=wanted.name,
+            made=spec.template,
             report=steps.note,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from core.errors import Error, StorageFull
-from server.store.rows import SCHEMA, SCHEMA_VERSION
+from server.store.rows import LATER, SCHEMA, SCHEMA_VERSION
 
 _LITTLE = 1 << 20
 """Bytes: a disk with less left is full, for what SQLite writes at once."""
@@ -47,10 +47,20 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             raise Error(f"{path} was written by a later version of lipstream; update, or use another folder")
         if version < SCHEMA_VERSION:  # writes, so not where nothing has to be written
             write.executescript(SCHEMA)
+            _add_columns(write)
+            write.execute(f"pragma user_version={SCHEMA_VERSION}")
         read = connect()
         read.execute("pragma query_only=on")
         ends.pop_all()
         return write, read
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    """What jobs of an earlier version's record have not got."""
+    there = {row[1] for row in db.execute("pragma table_info(jobs)")}
+    for name, kind in LATER.items():
+        if name not in there:
+            db.execute(f"alter table jobs add column {name} {kind}")
 
 
 def unusable(path: Path, error: sqlite3.Error) -> Error:

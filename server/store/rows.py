@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from core.errors import UnknownJob
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-SCHEMA = f"""
+SCHEMA = """
 create table if not exists jobs(
   number integer primary key autoincrement,   -- the order of the line
   id text not null unique,
@@ -22,11 +22,13 @@ create table if not exists jobs(
   key text unique, body text not null,        -- Idempotency-Key, and the body it came with
   created real not null, started real, finished real,
   attempt integer not null default 0,         -- starts
-  strikes integer not null default 0,         -- starts that got no further than one before
+  strikes integer not null default 0,         -- deaths at it that look alike; see line.py
   reached integer not null default 0,         -- how far the best start got
   last_seq integer not null default 0,
   began text, progress text, error text, metrics text,
-  bytes integer not null default 0
+  bytes integer not null default 0,
+  owner text not null default '',             -- whose it is; '' where no keys are asked for
+  lived real                                  -- seconds of the last start that ended with the server
 );
 create index if not exists jobs_status on jobs(status, number);
 create table if not exists events(
@@ -45,14 +47,24 @@ create table if not exists publications(
   place text not null default '',             -- the storage that has the files
   error text
 ) without rowid;
+create table if not exists owned(             -- templates and voices that are not everybody's
+  kind text not null, name text not null, owner text not null,
+  primary key(kind, name, owner)
+) without rowid;
+create table if not exists used(              -- seconds of sound made, by hour
+  owner text not null, hour integer not null, seconds real not null,
+  primary key(owner, hour)
+) without rowid;
 create table if not exists discarded(         -- what is still to be deleted in a storage
   key text primary key, place text not null
 ) without rowid;
-pragma user_version={SCHEMA_VERSION};
 """
 
+LATER = {"owner": "text not null default ''", "lived": "real"}
+"""Columns of jobs that records of earlier versions lack."""
+
 _COLUMNS = """id, object, status, request, created, started, finished,
-attempt, last_seq, began, progress, error, metrics"""
+attempt, last_seq, began, progress, error, metrics, owner"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +101,8 @@ class PublicationRow:
 class JobRow:
     """A job as recorded. Times are Unix seconds.
 
-    began: data of the newest `job.started`, progress: of the newest `job.progress` since; JSON, like
-    `request`, `error` and `metrics`.
+    owner: whose key asked for it. began: data of the newest `job.started`, progress: of the newest
+    `job.progress` since; JSON, like `request`, `error` and `metrics`.
     """
 
     id: str
@@ -106,6 +118,7 @@ class JobRow:
     progress: str | None
     error: str | None
     metrics: str | None
+    owner: str = ""
     outputs: tuple[OutputRow, ...] = ()
     publication: PublicationRow | None = None
 
@@ -158,16 +171,26 @@ def get_job(db: sqlite3.Connection, job_id: str) -> JobRow:
     return job
 
 
-def list_jobs(db: sqlite3.Connection, status: str | None, after: str | None, limit: int) -> list[JobRow]:
-    """Jobs of one status or all, newest first, from the one before `after` on. Raises UnknownJob."""
+def list_jobs(
+    db: sqlite3.Connection, status: str | None, after: str | None, limit: int, owner: str | None
+) -> list[JobRow]:
+    """Jobs of one status or all, of one owner or all, newest first, from the one before `after` on.
+
+    Raises UnknownJob.
+    """
     before = None
     if after is not None:
-        found = db.execute("select number from jobs where id = ?", (after,)).fetchone()
+        found = db.execute(
+            "select number from jobs where id = ?1 and (?2 is null or owner = ?2)", (after, owner)
+        ).fetchone()
         if found is None:
             raise UnknownJob(f"there is no job {after!r}")
         before = found[0]
-    wanted = "(?1 is null or status = ?1) and (?2 is null or number < ?2) order by number desc limit ?3"
-    rows = db.execute(f"select {_COLUMNS} from jobs where {wanted}", (status, before, limit))  # noqa: S608  # constants
+    wanted = (
+        "(?1 is null or status = ?1) and (?2 is null or number < ?2) and (?4 is null or owner = ?4)"
+        " order by number desc limit ?3"
+    )
+    rows = db.execute(f"select {_COLUMNS} from jobs where {wanted}", (status, before, limit, owner))  # noqa: S608  # constants
     return [_with_outputs(db, JobRow(*row)) for row in rows.fetchall()]
 
 

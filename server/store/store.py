@@ -6,7 +6,6 @@ once. The design (WAL, one writer, savepoints, publication after the commit) fol
 (https://sqlite.org/wal.html) and the practice of Temporal: a record, a log, and work that may be done again.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,29 +13,38 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadInput, JobOver, JobRunning, TooManyJobs
+from core.errors import BadInput, JobRunning, TooManyJobs
 from core.runtime.worker import Worker
 from server.store import rows
 from server.store.database import lacks_room, open_database, unusable
+from server.store.line import OVER, back_in_line, end, forgive, in_progress, json_of, may_start, running
+from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
 from server.store.rows import Event, JobRow, OutputRow, get_job
 from server.store.writer import Ballast, Writer
 
-STRIKES = 3
-"""Starts of a job that got no further than one before; after so many it is not started again."""
-
-_OVER = ("completed", "failed", "cancelled")
-
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are."""
+    """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are.
+
+    owner: the key that asks for it, whose Idempotency-Keys are its own, and which may have what `quota` says.
+    template: one that will be the owner's too.
+    """
 
     id: str
     object: str
     request: str
     body: str
     key: str | None = None
+    owner: str = ""
+    quota: Quota = UNLIMITED
+    template: str | None = None
+
+    @property
+    def recorded_key(self) -> str | None:
+        """The Idempotency-Key as the record has it, unlike any other owner's: no key has a line's end."""
+        return f"{self.owner}\n{self.key}" if self.owner and self.key is not None else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Store:
         self._reader = Worker("store-read")
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)
+        self.owners = Owners(self._writer, self._reader, self._read)
 
     def close(self) -> None:
         """Commit what was asked for and close the file. Blocks for some milliseconds."""
@@ -97,11 +106,13 @@ class Store:
     async def accept(self, job: NewJob) -> Accepted:
         """Record a job and its `job.queued`; on return it survives the loss of power.
 
-        Raises TooManyJobs; BadInput `idempotency_conflict` if the key came with another body before.
+        Raises TooManyJobs, OverQuota; BadInput `idempotency_conflict` if the key came with another body
+        before.
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> Accepted:
-            old = rows.find_job(db, "key = ?", job.key) if job.key is not None else None
+            key = job.recorded_key
+            old = rows.find_job(db, "key = ?", key) if key is not None else None
             if old is not None:
                 body = db.execute("select body from jobs where id = ?", (old.id,)).fetchone()[0]
                 if not self._same(body, job.body):
@@ -109,29 +120,37 @@ class Store:
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
             waiting = _check_room(db, self._max_waiting)
+            check_quota(db, job.owner, job.quota)
             db.execute(
-                "insert into jobs(id, object, status, request, body, key, created)"
-                " values(?, ?, 'queued', ?, ?, ?, ?)",
-                (job.id, job.object, job.request, job.body, job.key, time.time()),
+                "insert into jobs(id, object, status, request, body, key, created, owner)"
+                " values(?, ?, 'queued', ?, ?, ?, ?, ?)",
+                (job.id, job.object, job.request, job.body, key, time.time(), job.owner),
             )
-            add_event(db, log, job.id, "job.queued", _json(ahead=waiting))
+            if job.template is not None:
+                own(db, "template", job.template, job.owner)
+            add_event(db, log, job.id, "job.queued", json_of(ahead=waiting))
             return Accepted(get_job(db, job.id), new=True)
 
-        return await self._writer.submit(change, sync=True)
+        accepted = await self._writer.submit(change, sync=True)
+        if job.template is not None:
+            self.owners.note("template", job.template, job.owner)
+        return accepted
 
     async def claim(self, began: Callable[[JobRow, int], str]) -> JobRow | None:
         """Take the job that has waited longest, or None; it is in progress from here on.
 
+        One that is suspected of ending the server runs alone: it waits until nothing else runs, and so do all
+        behind it until it has ended, or got further than ever.
         began: makes the data of its `job.started` from the job and the number of this attempt.
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow | None:
             job = rows.find_job(db, "status = 'queued' order by number limit 1")
-            if job is None:
+            if job is None or not may_start(db, job.id):
                 return None
             data = began(job, job.attempt + 1)
             db.execute(
-                "update jobs set status = 'in_progress', attempt = attempt + 1, strikes = strikes + 1,"
+                "update jobs set status = 'in_progress', attempt = attempt + 1,"
                 " started = ?, began = ?, progress = null where id = ?",
                 (time.time(), data, job.id),
             )
@@ -144,7 +163,7 @@ class Store:
         """Add an event to the log of a job in progress. Raises JobOver if it is not."""
 
         def change(db: sqlite3.Connection, log: list[Event]) -> Event:
-            _running(db, job_id)
+            running(db, job_id)
             return add_event(db, log, job_id, type, data)
 
         return await self._writer.submit(change)
@@ -157,9 +176,9 @@ class Store:
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> Event:
-            _running(db, job_id)
+            running(db, job_id)
             db.execute(
-                "update jobs set progress = ?1, strikes = iif(?2 > reached, 0, strikes),"
+                "update jobs set progress = ?1, strikes = iif(?2 > reached, -1, strikes),"
                 " reached = max(reached, ?2) where id = ?3",
                 (data, reached, job_id),
             )
@@ -178,28 +197,32 @@ class Store:
         outputs: Iterable[OutputRow] = (),
         engines: Mapping[str, str] | None = None,
         size: int = 0,
+        seconds: float = 0.0,
         publish: bool = False,
     ) -> JobRow:
         """End a job with its event `job.{status}`; on return that survives the loss of power.
 
         outputs: files, already whole and on the disk. engines: by kind, besides those it began with.
-        size: bytes that the job's folder holds.
+        size: bytes that the job's folder holds. seconds: of sound, which the owner has used.
         publish: they are to be uploaded too; what becomes of that follows in the log.
         A queued job may be ended too. Raises JobOver if it had ended, UnknownJob if it is gone.
         """
         made = [(job_id, o.name, o.kind, o.type, o.bytes, o.sha256, o.path) for o in outputs]
 
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow:
-            _end(db, log, job_id, status, data)
+            end(db, log, job_id, status, data)
             db.execute(
                 "update jobs set error = ?, metrics = ?, bytes = ?, began = json_patch(began, ?)"
                 " where id = ?",
-                (error, metrics, size, _json(engines=dict(engines or {})), job_id),
+                (error, metrics, size, json_of(engines=dict(engines or {})), job_id),
             )
             db.executemany("insert or replace into outputs values(?, ?, ?, ?, ?, ?, ?)", made)
             if publish:
                 begin_publication(db, job_id)
-            return get_job(db, job_id)
+            job = get_job(db, job_id)
+            if job.owner and seconds:
+                spend(db, job.owner, seconds)
+            return job
 
         return await self._writer.submit(change, sync=True, vital=True)
 
@@ -209,7 +232,7 @@ class Store:
         def change(db: sqlite3.Connection, log: list[Event]) -> bool:
             if get_job(db, job_id).status != "queued":
                 return False
-            _end(db, log, job_id, "cancelled", data)
+            end(db, log, job_id, "cancelled", data)
             return True
 
         return await self._writer.submit(change, sync=True, vital=True)
@@ -218,28 +241,23 @@ class Store:
         """Put a job in progress back where it was in the line, blamelessly. Raises JobOver."""
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
-            _running(db, job_id)
+            running(db, job_id)
             db.execute("update jobs set strikes = 0 where id = ?", (job_id,))
-            _back_in_line(db, log, job_id, reason)
+            back_in_line(db, log, job_id, reason)
 
         await self._writer.submit(change, sync=True, vital=True)
 
-    async def recover(self) -> list[str]:
+    async def recover(self, died: float | None = None) -> list[str]:
         """After a death: put what was in progress back in line; the ids of what has died too often instead.
 
-        The latter are failed with `crash_loop`: STRIKES starts, none of which got further than one before.
+        died: when, in Unix seconds, if that is known. What ran at the first death is a suspect from then on.
+        A death counts against a job only if it ran alone, got no further than ever, and lived about as long
+        as the time before; STRIKES such end it as `crash_loop`. What kills a server from outside does so at
+        any time, and convicts nobody.
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> list[str]:
-            found = db.execute("select id, strikes from jobs where status = 'in_progress' order by number")
-            poison = []
-            for job_id, strikes in found.fetchall():
-                if strikes < STRIKES:
-                    _back_in_line(db, log, job_id, "server_restarted")
-                else:
-                    _crash_loop(db, log, job_id, strikes)
-                    poison.append(job_id)
-            return poison
+            return [one for one in in_progress(db) if not forgive(db, log, one, died)]
 
         return await self._writer.submit(change, sync=True, vital=True)
 
@@ -251,7 +269,7 @@ class Store:
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
             job = get_job(db, job_id)
-            if job.status not in _OVER:
+            if job.status not in OVER:
                 raise JobRunning(f"job {job_id} has not ended; cancel it first")
             if not job.closed:
                 raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
@@ -272,7 +290,7 @@ class Store:
                 "select id, bytes, finished from jobs where status in (?, ?, ?)"
                 " and id not in (select job from publications where state = 'uploading')"
                 " order by finished desc, number desc",
-                _OVER,
+                OVER,
             )
             held, gone, oldest = 0, [], time.time() - max_age_s
             for job_id, size, finished in found.fetchall():
@@ -291,10 +309,18 @@ class Store:
         return await self._reader.call(get_job, self._read, job_id)
 
     async def list(
-        self, *, status: str | None = None, after: str | None = None, limit: int = 20
+        self,
+        *,
+        status: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+        owner: str | None = None,
     ) -> list[JobRow]:
-        """Jobs, newest first, of one status or all; after: only those older than it. Raises UnknownJob."""
-        return await self._reader.call(rows.list_jobs, self._read, status, after, limit)
+        """Jobs, newest first, of one status or all; after: only those older than it; owner: only theirs.
+
+        Raises UnknownJob.
+        """
+        return await self._reader.call(rows.list_jobs, self._read, status, after, limit, owner)
 
     async def read(self, job_id: str, after: int, limit: int = 100) -> Sequence[Event]:
         """Events past number `after` of a job's log, in order; empty if there are none yet.
@@ -325,10 +351,6 @@ class Store:
         return await self._reader.call(rows.recent_runs, self._read, limit)
 
 
-def _json(**data: object) -> str:
-    return json.dumps(data, separators=(",", ":"))
-
-
 def _check_room(db: sqlite3.Connection, most: int) -> int:
     """How many jobs wait. Raises TooManyJobs if no more may."""
     waiting = rows.count_jobs(db, "status = 'queued'")
@@ -340,33 +362,6 @@ def _check_room(db: sqlite3.Connection, most: int) -> int:
 def _conflict(job: NewJob) -> BadInput:
     message = f"Idempotency-Key {job.key!r} was used with another request; use a new one"
     return BadInput("idempotency_conflict", message, "Idempotency-Key")
-
-
-def _running(db: sqlite3.Connection, job_id: str) -> None:
-    running = db.execute("select 1 from jobs where id = ? and status = 'in_progress'", (job_id,))
-    if running.fetchone() is None:
-        raise JobOver(f"job {job_id} is not in progress")
-
-
-def _end(db: sqlite3.Connection, log: list[Event], job_id: str, status: str, data: str) -> None:
-    if get_job(db, job_id).status in _OVER:
-        raise JobOver(f"job {job_id} had ended before")
-    db.execute("update jobs set status = ?, finished = ? where id = ?", (status, time.time(), job_id))
-    add_event(db, log, job_id, f"job.{status}", data)
-
-
-def _crash_loop(db: sqlite3.Connection, log: list[Event], job_id: str, strikes: int) -> None:
-    why = f"the server died {strikes} times at this job, which got no further in between"
-    error = {"code": "crash_loop", "message": why, "retryable": False}
-    _end(db, log, job_id, "failed", _json(error=error))
-    db.execute("update jobs set error = ? where id = ?", (_json(**error), job_id))
-
-
-def _back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
-    before = "status = 'queued' and number < (select number from jobs where id = ?)"
-    ahead = rows.count_jobs(db, before, job_id)
-    db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
-    add_event(db, log, job_id, "job.queued", _json(ahead=ahead, reason=reason))
 
 
 def _forget(db: sqlite3.Connection, job_id: str) -> None:

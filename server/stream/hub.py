@@ -113,6 +113,7 @@ class Watcher:
         self._pending: dict[str, None] = {}
         self._news = asyncio.Event()
         self._roused = False
+        self._passed: set[str] = set()
 
     def __enter__(self) -> "Watcher":
         return self
@@ -152,9 +153,17 @@ class Watcher:
         self._pending[job_id] = None
         self._news.set()
 
+    def pass_over(self, job_id: str) -> None:
+        """No more of this job, also for one who follows all."""
+        self.leave(job_id)
+        self._passed.add(job_id)
+
     def notice(self, event: Event) -> None:
         """An event of any job, for one who follows all; called by the hub."""
-        if event.job_id not in self._cursors:
+        if event.job_id in self._passed:
+            if event.last:
+                self._passed.discard(event.job_id)
+        elif event.job_id not in self._cursors:
             self.follow(event.job_id, event.seq - 1)
 
     def rouse(self) -> None:

@@ -13,8 +13,9 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import TypeAdapter, ValidationError
 
 import core
-from core.errors import Error
+from core.errors import Error, UnknownJob
 from core.runtime.tasks import first_of
+from server.access.caller import caller
 from server.errors import Refused, invalid, refusal
 from server.schemas.describe import describe_each, envelope
 from server.schemas.events import (
@@ -126,6 +127,7 @@ class _Conversation:
         self._watcher = watcher
         # Held while a subscription is answered: no event of a job goes out before its snapshot.
         self._speaking = asyncio.Lock()
+        self._known: set[str] = set()
 
     async def run(self, one: tuple[str, int] | None) -> None:
         """Talk until the client leaves; of one job, until its end."""
@@ -146,9 +148,26 @@ class _Conversation:
             except TimeoutError:
                 await self._send(beside("heartbeat"))
                 continue
+            if events and not await self._sees(events[0].job_id):
+                continue
             async with self._speaking:
                 for event in events:
                     await send(self._request, self._ws.send_str(envelope(event)))
+                    if event.last:
+                        self._known.discard(event.job_id)
+
+    async def _sees(self, job_id: str) -> bool:
+        """Whether the client may know of the job; one that follows all is never told of another's again."""
+        asking = caller.get()
+        if asking.only is None:
+            return True
+        if job_id not in self._known:
+            with suppress(UnknownJob):
+                if asking.sees_job(await self._progress.store.get(job_id)):
+                    self._known.add(job_id)
+        if job_id not in self._known:
+            self._watcher.pass_over(job_id)
+        return job_id in self._known
 
     async def _listen(self) -> None:
         bad = 0
@@ -190,6 +209,8 @@ class _Conversation:
                 for job_id in ids:
                     self._watcher.leave(job_id)
             case CancelJob(job_id=job_id):
+                caller.get().require("make")
+                await self._seen(job_id)
                 await self._progress.cancel(job_id)
             case Ping(ref=ref):
                 await self._send(beside("pong", Pong(ref=ref)))
@@ -214,7 +235,7 @@ class _Conversation:
     async def _follow_one(self, job_id: str, known: int) -> None:
         if job_id not in self._watcher.jobs and len(self._watcher.jobs) >= FOLLOW_LIMIT:
             raise Refused(429, "too_many_subscriptions", f"one socket follows {FOLLOW_LIMIT} jobs at most")
-        job = await self._progress.store.get(job_id)
+        job = await self._seen(job_id)
         if known > job.last_seq:
             await self._send(resync(job, known))
             known = 0
@@ -222,13 +243,21 @@ class _Conversation:
         if not job.closed or known < job.last_seq:
             self._watcher.follow(job_id, known)
 
+    async def _seen(self, job_id: str) -> JobRow:
+        """The job, if there is one that the client may see. Raises UnknownJob."""
+        job = await self._progress.store.get(job_id)
+        if not caller.get().sees_job(job):
+            raise UnknownJob(f"there is no job {job_id!r}")
+        self._known.add(job_id)
+        return job
+
     async def _follow_all(self) -> None:
         store = self._progress.store
         async with self._speaking:
             # First this, then the list: a job that comes in between is in both, never in neither.
             self._watcher.follow_all()
             for status in ("queued", "in_progress"):
-                rows = await store.list(status=status, limit=FOLLOW_LIMIT)
+                rows = await store.list(status=status, limit=FOLLOW_LIMIT, owner=caller.get().only)
                 for job in describe_each(rows, self._progress.describe):
                     await self._send(snapshot(job))
                     self._watcher.follow(job.id, job.last_seq)

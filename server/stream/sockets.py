@@ -19,6 +19,9 @@ SEND_S = 10.0
 HEARTBEAT_S = 15.0
 """Seconds between signs of life on a quiet line."""
 
+PROTOCOL = "lipstream.v1"
+"""What the WebSockets speak."""
+
 UNSENT = 64 << 10
 """Bytes the kernel takes over for a client that does not read; without this they are millions."""
 
@@ -55,7 +58,13 @@ class Connections:
         One too many is closed at once with 1013; its block is not entered but ended by Gone.
         """
         ws = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, max_msg_size=max_bytes, compress=False, timeout=SEND_S, writer_limit=UNSENT
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=max_bytes,
+            compress=False,
+            timeout=SEND_S,
+            writer_limit=UNSENT,
+            # Browsers want one of those that they offer; another may be a key, which is not said again.
+            protocols=(PROTOCOL,),
         )
         await ws.prepare(request)
         hold_little(request)

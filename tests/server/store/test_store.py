@@ -20,8 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.errors import BadInput, Error, JobOver, JobRunning, StorageFull, TooManyJobs, UnknownJob
 from server.store.database import lacks_room
+from server.store.line import STRIKES
 from server.store.rows import Run
-from server.store.store import STRIKES, NewJob, OutputRow, Store
+from server.store.store import NewJob, OutputRow, Store
 
 
 @asynccontextmanager
@@ -199,7 +200,13 @@ def test_what_ran_at_a_death_goes_back_to_its_place_in_the_line(tmp_path):
             await store.claim(began)
         async with opened(tmp_path) as store:
             assert await store.recover() == []
-            again = [await store.claim(began) for _ in range(3)]
+            again = []
+            for name in "abc":  # suspects, so one at a time; "b" gets further and lets "c" begin
+                again.append(await store.claim(began))
+                if name == "a":
+                    assert await store.claim(began) is None
+                    await store.finish("a", "completed", "{}")
+                await store.progress("b", "{}", 1) if name == "b" else None
             assert [(j.id, j.attempt) for j in again] == [("a", 2), ("b", 2), ("c", 1)]
             events = await log_of(store, "b")
             assert dense(events)
@@ -430,6 +437,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.loop = asyncio.new_event_loop()
         self.status, self.published, self.store = {}, {}, None
+        self.suspects, self.further, self.reached = set(), set(), {}
 
     def do(self, make):
         async def call():
@@ -457,6 +465,8 @@ class Histories(RuleBasedStateMachine):
         for name, status in self.status.items():
             if status == "in_progress":
                 self.status[name] = "queued"
+                self.suspects |= {name} - self.further
+                self.further.discard(name)
 
     @rule()
     def accept(self):
@@ -474,6 +484,9 @@ class Histories(RuleBasedStateMachine):
     def claim(self):
         got = self.do(lambda: self.store.claim(began))
         first = next((n for n, s in self.status.items() if s == "queued"), None)
+        running = {n for n, s in self.status.items() if s == "in_progress"}
+        if running & self.suspects or (running and first in self.suspects):
+            first = None  # a suspect runs alone
         assert (got and got.id) == first
         if first:
             self.status[first] = "in_progress"
@@ -487,7 +500,12 @@ class Histories(RuleBasedStateMachine):
             if what == "append":
                 self.do(lambda: self.store.append(name, "note", "{}"))
             elif what == "progress":
-                self.do(lambda: self.store.progress(name, "{}", data.draw(st.integers(0, 5))))
+                far = data.draw(st.integers(0, 5))
+                self.do(lambda: self.store.progress(name, "{}", far))
+                if far > self.reached.get(name, 0):
+                    self.reached[name] = far
+                    self.suspects.discard(name)
+                    self.further.add(name)
             else:
                 self.do(lambda: self.store.finish(name, what, "{}"))
         except JobOver:
@@ -560,3 +578,31 @@ def test_a_broken_disk_is_not_called_a_full_one(tmp_path):
     assert lacks_room(failed(sqlite3.SQLITE_FULL), tmp_path)
     for code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_WRITE):
         assert not lacks_room(failed(code), tmp_path)
+
+
+def test_jobs_that_a_killed_server_ran_are_tried_alone_and_convicted_by_nothing_but_themselves(tmp_path):
+    async def main():
+        async with opened(tmp_path) as store:
+            for name in ("a", "poison", "b"):
+                await store.accept(job(name))
+        dice, ended, deaths, lived = random.Random(7), set(), 0, 0.0  # noqa: S311
+        while len(ended) < 3 and deaths < 200:
+            deaths += 1
+            async with opened(tmp_path) as store:
+                ended |= set(await store.recover(time.time() + lived))
+                first = await store.claim(began)
+                while (more := await store.claim(began)) is not None:
+                    assert not deaths > 1, (first, more)  # all were suspects, so each runs alone
+                # What kills from outside does so at any time; poison after three seconds.
+                lived = 3.0 if first and first.id == "poison" else dice.uniform(0.05, 4)
+                if first and first.id != "poison" and deaths > 12:
+                    await store.finish(first.id, "completed", "{}")
+                    ended.add(first.id)
+        async with opened(tmp_path) as store:
+            return [await store.get(name) for name in ("a", "poison", "b")], deaths
+
+    (a, poison, b), deaths = run(main())
+    assert (a.status, poison.status, b.status) == ("completed", "failed", "completed")
+    assert json.loads(poison.error)["code"] == "crash_loop"
+    assert json.loads(poison.error)["retryable"] is True
+    assert deaths < 40

@@ -1,0 +1,85 @@
+"""Where a job stands in the line, within a transaction of the record."""
+
+import json
+import sqlite3
+import time
+
+from core.errors import JobOver
+from server.store.publications import add_event
+from server.store.rows import Event, count_jobs, get_job
+
+OVER = ("completed", "failed", "cancelled")
+"""What a job is that has ended."""
+
+STRIKES = 4
+"""Deaths of the server at a job alone, each like the one before; after so many it is not started again."""
+
+ALIKE_S, ALIKE_SHARE = 0.25, 0.05
+"""Two deaths are alike if the job had lived equally long: within so many seconds, and this share of them."""
+
+
+def json_of(**data: object) -> str:
+    """As a text, as short as it can be."""
+    return json.dumps(data, separators=(",", ":"))
+
+
+def running(db: sqlite3.Connection, job_id: str) -> None:
+    """Raises JobOver unless the job is in progress."""
+    running = db.execute("select 1 from jobs where id = ? and status = 'in_progress'", (job_id,))
+    if running.fetchone() is None:
+        raise JobOver(f"job {job_id} is not in progress")
+
+
+def end(db: sqlite3.Connection, log: list[Event], job_id: str, status: str, data: str) -> None:
+    """End a job with its last event but those of its upload. Raises JobOver, UnknownJob."""
+    if get_job(db, job_id).status in OVER:
+        raise JobOver(f"job {job_id} had ended before")
+    db.execute("update jobs set status = ?, finished = ? where id = ?", (status, time.time(), job_id))
+    add_event(db, log, job_id, f"job.{status}", data)
+
+
+def in_progress(db: sqlite3.Connection) -> list[str]:
+    """The jobs that run, in the order of the line."""
+    found = db.execute("select id from jobs where status = 'in_progress' order by number")
+    return [row[0] for row in found.fetchall()]
+
+
+def may_start(db: sqlite3.Connection, job_id: str) -> bool:
+    """Whether the job may run beside those that do: a suspect runs alone."""
+    running = "status = 'in_progress'"
+    if count_jobs(db, f"{running} and strikes > 0"):
+        return False
+    return not (count_jobs(db, "id = ? and strikes > 0", job_id) and count_jobs(db, running))
+
+
+def forgive(db: sqlite3.Connection, log: list[Event], job_id: str, died: float | None) -> bool:
+    """Put a job back in line at which the server died, or fail it if it did that too often; whether it may.
+
+    strikes in the record: -1, it has got further than ever, so it is no suspect; 0, it is not known; else
+    deaths that look alike.
+    """
+    strikes, lived, started = db.execute(
+        "select strikes, lived, started from jobs where id = ?", (job_id,)
+    ).fetchone()
+    last = db.execute("select max(ts) from events where job = ?", (job_id,)).fetchone()[0]
+    now = max(0.0, (died or last or started) - started)
+    if strikes >= 0:
+        alike = strikes == 0 or lived is None or abs(now - lived) <= ALIKE_S + ALIKE_SHARE * lived
+        strikes = strikes + 1 if alike else 1
+    db.execute("update jobs set strikes = ?, lived = ? where id = ?", (max(0, strikes), now, job_id))
+    if strikes < STRIKES:
+        back_in_line(db, log, job_id, "server_restarted")
+        return True
+    why = f"the server died {strikes} times at this job, at the same point; it is not tried again by itself"
+    error = {"code": "crash_loop", "message": why, "retryable": True}
+    end(db, log, job_id, "failed", json_of(error=error))
+    db.execute("update jobs set error = ? where id = ?", (json_of(**error), job_id))
+    return False
+
+
+def back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
+    """Put a job back where it was in the line, and say why."""
+    before = "status = 'queued' and number < (select number from jobs where id = ?)"
+    ahead = count_jobs(db, before, job_id)
+    db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
+    add_event(db, log, job_id, "job.queued", json_of(ahead=ahead, reason=reason))
