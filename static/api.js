@@ -87,6 +87,10 @@ export async function speak(request, signal) {
 }
 export const deleteJob = (/** @type {string} */ id) => call(jobPath(id), { method: 'DELETE' });
 export const listVoices = () => call('v1/voices');
+/** How a text will be read. @param {object} request */
+export const previewSpeech = (request) => call('v1/speech/preview', json(request));
+/** An address of a file that works for others. @param {string} id @param {string} name */
+export const linkOf = (id, name) => call(`${outputPath(id, name)}/link`);
 export const listEngines = () => call('v1/engines');
 export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });

@@ -6,6 +6,7 @@ import { Cloning } from './cloning.js';
 import { byId, el, setText } from './dom.js';
 import { Notice } from './notice.js';
 import { Picker } from './picker.js';
+import { Reading } from './reading.js';
 import { Recording } from './recording.js';
 import { VoiceTrial } from './voice.js';
 
@@ -57,6 +58,7 @@ export class Composer {
     });
     this.cloning = new Cloning(context.language, (voice) =>
       this.#loadVoices().then(() => voice.available && (this.voice.value = voice.name)).then(() => this.trial.draw()));
+    this.reading = new Reading(context.language, () => ({ text: this.text.value, language: this.spoken.value }));
     /** The text is ours as long as nobody has touched it, and then changes with the language. */
     this.untouched = true;
     this.busy = false;
@@ -84,7 +86,9 @@ export class Composer {
     this.text.addEventListener('input', () => {
       this.untouched = false;
       this.#values();
+      this.reading.look();
     });
+    this.spoken.addEventListener('change', () => this.reading.look());
     this.form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.form.requestSubmit();
     });
@@ -138,6 +142,7 @@ export class Composer {
       ...who,
       ...(this.voice.value && { voice: this.voice.value }),
       ...(this.spoken.value !== 'auto' && { language: this.spoken.value }),
+      ...(this.reading.lines.length && { readings: this.reading.lines }),
       options: { ...look, speed: Number(this.speed.value), pitch: Number(this.pitch.value) },
     };
   }
@@ -160,7 +165,7 @@ export class Composer {
    * Fill the form with an earlier request.
    * @param {Record<string, any>} request
    */
-  restore({ text, template, voice, language, options = {} }) {
+  restore({ text, template, voice, language, readings, options = {} }) {
     this.untouched = false;
     this.text.value = text ?? '';
     this.#say(text == null ? 'sound' : 'text');
@@ -173,6 +178,7 @@ export class Composer {
     this.enhance.checked = options.enhance ?? true;
     this.spoken.value = language ?? 'auto';
     this.burn.checked = options.burn_subtitles ?? false;
+    this.reading.restore(readings);
     for (const [kind, select] of this.engines) {
       select.value = options.engines?.[kind] ?? '';
       if (select.selectedIndex < 0) select.value = ''; // `auto`, or one that is not here any more

@@ -1,7 +1,7 @@
 /** The create view: a request goes in, its job is shown and played from first event to last. */
 
 import {
-  ApiError, address, cancelJob, createLipsync, createVideo, getJob, outputPath, subtitlesPath,
+  ApiError, address, cancelJob, createLipsync, createVideo, getJob, linkOf, outputPath, subtitlesPath,
 } from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
@@ -47,12 +47,15 @@ export class Studio {
     this.sending = false;
     /** @type {number | null} share of a recording that has been sent */
     this.sent = null;
+    /** The job whose link has been copied. */
+    this.shared = '';
     this.gone = false;
     this.unwatch = () => {};
     /** Counts what the visitor has opened: an answer that comes late is of no use any more. */
     this.visit = 0;
     this.drawing = 0;
     byId('cancel', HTMLButtonElement).addEventListener('click', () => this.cancel());
+    byId('share', HTMLButtonElement).addEventListener('click', () => this.#share());
     byId('start', HTMLButtonElement).addEventListener('click', () => this.player.play());
     this.video.addEventListener('timeupdate', () => this.draw());
     this.#follow();
@@ -216,6 +219,7 @@ export class Studio {
     this.video.controls = phase !== 'idle';
     setText(byId('speak-text', HTMLElement), this.language.t(this.sending ? 'compose.starting' : 'compose.speak'));
     setText(byId('status', HTMLElement), this.#status(phase));
+    document.title = job && !job.over ? `${this.language.percent(job.progress)} · Lipstream` : this.language.t('app.title');
     byId('status', HTMLElement).dataset.tone = job?.status ?? 'idle';
     byId('start', HTMLButtonElement).hidden = phase !== 'blocked';
     byId('cancel', HTMLButtonElement).hidden = !job || job.over;
@@ -282,6 +286,9 @@ export class Studio {
     const srt = byId('srt', HTMLAnchorElement);
     mp4.hidden = !done || !this.#file(done);
     srt.hidden = !done || !done.cues.size;
+    const share = byId('share', HTMLButtonElement);
+    share.hidden = mp4.hidden;
+    setText(share, this.language.t(done && this.shared === done.id ? 'action.shared' : 'action.share'));
     const stored = byId('stored', HTMLAnchorElement);
     const elsewhere = done?.publication?.state === 'published' && done.outputs.find((one) => one.kind === 'video');
     stored.hidden = !elsewhere;
@@ -291,6 +298,21 @@ export class Studio {
     mp4.download = `${done.id}.mp4`;
     srt.href = address(subtitlesPath(done.id));
     srt.download = `${done.id}.srt`;
+  }
+
+  /** Copy an address of the video that works for others. */
+  async #share() {
+    const { job } = this;
+    const output = job?.outputs.find(({ kind }) => kind === 'video');
+    if (!job || !output) return;
+    try {
+      const { url } = await linkOf(job.id, output.name);
+      await navigator.clipboard.writeText(address(url));
+      this.shared = job.id;
+    } catch (error) {
+      this.composer.complain(error instanceof ApiError ? error : new ApiError(0, { code: 'empty', message: this.language.t('action.notShared') }));
+    }
+    this.draw();
   }
 
   /** @param {Job | null} job */

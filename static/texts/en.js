@@ -84,6 +84,10 @@ export const TEXTS = {
   'template.remove': 'Remove {name}',
   'template.removeSure': 'Really remove {name}?',
 
+  'reading.title': 'How it is read',
+  'reading.own': 'Say otherwise, one a line',
+  'reading.example': 'SQL = sequel',
+
   'cloning.title': 'A voice of your own',
   'cloning.choose': 'Choose a recording',
   'cloning.hint': 'One person, 3 to 10 seconds, without music or noise. GPT-SoVITS on the server speaks with it.',
@@ -164,6 +168,9 @@ export const TEXTS = {
   'action.mp4': 'Video (MP4)',
   'action.stored': 'Stored copy',
   'action.srt': 'Subtitles (SRT)',
+  'action.share': 'Copy link',
+  'action.shared': 'Link copied',
+  'action.notShared': 'The link could not be copied: this browser does not allow it here.',
   'action.open': 'Open',
   'action.delete': 'Delete',
   'action.deleteSure': 'Really delete?',

@@ -84,6 +84,10 @@ export const TEXTS = {
   'template.remove': '删除 {name}',
   'template.removeSure': '确定删除 {name}？',
 
+  'reading.title': '会怎样念',
+  'reading.own': '自定义读法，每行一个',
+  'reading.example': '重庆 = chong2 qing4',
+
   'cloning.title': '添加自己的声音',
   'cloning.choose': '选择录音',
   'cloning.hint': '一个人说 3 到 10 秒，没有音乐和噪声。由服务器上的 GPT-SoVITS 用它说话。',
@@ -164,6 +168,9 @@ export const TEXTS = {
   'action.mp4': '视频（MP4）',
   'action.stored': '存储的副本',
   'action.srt': '字幕（SRT）',
+  'action.share': '复制链接',
+  'action.shared': '链接已复制',
+  'action.notShared': '无法复制链接：浏览器不允许。',
   'action.open': '打开',
   'action.delete': '删除',
   'action.deleteSure': '确定删除？',

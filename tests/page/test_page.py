@@ -704,3 +704,23 @@ async def test_a_voice_is_cloned_only_with_consent(viewer: Viewer) -> None:
     assert (await viewer.ask("v1/voices/mine-of-the-page"))["reference"]["duration_s"] > 3
     async with viewer.http.delete(f"{viewer.url}v1/voices/mine-of-the-page") as response:
         assert response.status == 200
+
+
+@in_browser
+async def test_how_a_text_is_read_is_shown_and_can_be_changed(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate("document.querySelector('#text').select()")
+    await page.type("Our SQL course costs $1.2m.")
+    await page.evaluate("document.querySelector('#reading').open = true")
+    read = "document.querySelector('#reading-list').textContent"
+    await page.until(f"{read}.includes('one point two million dollars')")
+    await page.evaluate("document.querySelector('#readings').focus()")
+    await page.type("SQL")
+    await page.until("document.querySelector('#reading-problem').textContent.includes('=')")
+    await page.type(" = sequel")
+    await page.until(f"{read}.includes('sequel')")
+    page.complaints.clear()  # the browser reports the refused line
+    await page.click("#speak")
+    job = await page.until("location.hash.match(/^#\\/job\\/(.+)/)?.[1]")
+    assert (await viewer.ask(f"v1/jobs/{job}"))["request"]["readings"] == {"SQL": "sequel"}
+    await page.until(f"{TONE} === 'completed'", timeout_s=60)
