@@ -17,22 +17,26 @@ from core.engines.neural import NeuralSettings  # noqa: E402
 from core.errors import BadInput, Error, Stopped  # noqa: E402
 from core.protocols import PaintOrder  # noqa: E402
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what the libraries say of each other's versions
-    importlib.import_module("core.nets.diffusion")  # first: a torchvision may not fit
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    from core.engines.stable_diffusion import StableDiffusion, is_xl
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),  # of the libraries
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def engine():
+    """Our module. Here, so that those who run none of these tests need not import the libraries."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries say of each other's versions
+        importlib.import_module("core.nets.diffusion")  # first: a torchvision may not fit
+        return importlib.import_module("core.engines.stable_diffusion")
+
+
 def tiny(**scheduler):
     """A pipeline with the parts of Stable Diffusion 1.5, 128 pixels a side, weights from a seed."""
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
     torch.manual_seed(0)
     letters = [chr(code) for code in range(33, 127)]
     names = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
@@ -64,7 +68,7 @@ def tiny(**scheduler):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(engine, tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "tiny"
     tiny().save_pretrained(path)
     return path
@@ -75,8 +79,8 @@ def settings(model):
 
 
 @pytest.fixture(scope="module")
-def painter(folder):
-    return StableDiffusion(settings(folder))
+def painter(engine, folder):
+    return engine.StableDiffusion(settings(folder))
 
 
 def paint(painter, prompt="a sea", steps=3, stopped=lambda: False, **more):
@@ -120,10 +124,10 @@ def test_it_stops_between_steps(painter):
     assert paint(painter)[0].picture.any()  # and paints on
 
 
-def test_turbo_checkpoints_get_few_steps_and_others_many(folder, tmp_path):
+def test_turbo_checkpoints_get_few_steps_and_others_many(engine, folder, tmp_path):
     turbo = tmp_path / "turbo"
     tiny(timestep_spacing="trailing").save_pretrained(turbo)
-    assert len(paint(StableDiffusion(settings(turbo)), steps=None)[1]) == 4
+    assert len(paint(engine.StableDiffusion(settings(turbo)), steps=None)[1]) == 4
 
 
 def test_what_the_safety_checker_withholds_is_refused(painter, monkeypatch):
@@ -162,7 +166,7 @@ def test_running_out_of_memory_says_what_to_do(painter, monkeypatch, error):
 
 
 @pytest.mark.parametrize("what", ["nothing", "an empty folder", "a file that is none"])
-def test_a_checkpoint_that_cannot_be_loaded_names_the_command(tmp_path, monkeypatch, what):
+def test_a_checkpoint_that_cannot_be_loaded_names_the_command(engine, tmp_path, monkeypatch, what):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     path = tmp_path / "model"
     if what == "an empty folder":
@@ -171,16 +175,16 @@ def test_a_checkpoint_that_cannot_be_loaded_names_the_command(tmp_path, monkeypa
         path = path.with_suffix(".safetensors")
         path.write_bytes(b"\xff" * 200)
     with pytest.raises(BadInput, match="hf download") as caught:
-        StableDiffusion(settings(path))
+        engine.StableDiffusion(settings(path))
     assert caught.value.code in ("weights_missing", "malformed_weights")
 
 
-def test_a_single_file_is_known_by_its_header(tmp_path):
+def test_a_single_file_is_known_by_its_header(engine, tmp_path):
     for name, xl in (("conditioner.embedders.1.model.ln_final.weight", True), ("cond_stage_model.x", False)):
         header = json.dumps({name: {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}}).encode()
         path = tmp_path / "any.safetensors"
         path.write_bytes(struct.pack("<Q", len(header)) + header)
-        assert is_xl(path) is xl
+        assert engine.is_xl(path) is xl
 
 
 def test_it_is_preferred_where_a_checkpoint_is_set():

@@ -85,6 +85,7 @@ def test_stopping_leaves_nothing_behind(library):
     assert not list(library.glob(".*.mp4"))
 
 
+@pytest.mark.slow
 def test_what_was_made_here_keeps_its_size_and_what_others_bring_is_no_larger_than_hd(library):
     clip = library / "wide.mp4"
     frame = group(2000, 1126, 700, [(650, 200)])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("core.nets.gpt_sovits.hubert", exc_type=(ImportError, RuntimeError))
 
 import torch
 
@@ -41,6 +40,12 @@ pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
 ENGLISH = "The cat sat on the mat."
 CHINESE = "你好，世界。"
 ANY = Pace(0.0, 100.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _transformers():
+    """Here, so that those who run none of these tests need not import it."""
+    pytest.importorskip("core.nets.gpt_sovits.hubert", exc_type=(ImportError, RuntimeError))
 
 
 CHINESE_ONLY = pytest.mark.skipif(
