@@ -166,6 +166,14 @@ export const createLipsync = (audio, request, onprogress) =>
   upload('v1/lipsync', { request: JSON.stringify(request), audio }, onprogress);
 
 /**
+ * Have the faces of a video made clearer.
+ * @param {File} file
+ * @param {(share: number) => void} onprogress
+ * @returns {Promise<any>} the job
+ */
+export const createEnhancement = (file, onprogress) => upload('v1/enhancements', { file }, onprogress);
+
+/**
  * Have a voice cloned from a recording.
  * @param {File} audio
  * @param {Record<string, string>} texts name, text, language

@@ -1,6 +1,6 @@
-/** The form: what should be said, as a text or as a recording, by whom, in which voice. */
+/** The form: what should be said, as a text or as a recording, by whom, in which voice; or a video to be made clearer. */
 
-import { ApiError, listEngines, listVoices } from './api.js';
+import { ApiError, createEnhancement, createLipsync, createVideo, listEngines, listVoices } from './api.js';
 import { Background } from './background.js';
 import { Cloning } from './cloning.js';
 import { byId, el, setText } from './dom.js';
@@ -15,13 +15,14 @@ const CHOICES = ['lipsync', 'enhance'];
 
 /**
  * @typedef {{name: string, languages: string[], about?: string, available: boolean, reference: object | null, quality?: string, licence?: string}} Voice
+ * @typedef {(onprogress: (share: number) => void) => Promise<any>} Send has a job made of what the form says
  * @typedef {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} Context
  */
 
 export class Composer {
   /**
    * @param {Context} context
-   * @param {{onspeak: (request: object, recording: Recording | null) => void, ontemplate: (template: import('./picker.js').Template | null) => void}} listeners
+   * @param {{onspeak: (send: Send, recorded?: number | null) => void, ontemplate: (template: import('./picker.js').Template | null) => void}} listeners
    */
   constructor(context, { onspeak, ontemplate }) {
     this.language = context.language;
@@ -39,6 +40,8 @@ export class Composer {
     this.button = byId('speak', HTMLButtonElement);
     this.problem = new Notice(byId('problem', HTMLElement), context.language);
     this.bySound = byId('said-sound', HTMLInputElement);
+    this.byVideo = byId('said-video', HTMLInputElement);
+    this.clearer = byId('clearer-file', HTMLInputElement);
     this.recording = new Recording(this.form, context.language, () => this.#say('sound'));
     this.picker = new Picker(
       { root: byId('picker', HTMLElement), faces: byId('picker-faces', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
@@ -66,7 +69,7 @@ export class Composer {
     this.draw();
   }
 
-  /** @param {(request: object, recording: Recording | null) => void} onspeak */
+  /** @param {(send: Send, recorded?: number | null) => void} onspeak */
   #listen(onspeak) {
     this.form.addEventListener('submit', async (event) => {
       event.preventDefault();
@@ -74,15 +77,21 @@ export class Composer {
       this.complain(null);
       if (this.bySound.checked) {
         await this.recording.finish();
-        if (this.recording.file) return onspeak(this.request, this.recording);
-        return this.complain(new ApiError(0, { code: 'empty', message: this.language.t('sound.empty'), param: 'audio' }));
+        const { file, seconds } = this.recording;
+        if (file) return onspeak((sending) => createLipsync(file, this.request, sending), seconds);
+        return this.#lacks('sound.empty', 'audio');
       }
-      if (this.text.value.trim()) return onspeak(this.request, null);
-      this.complain(new ApiError(0, { code: 'empty', message: this.language.t('compose.empty'), param: 'text' }));
+      if (this.byVideo.checked) {
+        const video = this.clearer.files?.[0];
+        return video ? onspeak((sending) => createEnhancement(video, sending)) : this.#lacks('clearer.empty', 'file');
+      }
+      if (this.text.value.trim()) return onspeak(() => createVideo(this.request));
+      this.#lacks('compose.empty', 'text');
     });
     this.form.addEventListener('change', ({ target }) => {
       if (target instanceof HTMLInputElement && target.name === 'said') this.#say(target.value);
     });
+    this.clearer.addEventListener('change', () => this.#values());
     this.text.addEventListener('input', () => {
       this.untouched = false;
       this.#values();
@@ -152,12 +161,20 @@ export class Composer {
     return Object.fromEntries([...this.engines].filter(([, { value }]) => value).map(([kind, { value }]) => [kind, value]));
   }
 
-  /** Whether it is said as `text` or as `sound`; what is a matter of the voice alone goes with the text. @param {string} how */
+  /** @param {string} text what to do first @param {string} param */
+  #lacks(text, param) {
+    this.complain(new ApiError(0, { code: 'empty', message: this.language.t(text), param }));
+  }
+
+  /** Whether it is said as `text` or as `sound`, or nothing is and a `video` made clearer. @param {string} how */
   #say(how) {
-    const sound = how === 'sound';
-    byId(sound ? 'said-sound' : 'said-text', HTMLInputElement).checked = true;
-    byId('sound', HTMLElement).hidden = !sound;
-    for (const id of ['text-field', 'voice-field', 'speed-field', 'pitch-field']) byId(id, HTMLElement).hidden = sound;
+    byId(`said-${how}`, HTMLInputElement).checked = true;
+    byId('sound', HTMLElement).hidden = how !== 'sound';
+    byId('clearer', HTMLElement).hidden = how !== 'video';
+    // What is a matter of the voice alone goes with the text.
+    for (const id of ['text-field', 'voice-field', 'speed-field', 'pitch-field']) byId(id, HTMLElement).hidden = how !== 'text';
+    for (const id of ['template-field', 'options']) byId(id, HTMLElement).hidden = how === 'video';
+    this.#values();
     this.complain(null);
   }
 
@@ -193,6 +210,12 @@ export class Composer {
     this.button.setAttribute('aria-disabled', String(busy));
   }
 
+  /** What the button says. @param {boolean} now what the form says is on its way */
+  sending(now) {
+    const name = now ? 'compose.starting' : this.byVideo.checked ? 'clearer.start' : 'compose.speak';
+    setText(byId('speak-text', HTMLElement), this.language.t(name));
+  }
+
   /** Say what was wrong, next to where it was. @param {ApiError | null} error */
   complain(error) {
     if (error) this.problem.fail(error);
@@ -218,6 +241,8 @@ export class Composer {
   #values() {
     const { language } = this;
     setText(byId('count', HTMLElement), language.t('compose.count', { count: language.number([...this.text.value].length) }));
+    this.sending(false);
+    setText(byId('clearer-name', HTMLElement), this.clearer.files?.[0]?.name ?? language.t('clearer.hint'));
     const speed = Number(this.speed.value);
     setText(byId('speed-value', HTMLElement), language.t('fact.times', { value: language.number(speed, 2) }));
     const pitch = language.number(Number(this.pitch.value));

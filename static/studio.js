@@ -1,7 +1,7 @@
 /** The create view: a request goes in, its job is shown and played from first event to last. */
 
 import {
-  ApiError, address, cancelJob, createLipsync, createVideo, getJob, linkOf, outputPath, subtitlesPath,
+  ApiError, address, cancelJob, getJob, linkOf, outputPath, subtitlesPath,
 } from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
@@ -39,7 +39,7 @@ export class Studio {
     this.player = new Player(this.video, context.feed, () => this.draw());
     context.feed.listeners.add(() => this.draw());
     this.composer = new Composer(context, {
-      onspeak: (request, recording) => this.speak(request, recording),
+      onspeak: (send, recorded) => this.speak(send, recorded),
       ontemplate: (template) => this.#poster(template),
     });
     /** @type {Job | null} */
@@ -64,10 +64,10 @@ export class Studio {
 
   /**
    * Make a video and play it.
-   * @param {object} request
-   * @param {import('./recording.js').Recording | null} [recording] to be spoken, if there is no text
+   * @param {import('./composer.js').Send} send
+   * @param {number | null} [recorded] seconds of the recording it speaks, if there is no text
    */
-  async speak(request, recording = null) {
+  async speak(send, recorded = null) {
     this.#leave();
     this.sending = true;
     this.sent = null;
@@ -78,10 +78,10 @@ export class Studio {
       this.draw();
     };
     try {
-      const state = await (recording?.file ? createLipsync(recording.file, request, sending) : createVideo(request));
+      const state = await send(sending);
       this.sending = false;
       this.onjob(state.id);
-      this.#show(state, recording?.seconds);
+      this.#show(state, recorded);
       this.player.follow(state.id);
       if (matchMedia('(max-width: 56rem)').matches) this.screen.scrollIntoView({ block: 'start' });
     } catch (error) {
@@ -217,7 +217,7 @@ export class Studio {
     this.composer.lock(this.sending || Boolean(job && !job.over));
     this.screen.dataset.phase = phase;
     this.video.controls = phase !== 'idle';
-    setText(byId('speak-text', HTMLElement), this.language.t(this.sending ? 'compose.starting' : 'compose.speak'));
+    this.composer.sending(this.sending);
     setText(byId('status', HTMLElement), this.#status(phase));
     document.title = job && !job.over ? `${this.language.percent(job.progress)} · Lipstream` : this.language.t('app.title');
     byId('status', HTMLElement).dataset.tone = job?.status ?? 'idle';

@@ -57,6 +57,7 @@ export const TEXTS = {
   'said.choice': 'Text or recording',
   'said.text': 'Text',
   'said.sound': 'Recording',
+  'said.video': 'Enhance',
   'sound.choose': 'Choose a file',
   'sound.record': 'Record',
   'sound.stop': 'Stop ({seconds})',
@@ -87,6 +88,11 @@ export const TEXTS = {
   'reading.title': 'How it is read',
   'reading.own': 'Say otherwise, one a line',
   'reading.example': 'SQL = sequel',
+
+  'clearer.choose': 'Choose a video',
+  'clearer.hint': 'The faces in it become clearer; nothing else changes.',
+  'clearer.empty': 'Choose a video first.',
+  'clearer.start': 'Enhance',
 
   'cloning.title': 'A voice of your own',
   'cloning.choose': 'Choose a recording',
@@ -123,7 +129,7 @@ export const TEXTS = {
   'stage.play': 'Play',
   'phase.idle': 'Ready when you are.',
   'phase.sending': 'Sending the text.',
-  'phase.sendingSound': 'Sending the recording: {percent}.',
+  'phase.sendingSound': 'Sending the file: {percent}.',
   'phase.queued': 'Waiting in line, {ahead} ahead.',
   'phase.next': 'Next in line.',
   'phase.first': 'Waiting for the first picture.',

@@ -57,6 +57,7 @@ export const TEXTS = {
   'said.choice': '文字或录音',
   'said.text': '文字',
   'said.sound': '录音',
+  'said.video': '画质增强',
   'sound.choose': '选择文件',
   'sound.record': '录音',
   'sound.stop': '停止（{seconds}）',
@@ -87,6 +88,11 @@ export const TEXTS = {
   'reading.title': '会怎样念',
   'reading.own': '自定义读法，每行一个',
   'reading.example': '重庆 = chong2 qing4',
+
+  'clearer.choose': '选择视频',
+  'clearer.hint': '视频中的人脸会更清晰，其余不变。',
+  'clearer.empty': '请先选择视频。',
+  'clearer.start': '开始增强',
 
   'cloning.title': '添加自己的声音',
   'cloning.choose': '选择录音',
@@ -123,7 +129,7 @@ export const TEXTS = {
   'stage.play': '播放',
   'phase.idle': '准备就绪。',
   'phase.sending': '正在提交文字。',
-  'phase.sendingSound': '正在上传录音：{percent}。',
+  'phase.sendingSound': '正在上传文件：{percent}。',
   'phase.queued': '排队中，前面还有 {ahead} 个任务。',
   'phase.next': '马上轮到你。',
   'phase.first': '正在等待第一帧画面。',

@@ -76,6 +76,13 @@ MANAGED = """(() => {
 """Makes the browser look like an iPhone's: only the managed media source, which says when it takes data."""
 
 
+def one_person(frames: int) -> bytes:
+    """A video of one drawn person."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.mp4"
+        return write_group(path, lambda k: [(60, 40)], size=(320, 240), head=130, frames=frames).read_bytes()
+
+
 async def cancel(page: Page) -> None:
     await page.click("#cancel")
     await page.until(f"{TONE} === 'cancelled'")
@@ -169,15 +176,7 @@ async def test_a_finished_job_opens_from_its_file(viewer: Viewer) -> None:
 @in_browser
 async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(viewer: Viewer) -> None:
     form = aiohttp.FormData()
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_group(
-            Path(folder) / "one.mp4",
-            lambda k: [(60, 40)],
-            size=(320, 240),
-            head=130,
-            frames=80,
-        )
-        form.add_field("file", path.read_bytes(), filename="one.mp4")
+    form.add_field("file", one_person(80), filename="one.mp4")
     form.add_field("request", '{"engine": "held"}')
     Held.go_on.clear()
     async with viewer.http.post(f"{viewer.url}v1/enhancements", data=form) as response:
@@ -199,6 +198,27 @@ async def test_an_enhancement_plays_while_it_is_made_and_has_lanes_of_its_own(vi
     await page.until(f"{VIDEO}.readyState >= 2 && {VIDEO}.duration > 1")
     await page.evaluate("location.hash = '#/monitor'")
     await page.until(f"document.querySelector('[data-job=\"{job}\"] a')?.checkVisibility()")
+
+
+@in_browser
+async def test_a_video_is_made_clearer(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    await page.evaluate("document.querySelector('#said-video').click()")
+    assert await page.evaluate("document.querySelector('#speak').textContent.trim()") == "Enhance"
+    await page.click("#speak")
+    await page.until("document.querySelector('#problem').textContent.includes('Choose a video')")
+    video = base64.b64encode(one_person(30)).decode()
+    await page.evaluate(f"""(() => {{
+      const bytes = Uint8Array.from(atob('{video}'), (c) => c.charCodeAt(0));
+      const files = new DataTransfer();
+      files.items.add(new File([bytes], 'one.mp4', {{ type: 'video/mp4' }}));
+      document.querySelector('#clearer-file').files = files.files;
+    }})()""")
+    await page.click("#speak")
+    await page.until(f"{TONE} === 'completed'", timeout_s=60)
+    job = await page.evaluate("location.hash.split('/').at(-1)")
+    assert (await viewer.ask(f"v1/jobs/{job}"))["object"] == "enhancement"
+    await page.until(f"{VIDEO}.duration > 0.5")
 
 
 @in_browser
