@@ -2,7 +2,8 @@
 
 Measured against the mouths of five speakers: loudness says nothing (correlation -0.02), the tilt of the
 spectrum, 1.2-3 kHz over 0.1-0.6 kHz, most (0.36; a regression on 7 mel frames got 0.41). So the tilt
-opens the mouth, loudness only gates it, and hiss (s, sh) all but closes it.
+opens the mouth, loudness only gates it, and hiss (s, sh) all but closes it. What vowels sound by breaks off
+at p, b and m, and at some t, d, k and n, which cannot be told from them: there the lips shut.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,14 @@ _QUIET_DB = -46.0
 _TILT_PRIOR = (-14.0, 8.0, 12.0)
 """Mean and deviation (dB) of the tilt of a voice not heard yet, and how many rows that guess weighs."""
 _ROUND_PRIOR = (9.0, 7.0, 12.0)
+
+_BREAK_DB = (14.0, 19.0)
+"""How much less there is of what vowels sound by, 0.5-3 kHz, than just before and just after, up to which
+lips stay open, and from which on they shut."""
+_BEFORE_S, _AFTER_S = 0.14, 0.10
+_STAYS_S, _SHUTS_S = 0.02, 0.08
+"""How near to a break lips are shut, and from where on they are as open as ever."""
+_PRESSED = 0.03
 
 
 def audio_track(
@@ -84,7 +93,29 @@ def _shape(levels: NDArray[np.float64], offsets: NDArray[np.float64]) -> tuple[f
     rounded = _standard(0.5 * (first_formant + low) - mid, active, _ROUND_PRIOR)[near]
     hissing = np.clip((hiss - voice + 8) / 10, 0, 1)[near]
     opening = (0.10 + (_WIDEST - 0.10) / (1 + np.exp(-1.4 * bright - 0.1))) * (1 - 0.65 * hissing)
-    return float((weights * opening).sum()), float((weights * np.clip(-0.13 * rounded, -0.31, 0.16)).sum())
+    gap = float((weights * opening).sum())
+    shut = _shut(levels, offsets)
+    return gap - shut * (gap + _PRESSED), float((weights * np.clip(-0.13 * rounded, -0.31, 0.16)).sum())
+
+
+def _shut(levels: NDArray[np.float64], offsets: NDArray[np.float64]) -> float:
+    """How far the lips are shut for a break in the sound, 0 ... 1; of hiss it is none."""
+    near = (offsets > -_BEFORE_S - _SHUTS_S) & (offsets < _AFTER_S + _SHUTS_S)
+    at = offsets[near]
+    voice, _, mid, first_formant, hiss = levels[near].T
+    vowel = 10 * np.log10(10 ** (mid / 10) + 10 ** (first_formant / 10))
+    shut = 0.0
+    for k in np.flatnonzero(np.abs(at) < _SHUTS_S).tolist():
+        before = vowel[(at < at[k]) & (at > at[k] - _BEFORE_S)]
+        after = vowel[(at > at[k]) & (at < at[k] + _AFTER_S)]
+        if not len(before) or not len(after):
+            continue
+        broken = min(before.max(), after.max()) - vowel[k]
+        depth = float(np.clip((broken - _BREAK_DB[0]) / (_BREAK_DB[1] - _BREAK_DB[0]), 0, 1))
+        depth *= float(np.clip(-(hiss[k] - voice[k]) / 6, 0, 1))
+        off = max(abs(float(at[k])) - _STAYS_S, 0.0) / (_SHUTS_S - _STAYS_S)
+        shut = max(shut, depth * (1 - off * off) ** 2)
+    return shut
 
 
 def _standard(

@@ -168,3 +168,17 @@ def test_lips_go_no_faster_than_lips_do():
     samples, rate, phonemes = sentence()
     gap = track_of(samples, rate, phonemes)[:, 0]
     assert np.abs(np.diff(gap)).max() < 0.4, "half mouths in a frame at 25 fps"
+
+
+def test_lips_meet_at_most_p_b_and_m_by_the_sound_alone():
+    samples, rate, phonemes = sentence()
+    gap = track_of(samples, rate, None, 100)[:, 0]
+    shown = np.array([moment(k, rate, 100) for k in range(len(gap))])
+    met = [
+        gap[(shown >= one.first - 0.03 * rate) & (shown < later.first + 0.03 * rate)].min() < 0.03
+        for one, later in pairwise(phonemes)
+        if one.name in ("p", "b", "m")
+    ]
+    assert np.mean(met) >= 0.6, f"{sum(met)} of {len(met)}"
+    told = track_of(samples, rate, phonemes, 100)[:, 0]
+    assert np.mean(gap < 0.03) < np.mean(told < 0.03) + 0.15, "and are not shut all the time"
