@@ -24,7 +24,7 @@ from server.api import (
 )
 from server.api.openapi import STYLE, describe_api, page
 from server.api.route import Route
-from server.compat import combining, enhance, lipsync, speech
+from server.compat import combining, enhance, lipsync, liveavatar, speech
 from server.metrics import CONTENT_TYPE
 from server.settings import Service
 from server.state import STATE
@@ -92,6 +92,7 @@ GROUPS: Mapping[str, Sequence[Route]] = {
         *templates.ROUTES,
         *backgrounds.ROUTES,
         *sessions.ROUTES,
+        *liveavatar.ROUTES,
     ],
     "jobs": [*jobs.ROUTES, *files.ROUTES],
     "video": combining.ROUTES,

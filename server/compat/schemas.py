@@ -1,13 +1,14 @@
-"""The parameters of GPT-SoVITS's two speech services (api.py, api_v2.py), read as one.
+"""The parameters of the older services, and of LiveAvatar's LITE mode.
 
-Both spellings of a parameter are understood on both addresses; `streaming_mode` and `media_type` too.
+Those of GPT-SoVITS's two speech services (api.py, api_v2.py) are read as one: both spellings of a parameter
+are understood on both addresses; `streaming_mode` and `media_type` too.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from server.schemas.requests import TEXT_LIMIT, Model, Text
+from server.schemas.requests import TEXT_LIMIT, Model, Name, Slug, Text
 
 
 class OldModel(BaseModel):
@@ -187,3 +188,64 @@ class Control(OldModel):
     """What the server shall do."""
 
     command: Literal["restart", "exit"]
+
+
+# --- LiveAvatar's LITE mode ----------------------------------------------------------------------
+
+
+class LiteToken(OldModel):
+    """Who shall speak. What else stock clients send (mode, is_sandbox, livekit_config) changes nothing."""
+
+    avatar_id: Annotated[Slug, Field(description="a template")] = "sample"
+
+
+class LiteStart(OldModel):
+    """A session that was begun."""
+
+    session_id: Name
+
+
+class LiteStop(LiteStart):
+    """Why it ends makes no difference."""
+
+
+class LiteSession(Model):
+    """A session, and what proves that it is one's own."""
+
+    session_id: str
+    session_token: str
+
+
+class LiteTokenAnswer(Model):
+    """code: 1000, it is made."""
+
+    code: int
+    data: LiteSession
+
+
+class LiteStarted(Model):
+    """ws_url: the socket for the voice."""
+
+    session_id: str
+    ws_url: str
+
+
+class LiteAnswer(Model):
+    """code: 1000, it has started."""
+
+    code: int
+    data: LiteStarted
+
+
+class LiteStopped(Model):
+    """code: 100, it has ended."""
+
+    code: int
+
+
+class LiteMessage(OldModel):
+    """What an agent says: agent.speak with sound, agent.speak_end, agent.interrupt, session.keep_alive, and
+    others, which change nothing here. audio: base64 of s16le, 24 kHz, mono."""
+
+    type: Text
+    audio: str = ""

@@ -167,6 +167,10 @@ class LiveSession:
                 self._session.finish()
                 self._session.finish_audio()
 
+    def touch(self) -> None:
+        """Somebody wants it still."""
+        self._touched = time.monotonic()
+
     def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
         self._touched = time.monotonic()
