@@ -5,6 +5,7 @@ that matches and has an answer wins; text no rule wants goes through a table of 
 The rules themselves are in `chinese`, `english` and `japanese_korean`.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ Reading = str | Sequence[tuple[int, str]] | None
 
 Rule = tuple[str, Callable[[re.Match[str]], Reading]]
 
+_LOG = logging.getLogger(__name__)
 _NAMED = re.compile(r"\(\?P<\w+>")
 
 
@@ -22,16 +24,20 @@ _NAMED = re.compile(r"\(\?P<\w+>")
 class Rules:
     """rules: tried in order. plain: how single characters are read that no rule took; the rest stay.
 
+    idle: a pattern of characters that no rule begins with, so that most of a text is passed over quickly.
+    A rule that raises is logged and passed over: no text fails by one.
+
     The patterns are compiled when a text is first read: a language's take up to 0.2 s.
     """
 
     rules: Sequence[Rule]
     plain: Mapping[str, str]
+    idle: str = r"(?!)"
 
     @cached_property
     def _any(self) -> re.Pattern[str]:
         alternatives = (f"(?P<r{k}>{_NAMED.sub('(?:', p)})" for k, (p, _) in enumerate(self.rules))
-        return re.compile("|".join(alternatives))
+        return re.compile(f"(?!{self.idle})(?:{'|'.join(alternatives)})")
 
     @cached_property
     def _each(self) -> list[re.Pattern[str]]:
@@ -54,7 +60,7 @@ class Rules:
             match = self._each[k].match(text, start)
             if match is None or match.end() == start:
                 continue
-            reading = self.rules[k][1](match)
+            reading = self._asked(k, match)
             if reading is None:
                 continue
             for where, words in [(start, reading)] if isinstance(reading, str) else reading:
@@ -63,9 +69,25 @@ class Rules:
         self._copy(out, text, start, start + 1)
         return start + 1
 
+    def _asked(self, k: int, match: re.Match[str]) -> Reading:
+        """What rule `k` makes of a match; None where it fails."""
+        try:
+            return self.rules[k][1](match)
+        except Exception:  # any: a text is worth more than one rule's reading of a few characters
+            _LOG.exception("the rule %r failed at %r", self.rules[k][0][:80], match[0][:80])
+            return None
+
+    @cached_property
+    def _signs(self) -> re.Pattern[str]:
+        return re.compile(f"[{re.escape(''.join(self.plain))}]" if self.plain else "(?!)")
+
     def _copy(self, out: "Output", text: str, start: int, stop: int) -> None:
-        for k in range(start, stop):
-            out.add(self.plain.get(text[k], text[k]), k)
+        done = start
+        for match in self._signs.finditer(text, start, stop):
+            out.copy(text[done : match.start()], done)
+            out.add(self.plain[match[0]], match.start())
+            done = match.end()
+        out.copy(text[done:stop], done)
 
 
 class Output:
@@ -97,6 +119,18 @@ class Output:
         self.tokens.extend([place if token is None else token] * len(words))
         self.copied.extend([not rewritten] * len(words))
         self._last, self._rewritten = words[-1], rewritten
+
+    def copy(self, words: str, place: int) -> None:
+        """What is said as it is written, from `place` on."""
+        if not words:
+            return
+        self.add(words[0], place)
+        rest = range(place + 1, place + len(words))
+        self._parts.append(words[1:])
+        self.places.extend(rest)
+        self.tokens.extend(rest)
+        self.copied.extend([True] * len(rest))
+        self._last, self._rewritten = words[-1], False
 
     def text(self) -> str:
         """What has been written."""

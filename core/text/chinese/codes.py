@@ -32,8 +32,11 @@ _COUNTED = re.compile(rf"\s?(?:[{HAN}]|{patterns.UNIT}|%)")
 _MANY = re.compile(rf"\s?(?:{patterns.UNIT}|[元块万千百亿%米年月]|公[里斤])")
 _IN_A_ROW = re.compile(r"(?:1[12]\d|\d{5})[、,，和或]$")
 _IN_A_ROW_AFTER = re.compile(r"[、,，和或](?:1[12]\d|\d{5})(?!\d)")
+_PROVINCES: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+IDLE: Final = rf"(?<=[A-Za-z])[a-z]|(?![{_PROVINCES}])[\u4e00-\u9fff]"
+"""Characters that no rule of Chinese begins with: inside a Latin word, and all but those of number plates."""
 _PLATE = (
-    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·.\s-]?"
+    rf"[{_PROVINCES}][A-HJ-NP-Z][·.\s-]?"
     r"(?=[A-Z0-9]{5,6}(?![A-Z0-9]))[A-Z0-9]*\d[A-Z0-9]*"
 )
 _ADDRESS: Final = {".": "点", "/": "斜杠", "@": "艾特", "_": "下划线", "-": "杠", ":": "冒号"}

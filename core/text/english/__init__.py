@@ -212,4 +212,4 @@ _PLAIN: Final = {
     "∝": " is proportional to ",
 }
 
-ENGLISH: Final = Rules(_TABLE, _PLAIN)
+ENGLISH: Final = Rules(_TABLE, _PLAIN, r"(?<=[A-Za-z])[a-z]|(?<=[a-z]) (?=[a-z])")

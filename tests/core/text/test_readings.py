@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.text import sentences, spoken
+from core.text.folded import fold
+from core.text.reading import _RULES
+from core.text.rules import Rules
 from tests.support import spoken_numbers
 
 TABLES = Path(__file__).parent / "readings"
@@ -33,3 +36,22 @@ def test_no_digit_and_no_sign_of_generated_texts_is_lost_or_said_twice():
         if not spoken_numbers.heard(case, said := spoken(case.text, "zh").replace("\n", " "))
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("language", ["zh", "yue", "en"])
+def test_no_rule_begins_where_none_is_looked_for(language):
+    """Most characters are passed over; what is read is the same as if each were looked at."""
+    quick = _RULES[language]
+    thorough = Rules(quick.rules, quick.plain)
+    for row in rows():
+        text = fold(row.values[1]).text
+        assert quick.read(text).text() == thorough.read(text).text()
+
+
+def test_a_rule_that_fails_costs_its_own_reading_and_nothing_else(caplog):
+    def broken(match):
+        raise ZeroDivisionError
+
+    mended = Rules([(r"\d", broken), (r"7", lambda m: "seven"), (r"b", broken)], {"&": " and "})
+    assert mended.read("a7b&8").text() == "aseven b and 8"
+    assert caplog.text.count("ZeroDivisionError") == 3
