@@ -73,7 +73,7 @@ class Rules:
         """What rule `k` makes of a match; None where it fails."""
         try:
             return self.rules[k][1](match)
-        except Exception:  # any: a text is worth more than one rule's reading of a few characters
+        except Exception:  # noqa: BLE001  # any: a text is worth more than one rule's reading
             _LOG.exception("the rule %r failed at %r", self.rules[k][0][:80], match[0][:80])
             return None
 

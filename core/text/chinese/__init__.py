@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from core.text import acronyms, patterns
-from core.text.chinese.codes import ADDRESSES, IDLE, HAN, MODELS, ahead, codes, telephones
+from core.text.chinese.codes import ADDRESSES, HAN, IDLE, MODELS, ahead, codes, telephones
 from core.text.chinese.dates import DATES, TIMES, YEARS
 from core.text.chinese.numbers import cardinal, one_by_one
 from core.text.chinese.quantities import MONEY_QUANTITY, QUANTITY, quantities
