@@ -54,4 +54,4 @@ def test_a_rule_that_fails_costs_its_own_reading_and_nothing_else(caplog):
 
     mended = Rules([(r"\d", broken), (r"7", lambda m: "seven"), (r"b", broken)], {"&": " and "})
     assert mended.read("a7b&8").text() == "a seven b and 8"
-    assert caplog.text.count("ZeroDivisionError") == 3
+    assert caplog.text.count("failed at") == 3
