@@ -20,11 +20,11 @@ _UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]{0, 99}\d")
 # With one of these before it a full stop is not the end ...
 _NEVER_LAST = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
-    r"Mme|Mlle|al)|(?:^|[\s(\u4e00-\u9fff，。])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
+    r"Mme|Mlle|al)|(?<![\w./@-])(?![ap]\.m\b)(?:[a-z]\.){1,3}[a-z]|(?:^|[\s(\u4e00-\u9fff，。])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
 )
 # ... nor with these if a number follows.
 _BEFORE_NUMBER = re.compile(
-    r"(?:\b(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
+    r"(?:\b(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Ff]l|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
     r"\b(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
 )
 # With one of these it is only if a capital follows.
@@ -137,7 +137,7 @@ def _is_full_stop(text: str, match: re.Match[str], rest: str) -> bool:
         return False
     if "\u4e00" <= rest[:1] <= "\u9fff" and _PART_OF_SPEECH.search(ahead):
         return False
-    if rest[:1].isdigit() and _BEFORE_NUMBER.search(ahead):
+    if re.match(r"\d|[IVXL]+\b", rest) and _BEFORE_NUMBER.search(ahead):
         return False
     # "1. Apples": the number of a list item
     line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]

@@ -65,7 +65,7 @@ EMOJI = "\ufffc"
 _COUNTED = frozenset("号號款楼层级")
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"}
 _SPACE = {"So", "Sk", "Zs", "Zl", "Zp"}
-_SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": ""}
+_SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": "+"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
 _FUNCTION: Final = r"(?:sin|cos|tan|cot|log|ln|lg)"
 _LETTERS: Final = rf"{_LETTER}{{1,4}}(?!{_LETTER})(?:\({_LETTER}\))?"
 _ATOM: Final = (
-    rf"(?:{NUMBER}(?:{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
+    rf"(?:{NUMBER}(?:(?:\s(?=m/s))?{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
     r"\)?(?:\^-?\d+)?"
 )
 _BEFORE: Final = r"[-(√±]{0,3}"
@@ -22,7 +22,7 @@ FORMULA: Final = (
     rf"(?:\s?=\s?{_UNKNOWN})?"
 )
 _TOKEN: Final = re.compile(
-    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
+    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
 )
 _SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]")
 _WORDS: Final = frozenset(
@@ -64,10 +64,18 @@ _WORDS: Final = frozenset(
 _PARTS: Final = re.compile(rf"(?P<number>{NUMBER})(?P<after>.*)", re.DOTALL)
 
 _ELEMENT: Final = r"(?:He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ca|Mn|Fe|Cu|Zn|Br|Ag|Ba|Hg|Pb|[HBCNOFPSKI])"
+ION: Final = (
+    rf"(?<![A-Za-z0-9])(?P<of>(?:\(?{_ELEMENT}\)?\d{{0,2}}){{1,6}})\^(?P<charge>\d?)(?P<sign>[-+])(?![\d-])"
+)
+TENS: Final = (
+    rf"(?<![\w.^])(?:(?P<a>{NUMBER})\s?[×*xX]\s?)?10\^(?P<exponent>-?\d+)\s?(?P<unit>{UNIT})?(?:/(?P<per>{UNIT}))?"
+    r"(?![\w^+-])"
+)
+"""12.3×10⁹/L, 10⁴km²."""
 CHEMICAL: Final = rf"(?<![A-Za-z0-9]){_ELEMENT}\d{{0,2}}(?:\(?{_ELEMENT}\)?\d{{0,2}}){{1,6}}(?![A-Za-z0-9])"
 SCIENTIFIC: Final = (
     rf"(?<![\w.])(?P<a>{NUMBER})[eE](?P<exponent>[-+]\d{{1,3}})(?![\w.])"
-    rf"|(?<![\w.])(?P<b>\d+\.\d+)[eE](?P<more>\d{{1,3}})(?![\w.])"
+    rf"|(?<![\w.])(?P<b>\d+\.\d+|\d(?=e))[eE](?P<more>\d{{1,3}})(?![\w.])"
 )
 
 
@@ -151,6 +159,27 @@ class FormulaWords:
         number, exponent = match["a"] or match["b"], match["exponent"] or match["more"]
         ten = self.number("10")
         return f"{self.number(number)}{self.times}{ten}{self.power(exponent.removeprefix('+'))}"
+
+    def tens(self, match: re.Match[str]) -> str | None:
+        """12.3×10⁹/L; None for a bare power."""
+        if not (match["unit"] or match["per"]):
+            return None
+        words = f"{self.number(match['a'])}{self.times}" if match["a"] else ""
+        words += self.number("10") + self.power(match["exponent"])
+        space = " " if self.greek else ""
+        if match["unit"]:
+            words += space + UNITS[match["unit"]][2 if self.greek else 0]
+        if match["per"]:
+            words += f"{space}per {UNITS[match['per']][1]}" if self.greek else "每" + UNITS[match["per"]][0]
+        return words
+
+    def ion(self, match: re.Match[str]) -> str:
+        """Fe³⁺: letters, charge and sign."""
+        said = [self.number(p) if p.isdigit() else p for p in re.findall(r"\d+|[A-Za-z]", match["of"])]
+        said += [self.number(match["charge"])] if match["charge"] else []
+        signs = {"+": "plus", "-": "minus"} if self.greek else {"+": "正", "-": "负"}
+        said.append(signs[match["sign"]])
+        return " ".join(said) if self.greek else _joined(said)
 
     def chemical(self, match: re.Match[str]) -> str | None:
         """NaOH, H2SO4: letter by letter; None for what may be a word in capitals."""

@@ -48,11 +48,8 @@ def hangul(digits: str) -> str:
     >>> [hangul(n) for n in ("0", "11", "365", "2024", "18000")]
     ['영', '십일', '삼백육십오', '이천이십사', '만 팔천']
     """
-    return (
-        _cardinal(digits, _hangul_group, ("", "만 ", "억 ", "조 "), _HANGUL_DIGITS)
-        .strip()
-        .removeprefix("일만")
-    )
+    said = _cardinal(digits, _hangul_group, ("", "만 ", "억 ", "조 "), _HANGUL_DIGITS).strip()
+    return said.removeprefix("일") if said.startswith("일만") else said
 
 
 def _hangul_group(value: int) -> str:
@@ -95,6 +92,9 @@ def _rules(
         unit = units.get((match["unit"] or match["money"] or "").strip(), "")
         return f"{sign}{number(match['a'])}{other}{unit}"
 
+    def ratio(match: re.Match[str]) -> str:
+        return words[":"].join(map(number, match[0].split(":")))
+
     def grouped(match: re.Match[str]) -> str:
         return plain["、"].join(digits(group) for group in re.findall(r"\d+", match[0]))
 
@@ -103,6 +103,7 @@ def _rules(
         (f"{SPELLED}(?P<digit>[0-9])", lambda m: digits(m["digit"])),
         (f"{SPELLED}(?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
         *counted,
+        (r"(?<![\d:])\d{1,3}(?::\d{1,3}){1,3}(?![\d:])", ratio),
         (r"(?<=\S)\s?[-~]\s?(?=\d{1,2}:[0-5]\d|\d{1,2}\s?[시時])", lambda m: words["~"]),
         (r"(?<![\d-])\+?\d{2,4}(?:-\d{3,4}){2}(?![\d-])", grouped),
         (
@@ -194,15 +195,19 @@ def _counter(digits: str, counter: str) -> str:
     return (kana(str(head)) if head else "") + irregular[last]
 
 
+_CLOCK: Final = patterns.TIME + r"(?![てで]?(?:で|に)?(?:か|ま)[ちけつっ]|로\s?(?:이|졌|승|패))"
+"""A time of day, and no score that somebody wins or loses by."""
+
+
 def _japanese_clock(match: re.Match[str]) -> str:
     minute = "" if match["minute"] == "00" else _counter(match["minute"], "分")
     return _counter(match["hour"], "時") + minute
 
 
 _JAPANESE_COUNTED: Final[list[Rule]] = [
-    (patterns.TIME, _japanese_clock),
+    (_CLOCK, _japanese_clock),
     (
-        r"(?<=月)(?P<n>\d{1,2})日",
+        r"(?:(?<=月)|(?<=がつ)\s?)(?P<n>\d{1,2})(?:日|にち)",
         lambda m: _DAYS.get(m["n"].lstrip("0"), kana(m["n"]) + "にち"),
     ),
     (
@@ -250,7 +255,8 @@ def _counted(match: re.Match[str]) -> str:
 
 
 _KOREAN_COUNTED: Final[list[Rule]] = [
-    (patterns.TIME, _korean_clock),
+    (_CLOCK, _korean_clock),
+    (r"(?<![\d.,])0?(?P<n>6|10)\s?월", lambda m: "유월" if m["n"] == "6" else "시월"),
     (rf"(?<![\d.,])(?P<n>\d{{1,2}})\s?(?P<of>{_NATIVE_COUNTERS})", _counted),
     (r"(?<=시)\s?(?P<n>\d{1,2})\s?분", lambda m: f" {hangul(m['n'])} 분"),
 ]
@@ -280,7 +286,7 @@ _KOREAN_PLAIN: Final = {
 JAPANESE: Final = _rules(
     kana,
     _KANA_DIGITS,
-    {".": "てん", "-": "マイナス", "~": "から"},
+    {".": "てん", "-": "マイナス", "~": "から", ":": "たい"},
     _JAPANESE_PLAIN,
     {
         "%": "パーセント",
@@ -305,7 +311,7 @@ JAPANESE: Final = _rules(
 KOREAN: Final = _rules(
     hangul,
     _HANGUL_DIGITS,
-    {".": " 점 ", "-": "마이너스 ", "~": "에서 "},
+    {".": " 점 ", "-": "마이너스 ", "~": "에서 ", ":": " 대 "},
     _KOREAN_PLAIN,
     {
         "%": " 퍼센트",

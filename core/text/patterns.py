@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)"
+INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
 # Repetitions are bounded, so that no text makes a search slow.
 _PATH = r"(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]{0,2000}(?<![.,;:!?'_*~-]))?"
@@ -17,7 +17,7 @@ EMAIL = rf"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@{_LABEL}(?:\
 LIST_NUMBER = r"(?m:^[ \t]*(?P<n>\d{1,3})[.)](?=\s))"
 TIME = (
     r"(?<!\d)(?<!\d[:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.\d+)?)?"
-    r"(?![\d:：])(?:Z(?!\w))?(?:\s?(?P<half>[AaPp]\.?[Mm](?:\.(?![A-Za-z])|(?![A-Za-z]))))?"
+    r"(?![\d:：])(?:Z(?!\w))?(?:\s?(?P<half>[AaPp]\.[Mm](?:\.(?![A-Za-z])|(?![A-Za-z]))|[AaPp][Mm](?![A-Za-z])))?"
 )
 VERSION = (
     r"(?<![A-Za-z0-9.])(?:(?P<v>[vV])\.?(?P<versioned>\d+(?:\.\d+)*)|(?P<dotted>\d+(?:\.\d+){2,}))"
@@ -26,6 +26,16 @@ VERSION = (
 CODE = r"(?<![A-Za-z0-9.-])\d+(?:-\d+){2,20}(?![A-Za-z0-9-])"  # digits in groups: an ISBN, say
 US_PHONE = r"(?<![A-Za-z0-9.-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![A-Za-z0-9-])"
 FOREIGN_PHONE = r"\+\d{1,3}(?:[- ]\(?\d{1,5}\)?){2,5}(?![A-Za-z0-9-])"
+
+HARDWARE = (
+    r"(?<![\w:-])(?:(?:[0-9A-Fa-f]{2}:){5}|(?:[0-9A-Fa-f]{2}-){5})[0-9A-Fa-f]{2}(?![\w:-])"
+    r"|(?<![\w:])(?=[\d:]{0,34}[A-Fa-f])(?:[0-9A-Fa-f]{1,4}:){3,7}:?[0-9A-Fa-f]{1,4}(?![\w:])"
+)
+"""Addresses of network cards, and those of IPv6."""
+BOOK = r"(?<=IS[BS]N)[: ：]{0,2}\d[\d-]{6,16}[\dXx](?![\dA-Za-z])"
+ANGLE = r"(?<![\d.])(?P<degrees>\d{1,3})°(?P<minutes>[0-5]?\d)[′'](?:(?P<seconds>[0-5]?\d(?:\.\d+)?)[″\"])?"
+_RATED = "(?:EUR|USD|GBP|JPY|CNY|CNH|HKD|AUD|CAD|CHF|NZD|SGD|BTC|ETH)"
+RATE = rf"(?<![A-Za-z])(?P<a>{_RATED})/(?P<b>{_RATED})(?![A-Za-z])"
 
 FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/]|\.\d)"
 
@@ -82,6 +92,10 @@ UNITS: Final = {
     "Ω": ("欧姆", "ohm", "ohms"),
     "Pa": ("帕", "pascal", "pascals"),
     "mmHg": ("毫米汞柱", "millimetre of mercury", "millimetres of mercury"),
+    "mcg": ("微克", "microgram", "micrograms"),
+    "bps": ("个基点", "basis point", "basis points"),
+    "pp": ("个百分点", "percentage point", "percentage points"),
+    "bpm": ("次每分钟", "beat per minute", "beats per minute"),
     "hPa": ("百帕", "hectopascal", "hectopascals"),
     "kPa": ("千帕", "kilopascal", "kilopascals"),
     "MPa": ("兆帕", "megapascal", "megapascals"),
@@ -197,3 +211,8 @@ def address_word(word: str) -> str:
         len(word) == 1 or word.lower() in ("io", "ai", "uk", "us") or not set(word.lower()) & set("aeiouy")
     )
     return " ".join(word.upper()) if spelled and len(word) <= 5 else word
+
+
+def hexadecimal(address: str) -> list[str]:
+    """An address of hexadecimal digits as they are said: "A", "3", and the marks between groups."""
+    return re.findall(r"\d|[A-F]|[:-]+", address.upper())

@@ -67,11 +67,12 @@ _LETTERS: Final[list[Rule]] = [
     (r"(?<![A-Za-z])i\.e\.", lambda m: "即"),
     (r"(?<![A-Za-z])etc\.", lambda m: "等等"),
     (r"(?<![A-Za-z])(?:vs|VS)\.?(?![A-Za-z])", lambda m: "对"),
-    (r"(?<![A-Za-z])(?:No|NO|no|№)\.\s?(?=\d)", lambda m: "第"),
+    (r"(?<![A-Za-z])(?:No|NO|№)\.?\s?(?=\d)|(?<![A-Za-z])no\.\s?(?=\d)", lambda m: "第"),
     (
         rf"(?<=[A-Za-z]\s)(?P<part>adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.(?=\s?[{HAN}])",
         lambda m: f"，{_PARTS_OF_SPEECH[m['part']]}，",
     ),
+    (r"(?<![A-Za-z.])(?:[a-z]\.){2,}(?![A-Za-z])", lambda m: " ".join(m[0].replace(".", "").upper())),
     (r"(?<![A-Za-z])WW(?:II|I)(?![A-Za-z])", _war),
     (r"(?<=[A-Z])\+\+", lambda m: "加加"),
     (r"(?<=[A-Z])#", lambda m: " sharp"),

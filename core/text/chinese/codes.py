@@ -23,7 +23,7 @@ _SHORT_SERVICE = (
 _GROUPED = r"(?<![\d.A-Za-z/:-])\+?\(?\d{2,5}\)?(?:[- ]\(?\d{2,5}\)?){1,6}(?![\d%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
-    r"(?:电话|手机|热线|号码|拨打|拨|致电|联系方式|联系人|微信|QQ|qq|编号|编码|单号|订单|卡号|账号|帐号|密码|口令|验证码|邮编|学号|工号|尾号|"
+    r"(?:电话|手机|群|WhatsApp|Whatsapp|Signal|LINE|ISBN|CVV|IMEI|批号|票号|热线|号码|拨打|拨|致电|联系方式|联系人|微信|QQ|qq|编号|编码|单号|订单|卡号|账号|帐号|密码|口令|验证码|邮编|学号|工号|尾号|"
     r"代码|证号|座机|传真|会议|会议号|会议ID|房间号|群号|分机|机号|银行卡|信用卡|身份证|条码|端口|客服|咨询|直播间号|提取码|取件码|兑换码|邀请码|"
     r"電話|手機|號碼|撥打|密碼|驗證碼|傳真|熱線|會議|帳號|Tel|TEL|tel|PIN|OTP|ID)(?:号|号码|號碼|號)?\s?[是为為:：]?[\s*+(]*$"
 )
@@ -32,6 +32,11 @@ _COUNTED = re.compile(rf"\s?(?:[{HAN}]|{patterns.UNIT}|%)")
 _MANY = re.compile(rf"\s?(?:{patterns.UNIT}|[元块万千百亿%米年月]|公[里斤])")
 _IN_A_ROW = re.compile(r"(?:1[12]\d|\d{5})[、,，和或]$")
 _IN_A_ROW_AFTER = re.compile(r"[、,，和或](?:1[12]\d|\d{5})(?!\d)")
+_BRAND = (
+    r"(?<![\d.])(?:360(?=\s?(?:安全|卫士|杀毒|浏览器|搜索|手机|软件|企业|集团|数科|借条|摄像|行车记录|公司|金融|游戏|随身|极速|智))"
+    r"|58(?=同城|到家)|36(?=氪)|51(?=job|CTO|信用卡)|4399(?=小游戏|游戏|网|平台)|2345(?=浏览器|网址|软件)|"
+    r"1688(?=平台|网|采购|批发|拿货|进货|上))"
+)
 _PROVINCES: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 IDLE: Final = rf"(?<=[A-Za-z])[a-z]|(?![{_PROVINCES}])[\u4e00-\u9fff]"
 """Characters that no rule of Chinese begins with: inside a Latin word, and all but those of number plates."""
@@ -193,6 +198,19 @@ def _address(match: re.Match[str]) -> str:
     return " ".join(words)
 
 
+def _hexadecimal(match: re.Match[str]) -> str:
+    """00:1A:2B:3C:4D:5E, in groups of two; of an address of IPv6 the colons are said."""
+    between = "冒号" if len(match[0].split(":")[0]) > 2 or "::" in match[0] else "，"
+    said = [one_by_one(p) or (p if p.isalpha() else between) for p in patterns.hexadecimal(match[0])]
+    return "".join(said)
+
+
+def _angle(match: re.Match[str]) -> str:
+    """39°54′."""
+    parts = zip(("degrees", "minutes", "seconds"), "度分秒", strict=True)
+    return "".join(number(match[name]) + unit for name, unit in parts if match[name])
+
+
 def _masked(match: re.Match[str], one: str) -> Reading:
     return [(match.start("digits"), one_by_one(match["digits"], one))]
 
@@ -204,6 +222,10 @@ def telephones(one: str) -> list[Rule]:
     """Before clocks and quantities. one: how 1 is called in telephone numbers."""
     digits = partial(_digits, one=one)
     return [
+        (patterns.HARDWARE, _hexadecimal),
+        (patterns.BOOK, digits),
+        (patterns.ANGLE, _angle),
+        (patterns.RATE, lambda m: f"{' '.join(m['a'])}兑{' '.join(m['b'])}"),
         (_MOBILE, digits),
         (_LANDLINE, digits),
         (_SERVICE, digits),
@@ -230,6 +252,18 @@ def codes(one: str) -> list[Rule]:
     return [
         (r"(?<![\d.])\d{3,4}(?=室|房|号房|教室|宿舍|寝室|病房|次航班|航班|次列车|次动车|次高铁)", place),
         (r"(?<=单元)\d{3,4}(?!\d)|(?<=[房室]号)\d{3,4}(?!\d)|(?<=[A-Z][座栋幢])\d{3,4}(?!\d)", place),
+        (r"(?<=波音|空客)\s?\d{3}(?![\d.])", lambda m: one_by_one(m[0])),
+        (
+            r"(?<![\d.])\d{3}(?=路(?:公交|车|巴士|电车|$|[，。、；]))|(?:(?<=公交)|(?<=巴士))\s?\d{3}(?=[路號号]|$|[，。])",
+            lambda m: one_by_one(m[0]),
+        ),
+        (_BRAND, lambda m: one_by_one(m[0])),
+        (r"(?<![\d.])-(?P<n>\d)(?=[层楼])", lambda m: "负" + number(m["n"])),
+        (r"(?:(?<=地下)|(?<=负))\s?\d{1,2}(?=[层楼])", lambda m: number(m[0].strip())),
+        (
+            r"(?<![A-Za-z])(?P<a>[A-Z])\s?[-~—]\s?(?P<b>[A-Z])(?=[区座栋班组楼级类档款线厅馆口排])",
+            lambda m: f"{m['a']}到{m['b']}",
+        ),
         (r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
         (r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
         (r"(?<=转)\d{1,5}(?![\d.元块万千百°%])(?=[^\w]|号|分机|$)", place),

@@ -3,12 +3,14 @@
 import re
 
 from core.text.chinese.numbers import cardinal, number, year
-from core.text.chinese.quantities import RANGE
-from core.text.patterns import TIME, iso_date
+from core.text.chinese.quantities import MEASURED, RANGE
+from core.text.patterns import CURRENCIES, TIME, UNIT, iso_date
 from core.text.rules import Rule
 
 _SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比)[^。；]{0,40}$|以\s*$")
 _SCORE_AFTER = re.compile(r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领先|落后|逆转|负于|不敌|的比分|的比例)")
+_LASTING_BEFORE = re.compile(r"(?:时长|用时|耗时|历时|片长|全程|全长|成绩|倒计时)[:：]?(?:是|为|约|共)?\s?$")
+_LASTING_AFTER = re.compile(r"\s?(?:完赛|跑完|跑进|的成绩)")
 _LASTING = {"h": "小时", "min": "分钟", "m": "分钟", "s": "秒"}
 _SHARE_BEFORE = re.compile(
     r"(?:约占?|占|超过?|近|不到|不足|有|将近|大约|剩下?|还剩|[+×÷*=乘加减又])\s?$|\d\s$"
@@ -21,7 +23,7 @@ _DAY_BEFORE = re.compile(
     r"[:：为是]?\s?$"
 )
 _DAY_AFTER = re.compile(
-    r"\s?(?:前|后|起|开始|到|至|止|截止|发货|到货|下单|开播|直播|上线|上新|上架|出发|当天|当日|日|号|晚|早|上午|下午|中午|凌晨|周[一二三四五六日]|"
+    r"\s?(?:(?:妇女|女神|女王|女生|儿童|劳动|青年|教师|国庆|光棍|情人|圣诞|元旦|植树|愚人|程序员|购物)?节(?![课目省约点])|前|后|起|开始|到|至|止|截止|发货|到货|下单|开播|直播|上线|上新|上架|出发|当天|当日|日|号|晚|早|上午|下午|中午|凌晨|周[一二三四五六日]|"
     r"星期|开[售抢课学奖]|预售|结束|之前|之后|生效|[（(]周|大促|活动|放假|见|[-~—]\s?\d{1,2}/\d)"
 )
 # Years are told from counts by what follows.
@@ -97,9 +99,21 @@ def _year_month(match: re.Match[str]) -> str:
 
 
 def _month(match: re.Match[str]) -> list[tuple[int, str]]:
+    """11月, 11月30号."""
     readings = [(match.start(), cardinal(match["m"]) + "月")]
     if match["d"]:
         readings.append((match.start("d"), cardinal(match["d"])))
+    return readings
+
+
+def _bare_day(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """11月30: a day without its 日, unless something is counted."""
+    counted = re.compile(rf"\s?(?:{UNIT}|{CURRENCIES}|[元块折万千百亿%天个月年点时日号號分秒])")
+    if counted.match(match.string, match.end()) or MEASURED.match(match.string, match.end()):
+        return None
+    readings = [(match.start(), cardinal(match["m"]) + "月"), (match.start("d"), cardinal(match["d"]) + "日")]
+    if match["last"]:
+        readings += [(match.start("to"), "到"), (match.start("last"), cardinal(match["last"]) + "日")]
     return readings
 
 
@@ -121,6 +135,19 @@ def _time(match: re.Match[str]) -> str | None:
     ahead = match.string[max(0, match.start() - 45) : match.start()]
     if not second and (_SCORE_BEFORE.search(ahead) or _SCORE_AFTER.match(match.string, match.end())):
         return None
+    lasting = _LASTING_BEFORE.search(ahead) or _LASTING_AFTER.match(match.string, match.end())
+    if lasting and not match["half"]:
+        values = (hour, minute, second) if second else ("0", hour, minute)
+        units = zip(values, ("小时", "分", "秒"), strict=True)
+        parts = [(int(value), unit) for value, unit in units]
+        first = next((k for k, (value, _) in enumerate(parts) if value), 2)
+        return "".join(
+            ("零" if k > first and value < 10 else "")
+            + ("两" if (value, unit) == (2, "小时") else cardinal(str(value)))
+            + unit
+            for k, (value, unit) in enumerate(parts)
+            if k >= first
+        )
     half = {"a": "上午", "p": "下午"}[match["half"][0].lower()] if match["half"] else ""
     words = f"{half}{'两' if int(hour) == 2 else cardinal(hour)}点"
     if minute != "00" or second:
@@ -204,7 +231,16 @@ YEARS: list[Rule] = [
     (rf"(?<![\d.])(?P<a>[12]\d{{3}}){RANGE}(?P<b>[12]\d{{3}})(?=年|学年|赛季|财年|$|[^\w%])", _years),
     (rf"(?<![\d.,])[12]\d{{3}}{_OF_A_YEAR}", _year),
     (r"(?<!\d)\d{2}(?=年\d{1,2}月|年(?:版|款|届|毕业))", _year),
-    (r"(?<!\d)(?:[15-9]0|[6-9]5|0[05])(?=后(?![\d天年个小时秒分周月来面的])|、\d[05]后)", _year),  # 80后
+    (
+        r"(?<!\d)(?:[15-9]0|[6-9]5|0[05])(?=[后後](?![\d天年个個小时時秒分周週月来來面的])|、\d[05][后後])",
+        _year,
+    ),  # 80后
     (r"'(?P<short>\d{2})(?=年|届|级)", lambda m: year(m["short"])),
+    (r"(?<![\d.])(?P<y>1[5-9]\d0|20\d0)'?s(?![A-Za-z])", lambda m: year(m["y"]) + "年代"),
+    (
+        rf"(?<!\d)0?(?P<m>1[0-2]|[1-9])月0?(?P<d>3[01]|[12]\d|[1-9])"
+        rf"(?:(?P<to>{RANGE})0?(?P<last>3[01]|[12]\d|[1-9]))?(?![\d.,:/%]|{RANGE}\d)",
+        _bare_day,
+    ),
     (r"(?<!\d)0?(?P<m>\d{1,2})月(?:0?(?P<d>\d{1,2})(?=[日号號]))?", _month),
 ]

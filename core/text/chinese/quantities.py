@@ -11,7 +11,17 @@ from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
 
 RANGE = r"\s?(?:[-~至到]|—{1,2})\s?"
 
-_BIG: Final = {"k": 10**3, "K": 10**3, "m": 10**6, "M": 10**6, "b": 10**9, "B": 10**9, "bn": 10**9} | {
+_BIG: Final = {
+    "k": 10**3,
+    "K": 10**3,
+    "m": 10**6,
+    "M": 10**6,
+    "b": 10**9,
+    "B": 10**9,
+    "bn": 10**9,
+    "mn": 10**6,
+    "tn": 10**12,
+} | {
     "million": 10**6,
     "billion": 10**9,
     "trillion": 10**12,
@@ -47,7 +57,7 @@ QUANTITY = (
     rf"(?P<sign>[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
     rf"(?:(?P<own>%|{UNIT})(?=(?:{RANGE}|\s?±\s?)(?:{CURRENCIES})?\s?-?\.?\d))?"
     rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER})(?![xX×*]\d))?"
-    rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion)(?![A-Za-z])|(?:[kKmMbB]|bn)(?![A-Za-z0-9])|"
+    rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion)(?![A-Za-z])|(?:[kKmMbB]|bn|mn|tn)(?![A-Za-z0-9])|"
     r"[万亿千百萬億]+))?"
     rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|[%‰]))?"
     rf"(?P<per>/(?P<each>\d+(?:\.\d+)?)?(?:{UNIT}|[dyr](?![A-Za-z0-9])|{_MEASURE_AFTER}))?"

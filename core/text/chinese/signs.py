@@ -6,7 +6,7 @@ from typing import Final
 from core.text.chinese.codes import HAN, ahead
 from core.text.chinese.numbers import cardinal, number
 from core.text.chinese.quantities import MEASURED
-from core.text.formulas import CHEMICAL, FORMULA, SCIENTIFIC, FormulaWords
+from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
 from core.text.patterns import CURRENCIES, FRACTION, UNIT, UNITS
 from core.text.rules import Reading, Rule
 
@@ -115,6 +115,12 @@ def _measured(digits: str, unit: str) -> str:
     return ("两" if digits == "2" else number(digits)) + UNITS.get(unit, (unit,))[0]
 
 
+def _by(match: re.Match[str]) -> str:
+    """4x100m."""
+    last = _measured(match["b"], match["unit"]) if match["unit"] else number(match["b"])
+    return f"{number(match['a'])}乘{last}"
+
+
 def _to(match: re.Match[str]) -> str:
     """Between two numbers: 到; where a spaced dash parts things of another kind, a pause."""
     left = match.string[match.start() - 1 : match.start()]
@@ -204,6 +210,9 @@ SUMS: list[Rule] = [
     (r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", lambda m: " "),
     (r"<3(?=\s*$|\s*[!！。])", _hanging),
     (SCIENTIFIC, WORDS.scientific),
+    (TENS, WORDS.tens),
+    (ION, WORDS.ion),
+    (r"(?<=[\w)])\s?!=\s?(?=[\w(])", lambda m: "不等于"),
     (CHEMICAL, WORDS.chemical),
     (FORMULA, WORDS.read),
     (r"(?<![\d./])(?P<top>\d{2,3})/(?P<bottom>\d{2,3})\s?(?P<unit>mmHg)", _pressure),
@@ -211,7 +220,7 @@ SUMS: list[Rule] = [
     (r"(?<![\d./])24/7(?![\d/])", lambda m: "七天二十四小时"),
     (r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>5|10|100)(?![\d./])分?", _rating),
     (FRACTION, fraction),
-    (r"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?!\d)", lambda m: f"{number(m['a'])}乘{number(m['b'])}"),
+    (rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{UNIT}))?(?!\d)", _by),
     (r"\^(?P<n>-?\d+)", lambda m: power(m["n"])),
 ]
 RANGES: list[Rule] = [

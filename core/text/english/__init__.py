@@ -12,7 +12,7 @@ from core.text.english.codes import ADDRESSES, CODES, LONG_CODES, MODELS, TELEPH
 from core.text.english.dates import DATES, TIMES, YEARS
 from core.text.english.numbers import cardinal, number, one_by_one, ordinal
 from core.text.english.quantities import MONEY_QUANTITY, QUANTITY, measured, quantity
-from core.text.formulas import CHEMICAL, FORMULA, SCIENTIFIC, FormulaWords
+from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
 from core.text.markup import SPELLED
 from core.text.rules import Rule, Rules
 
@@ -36,6 +36,8 @@ def _fraction(match: re.Match[str]) -> str | None:
     whole, top, bottom = match["whole"], match["top"], match["bottom"]
     if match[0] in ("24/7", "9/11") or top == bottom:
         return f"{number(top)} {number(bottom)}"
+    if int(top) > int(bottom) > 9 and not whole:  # a blood pressure
+        return f"{number(top)} over {number(bottom)}"
     if not 2 <= int(bottom) <= 100 or int(top) > 9 * int(bottom):
         return None if whole else f"{number(top)} over {number(bottom)}"
     part = _share(top, bottom, "a" if int(top) == 1 and whole else "")
@@ -53,6 +55,12 @@ def _power(exponent: str) -> str:
     return f" to the power of {'minus ' if exponent[0] == '-' else ''}{cardinal(exponent.lstrip('-'))}"
 
 
+def _by(match: re.Match[str]) -> str:
+    """4x4, 4x100m."""
+    last = measured(match["b"], match["unit"]) if match["unit"] else number(match["b"])
+    return f"{number(match['a'])} by {last}"
+
+
 def _inches(match: re.Match[str]) -> list[tuple[int, str]]:
     """10" x 12"."""
     by = [(match.start("by"), "by")] if match["by"] else []
@@ -62,6 +70,10 @@ def _inches(match: re.Match[str]) -> list[tuple[int, str]]:
     ]
 
 
+_TIMES_AS: Final = (
+    r"/|\s(?:faster|slower|more|as|the|bigger|larger|smaller|better|higher|cheaper|longer|a|per|growth|zoom|daily|"
+    r"weekly)\b"
+)
 _FORMULA_WORDS: Final = FormulaWords(
     operators={
         "+": "plus",
@@ -139,13 +151,28 @@ _TABLE: Final[list[Rule]] = [
     *TELEPHONES,
     *TIMES,
     *CODES,
-    (r"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?!\d)", lambda m: f"{number(m['a'])} by {number(m['b'])}"),
+    (rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{patterns.UNIT}))?(?!\d)", _by),
+    (rf"(?<![\d.])(?P<n>{patterns.NUMBER})x(?={_TIMES_AS})", lambda m: f"{number(m['n'])} times"),
+    (r"(?<=\w)\s?!=\s?(?=[\w(])", lambda m: " is not equal to "),
+    (r"(?<![\d./])(?P<n>\d{1,3})\s?¢", lambda m: f"{number(m['n'])} cent{'' if m['n'] == '1' else 's'}"),
+    (
+        r"(?<![\d./])(?P<a>\d{2,3})/(?P<b>\d{2,3})\s?mmHg",
+        lambda m: f"{number(m['a'])} over {number(m['b'])} millimetres of mercury",
+    ),
+    (
+        r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>5|10|100)(?![\d./])",
+        lambda m: f"{number(m['a'])} out of {number(m['b'])}",
+    ),
+    (r"(?<=\d)-yr\b", lambda m: " year"),
+    (r"(?<=[A-Z]{2})-(?=[A-Z](?![A-Za-z]))", lambda m: " "),
     (r"(?<=[A-Za-z\d] )[xX](?= \d)", lambda m: "by"),
     *YEARS,
     (r"(?<![\d.])(?P<n>\d{1,3}(?:,\d{3})+|\d{1,9})(?:st|nd|rd|th)\b", lambda m: ordinal(m["n"])),
     *LONG_CODES,
     (r" ?<3(?=\s*$|\s*[!.])", lambda m: ""),  # a heart
     (SCIENTIFIC, _FORMULA_WORDS.scientific),
+    (TENS, _FORMULA_WORDS.tens),
+    (ION, _FORMULA_WORDS.ion),
     (CHEMICAL, _FORMULA_WORDS.chemical),
     (FORMULA, _FORMULA_WORDS.read),
     (patterns.FRACTION, _fraction),

@@ -12,13 +12,13 @@ from core.text.rules import Rule
 # Before a Roman numeral.
 _NUMBERED = re.compile(
     r"\b(?:Chapter|Part|Volume|Book|Act|Scene|Phase|Type|Section|Article|Appendix|Stage|Level|Grade|Class|Title|Round|"
-    r"War|Mark|Episode|Season|Tier|Category|Bowl|Figure|Table) $"
+    r"War|Mark|[Vv]ol\.|[Cc]h\.|[Ff]ig\.|[Ss]ec\.|Vol|Episode|Season|Tier|Category|Bowl|Figure|Table) $"
 )
 _MONARCH = re.compile(
     r"\b(?:Louis|Henry|George|Edward|Charles|James|Richard|William|Napoleon|Pius|Paul|Elizabeth|Catherine|Frederick|"
     r"Nicholas|Alexander|Philip|Benedict|Leo|Ramses) $"
 )
-_NUMERALS: Final = {"I": 1, "V": 5, "X": 10}
+_NUMERALS: Final = {"I": 1, "V": 5, "X": 10, "L": 50}
 _ABBREVIATIONS: Final = {
     r"Dr\.(?= ?[A-Z])": "Doctor",
     r"Prof\.": "Professor",
@@ -66,15 +66,19 @@ _ABBREVIATIONS: Final = {
     r"Hwy\.?(?= ?\d)": "Highway",
     r"(?:[Nn]o|NO)\.(?= ?\d)": "number",
     r"[Nn]os\.(?= ?\d)": "numbers",
-    r"[Ff]igs?\.(?= ?\d)": "figure",
-    r"[Vv]ol\.(?= ?\d)": "volume",
-    r"[Cc]h\.(?= ?\d)": "chapter",
-    r"[Ss]ec\.(?= ?\d)": "section",
+    r"[Ff]igs?\.(?= ?[\dIVXL])": "figure",
+    r"[Vv]ol\.(?= ?[\dIVXL])": "volume",
+    r"[Cc]h\.(?= ?[\dIVXL])": "chapter",
+    r"[Ss]ec\.(?= ?[\dIVXL])": "section",
     r"[Ee]q\.(?= ?\d)": "equation",
     r"[Aa]rt\.(?= ?\d)": "article",
     r"[Ll]v\.?(?= ?\d)": "level",
     r"pp\.(?= ?\d)": "pages",
     r"p\.(?= ?\d)": "page",
+    r"[Rr]m\.(?= ?\d)": "room",
+    r"[Ff]l\.(?= ?\d)": "floor",
+    r"[Aa]ttn(?:\.|(?=:))": "attention",
+    r"c/o": "care of",
     r"w/o": "without",
     r"w/(?= ?[a-z0-9])": "with",
     r"Ph\.?D\.?": "P H D",
@@ -120,7 +124,7 @@ ABBREVIATIONS: Final[list[Rule]] = [
         (rf"(?<![A-Za-z.])(?:{pattern})(?![A-Za-z])", partial(_abbreviation, words=words))
         for pattern, words in _ABBREVIATIONS.items()
     ),
-    (r"(?<= )(?P<n>[IVX]+)(?![A-Za-z'])", _roman),
+    (r"(?<= )(?P<n>[IVXL]+)(?![A-Za-z'])", _roman),
     (r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])", _letters),
     (r"(?<![A-Za-z.])(?P<letter>[A-HJ-Z])\.(?= ?[A-Z][a-z]|\s[A-Z]\.)", lambda m: m["letter"]),
     (acronyms.ACRONYM, _acronym),

@@ -11,7 +11,7 @@ _MOBILE = r"(?<![\d.])(?:\+86[-\s]?)?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
 _GROUPED = r"(?<![\w.:/$£€¥-])\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
-    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|"
+    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|"
     r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[A-Z][a-z]+, "
     r"[A-Z]{2})(?: is| no\.?|:|#)*\s*$",
     re.IGNORECASE,
@@ -51,6 +51,10 @@ def _room(match: re.Match[str]) -> str | None:
     if not _ROOM.search(ahead(match)) or match[0][0] == "0":
         return None
     return year(match[0]) if len(match[0]) == 4 else _hundreds(match[0])
+
+
+def _card(match: re.Match[str]) -> str | None:
+    return None if _CODE_WORD.search(ahead(match)) else year(match[0])
 
 
 def _grouped(match: re.Match[str]) -> list[tuple[int, str]] | None:
@@ -109,7 +113,26 @@ def _address(match: re.Match[str]) -> str:
 
 
 ADDRESSES: list[Rule] = [(patterns.EMAIL, _address), (patterns.URL, _address)]
+
+
+def _hexadecimal(match: re.Match[str]) -> str:
+    """00:1A:2B:3C:4D:5E, in groups of two; of an address of IPv6 the colons are said."""
+    between = "colon" if len(match[0].split(":")[0]) > 2 or "::" in match[0] else ","
+    said = [one_by_one(p) or (p if p.isalpha() else between) for p in patterns.hexadecimal(match[0])]
+    return " ".join(said)
+
+
+def _angle(match: re.Match[str]) -> str:
+    """40°26′46″."""
+    named = [(match[name], name) for name in ("degrees", "minutes", "seconds") if match[name]]
+    return " ".join(f"{number(value)} {name[:-1] if value == '1' else name}" for value, name in named)
+
+
 TELEPHONES: list[Rule] = [
+    (patterns.HARDWARE, _hexadecimal),
+    (patterns.BOOK, _digits),
+    (patterns.ANGLE, _angle),
+    (patterns.RATE, lambda m: f"{' '.join(m['a'])} {' '.join(m['b'])}"),
     (patterns.US_PHONE, _digits),
     (patterns.FOREIGN_PHONE, _digits),
     (_MOBILE, _digits),
@@ -121,7 +144,7 @@ TELEPHONES: list[Rule] = [
 CODES: list[Rule] = [
     (patterns.VERSION, _version),
     (r"(?<![\d.,$€£¥A-Za-z-])\d{3,4}(?![\d%]|[.,]\d)", _room),
-    (r"(?<=[A-Z]{2} )\d{4}(?![\d%]|[.,]\d)", lambda m: year(m[0])),  # RTX 4090
+    (r"(?<=[A-Z]{2} )[1-9]\d{3}(?![\d%]|[.,]\d)", _card),  # RTX 4090
 ]
 LONG_CODES: list[Rule] = [(r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
 MODELS: list[Rule] = [(r"(?<=[A-Za-z])-?(?P<digits>\d+)(?![\d%]|[.,]\d)", _model)]

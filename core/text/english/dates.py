@@ -16,10 +16,11 @@ _DAYS: Final = {
     **{"Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday"},
     **{"Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"},
 }
+_SHORT_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
 _WEEKDAY = "(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
-_MONTH = "(?P<month>" + "|".join(sorted(_BY_NAME, key=len, reverse=True)) + r")\b\.?"
+_MONTH = "(?P<month>" + "|".join(sorted(_BY_NAME, key=len, reverse=True)) + r")\b(?:\.(?! [A-Z]|$))?"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)"
-_FULL_YEAR = r"(?P<year>[12]\d{3})(?![\d%]|[.,]\d)"
+_FULL_YEAR = r"(?P<year>[12]\d{3})(?![\d%]|[.,]\d|[-/]\d)"
 # A number of four digits is a year after these words ...
 _ANNOUNCES_YEAR = re.compile(
     r"\b(?:in|since|by|until|till|before|after|during|around|circa|year|late|early|mid|from|between|of|summer|winter|"
@@ -31,6 +32,7 @@ _DAY_BEFORE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),?\s+$|\d\s?[-~—]\s?$",
     re.IGNORECASE,
 )
+_EXPIRES = re.compile(r"\b[Ee]xp(?:\.|ir\w*)?(?: date)?:?\s$")
 _SHARE_AFTER = re.compile(
     r"\s?(?:of\b|cups?\b|inch|miles?\b|teaspoons?|tbsp|tsp|pounds?\b|hours?\b|full\b|price|majority|votes?\b|off\b|-)(?!\d)"
 )
@@ -71,9 +73,20 @@ def _month_day(match: re.Match[str]) -> str | None:
         or (month, day) == ("9", "11")
     ):
         return None
+    if _EXPIRES.search(before) and int(day) > 12:
+        return f"{_MONTHS[int(month) - 1]} {year('20' + day)}"
     dated = _DAY_BEFORE.search(before) or _RANGE_AFTER.match(match.string, match.end())
     likely = int(day) > 12 and int(month) > 1
     return _spoken_date(_MONTHS[int(month) - 1], day, None) if dated or likely else None
+
+
+def _numbered_month(match: re.Match[str]) -> str:
+    """12/2026."""
+    return f"{_MONTHS[int(match['m']) - 1]} {year(match['y'])}"
+
+
+def _month_name(match: re.Match[str]) -> str:
+    return _BY_NAME[match[0].rstrip(".")]
 
 
 def _weekday(match: re.Match[str]) -> str:
@@ -158,7 +171,10 @@ DATES: list[Rule] = [
     (r"(?<=\d)\s?[-~—]\s?(?=(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))", lambda m: " to "),
     (rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
     (rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
-    (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|$)", _weekday),
+    (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|,|$)", _weekday),
+    (rf"\b{_SHORT_MONTH}\b\.?(?=\s?[-~—]\s?{_SHORT_MONTH})", _month_name),
+    (rf"(?<=[-~—]){_SHORT_MONTH}\b\.?(?! ?\d)", _month_name),
+    (r"(?<![\d./$])(?P<m>0?[1-9]|1[0-2])/(?P<y>(?:19|20)\d\d)(?![\d/%])", _numbered_month),
     (rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?![\d:%]|[.,]\d)", _days),
     (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
     (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),

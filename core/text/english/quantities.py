@@ -14,6 +14,7 @@ _BIG: Final = {
     "mn": "million",
     "b": "billion",
     "bn": "billion",
+    "tn": "trillion",
     "t": "trillion",
 }
 _DOLLARS: Final = {
@@ -48,8 +49,8 @@ QUANTITY = (
     rf"(?:(?P<own>%|{UNIT})(?=(?:{RANGE}|\s?±\s?)-?\.?\d))?"
     rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER})(?![-/]\d))?"
     rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion|thousand|hundred|lakh|crore)(?![A-Za-z])|"
-    r"(?:[kKmMbBtT]|bn|mn)(?![A-Za-z0-9/^])))?"
-    rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|%))?(?:(?<=[a-z])\.(?=\s[a-z\d]))?"
+    r"(?:[kKmMbBtT]|bn|mn|tn)(?![A-Za-z0-9/^])))?"
+    rf"(?P<unit>\s?(?:{UNIT}|{CURRENCIES}|%))?(?:(?<=[a-z])\.(?=\s[a-z\d]|,))?"
     rf"(?P<per>/(?P<each>\d+(?:\.\d+)?)?\s?(?:{UNIT}|[a-z]{{2,}}))?"
 )
 MONEY_QUANTITY = (
@@ -59,6 +60,7 @@ MONEY_QUANTITY = (
     .replace(rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?", rf"(?:(?P<to>{RANGE})(?!{CURRENCIES})")
 )
 """With a currency, in which m is a million and no metre; $10-$20 are two sums."""
+_COUNTED = re.compile(r"\+?\s(?:[a-z]{3,}s|people)\b")
 _PER: Final = {
     **{"mo": "month", "yr": "year", "yrs": "year", "wk": "week", "hr": "hour", "ea": "each", "pc": "piece"},
     **{"pcs": "piece", "pp": "person", "sq": "square", "da": "day", "qtr": "quarter", "min": "minute"},
@@ -84,7 +86,7 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
             readings.append((match.start("to"), "plus or minus" if "±" in match["to"] else "to"))
             readings.append((match.start("b"), ("minus " if match["bsign"] else "") + number(match["b"])))
         if big:
-            readings.append((match.start("big"), _big(big, money)))
+            readings.append((match.start("big"), _big(big, money or _many(match))))
         if money:
             readings.append((readings[-1][0], _MONEY[money][1]))
     if said := _unit(unit, one=match["a"] == "1" and not match["b"] and not big):
@@ -117,6 +119,12 @@ def _money(amount: str, money: str) -> str:
     if not small:
         return pounds
     return pence if whole.strip("0") == "" else f"{pounds} and {pence}"
+
+
+def _many(match: re.Match[str]) -> str:
+    """1.2M views and 10K followers are counts; 4K videos are not."""
+    sharp = match["a"] in ("2", "4", "5", "8", "16") and (match["big"] or "").strip() in "kK"
+    return "" if sharp else "+"[: _COUNTED.match(match.string, match.end()) is not None]
 
 
 def _big(big: str, money: str) -> str:
