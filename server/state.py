@@ -165,6 +165,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         ends.push_async_callback(state.stop)
         try:
             await state.runner.start()
+            await state.sessions.start()
             await (abandon(store) if state.publisher is None else state.publisher.start())
         except sqlite3.Error as error:  # it opens, and is damaged further in
             raise unusable(folder.database, error) from error
@@ -220,7 +221,7 @@ def _furnish(
         voices=Voices(pool, voices, ownership),
         speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,
-        sessions=Sessions(pool, templates, figures, settings.sessions, store.owners.spend),
+        sessions=Sessions(pool, templates, figures, store.sessions, settings.sessions, store.owners.spend),
         connections=connections,
         progress=Progress(store, hub, connections, runner.cancel, files.describe),
     )

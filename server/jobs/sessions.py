@@ -1,10 +1,12 @@
-"""The live sessions of one server: how many there may be, and those that have ended lately."""
+"""The live sessions of one server: how many there may be, those that have ended lately, and their record."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+
+from pydantic import ValidationError
 
 from core.errors import Error
 from core.serving.engine_pool import EnginePool
@@ -14,7 +16,11 @@ from server.errors import Refused
 from server.jobs.session import LiveSession
 from server.metrics import Figures
 from server.schemas.live import NewSession
+from server.schemas.specs import read_record
+from server.store.sessions import SessionRecord, SessionRow
 from server.stream.media import STOPPED
+
+log = logging.getLogger(__name__)
 
 ENDED_KEPT = 32
 """Sessions that have ended and can still be asked about: whoever comes back is told why."""
@@ -22,23 +28,48 @@ ENDED_KEPT = 32
 STOP_S = 3.0
 """Seconds that the sessions get to let go of their engines when the server stops."""
 
+RESERVED = 100_000
+"""Numbers of events that a session may use before its record is written again."""
+
+LOOK_S = 1.0
+"""Seconds between two looks at how many it has used; it cannot use RESERVED in that time."""
+
 
 class Sessions:
-    """`limit` at once."""
+    """`limit` at once. `start`, then `stop` once."""
 
     def __init__(
         self,
         pool: EnginePool,
         templates: Templates,
         figures: Figures,
+        record: SessionRecord,
         limit: int,
         spend: Callable[[str, float], Awaitable[None]],
     ) -> None:
         """spend: counts the seconds that a session of an owner lasted."""
         self._spend = spend
-        self._pool, self._templates, self._figures, self._limit = pool, templates, figures, limit
+        self._pool, self._templates, self._figures = pool, templates, figures
+        self._record, self._limit = record, limit
         self._all: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Bring back what ran when the server ended: idle, under its id, its events counted on."""
+        rows = await self._record.all()
+        for row in rows[: self._limit]:
+            try:
+                wanted = read_record(NewSession, row.request)
+            except ValidationError as error:
+                log.warning("session %s cannot be brought back: %s", row.id, str(error).splitlines()[0])
+                await self._record.forget(row.id)
+            else:
+                session = LiveSession(row.id, wanted, row.created, row.last_seq)
+                session.owner = row.owner
+                self._run_on(session)
+        for row in rows[self._limit :]:
+            log.warning("session %s is not brought back: no more than %d may run", row.id, self._limit)
+            await self._record.forget(row.id)
 
     @property
     def viewers(self) -> int:
@@ -67,7 +98,7 @@ class Sessions:
         """A new session, on its way. Raises Refused 429."""
         self.check_room()
         session = LiveSession(f"session_{secrets.token_hex(12)}", wanted, time.time())
-        self._start(session)
+        self._run_on(session)
         return session
 
     async def delete(self, session_id: str) -> None:
@@ -89,18 +120,48 @@ class Sessions:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
 
-    def _start(self, session: LiveSession) -> None:
+    def _run_on(self, session: LiveSession) -> None:
         self._all[session.id] = session
         self._tasks[session.id] = asyncio.create_task(self._run(session))
 
     async def _run(self, session: LiveSession) -> None:
+        keeping, began = asyncio.create_task(self._keep(session)), time.time()
         try:
             await session.run(self._pool, self._templates, self._figures)
         finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._settle(session)
             del self._tasks[session.id]
             ended = [one.id for one in self._all.values() if one.log.ended]
             for session_id in ended[:-ENDED_KEPT]:
                 del self._all[session_id]
             if session.owner:
-                with suppress(Error):  # the record may be closed by now
-                    await self._spend(session.owner, time.time() - session.created_at)
+                await self._note(self._spend(session.owner, time.time() - began))
+
+    async def _keep(self, session: LiveSession) -> None:
+        """Keep the session on record, with a number that its events have not reached."""
+        reserved = 0
+        while True:
+            if session.log.last_seq + RESERVED // 2 > reserved:
+                reserved = session.log.last_seq + RESERVED
+                await self._note(self._record.put(_row(session, reserved)))
+            await asyncio.sleep(LOOK_S)
+
+    async def _settle(self, session: LiveSession) -> None:
+        """The session does not run any more: it is over, or the server stops."""
+        over = session.log.ended
+        await self._note(
+            self._record.forget(session.id) if over else self._record.put(_row(session, session.log.last_seq))
+        )
+
+    async def _note(self, writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except Error as error:  # a full disk, or closed by now: the session does not depend on it
+            log.warning("the record of a session was not written: %s", error)
+
+
+def _row(session: LiveSession, last_seq: int) -> SessionRow:
+    request = session.request.model_dump_json()
+    return SessionRow(session.id, request, session.created_at, last_seq, session.owner)

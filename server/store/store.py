@@ -21,6 +21,7 @@ from server.store.line import OVER, back_in_line, end, forgive, in_progress, jso
 from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
 from server.store.rows import Event, JobRow, OutputRow, get_job
+from server.store.sessions import SessionRecord
 from server.store.writer import Ballast, Writer
 
 
@@ -92,6 +93,7 @@ class Store:
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)
         self.owners = Owners(self._writer, self._reader, self._read)
+        self.sessions = SessionRecord(self._writer, self._reader, self._read)
 
     def close(self) -> None:
         """Commit what was asked for and close the file. Blocks for some milliseconds."""

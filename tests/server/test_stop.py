@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import textwrap
+import time
 from contextlib import asynccontextmanager, closing
 
 import aiohttp
@@ -114,6 +115,58 @@ async def grown(seen, count):
 
     while len(seen) < count or not made():  # noqa: ASYNC110  # bounded by the test's own limit
         await asyncio.sleep(0.01)
+
+
+async def seen_of(http, session_id, after, until):
+    """What a session's socket says from `after` on, up to the first message of type `until`."""
+    async with http.ws_connect(f"/v1/sessions/{session_id}?after={after}") as socket:
+        seen = []
+        while not seen or seen[-1]["type"] != until:
+            seen.append(await socket.receive_json(timeout=20))
+            if seen[-1]["type"] == "session.snapshot" and until == "session.idle":
+                await socket.send_json({"type": "say", "text": "One two."})
+        return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_live_session_is_there_again_after_the_server(data_dir, number):
+    async def main():
+        async with running(data_dir) as it:
+            port = int(it.url.rpartition(":")[2])
+            async with it.http.post("/v1/sessions", json={"size": "128x128"}) as response:
+                session_id = (await response.json())["id"]
+            known = (await seen_of(it.http, session_id, 0, "session.idle"))[-1]["seq"]
+            socket = await it.http.ws_connect(f"/v1/sessions/{session_id}")
+            await socket.send_json({"type": "say", "text": TEXT})
+            while (told := await socket.receive_json(timeout=20))["type"] != "speech.started":
+                known = max(known, told["seq"])
+
+            async def rest():
+                return [message.json()["seq"] async for message in socket]
+
+            reading, began = asyncio.create_task(rest()), time.monotonic()
+            await it.end(number)
+            assert time.monotonic() - began < 10
+            known = max(known, told["seq"], *await reading)
+            assert socket.close_code == (1012 if number == signal.SIGTERM else 1006)
+        async with running(data_dir, port) as it:
+            seen = await seen_of(it.http, session_id, known, "session.ready")
+            if number == signal.SIGTERM:
+                assert [m["type"] for m in seen] == ["session.snapshot", "session.ready"]
+                assert seen[-1]["seq"] == known + 1
+            else:  # some events are lost, and the client is told so
+                assert [m["type"] for m in seen] == ["resync", "session.snapshot", "session.ready"]
+            again = await seen_of(it.http, session_id, seen[-1]["seq"], "session.idle")
+            assert again[0]["data"]["session"]["status"] == "idle"
+            assert next(m for m in again if m["type"] == "speech.ended")["data"]["text_spoken"] == "One two."
+            async with it.http.delete(f"/v1/sessions/{session_id}") as response:
+                assert response.status == 200
+            await it.end(signal.SIGTERM)
+        async with running(data_dir, port) as it, it.http.get("/v1/sessions") as response:
+            assert (await response.json())["data"] == []
+
+    run(main(), 110)
 
 
 @pytest.mark.slow

@@ -1,0 +1,59 @@
+"""The part of the record that tells of live sessions, so that they are there again after a restart.
+
+Of what happens in them only the number of the last event is kept, and not every time: a number that they have
+not reached yet, so that no number is given twice even if the process dies.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from core.runtime.worker import Worker
+from server.store.rows import Event
+from server.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session that has not ended. request: JSON. last_seq: no event of it has a higher number."""
+
+    id: str
+    request: str
+    created: float
+    last_seq: int
+    owner: str
+
+
+class SessionRecord:
+    """A view of the store; made by it."""
+
+    def __init__(self, writer: Writer, reader: Worker, read: sqlite3.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._read = read
+
+    async def all(self) -> list[SessionRow]:
+        """Those that have not ended, the oldest first."""
+        return await self._reader.call(_all, self._read)
+
+    async def put(self, row: SessionRow) -> None:
+        """Note a session, or its new `last_seq`. Raises StorageFull."""
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> None:
+            values = (row.id, row.request, row.created, row.last_seq, row.owner)
+            columns = "id, request, created, last_seq, owner"
+            db.execute(f"insert or replace into sessions({columns}) values(?, ?, ?, ?, ?)", values)
+
+        await self._writer.submit(change)
+
+    async def forget(self, session_id: str) -> None:
+        """It has ended."""
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> None:
+            db.execute("delete from sessions where id = ?", (session_id,))
+
+        await self._writer.submit(change, vital=True)
+
+
+def _all(db: sqlite3.Connection) -> list[SessionRow]:
+    found = db.execute("select id, request, created, last_seq, owner from sessions order by created")
+    return [SessionRow(*row) for row in found.fetchall()]
