@@ -39,6 +39,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     411: "length_required",
+    408: "body_too_slow",
     413: "body_too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
@@ -102,12 +103,15 @@ def answer(refused: Refused, **more: object) -> web.Response:
         "param": refused.param,
         "request_id": request_id.get(),
     }
-    return web.Response(
+    response = web.Response(
         status=refused.status,
         text=json.dumps({"error": problem, **more}),
         content_type="application/json",
         headers=refused.headers,
     )
+    if refused.status == 408:
+        response.force_close()
+    return response
 
 
 def _type(status: int) -> str:

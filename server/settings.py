@@ -58,6 +58,9 @@ class ServerSettings(Settings):
     lines: int = Field(default=512, ge=1)
     """Open sockets, event streams and streams of speech or video, at most."""
 
+    speaking: int = Field(default=16, ge=1)
+    """Requests for speech that are spoken at once; as many more wait, and one more is refused with 429."""
+
     upload_mb: int = Field(default=512, ge=1)
     """Size of an uploaded file, at most."""
 

@@ -44,6 +44,7 @@ from server.stream.hub import Hub
 from server.stream.media import Clips
 from server.stream.progress import Progress
 from server.stream.sockets import Connections
+from server.turns import Turns
 from server.uploads import Upload
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ class AppState:
     runner: Runner
     sessions: Sessions
     connections: Connections
+    speaking: Turns
+    looking: Turns
     progress: Progress
     ready: bool = False
     stopping: bool = False
@@ -131,6 +134,9 @@ class AppState:
         await self.connections.close()
 
 
+LOOKING = 2
+"""Child processes at once that look at what requests send, before there is a job; of a GB each, at most."""
+
 STATE = web.AppKey("state", AppState)
 
 
@@ -162,6 +168,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         files = open_files(settings, folder)
         state = _furnish(settings, folder, pool, hub, store, files)
         ends.push_async_callback(state.clips.close)
+        ends.push_async_callback(asyncio.to_thread, state.catalog.close)
         ends.push_async_callback(state.stop)
         try:
             await state.runner.start()
@@ -223,6 +230,8 @@ def _furnish(
         runner=runner,
         sessions=Sessions(pool, templates, figures, store.sessions, settings.sessions, store.owners.spend),
         connections=connections,
+        speaking=Turns(settings.speaking, settings.speaking, "requests for speech"),
+        looking=Turns(LOOKING, 32, "files to look at"),
         progress=Progress(store, hub, connections, runner.cancel, files.describe),
     )
 

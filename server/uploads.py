@@ -4,7 +4,9 @@ import asyncio
 import codecs
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Set
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +23,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 JSON_LIMIT = 2 << 20
 """Bytes of a JSON body: the longest text there may be, written as carefully as JSON can."""
+
+SILENCE_S, BODY_S = 30.0, 120.0
+"""Seconds that a body may stop coming, and that one of JSON may take in all."""
+
+SLOWEST, PATIENCE_S = 16 << 10, 60.0
+"""Bytes a second that an upload must come with, once it has come for so long."""
 
 _JSON, _FORM = "application/json", "multipart/form-data"
 _PIECE = 256 << 10
@@ -83,9 +91,32 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
             return model.model_validate({})
     if request.content_type != _JSON:
         raise _unsupported(request, _JSON)
-    body = (await request.read()).removeprefix(codecs.BOM_UTF8)
+    body = (await read_body(request)).removeprefix(codecs.BOM_UTF8)
     with reading():
         return model.model_validate_json(body)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """All of a small body. Raises Refused: 408 for one that stops, or comes at a trickle; 413."""
+    body = bytearray()
+    async with _in_time(BODY_S):
+        while not request.content.at_eof():
+            async with _in_time(SILENCE_S):
+                body += await request.content.readany()
+            if len(body) > JSON_LIMIT:
+                raise web.HTTPRequestEntityTooLarge(JSON_LIMIT, len(body))
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncGenerator[None, None]:
+    """Around the reading of a body: raises Refused 408 if it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        message = "the body stopped coming, or comes too slowly; send it again"
+        raise Refused(408, "body_too_slow", message) from None
 
 
 async def read_form(
@@ -117,7 +148,7 @@ async def _read_parts(
 ) -> None:
     try:
         reader = await request.multipart()
-        while (part := await reader.next()) is not None:
+        while (part := await _next_part(reader)) is not None:
             if isinstance(part, MultipartReader) or part.name is None:
                 raise Refused(
                     400, "malformed_form", "every part of the form needs a name, and none is a form"
@@ -133,6 +164,11 @@ async def _read_parts(
     except (ValueError, AssertionError, LookupError, RuntimeError, HttpProcessingError) as error:
         # What aiohttp raises for a form that is not one: no boundary, broken headers, unknown charset.
         raise Refused(400, "malformed_form", "the body is not the form that its headers promise") from error
+
+
+async def _next_part(reader: MultipartReader) -> MultipartReader | BodyPartReader | None:
+    async with _in_time(SILENCE_S):
+        return await reader.next()
 
 
 def _unexpected(name: str, texts: Set[str], files: Mapping[str, int]) -> Refused:
@@ -153,10 +189,10 @@ async def _text(part: BodyPartReader) -> str:
 
 
 async def _receive(part: BodyPartReader, folder: ServerFolder, limit: int) -> Upload:
-    path, digest, size = folder.incoming(), hashlib.sha256(), 0
+    path, digest, size, began = folder.incoming(), hashlib.sha256(), 0, time.monotonic()
     try:
         with path.open("wb") as file:  # only a name; what takes time is done elsewhere
-            while piece := await part.read_chunk(_PIECE):
+            while piece := await _piece(part, size, began):
                 size += len(piece)
                 if size > limit:
                     raise Refused(
@@ -176,6 +212,13 @@ async def _receive(part: BodyPartReader, folder: ServerFolder, limit: int) -> Up
         path.unlink()
         raise Refused(422, "empty_file", f"the file in part {part.name!r} is empty", part.name)
     return Upload(path, (part.filename or "")[:200], size, digest.hexdigest())
+
+
+async def _piece(part: BodyPartReader, size: int, began: float) -> bytes:
+    """The next bytes of a file of which `size` have come since `began`. Raises Refused 408."""
+    left = began + PATIENCE_S + size / SLOWEST - time.monotonic()
+    async with _in_time(min(SILENCE_S, max(0.0, left))):
+        return await part.read_chunk(_PIECE)
 
 
 def _add(file: int, piece: bytes, hear: Callable[[bytes], None]) -> None:

@@ -41,7 +41,7 @@ FLOORS = [
     ["server.schemas", "server.errors", "server.configuration"],
     ["server.access"],
     ["server.metrics"],
-    ["server.uploads"],
+    ["server.uploads", "server.turns"],
     ["server.storage"],
     ["server.fetch"],
     ["server.stream"],

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.errors import BadInput, Error, OutOfMemory, StorageFull
 from core.media.info import Limits
+from core.runtime.environment import child_environment
 from core.runtime.worker import Worker
 
 _ROOT = Path(__file__).parents[__name__.count(".")]
@@ -78,7 +79,7 @@ class Child:
             stderr=asyncio.subprocess.PIPE,
             pass_fds=() if give is None else (give,),
             cwd=_ROOT,
-            env=os.environ | _CHILD_ENVIRONMENT,
+            env=child_environment(**_CHILD_ENVIRONMENT),
         )
         return cls(process, path.name)
 

@@ -60,6 +60,8 @@ class Show:
 
 _LIMITS = Limits()
 _PROBE_CPU_S = 20
+_PICTURE_BYTES = 1 << 30
+"""Of the process that decodes one picture: four times the largest, and its libraries."""
 
 
 async def probe(path: Path, limits: Limits = _LIMITS) -> MediaInfo:
@@ -171,7 +173,8 @@ async def read_picture(path: Path, most: int, limits: Limits = _LIMITS) -> NDArr
     most: pixels of its longer side; what is larger is made smaller. Raises BadInput for what is not a
     picture, is damaged, too large or smaller than 16 x 16.
     """
-    child = await Child.start(path, limits, do="picture", most=most)
+    small = replace(limits, memory_bytes=min(limits.memory_bytes, _PICTURE_BYTES), cpu_s=_PROBE_CPU_S)
+    child = await Child.start(path, small, do="picture", most=most)
     try:
         size = await child.line()
         data = await child.block(int.from_bytes(await child.block(4), "little"))

@@ -23,6 +23,9 @@ from core.errors import BadInput
 from core.media.info import Limits, MediaInfo
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FILES = 64
+"""Files that a child may have open."""
+
 _NICE = 10
 """By how much less of the processor a preparation gets than the videos that are being made and watched."""
 _REMEDY = "export it again, or convert it to MP4 (H.264, AAC)"
@@ -36,6 +39,7 @@ def limit_process(memory_bytes: int, cpu_s: int) -> None:
         return
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
     if sys.platform == "linux":  # elsewhere it is refused or means something else
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 

@@ -36,7 +36,8 @@ async def create_background(request: web.Request) -> web.StreamResponse:
             raise Refused(422, "prompt_or_image", "give either a prompt or a picture", "prompt")
         await state.catalog.check_background(wanted)
         if image is not None:
-            await _check_picture(image)
+            async with state.looking.turn():
+                await _check_picture(image)
         spec = _spec(base, wanted, image)
         spec = spec.model_copy(update={"template": state.ownership.name("template", spec.template)})
         uploads = {UPLOAD: image} if image else {}

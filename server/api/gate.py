@@ -124,6 +124,10 @@ async def admit(request: web.Request, starts: Work) -> None:
         left = tuple(await state.store.owners.left(asking.owner, asking.quota))
         _left.set(left)
         exceeded(one for one in left if not again and (starts == "job" or one.resource == "minutes"))
+    if starts == "speech":
+        state.speaking.check()
+    elif starts == "look":
+        state.looking.check()
     if starts == "job" and not again:
         await state.store.check_room()
 

@@ -80,7 +80,8 @@ async def find_faces(request: web.Request) -> web.Response:
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
         try:
-            return respond(await state.catalog.faces(upload.path))
+            async with state.looking.turn():
+                return respond(await state.catalog.faces(upload.path))
         except BadInput as error:  # it speaks of the file by the name we gave it
             message = error.message.replace(upload.path.name, upload.name or "the file")
             raise BadInput(error.code, message, "file") from error

@@ -116,9 +116,7 @@ def _check_lipsync(wanted: LipsyncRequest, form: Form) -> None:
 async def create_speech(request: web.Request) -> web.StreamResponse:
     """Speak a text; the sound leaves as it is made."""
     state = state_of(request)
-    async with state.connections.response(
-        request
-    ):  # before the text is looked at: what is too much costs nothing
+    async with state.speaking.turn(), state.connections.response(request):
         return await _speech(request, state)
 
 

@@ -35,15 +35,16 @@ async def create_voice(request: web.Request) -> web.Response:
         with reading():
             wanted = NewVoice.model_validate(form.texts)
         name, asking = state.ownership.name("voice", wanted.name), caller.get()
-        voice = await state.voices.add(
-            name,
-            audio,
-            text=wanted.text,
-            language=wanted.language,
-            aux=form.files.get("aux", ()),
-            gpt=wanted.gpt,
-            sovits=wanted.sovits,
-        )
+        async with state.looking.turn():
+            voice = await state.voices.add(
+                name,
+                audio,
+                text=wanted.text,
+                language=wanted.language,
+                aux=form.files.get("aux", ()),
+                gpt=wanted.gpt,
+                sovits=wanted.sovits,
+            )
         if asking.adds_for is not None:
             await state.store.owners.add("voice", name, asking.adds_for)
     finally:

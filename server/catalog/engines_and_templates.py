@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.faces.choice import preview
 from core.faces.people import People, look
 from core.protocols import SpeechEngine
+from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine, has_voice, voices
 from core.subtitle_style import together
@@ -43,6 +44,10 @@ OPENAI_VOICES = (
 """What they call voices: each stands for a voice that is here, as many programs offer no other names."""
 
 
+SHORT_TEXT = 2000
+"""Characters; a longer text is read where other long ones are."""
+
+
 class Catalog:
     """What one server offers to whoever asks. thumbnails: a folder for them."""
 
@@ -55,6 +60,12 @@ class Catalog:
         self._ownership = ownership
         self._drawing = asyncio.Lock()
         self._looking = asyncio.Lock()
+        self._short_texts, self._long_texts = Worker("short texts"), Worker("long texts")
+
+    def close(self) -> None:
+        """End its threads. Blocks until they have read what they were given."""
+        self._short_texts.close()
+        self._long_texts.close()
 
     async def warm(self, kinds: Iterable[str], *, sample: bool) -> None:
         """Load the engines that jobs get by default, and open the template they get, so that none waits."""
@@ -74,10 +85,14 @@ class Catalog:
     ) -> list[Sentence]:
         """The text as it will be spoken. words: how some are said. Raises BadInput for what is unreadable."""
         settings = self._templates.settings
-        own = await asyncio.to_thread(load, settings.readings, words)
-        return await asyncio.to_thread(  # a book takes a second
-            sentences, text, language, limit=settings.text_limit, readings=own
-        )
+        # A book takes a second, and made-up fractions twenty: no short text, and nothing else, waits for it.
+        reader = self._short_texts if len(text) <= SHORT_TEXT else self._long_texts
+
+        def read() -> list[Sentence]:
+            own = load(settings.readings, words)
+            return sentences(text, language, limit=settings.text_limit, readings=own)
+
+        return await reader.call(read)
 
     async def speech(
         self, said: Sequence[Sentence], name: str = "auto", voice: str | None = None

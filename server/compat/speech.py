@@ -6,6 +6,8 @@ Recordings are named by path, so they must lie in folders that the settings allo
 """
 
 import asyncio
+import codecs
+import json
 import os
 import signal
 import struct
@@ -34,6 +36,7 @@ from server.compat.schemas import WITHOUT_MEANING, Code, Control, OldModel, OldS
 from server.errors import Refused, answer, reading, refusal
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
+from server.uploads import read_body
 
 RATE = 32_000
 """Samples a second of what is sent, as theirs have it: clients of `raw` know no other."""
@@ -70,7 +73,7 @@ def as_of_old(handler: Handler) -> Handler:
 async def speak(request: web.Request) -> web.StreamResponse:
     """Speak a text: when all of it is made, or as it is made if `streaming_mode` says so."""
     state = state_of(request)
-    async with state.connections.response(request):  # before the text is looked at, which takes a while
+    async with state.speaking.turn(), state.connections.response(request):
         return await _speak(request, state)
 
 
@@ -169,7 +172,8 @@ async def _parameters(request: web.Request) -> dict[str, Any]:
         said["aux_ref_audio_paths"] = several if len(several) > 1 else several[0]
     if request.method == "POST" and request.can_read_body:
         try:
-            body = await request.json()
+            text = (await read_body(request)).removeprefix(codecs.BOM_UTF8)
+            body = json.loads(text.decode(request.charset or "utf-8"))
         except (
             ValueError,
             LookupError,

@@ -21,6 +21,7 @@ from core.engines.builtin.voice.sound import pause_after, pieces, trimmed, with_
 from core.engines.builtin.voice.spelling import check, spell
 from core.errors import BadInput, VoiceFailed
 from core.protocols import Style
+from core.runtime.environment import child_environment
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
 SILENCE_S = 35.0
@@ -127,6 +128,7 @@ class EspeakVoice:
             [sys.executable, "-I", "-S", *script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=child_environment(),
             start_new_session=True,
         )
 
