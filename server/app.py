@@ -77,12 +77,13 @@ async def serve(
     Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there, Error for
     whatever else it cannot start with.
     """
+    from server.api.malformed import Runner
     from server.state import STATE
 
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     app = build(settings)
     # A handler is cancelled when its client leaves: what it does is for that client.
-    runner = web.AppRunner(
+    runner = Runner(
         app, access_log=None, handler_cancellation=True, shutdown_timeout=GRACE_S, keepalive_timeout=75
     )
     await runner.setup()

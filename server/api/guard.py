@@ -15,7 +15,7 @@ Metadata recommendations (https://web.dev/articles/fetch-metadata).
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -89,13 +89,18 @@ def hardener(
             if origin := request.headers.get("Origin"):
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Expose-Headers"] = _EXPOSED
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
-        headers["Server"] = "lipstream"
+        protect(headers)
         if known := request_id.get(""):
             headers["X-Request-Id"] = known
 
     return harden
+
+
+def protect(headers: MutableMapping[str, str]) -> None:
+    """Add to an answer's headers what keeps browsers from misusing it."""
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers["Server"] = "lipstream"
 
 
 def _listed(origins: Collection[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from server.folder import ServerFolder
 from server.schemas.describe import describe
 from server.schemas.responses import Job, Link
 from server.settings import ServerSettings
-from server.storage.local import LocalStorage, link_secret
+from server.storage.local import SignedLinks, link_secret
 from server.store.rows import JobRow, OutputRow, key_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Files:
     link_s: seconds that a link works. forever: addresses in the object storage are not signed.
     """
 
-    local: LocalStorage
+    local: SignedLinks
     remote: "OssStorage | None"
     link_s: float
     forever: bool
@@ -57,7 +57,7 @@ def open_files(settings: ServerSettings, folder: ServerFolder) -> Files:
 
         remote = OssStorage(settings, folder.root / "parts")
     return Files(
-        LocalStorage(folder.root / "jobs", link_secret(folder.root), settings.public_url),
+        SignedLinks(link_secret(folder.root), settings.public_url),
         remote,
         link_s=settings.link_hours * 3600,
         forever=settings.oss_acl == "public-read",

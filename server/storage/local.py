@@ -1,4 +1,4 @@
-"""Where finished files are given out from: this server's own disk, or an object storage.
+"""Where finished files are given out from: this server's own disk, by signed links, or an object storage.
 
 A file's key is made of its job and its content (`key_of` of the record), so putting one twice makes one
 object, and two attempts never disagree. A `Storage` blocks: it is called on threads, never on the event loop.
@@ -12,14 +12,10 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import urlencode
 
-from core.errors import BadInput, StorageError
 from server.errors import Refused
-from server.folder import link
-
-T = TypeVar("T")
 
 LINKS = "/v1/files"
 """Where the server's own links point."""
@@ -40,58 +36,18 @@ class Storage(Protocol):
         """
         ...
 
-    def get(self, key: str, into: Path, limit: int) -> None:
-        """Write what is kept under `key`. Raises BadInput if there is none, or more than `limit` bytes."""
-        ...
-
     def delete(self, key: str) -> None:
         """Keep it no longer. One that is not there is as good as deleted."""
         ...
 
-    def url(self, key: str, seconds: float) -> str:
-        """Where anybody gets it, for so long at least."""
-        ...
 
+class SignedLinks:
+    """Links to files in the server's own folder, which expire."""
 
-class LocalStorage:
-    """The server's own folder: a job's files are there already, and links to them are signed and expire."""
-
-    place = ""
-
-    def __init__(self, jobs: Path, secret: bytes, origin: str = "") -> None:
-        """jobs: the folder of jobs' folders. origin: what goes before paths, like https://studio.example."""
-        self._jobs = jobs
+    def __init__(self, secret: bytes, origin: str = "") -> None:
+        """origin: what goes before paths, like https://studio.example."""
         self._secret = secret
         self._origin = origin.rstrip("/")
-
-    def put(self, file: Path, key: str, type: str, progress: Callable[[int], None]) -> None:
-        """Give the file its place, unless that is where it is."""
-        target = self._path(key)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not (target.exists() and target.samefile(file)):
-                draft = target.with_name(f".{secrets.token_hex(8)}")
-                link(file, draft)
-                draft.replace(target)
-        except OSError as error:
-            raise StorageError(
-                "storage_failed", f"{target.name}: {error.strerror}", retryable=True
-            ) from error
-        progress(target.stat().st_size)
-
-    def get(self, key: str, into: Path, limit: int) -> None:
-        """Give the file a second name."""
-        path = self._path(key)
-        if not path.is_file() or path.stat().st_size > limit:
-            raise BadInput("unknown_output", f"there is no {key!r} of at most {limit} bytes", "url")
-        link(path, into)
-
-    def delete(self, key: str) -> None:
-        """Remove the file."""
-        try:
-            self._path(key).unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError("storage_failed", f"{key}: {error.strerror}", retryable=True) from error
 
     def url(self, key: str, seconds: float) -> str:
         """A link that works for so long, for whoever has it."""
@@ -109,10 +65,6 @@ class LocalStorage:
     def _sign(self, key: str, expires: str) -> str:
         digest = hmac.digest(self._secret, f"{key}\n{expires}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-    def _path(self, key: str) -> Path:
-        job_id, _, name = key.split("/")
-        return self._jobs / job_id / name
 
 
 def link_secret(folder: Path) -> bytes:

@@ -102,10 +102,6 @@ class OssStorage:
         except (exceptions.OssError, requests.RequestException) as error:
             raise failure(error) from error
 
-    def get(self, key: str, into: Path, limit: int) -> None:
-        """Download one of our own. Raises like `read`."""
-        self.read(self._settings.oss_prefix + key, into, limit)
-
     def read(self, name: str, into: Path, limit: int) -> None:
         """Download any object of the bucket.
 

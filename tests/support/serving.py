@@ -20,6 +20,7 @@ from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.templates.library import SAMPLE, Templates
 from core.types import Sentence, Spoken, Voice
+from server.api.malformed import Runner
 from server.app import build, site_address
 from server.settings import ServerSettings
 from server.state import STATE, AppState
@@ -134,7 +135,7 @@ class Served:
 async def served(data_dir: Path, **settings: Any) -> AsyncGenerator[Served, None]:
     """A server with warm engines."""
     app = build(ServerSettings(data_dir=data_dir, **({"ballast_mb": 0} | settings)))
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)
+    runner = Runner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -5,13 +5,16 @@ what of it is skin and which codes it has is learnt once from the template. Per 
 through the network and is laid back over the patch, nothing else.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.engines.compute.checkpoints import Shapes, load_net
+from core.engines.compute.devices import device_of, dtype_of
 from core.engines.face.network import FaceNetwork
 from core.engines.face.retinaface import RetinaFaceFinder
 from core.engines.neural import NeuralSettings
@@ -21,6 +24,9 @@ from core.engines.restoration.parsing import Parser
 from core.protocols import FIDELITY
 from core.tracking.pose import placed
 from core.types import Arrays, Face, FaceTrack, Image
+from core.weights.files import locate
+
+N = TypeVar("N", bound=torch.nn.Module)
 
 _EVERY = 5
 """Every how many frames a template is looked at in `prepare`; between them masks change gradually."""
@@ -124,6 +130,58 @@ class RestoringEngine:
         return seen
 
 
+class PublishedEngine(RestoringEngine, Generic[N]):
+    """One whose network is published. Its classes say which, and how it is built, run and bent towards faces.
+
+    name: of its weights, like "codeformer". about: what may be loaded as such, for people.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def build(shapes: Shapes) -> N:
+        """The network that weights of these shapes are for. Raises ValueError if there is none."""
+
+    @staticmethod
+    @abstractmethod
+    def run(net: N, device: torch.device, dtype: torch.dtype) -> FaceNetwork:
+        """The network, laid out for the device."""
+
+    @staticmethod
+    @abstractmethod
+    def bend(restored: Image, given: Image, share: float) -> Image:
+        """The restored face (S, S, 3) bent towards the given one, beyond what the network does itself.
+
+        share: the fidelity, 0 to 1.
+        """
+
+    def __init__(
+        self,
+        *,
+        net: N | None = None,
+        parser: FaceParser | None = None,
+        finder: LandmarkFinder | None = None,
+        settings: NeuralSettings | None = None,
+    ) -> None:
+        """Load the published weights, and parser and finder if theirs are there, unless a `net` is given;
+        lay them out for the device.
+
+        Raises BadInput where weights are missing or wrong, or the device is unknown.
+        """
+        settings = settings or NeuralSettings()
+        device = device_of(settings.device)
+        dtype = dtype_of(settings.precision, device)
+        if net is None:
+            path = locate(self.name, settings.weights_dir, settings.own_weights)
+            net = load_net(path, self.about, self.build)
+            there = settings.weights()
+            parser = Parser.load(settings, device, dtype) if "parsenet" in there else None
+            finder = RetinaFaceFinder() if "retinaface" in there else None
+        super().__init__(f"{self.name}/1", self.run(net, device, dtype), self.bend, parser, finder)
+
+
 def mask_at(prepared: Arrays, number: int) -> NDArray[np.uint8]:
     """How much of the face is taken in template frame `number`: between frames looked at, some of both."""
     looked, masks = np.asarray(prepared["looked"]), np.asarray(prepared["masks"], np.uint8)
@@ -137,12 +195,3 @@ def mask_at(prepared: Arrays, number: int) -> NDArray[np.uint8]:
 
 def _nearest(prepared: Arrays, number: int) -> int:
     return int(np.abs(np.asarray(prepared["looked"], np.int64) - number).argmin())
-
-
-def companions(
-    settings: NeuralSettings, device: torch.device, dtype: torch.dtype
-) -> tuple[FaceParser | None, LandmarkFinder | None]:
-    """ParseNet and RetinaFace, where their weights are there. Raises BadInput if they are wrong."""
-    there = settings.weights()
-    parser = Parser.load(settings, device, dtype) if "parsenet" in there else None
-    return parser, RetinaFaceFinder() if "retinaface" in there else None

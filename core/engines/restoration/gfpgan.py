@@ -8,17 +8,14 @@ in proportion to it; detail stays the restored one.
 import numpy as np
 import torch
 
-from core.engines.compute.checkpoints import load_net
-from core.engines.compute.devices import device_of, dtype_of
+from core.engines.compute.checkpoints import Shapes
 from core.engines.face.network import Codes, FaceNetwork, as_input, as_pictures
-from core.engines.neural import NeuralSettings
-from core.engines.restoration.engine import FaceParser, LandmarkFinder, RestoringEngine, companions
+from core.engines.restoration.engine import PublishedEngine
 from core.engines.restoration.masks import with_shape_of
 from core.nets.gfpgan import Gfpgan, layout_of
 from core.nets.gfpgan_quick import mapped, quicken
 from core.nets.packed import can_pack, laid_out, packed
 from core.types import Image
-from core.weights.files import locate
 
 
 class GfpganNetwork(FaceNetwork):
@@ -38,30 +35,15 @@ class GfpganNetwork(FaceNetwork):
         return as_pictures(self._net(as_input(faces, self.device, self.dtype)))
 
 
-class GfpganEngine(RestoringEngine):
+def _restoring(shapes: Shapes) -> Gfpgan:
+    return Gfpgan(layout_of(shapes))
+
+
+class GfpganEngine(PublishedEngine[Gfpgan]):
     """A `FaceEnhancer`. Loads weights, lays them out for the device when made."""
 
-    def __init__(
-        self,
-        *,
-        net: Gfpgan | None = None,
-        parser: FaceParser | None = None,
-        finder: LandmarkFinder | None = None,
-        settings: NeuralSettings | None = None,
-    ) -> None:
-        """Load the published weights, and parser and finder if theirs are there, unless a `net` is given.
-
-        Raises BadInput where weights are missing or wrong, or the device is unknown.
-        """
-        settings = settings or NeuralSettings()
-        device = device_of(settings.device)
-        dtype = dtype_of(settings.precision, device)
-        if net is None:
-            path = locate("gfpgan", settings.weights_dir, settings.own_weights)
-            net = load_net(path, "GFPGAN v1.4 (or v1.2, v1.3)", lambda shapes: Gfpgan(layout_of(shapes)))
-            parser, finder = companions(settings, device, dtype)
-        network = GfpganNetwork(net, device, dtype)
-        super().__init__("gfpgan/1", network, with_shape_of, parser, finder)
+    name, about = "gfpgan", "GFPGAN v1.4 (or v1.2, v1.3)"
+    build, run, bend = staticmethod(_restoring), staticmethod(GfpganNetwork), staticmethod(with_shape_of)
 
 
 def _prepared(net: Gfpgan, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:

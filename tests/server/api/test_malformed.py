@@ -1,0 +1,56 @@
+"""What is no HTTP request gets an answer like any other, and no page of a browser can make use of it."""
+
+import asyncio
+import json
+
+from yarl import URL
+
+from tests.support.serving import data_dir, library, run, served
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+HOST = b"Host: localhost\r\n"
+SENT = [
+    b"<script>alert(1)</script>\r\n\r\n",
+    b"GET /healthz HTTP/9.9.9\r\n\r\n",
+    b"G\x00T / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Length: many\r\n\r\n",
+    b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+]
+
+
+def test_what_is_no_http_is_refused_in_words_and_with_the_usual_headers(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            for sent in SENT:
+                await refused(URL(it.url), sent)
+            async with it.http.get("/healthz") as response:
+                assert response.status == 200
+
+    run(main())
+
+
+async def refused(place, sent):
+    """Send what is no request, and look at the answer."""
+    reader, writer = await asyncio.open_connection(place.host, place.port)
+    writer.write(sent)
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    status, *lines = head.splitlines()
+    fields = [line.partition(": ") for line in lines if line]
+    told = {name.lower(): value for name, _, value in fields}
+    body = await reader.readexactly(int(told["content-length"]))
+    assert await reader.read() == b""
+    writer.close()
+    assert status.split()[1].startswith("4"), head
+    assert told["content-type"].startswith("application/json")
+    assert told["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in told["content-security-policy"]
+    assert told["server"] == "lipstream"
+    error = json.loads(body)["error"]
+    assert error["message"].isprintable()
+    assert error["request_id"]
