@@ -17,7 +17,7 @@ from server.fetch.fetcher import Source
 from server.folder import ServerFolder, link
 from server.settings import ServerSettings
 from server.storage.links import Files
-from server.storage.local import LINKS, LocalStorage
+from server.storage.local import LINKS, SignedLinks
 from server.store.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _ID, _NAME = r"([A-Za-z0-9_-]{1,64})", r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})"
 _OUTPUT = re.compile(rf"/v1/(?:jobs/{_ID}/outputs|files/{_ID}/[0-9a-f]{{32}})/{_NAME}$")
 
 
-def own_results(store: Store, folder: ServerFolder, local: LocalStorage) -> Source:
+def own_results(store: Store, folder: ServerFolder, local: SignedLinks) -> Source:
     """Knows a result by its job, whatever host the URL names: a server has many names, a job has one.
 
     Another's result is theirs who have a signed link to it; else it is as if it were not here.
@@ -54,7 +54,7 @@ def own_results(store: Store, folder: ServerFolder, local: LocalStorage) -> Sour
     return read
 
 
-def _signed(local: LocalStorage, url: URL) -> bool:
+def _signed(local: SignedLinks, url: URL) -> bool:
     """Whether the URL is a link of ours that still holds."""
     key = url.path.partition(f"{LINKS}/")[2]
     try:
