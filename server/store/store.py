@@ -92,15 +92,19 @@ class Store:
         self._reader = Worker("store-read")
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)
-        self.owners = Owners(self._writer, self._reader, self._read)
-        self.sessions = SessionRecord(self._writer, self._reader, self._read)
+        try:
+            self.owners = Owners(self._writer, self._reader, self._read)
+            self.sessions = SessionRecord(self._writer, self._reader, self._read)
+        except sqlite3.Error as error:  # it opens, and is damaged further in
+            self.close()
+            raise unusable(path, error) from error
 
     def close(self) -> None:
         """Commit what was asked for and close the file. Blocks for some milliseconds."""
         self._writer.close()
         self._reader.close()
         # Tidiness only: on a full disk there may be no room for it, and everything is in the WAL.
-        with closing(self._read), closing(self._write), suppress(sqlite3.OperationalError):
+        with closing(self._read), closing(self._write), suppress(sqlite3.DatabaseError):
             self._write.execute("pragma wal_checkpoint(truncate)")
 
     # --- a job's life ----------------------------------------------------------------------------
