@@ -55,6 +55,21 @@ class ServerSettings(Settings):
     sessions: int = Field(default=4, ge=0)
     """Live sessions at once; one more is refused with 429. Each takes some processor time while idle, too."""
 
+    chat_url: str = ""
+    """A language model's server of OpenAI's shape, up to its version, like http://127.0.0.1:11434/v1: what is
+    asked in a live session is answered by it. Empty: nothing can be asked."""
+
+    chat_key: SecretStr = SecretStr("")
+    """The key it wants, sent as `Authorization: Bearer`."""
+
+    chat_model: str = "default"
+    """What it calls the model that is to answer."""
+
+    chat_prompt: str = (
+        "You are spoken to and your answers are spoken aloud: be brief, in plain sentences, no lists."
+    )
+    """What the model is told before the conversation; empty: nothing."""
+
     lines: int = Field(default=512, ge=1)
     """Open sockets, event streams and streams of speech or video, at most."""
 
@@ -147,6 +162,21 @@ class ServerSettings(Settings):
 
     temp_dir_base: Path | None = None
     """Folder for those of the three that have none of their own."""
+
+    @field_validator("chat_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            raise ValueError("is like http://127.0.0.1:11434/v1")
+        return url
+
+    @field_validator("chat_key")
+    @classmethod
+    def _a_header(cls, key: SecretStr) -> SecretStr:
+        text = key.get_secret_value()
+        if not text.isascii() or not (text.isprintable() or not text):
+            raise ValueError("has characters that no header may have")
+        return key
 
     @field_validator("fetch_allow")
     @classmethod

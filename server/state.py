@@ -228,7 +228,7 @@ def _furnish(
         voices=Voices(pool, voices, ownership),
         speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,
-        sessions=Sessions(pool, templates, figures, store.sessions, settings.sessions, store.owners.spend),
+        sessions=Sessions(pool, templates, figures, store.sessions, settings, store.owners.spend),
         connections=connections,
         speaking=Turns(settings.speaking, settings.speaking, "requests for speech"),
         looking=Turns(LOOKING, 32, "files to look at"),

@@ -16,6 +16,7 @@ from server.jobs.session import Format, LiveSession
 from server.schemas.events import Pong, Resync
 from server.schemas.live import (
     AnySessionMessage,
+    Ask,
     AudioDelta,
     AudioDone,
     AudioFormat,
@@ -111,6 +112,8 @@ class _Talk:
         match asked:
             case Say(text=text, ref=ref):
                 self._session.say(text, self, ref)
+            case Ask(text=text, ref=ref):
+                self._session.ask(text, ref)
             case TextDelta(text=text, ref=ref):
                 self._session.write(text, self, ref)
             case AudioFormat(rate=rate, channels=channels, encoding=encoding):

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Literal
 
@@ -22,9 +22,11 @@ from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Fragment
 from server.access.caller import caller
+from server.jobs.chat import Chat, ChatFailed, Turn
 from server.jobs.explain import explain
 from server.metrics import Figures
 from server.schemas.live import (
+    ChatAnswered,
     NewSession,
     Picture,
     SessionBehind,
@@ -49,6 +51,9 @@ log = logging.getLogger(__name__)
 TRIES, TRIES_WITHIN_S = 3, 60.0
 """A session whose pictures fail begins anew, unless they failed this often within so many seconds."""
 
+HUSH_S = 1.0
+"""Seconds that an answer waits for the one before it to be hushed, at most."""
+
 Reason = Literal["deleted", "idle", "failed"]
 
 Format = tuple[int, int, str]
@@ -61,8 +66,19 @@ class LiveSession:
     failure: why it could not be opened or go on, once it has ended for that.
     """
 
-    def __init__(self, session_id: str, request: NewSession, created_at: float, last_seq: int = 0) -> None:
-        """last_seq: of the log of its earlier life."""
+    def __init__(
+        self,
+        session_id: str,
+        request: NewSession,
+        created_at: float,
+        last_seq: int = 0,
+        chat: Chat | None = None,
+    ) -> None:
+        """last_seq: of the log of its earlier life. chat: who answers what is asked."""
+        self._chat = chat
+        self._answering: asyncio.Task[None] | None = None
+        self._answers: dict[int, Turn] = {}  # by utterance, until nothing more of it is heard
+        self._hushed = asyncio.Event()
         self.id, self.request, self.created_at = session_id, request, created_at
         self.owner = caller.get().owner
         self.log = SessionLog(session_id, last_seq)
@@ -96,6 +112,7 @@ class LiveSession:
             created_at=round(self.created_at, 3),
             viewers=self.viewers,
             behind_s=self.behind_s,
+            chat=self._chat is not None,
             last_seq=self.log.last_seq,
             picture=self.picture,
             request=self.request,
@@ -134,8 +151,44 @@ class LiveSession:
         """More of a text that is being written; begins one if none is. Raises like `say`."""
         session = self._open_to(by)
         if delta:  # some models begin with an empty one
-            self._queued(session.add(delta), ref)
+            number = session.add(delta)
+            if by is self._chat and self._chat is not None:
+                self._answers.setdefault(number, self._chat.newest)
+            self._queued(number, ref)
             self._writer = by
+
+    def ask(self, text: str, ref: str | None = None) -> None:
+        """Have the language model answer this, in place of whatever is said now.
+
+        Raises BadInput `no_chat`, `starting`.
+        """
+        if self._chat is None:
+            raise BadInput("no_chat", "nobody answers here: the server's setting chat_url is empty")
+        before = self._answering
+        self.interrupt()
+        self._open_to(self._chat)
+        self._answering = asyncio.create_task(self._answer(self._chat, text, ref, before))
+
+    async def _answer(
+        self, chat: Chat, text: str, ref: str | None, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if self._answers:  # what was said of the answer before is part of the conversation
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HUSH_S):
+                    await self._hushed.wait()
+        try:
+            async with aclosing(chat.answer(text)) as pieces:
+                async for piece in pieces:
+                    self.write(piece, chat, ref)
+            self.log.append("chat.answered", ChatAnswered(text=chat.newest["content"], ref=ref))
+        except ChatFailed as error:
+            self.log.append("error", SessionError(code="chat_failed", message=str(error), ref=ref))
+        except BadInput as error:
+            self.log.append("error", SessionError(code=error.code, message=error.message, ref=ref))
+        finally:
+            self.finish(chat)
 
     def audio_format(self, form: Format, by: object) -> None:
         """What the sound is that comes next. Raises like `say`, and BadInput `audio_format`."""
@@ -174,10 +227,18 @@ class LiveSession:
     def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
         self._touched = time.monotonic()
+        self._hush()
         self._writer = None
         if self._session is not None and self._utterances:
             self._interrupted = time.monotonic()
             self._session.interrupt()
+
+    def _hush(self) -> None:
+        """Let the language model write no more."""
+        self._hushed.clear()
+        if self._answering is not None:
+            self._answering.cancel()
+            self._answering = None
 
     def _open_to(self, by: object) -> Session:
         self._touched = time.monotonic()
@@ -206,6 +267,8 @@ class LiveSession:
                 log.warning("session %s failed", self.id, exc_info=True)
         else:
             self.end("idle")
+        finally:
+            self._hush()
 
     def end(self, reason: Reason) -> None:
         """Tell whoever watches that it is over. Once: the first reason counts."""
@@ -294,6 +357,11 @@ class LiveSession:
 
     def _ended(self, event: SpeechEnded) -> None:
         self.log.append("speech.ended", event)
+        answer = self._answers.pop(event.utterance, None)
+        if answer is not None and event.interrupted:
+            answer["content"] = event.text_spoken
+        if not self._answers:
+            self._hushed.set()
         self._utterances.discard(event.utterance)
         if not self._utterances:
             self.log.append("session.idle", SessionIdle())

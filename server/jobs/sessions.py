@@ -13,10 +13,12 @@ from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from server.access.caller import caller
 from server.errors import Refused
+from server.jobs.chat import Chat
 from server.jobs.session import LiveSession
 from server.metrics import Figures
 from server.schemas.live import NewSession
 from server.schemas.specs import read_record
+from server.settings import ServerSettings
 from server.store.sessions import SessionRecord, SessionRow
 from server.stream.media import STOPPED
 
@@ -44,13 +46,13 @@ class Sessions:
         templates: Templates,
         figures: Figures,
         record: SessionRecord,
-        limit: int,
+        settings: ServerSettings,
         spend: Callable[[str, float], Awaitable[None]],
     ) -> None:
         """spend: counts the seconds that a session of an owner lasted."""
         self._spend = spend
         self._pool, self._templates, self._figures = pool, templates, figures
-        self._record, self._limit = record, limit
+        self._record, self._settings, self._limit = record, settings, settings.sessions
         self._all: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -64,7 +66,7 @@ class Sessions:
                 log.warning("session %s cannot be brought back: %s", row.id, str(error).splitlines()[0])
                 await self._record.forget(row.id)
             else:
-                session = LiveSession(row.id, wanted, row.created, row.last_seq)
+                session = LiveSession(row.id, wanted, row.created, row.last_seq, self._chat())
                 session.owner = row.owner
                 self._run_on(session)
         for row in rows[self._limit :]:
@@ -97,7 +99,7 @@ class Sessions:
     def open(self, wanted: NewSession) -> LiveSession:
         """A new session, on its way. Raises Refused 429."""
         self.check_room()
-        session = LiveSession(f"session_{secrets.token_hex(12)}", wanted, time.time())
+        session = LiveSession(f"session_{secrets.token_hex(12)}", wanted, time.time(), chat=self._chat())
         self._run_on(session)
         return session
 
@@ -119,6 +121,9 @@ class Sessions:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
+
+    def _chat(self) -> Chat | None:
+        return Chat(self._settings) if self._settings.chat_url else None
 
     def _run_on(self, session: LiveSession) -> None:
         self._all[session.id] = session

@@ -70,6 +70,7 @@ class SessionInfo(Model):
     created_at: float
     viewers: int
     behind_s: float = 0.0
+    chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
     last_seq: int
     picture: Picture | None = None
     request: NewSession
@@ -127,6 +128,13 @@ class SpeechEnded(Model):
     text_spoken: str
 
 
+class ChatAnswered(Model):
+    """The language model's answer is whole. ref: of the message that asked."""
+
+    text: str
+    ref: str | None = None
+
+
 class SessionIdle(Model):
     """All that was given has been said."""
 
@@ -164,6 +172,7 @@ SESSION_EVENTS: dict[str, type[Model]] = {
     "speech.started": SpeechStarted,
     "speech.word": SpeechWord,
     "speech.ended": SpeechEnded,
+    "chat.answered": ChatAnswered,
     "session.idle": SessionIdle,
     "session.behind": SessionBehind,
     "session.ended": SessionEnded,
@@ -214,6 +223,14 @@ class Say(Model):
     ref: Name | None = None
 
 
+class Ask(Model):
+    """Have the language model answer, in place of whatever is said now."""
+
+    type: Literal["ask"]
+    text: Annotated[Text, Field(max_length=8000), AfterValidator(_not_empty)]
+    ref: Name | None = None
+
+
 class AudioFormat(Model):
     """What the sound is that this client sends from now on: samples of 16 bits, channels interleaved."""
 
@@ -260,7 +277,9 @@ class SessionPing(Model):
     ref: Name | None = None
 
 
-SessionMessage = TextDelta | TextDone | Say | AudioFormat | AudioDelta | AudioDone | Interrupt | SessionPing
+SessionMessage = (
+    Ask | TextDelta | TextDone | Say | AudioFormat | AudioDelta | AudioDone | Interrupt | SessionPing
+)
 AnySessionMessage = Annotated[SessionMessage, Field(discriminator="type")]
 
 

@@ -1,0 +1,162 @@
+"""A live session whose person answers: a language model's server, what is asked of it, and how it fails."""
+
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from server.app import site_address
+from tests.support.serving import data_dir, library, run, served
+from tests.support.sessions import begun, controlled
+
+__all__ = ["data_dir", "library"]  # fixtures
+
+KEY = "sk-very-secret"
+
+
+class Model:
+    """Answers each question as `replies` say: with words, or with a status and a body."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.asked, self.keys = [], []
+
+    async def answer(self, request):
+        body = await request.json()
+        self.asked.append(body["messages"])
+        self.keys.append(request.headers.get("Authorization"))
+        assert body["stream"] is True
+        assert body["model"] == "tiny"
+        reply = self.replies.pop(0)
+        if isinstance(reply, web.Response):
+            return reply
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b": hello\n\n" + event({"role": "assistant", "content": ""}))
+        for word in reply.split(" "):
+            await response.write(event({"content": word + " "}))
+        await response.write(event({}) + b'data: {"choices": []}\n\ndata: [DONE]\n\n')
+        return response
+
+
+def event(delta):
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+
+
+@asynccontextmanager
+async def answering(model):
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", model.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield {"chat_url": f"{site_address(runner)}/v1", "chat_key": KEY, "chat_model": "tiny"}
+    finally:
+        await runner.cleanup()
+
+
+def test_what_is_asked_is_answered_aloud_and_remembered(data_dir):
+    async def main():
+        model = Model("I am well, thank you. And you?", "Good.")
+        async with answering(model) as settings, served(data_dir, **settings, chat_prompt="Be brief.") as it:
+            session_id = await begun(it)
+            assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is True
+            async with controlled(it, session_id) as control:
+                await control.say("ask", text="How are you?", ref="q")
+                answered = await control.hear("chat.answered")
+                assert answered["data"] == {"text": "I am well, thank you. And you? ", "ref": "q"}
+                ended = await control.hear("speech.ended")
+                assert ended["data"]["text_spoken"].strip() == "I am well, thank you. And you?"
+                await control.say("ask", text="Fine.")
+                assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Good."
+                control.events()
+            assert model.asked[0] == [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "How are you?"},
+            ]
+            assert [turn["content"].strip() for turn in model.asked[1][1:]] == [
+                "How are you?",
+                "I am well, thank you. And you?",
+                "Fine.",
+            ]
+            assert model.keys == [f"Bearer {KEY}"] * 2
+
+    run(main())
+
+
+def test_who_talks_over_the_answer_interrupts_it(data_dir):
+    async def main():
+        long = "This is a very long answer of many words. " * 30
+        model = Model(long, "Yes.", "Again.")
+        async with (
+            answering(model) as settings,
+            served(data_dir, **settings) as it,
+            controlled(it, await begun(it)) as control,
+        ):
+            await control.say("ask", text="Tell me everything.")
+            await control.hear("speech.started")
+            await control.say("ask", text="Stop. Is it far?")
+            first = await control.hear("speech.ended")
+            assert first["data"]["interrupted"]
+            second = await control.hear("speech.ended")
+            assert second["data"]["text_spoken"].strip() == "Yes."
+            said = first["data"]["text_spoken"]
+            assert long.startswith(said)
+            # The model is told what was heard of its answer, not what it wrote.
+            told = [turn["content"] for turn in model.asked[1] if turn["role"] == "assistant"]
+            assert told == ([said] if said else [])
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        web.Response(status=500, text=f"your key is {KEY}"),
+        web.Response(status=307, headers={"Location": "http://127.0.0.1:1/"}),
+        web.Response(text="<html>not a stream</html>"),
+        web.Response(text="data: no json\n\n"),
+        web.Response(text='data: {"error": {"message": "overloaded"}}\n\n'),
+        web.Response(body=b"data: \xff\xfe\n\n"),
+    ],
+    ids=["status", "redirect", "html", "no json", "error", "bytes"],
+)
+def test_a_server_that_does_not_answer_as_it_should(data_dir, caplog, reply):
+    async def main():
+        model = Model(reply, "Now it works.")
+        async with (
+            answering(model) as settings,
+            served(data_dir, **settings) as it,
+            controlled(it, await begun(it)) as control,
+        ):
+            await control.say("ask", text="Hello?", ref="7")
+            told = await control.hear("error")
+            assert (told["data"]["code"], told["data"]["ref"]) == ("chat_failed", "7")
+            await control.say("ask", text="And now?")
+            assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Now it works."
+            assert KEY not in json.dumps(control.seen)
+        assert KEY not in caplog.text
+
+    run(main())
+
+
+def test_without_the_setting_nothing_can_be_asked(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            session_id = await begun(it)
+            assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is False
+            async with controlled(it, session_id) as control:
+                await control.say("ask", text="Hello?")
+                assert (await control.hear("error"))["data"]["code"] == "no_chat"
+        async with (
+            served(data_dir, chat_url="http://127.0.0.1:9/v1") as it,
+            controlled(it, await begun(it)) as control,
+        ):
+            await control.say("ask", text="Hello?")
+            assert (await control.hear("error"))["data"]["code"] == "chat_failed"
+            await control.say("say", text="Still here.")
+            await control.hear("speech.ended")
+
+    run(main())
