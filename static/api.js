@@ -48,6 +48,7 @@ function answer(status, text) {
   } catch {
     // Not from our server: a proxy's error page. The status says enough.
   }
+  if (status === 401) location.reload(); // the cookie has ended: the server shows its form for a key
   if (status < 200 || status >= 300) throw new ApiError(status, body?.error ?? {});
   return body;
 }

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import UnknownJob
 from server.access.caller import NOBODY, Caller, caller
 from server.access.cookies import COOKIE
-from server.api.route import Route, Work
+from server.api.route import Access, Route, Work
 from server.errors import Refused
 from server.state import AppState, state_of
 from server.store.owners import Left, Thing, exceeded
@@ -38,13 +38,15 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
         resource = request.match_info.route.resource
         address = resource.canonical if resource is not None else ""
         route = known.get((method, address))
-        asking = _caller(request, state)
+        needed: Access = "admin" if resource is not None else "read"
+        if route is not None:
+            needed = route.needs
+        elif method == "GET" and address in public:
+            needed = "public"
+        asking = _caller(request, state, strict=needed != "public")
         caller.set(asking)
-        if route is None and not (method == "GET" and address in public):
-            # What is not there is for those to know who may come in.
-            asking.require("admin" if resource is not None else "read")
-        elif route is not None and route.needs != "public":
-            asking.require(route.needs)
+        if needed != "public":  # also of what is not there: that is for those to know who may come in
+            asking.require(needed)
             await _check_path(request, state, asking)
         if route is not None and route.starts is not None:
             await admit(request, route.starts)
@@ -53,13 +55,15 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
     return check
 
 
-def _caller(request: web.Request, state: AppState) -> Caller:
-    """Who asks. Raises Refused 401 for a key that is none, which is not the same as no key."""
+def _caller(request: web.Request, state: AppState, *, strict: bool) -> Caller:
+    """Who asks. strict: raises Refused 401 for a key that is none, which is not the same as no key."""
     if not state.keys.asked:
         return Caller()
     secret = _secret(request)
     if secret is not None:
         key = state.keys.find(secret)
+        if key is None and not strict:
+            return NOBODY
         if key is None:
             raise Refused(
                 401,
@@ -79,6 +83,8 @@ def _secret(request: web.Request) -> str | None:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return secret.strip()
+    if "X-API-Key" in request.headers:  # as LiveAvatar's clients send it
+        return request.headers["X-API-Key"]
     offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
     keys = (name.strip().removeprefix(KEY_PROTOCOL) for name in offered if KEY_PROTOCOL in name)
     return next(keys, None)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from core.errors import BadInput, Error
 from core.runtime.tasks import first_of
+from server.access.caller import Caller, caller
 from server.api.route import Route, respond
 from server.api.session_socket import MESSAGE_LIMIT
 from server.api.sessions import OPENING_S, SESSION
@@ -49,10 +50,15 @@ _OK = 1000
 async def make_token(request: web.Request) -> web.Response:
     """Begin a session with a template."""
     state = state_of(request)
-    state.take_jobs()
     state.sessions.check_room()
     asked = await read_json(request, LiteToken)
-    session = state.sessions.open(NewSession(template=asked.avatar_id, idle_s=IDLE_S))
+    wanted = NewSession(template=asked.avatar_id, idle_s=IDLE_S)
+    try:
+        await state.catalog.check_seen(wanted.template, None, wanted.engines.speech)
+    except BadInput as error:
+        error.param = "avatar_id"
+        raise
+    session = state.sessions.open(wanted)
     await session.settled(OPENING_S)
     if session.failure is not None:
         await state.sessions.delete(session.id)
@@ -82,17 +88,24 @@ async def stop(request: web.Request) -> web.Response:
 def _mine(request: web.Request, session_id: str) -> LiveSession:
     """Raises Refused 401 for another session's token, 404."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(token.encode(), session_id.encode()):
+    if not secrets.compare_digest(token.encode(errors="replace"), session_id.encode()):
         raise Refused(
             401, "wrong_token", "send the session's token: Authorization: Bearer TOKEN", "Authorization"
         )
-    return state_of(request).sessions.get(session_id)
+    return _held(request, session_id)
+
+
+def _held(request: web.Request, session_id: str) -> LiveSession:
+    """The session, for who holds its id: that is its token, and told to nobody but its owner. Raises 404."""
+    session = state_of(request).sessions.get(session_id, held=True)
+    caller.set(Caller(session.owner, "make"))
+    return session
 
 
 async def talk(request: web.Request) -> web.StreamResponse:
     """The socket: the voice and interrupts in, what is heard out."""
     state = state_of(request)
-    session = state.sessions.get(request.match_info["session_id"])
+    session = _held(request, request.match_info["session_id"])
     if request.headers.get("Upgrade", "").lower() != "websocket":
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
         raise Refused(426, "upgrade_required", "this is a WebSocket", headers=headers)
@@ -185,6 +198,7 @@ ROUTES = [
         {200: LiteTokenAnswer},
         body=LiteToken,
         refuses=(404, 413, 415, 429, 500, 503, 507),
+        starts="speech",
     ),
     Route(
         "POST",
@@ -195,6 +209,7 @@ ROUTES = [
         body=LiteStart,
         headers=_AUTHORIZATION,
         refuses=(401, 404, 413, 415),
+        access="public",  # the session's token is what it takes
     ),
     Route(
         "POST",
@@ -206,6 +221,7 @@ ROUTES = [
         headers=_AUTHORIZATION,
         refuses=(401, 404, 413, 415),
         operation="stop_session",
+        access="public",
     ),
     Route(
         "GET",
@@ -215,5 +231,6 @@ ROUTES = [
         {101: None},
         refuses=(404, 426),
         head=False,
+        access="public",
     ),
 ]

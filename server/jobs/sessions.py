@@ -83,10 +83,10 @@ class Sessions:
         only = caller.get().only
         return tuple(one for one in self._all.values() if only in (None, one.owner))
 
-    def get(self, session_id: str) -> LiveSession:
-        """Raises Refused 404."""
+    def get(self, session_id: str, *, held: bool = False) -> LiveSession:
+        """One of the caller's; held: whoever holds its id as a token. Raises Refused 404."""
         found = self._all.get(session_id)
-        if found is None or caller.get().only not in (None, found.owner):
+        if found is None or not (held or caller.get().only in (None, found.owner)):
             raise Refused(404, "unknown_session", f"there is no session {session_id!r}; it may have ended")
         return found
 

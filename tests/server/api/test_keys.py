@@ -20,7 +20,8 @@ __all__ = ["data_dir", "library"]  # fixtures
 
 OPEN = {
     *("/", "/static", "/login", "/logout", "/healthz", "/readyz", "/openapi.json", "/docs"),
-    "/v1/files/{job_id}/{digest}/{name}",  # a signed link is a key of its own
+    "/v1/files/{job_id}/{digest}/{name}",  # a signed link is a key of its own, and so is a session's token
+    *("/v1/sessions/start", "/v1/sessions/stop", "/v1/sessions/{session_id}/lite"),
 }
 """Where nobody is asked for a key; nowhere else."""
 
@@ -45,7 +46,7 @@ def addresses(app):
     """Every route of the application: method, address, and the address with names put in."""
     names = {
         "job_id": "video_0", "name": "video.mp4", "template": "sample", "voice": "female",
-        "digest": "0" * 32, "format": "srt", "filename": "app.js",
+        "digest": "0" * 32, "format": "srt", "session_id": "session_0", "filename": "app.js",
     }  # fmt: skip
     for route in app.router.routes():
         address = route.resource.canonical
@@ -66,7 +67,7 @@ def test_no_route_answers_without_a_key_but_those_that_are_for_everybody(data_di
                         async with it.http.request(
                             method, path, headers=headers, allow_redirects=False
                         ) as answer:
-                            if address in OPEN and not (headers and "Authorization" in headers):
+                            if address in OPEN:
                                 assert answer.status != 401 or address == "/", (method, address)
                             else:
                                 assert answer.status == 401, (method, address, headers)
@@ -397,6 +398,26 @@ def test_a_damaged_file_of_keys_stops_the_start_and_opens_nothing(data_dir):
 async def _start(data_dir):
     async with served(data_dir):
         pass
+
+
+def test_an_agents_framework_comes_in_with_its_key_and_goes_on_with_the_sessions_token(data_dir):
+    async def main():
+        async with keyed(data_dir) as (it, keys):
+            wanted = {"avatar_id": "sample", "mode": "LITE"}
+            await it.post("/v1/sessions/token", 401, wanted)
+            made = await it.post("/v1/sessions/token", 200, wanted, headers={"X-API-Key": keys["anna"]})
+            token = made["data"]["session_token"]
+            named = {"session_id": made["data"]["session_id"]}
+            await it.post("/v1/sessions/start", 401, named)
+            await it.post("/v1/sessions/start", 401, named, headers=bearer(keys["ben"]))
+            begun = await it.post("/v1/sessions/start", 200, named, headers=bearer(token))
+            async with it.http.ws_connect(begun["data"]["ws_url"]):
+                await it.get(f"/v1/sessions/{token}", headers=bearer(keys["anna"]))
+                await it.get(f"/v1/sessions/{token}", 404, headers=bearer(keys["ben"]))
+                await it.get(f"/v1/sessions/{token}", 401, headers=bearer(token))  # it opens nothing else
+            await it.post("/v1/sessions/stop", 200, named, headers=bearer(token))
+
+    run(main())
 
 
 def test_live_sessions_are_their_owners(data_dir):
