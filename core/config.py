@@ -281,7 +281,8 @@ class Settings(BaseSettings):
 
     subtitle_font: Path | None = None
     """Font for captions that are drawn into the picture; None looks for one that has the text's letters.
-    Latin, Greek and Cyrillic come along; the extra `cjk` (20 MB) brings Chinese, Japanese and Korean."""
+    Latin, Greek and Cyrillic come along; the extra `cjk` brings Chinese,
+    Japanese and Korean (Noto Sans CJK, SIL Open Font License 1.1: 20 MB to download, 32 on disk)."""
 
     subtitle_style: SubtitleStyle | None = None
     """How captions are drawn, as a table or JSON: {"colour": "#ffcc00", "highlight": "#00e5ff"}; also `font`,

@@ -1,4 +1,5 @@
-"""What CI runs fails where the page's tests cannot run; on a machine of somebody's own they are skipped."""
+"""What CI runs fails where the page's tests cannot run; on a machine of somebody's own they are skipped, and
+nothing is written to his home."""
 
 import os
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.config import Settings
 from tests.support import ROOT
 
 
@@ -20,19 +22,24 @@ def test_the_script_runs_the_suite_as_ci_does_and_fails_as_it_does(tmp_path: Pat
     assert (done.returncode, done.stdout) == (7, "CI=true make test\n"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "status"), [("true", 1), ("", 0)])
 def test_without_a_browser_the_pages_tests_fail_in_ci_and_are_skipped_elsewhere(ci: str, status: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-n0",
-        "-p",
-        "no:cacheprovider",
-        "tests/page/test_modules.py",
-    ]
-    environment = os.environ | {"CI": ci, "PATH": "/nowhere"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    options = ["-x", "-n0", "--tb=line", "-p", "no:cacheprovider", "-k", "told_again"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "tests/page/test_modules.py"],
+        cwd=ROOT,
+        env=os.environ | {"CI": ci, "PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == status, done.stdout
     assert "no Chromium here; get it with: apt-get install chromium" in done.stdout
+
+
+def test_the_tests_have_a_home_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIPSTREAM_DATA_DIR", raising=False)
+    assert Path.home().is_relative_to(tmp_path_factory.getbasetemp())
+    assert Settings().data_dir.is_relative_to(Path.home())

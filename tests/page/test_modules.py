@@ -36,7 +36,7 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
 def test_every_text_that_is_asked_for_exists_and_none_is_left_over() -> None:
     page = (STATIC / "index.html").read_text()
     code = "\n".join(path.read_text() for path in SCRIPTS if path.parent.name != "texts")
-    asked = set(re.findall(r'data-(?:text|label)="([\w.]+)"', page)) | set(
+    asked = set(re.findall(r'data-(?:text|label|placeholder)="([\w.]+)"', page)) | set(
         re.findall(r"'([a-z]+\.\w+)'", code)
     )
     families = set(re.findall(r"`([a-z]+\.)\$\{", code))  # t(`state.${state}`)

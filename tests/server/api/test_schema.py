@@ -29,6 +29,7 @@ def test_no_request_made_up_from_the_description_breaks_the_server(data_dir):
                 "--phases=examples,coverage,fuzzing",
                 "--seed=1",
                 "--no-color",
+                cwd=data_dir,  # it leaves its notes there
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
