@@ -25,8 +25,8 @@ from server.settings import ServerSettings
 from server.storage.oss import OssStorage
 from tests.support.oss import Fault, Oss, oss, settings_for
 
-FILES = 3
-"""What a job makes: a video and two files of captions."""
+FILES = 4
+"""What a job makes: a video and three files of captions."""
 
 FAULTS: dict[str, list[Fault | None]] = {
     "no fault": [],

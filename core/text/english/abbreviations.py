@@ -1,7 +1,7 @@
 """Short forms that are read in full in English text."""
 
 import re
-from functools import partial
+from functools import cache
 from typing import Final
 
 from core.text import acronyms
@@ -93,8 +93,17 @@ _ABBREVIATIONS: Final = {
 }
 
 
-def _abbreviation(match: re.Match[str], words: str) -> str:
+@cache
+def _each() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern), words) for pattern, words in _ABBREVIATIONS.items()]
+
+
+def _abbreviation(match: re.Match[str]) -> str | None:
     """In full; a full stop that also ends the sentence stays."""
+    tried = ((pattern.match(match.string, match.start()), said) for pattern, said in _each())
+    words = next((said for found, said in tried if found and found.end() == match.end()), None)
+    if words is None:
+        return None
     ends = match[0].endswith(".") and not match.string[match.end() :].strip()
     return words + "." if ends else words
 
@@ -120,10 +129,7 @@ def _roman(match: re.Match[str]) -> str | None:
 
 
 ABBREVIATIONS: Final[list[Rule]] = [
-    *(
-        (rf"(?<![A-Za-z.])(?:{pattern})(?![A-Za-z])", partial(_abbreviation, words=words))
-        for pattern, words in _ABBREVIATIONS.items()
-    ),
+    (rf"(?<![A-Za-z.])(?:{'|'.join(_ABBREVIATIONS)})(?![A-Za-z])", _abbreviation),
     (r"(?<= )(?P<n>[IVXL]+)(?![A-Za-z'])", _roman),
     (r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])", _letters),
     (r"(?<![A-Za-z.])(?P<letter>[A-HJ-Z])\.(?= ?[A-Z][a-z]|\s[A-Z]\.)", lambda m: m["letter"]),

@@ -68,7 +68,11 @@ def _grouped(match: re.Match[str]) -> list[tuple[int, str]] | None:
     if spaced and len(groups) >= 3 and all(len(group) == 4 for group in groups[:-1]) and count >= 10:
         return _digits(match)
     seven = [len(group) for group in groups] == [3, 4] and not spaced
-    return _digits(match) if seven and int(groups[0]) > 200 and groups[1][0] in "01" else None
+    counted = groups[-1][0] != "0" and re.compile(r"\s(?:[a-z]{3,}s|people)\b").match(
+        match.string, match.end()
+    )
+    phone = seven and int(groups[0]) > 200 and groups[1][0] in "01" and not counted
+    return _digits(match) if phone else None
 
 
 def _version(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from core.text.english.numbers import cardinal, decade, number, ordinal, year
-from core.text.patterns import TIME, iso_date
+from core.text.patterns import TIME, UNIT, iso_date
 from core.text.rules import Rule
 
 _MONTHS: Final = (
@@ -39,7 +39,7 @@ _SHARE_AFTER = re.compile(
 _RANGE_AFTER = re.compile(r"\s?[-~—]\s?(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?!\d)")
 # ... and is none before a thing that is counted.
 _COUNTED = re.compile(
-    r"\s?(?:[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
+    rf"\s?(?:{UNIT}|[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
 )
 # Only a place on the scale where sums and money do not reach.
 _ALONE = r"(?<![\d.,$€£¥-])"

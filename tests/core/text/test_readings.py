@@ -3,6 +3,7 @@
 A row is `what is written | what is said`; " / " stands where one sentence ends and the next begins.
 """
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from core.text import sentences, spoken
 from core.text.folded import fold
 from core.text.reading import _RULES
 from core.text.rules import Rules
-from tests.support import spoken_numbers
+from tests.support import spoken_english, spoken_numbers
 
 TABLES = Path(__file__).parent / "readings"
 
@@ -27,6 +28,28 @@ def rows():
 @pytest.mark.parametrize(("language", "written", "said"), list(rows()))
 def test_reading(language, written, said):
     assert " / ".join(sentence.spoken for sentence in sentences(written, language)) == said
+
+
+def test_no_digit_and_no_sign_of_generated_english_texts_is_lost_or_said_twice():
+    wrong = [
+        (case.text, said)
+        for case in spoken_english.english_cases(1500, seed=1)
+        if not spoken_english.heard(case, said := spoken(case.text, "en").replace("\n", " "))
+    ]
+    assert wrong == []
+
+
+def test_the_checker_of_english_hears_what_is_wrong():
+    (case,) = spoken_english.english_cases(1, seed=4)
+    said = spoken(case.text, "en")
+    assert spoken_english.heard(case, said)
+    assert not spoken_english.heard(case, said + " nine")
+    assert spoken_english.english_values("twenty twenty-six, one thousand oh five point five") == [
+        20,
+        26,
+        1000,
+        Decimal("5.5"),
+    ]
 
 
 def test_no_digit_and_no_sign_of_generated_texts_is_lost_or_said_twice():
