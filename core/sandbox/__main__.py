@@ -61,9 +61,11 @@ def say(**message: Any) -> None:
 
 def probe(order: dict[str, Any], limits: Limits) -> None:
     """Answer with what the file is."""
-    from core.sandbox.reader import describe
+    from core.sandbox.picture import describe_picture
+    from core.sandbox.reader import describe, signature
 
-    say(info=asdict(describe(Path(order["path"]), limits)))
+    path = Path(order["path"])
+    say(info=asdict((describe_picture if signature(path) == "picture" else describe)(path, limits)))
 
 
 def normalise(order: dict[str, Any], limits: Limits) -> None:

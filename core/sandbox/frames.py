@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.media.clip import packed
 from core.media.info import CLOCK, Limits, VideoHead, check_frame
 from core.media.planes import Planes
-from core.sandbox.normalise import Fit
+from core.sandbox.fit import Colours, Fit, progressive, shown_size
 from core.sandbox.reader import (
     Faults,
     check_duration,
@@ -26,7 +26,6 @@ from core.sandbox.reader import (
     frame_rate,
     malformed,
     open_container,
-    shown_size,
     signature,
     video_stream,
 )
@@ -46,8 +45,9 @@ def read_frames(path: Path, scale: int, limits: Limits) -> tuple[VideoHead, Iter
     stream = video_stream(container, path, limits)
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = 2
-    faults = Faults()
-    frames = (frame for frame in decode(container, stream, faults) if isinstance(frame, VideoFrame))
+    said, faults = Colours.of(stream), Faults()
+    decoded = (frame for frame in decode(container, stream, faults) if isinstance(frame, VideoFrame))
+    frames = progressive(decoded)
     first = next(frames, None)
     if first is None:
         raise malformed(path, "not one frame can be decoded")
@@ -63,7 +63,7 @@ def read_frames(path: Path, scale: int, limits: Limits) -> tuple[VideoHead, Iter
         tuple(track.codec_context.name for track in sound if track.codec_context is not None),
         _ticks(sound[0].start_time, sound[0].time_base, container) or 0 if sound else 0,
     )
-    fit = Fit(stream, first, (width, height))
+    fit = Fit(stream, first, (width, height), said)
 
     def timed() -> Iterator[Timed]:
         until = 0

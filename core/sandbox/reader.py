@@ -1,11 +1,12 @@
 """Open a foreign file and say what it is. Runs in the child process (`core.sandbox`) only.
 
-Pictures go through Pillow, which knows their size before it decodes anything; FFmpeg decodes a picture
-merely to look at it, however large. Everything else goes through FFmpeg, told to recognise nothing but
-the containers below and to open nothing but files, so that a playlist, whatever it is called, is refused.
+Pictures go through Pillow (`core.sandbox.picture`), which knows their size before it decodes anything; FFmpeg
+decodes a picture merely to look at it, however large. Everything else goes through FFmpeg, told to recognise
+nothing but the containers below and to open nothing but files: a playlist, whatever its name, is refused.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,19 +16,27 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from core.errors import BadInput
 from core.media.info import Limits, MediaInfo
+from core.sandbox.fit import shown_size
+from core.sandbox.rates import usual_rate
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,wav,w64,aiff,caf,mp3,aac,flac,amr"
 )
-PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 EXPECTED = (
-    "a video (MP4, MOV, WebM, MKV, AVI), a picture (PNG, JPEG, WebP, BMP, GIF) or sound (WAV, MP3, M4A, FLAC)"
+    "a video (MP4, MOV, WebM, MKV, AVI), a picture (JPEG, PNG, HEIC, AVIF, WebP, TIFF, BMP, GIF) or sound "
+    "(WAV, MP3, M4A, FLAC)"
+)
+
+
+_PICTURE_HEADS = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 )
 
 
@@ -40,16 +49,16 @@ class Faults:
 
 
 def signature(path: Path) -> str | None:
-    """ "picture", "container", "heif" or None, by the file's first bytes."""
+    """ "picture", "container" or None, by the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(16)
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8")):
+    if head.startswith(_PICTURE_HEADS):
         return "picture"
     if head[:4] == b"RIFF":
         return "picture" if head[8:12] == b"WEBP" else "container"
     if head[4:8] == b"ftyp":
-        heif = (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1", b"avif", b"avis")
-        return "heif" if head[8:12] in heif else "container"
+        heif = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+        return "picture" if head[8:12] in heif else "container"
     known = (
         b"\x1aE\xdf\xa3",
         b"OggS",
@@ -66,29 +75,10 @@ def signature(path: Path) -> str | None:
     return None
 
 
-def open_picture(path: Path, limits: Limits) -> Image.Image:
-    """The picture, not decoded yet. Raises BadInput if it is too large, or no picture."""
-    Image.MAX_IMAGE_PIXELS = None  # ours are checked below, and by side too
-    try:
-        picture = Image.open(path, formats=PICTURES)
-    except OSError as error:
-        raise malformed(path, error) from error
-    width, height = picture.size
-    if max(width, height) > limits.side or width * height > limits.pixels:
-        raise BadInput(
-            "image_too_large",
-            f"{path.name} is {width}x{height}; a picture may have {limits.side} pixels a side and "
-            f"{limits.pixels / 1e6:.0f} million in all; make it smaller",
-        )
-    return picture
-
-
 def open_container(path: Path) -> InputContainer:
     """The file, open for decoding. Raises BadInput if it is not one of `CONTAINERS`."""
     av.logging.set_level(None)
     kind = signature(path)
-    if kind == "heif":
-        raise BadInput("unsupported", f"{path.name} is a HEIF or AVIF picture; save it as JPEG or PNG")
     try:
         return av.open(
             f"file:{path}",  # the name is a file's, even if it looks like an address
@@ -116,13 +106,13 @@ def malformed(path: Path, why: object) -> BadInput:
 
 
 def video_stream(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
-    """The first moving picture. Raises BadInput if there is none, or none that may be decoded."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    """The moving picture that players show. Raises BadInput if there is none, or none that may be decoded."""
+    streams = moving(container)
     if not streams:
         if container.streams.audio:
             raise BadInput("audio_only", f"{path.name} has sound but no picture; give a video or a picture")
         raise BadInput("not_media", f"{path.name} holds neither picture nor sound; expected {EXPECTED}")
-    stream = streams[0]
+    stream = max(streams, key=_rank)
     context = stream.codec_context
     if context is None or not context.width:
         raise BadInput("unsupported", f"{path.name}: its video codec is not known; convert it to MP4 (H.264)")
@@ -136,11 +126,24 @@ def video_stream(container: InputContainer, path: Path, limits: Limits) -> Video
     return stream
 
 
+def moving(container: InputContainer) -> list[VideoStream]:
+    """Its pictures that move: covers of albums and thumbnails do not."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    """By which players choose among several: the one marked so, no single picture, the largest."""
+    context = stream.codec_context
+    pixels = 0 if context is None else context.width * context.height
+    return bool(stream.disposition & Disposition.default), stream.frames != 1, pixels
+
+
 def audio_stream(container: InputContainer, path: Path, limits: Limits) -> AudioStream:
-    """The first sound. Raises BadInput if there is none, or none that may be decoded."""
+    """The sound that players play. Raises BadInput if there is none, or none that may be decoded."""
     if not container.streams.audio:
         raise BadInput("no_audio", f"{path.name} has no sound; give a file with speech in it")
-    stream = container.streams.audio[0]
+    stream = max(container.streams.audio, key=lambda s: bool(s.disposition & Disposition.default))
     if stream.codec_context is None or not stream.rate:
         raise BadInput("unsupported", f"{path.name}: its audio codec is not known; convert it to WAV or MP3")
     check_duration(path, duration(container, stream), limits)
@@ -174,10 +177,12 @@ def decode(
     container: InputContainer, stream: VideoStream | AudioStream, faults: Faults
 ) -> Iterator[VideoFrame | AudioFrame]:
     """What decodes, in order. What does not is counted and passed over; so is a file that breaks off."""
+    own = _with_alpha(stream)
     try:
         for packet in container.demux(stream):
             try:
-                frames = [f for f in packet.decode() if isinstance(f, VideoFrame | AudioFrame)]
+                some = packet.decode() if own is None else own.decode(packet if packet.size else None)
+                frames = [frame for frame in some if isinstance(frame, VideoFrame | AudioFrame)]
             except MemoryError:
                 raise
             except (av.FFmpegError, ValueError):
@@ -197,6 +202,40 @@ def decode(
         faults.bad += 1
 
 
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that give the alpha of WebM; FFmpeg's own ones leave it out."""
+
+
+def _with_alpha(stream: VideoStream | AudioStream) -> VideoCodecContext | None:
+    """A decoder of our own, where the stream's leaves something out."""
+    context = stream.codec_context
+    if context is None or stream.metadata.get("alpha_mode") != "1" or context.name not in _WITH_ALPHA:
+        return None
+    decoder = VideoCodecContext.create(_WITH_ALPHA[context.name], "r")
+    assert isinstance(decoder, VideoCodecContext)  # noqa: S101  # it is one of pictures
+    decoder.thread_count = 2
+    return decoder
+
+
+def usual_frame_rate(path: Path, stream: VideoStream) -> Fraction:
+    """Frames a second while it moves, by its first pictures; its average if they do not tell."""
+    times = []
+    with suppress(av.FFmpegError), open_container(path) as container:
+        for packet in container.demux(container.streams[stream.index]):
+            if packet.pts is not None and packet.time_base is not None:
+                times.append(float(packet.pts * packet.time_base))
+            if len(times) >= _LOOKED_AT:
+                break
+    usual = usual_rate(times)
+    average = frame_rate(stream)
+    if usual is None or not 1 <= usual <= 240 or abs(usual / float(average) - 1) < 0.01:
+        return average
+    return Fraction(usual).limit_denominator(1001)
+
+
+_LOOKED_AT = 300  # pictures
+
+
 def check_faults(path: Path, faults: Faults, seconds: float) -> None:
     """Decide whether what decoded will do.
 
@@ -207,25 +246,10 @@ def check_faults(path: Path, faults: Faults, seconds: float) -> None:
         raise malformed(path, f"{faults.bad} of {faults.good + faults.bad} pieces cannot be decoded")
 
 
-def shown_size(stream: VideoStream, frame: VideoFrame) -> tuple[int, int]:
-    """Width and height of `frame` upright and with square pixels."""
-    shape = stream.sample_aspect_ratio or Fraction(1)
-    width, height = frame.width, frame.height
-    if Fraction(1, 4) <= shape <= 4:  # beyond that it is a mistake in the file
-        width = round(width * shape)
-    return (height, width) if frame.rotation % 180 else (width, height)
-
-
 def describe(path: Path, limits: Limits) -> MediaInfo:
     """What `path` is. Raises BadInput if it cannot be used."""
-    if signature(path) == "picture":
-        picture = open_picture(path, limits)
-        width, height = picture.size
-        if picture.getexif().get(0x0112, 1) >= 5:  # EXIF orientation: lying on its side
-            width, height = height, width
-        return MediaInfo("image", width, height, 0.0, 0.0, 1, None)
     with open_container(path) as container:
-        if not [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]:
+        if not moving(container):
             sound = audio_stream(container, path, limits)
             return MediaInfo("audio", 0, 0, 0.0, duration(container, sound), None, sound.rate)
         stream = video_stream(container, path, limits)

@@ -1,7 +1,8 @@
 """Put a picture of our own making and the sound of a foreign file together. Runs in the child process.
 
-Sound is copied packet by packet, every track of it, with its language; nothing is decoded. Only what MP4
-cannot hold (Windows Media, AMR ...) is encoded anew, as AAC. Subtitles and data are left behind.
+Sound is copied packet by packet, every track of it, with its language; nothing is decoded. Only what few
+players know in MP4 (PCM, Vorbis, Windows Media, AMR ...) is encoded anew, as AAC. Subtitles and data
+are left behind.
 """
 
 import heapq
@@ -15,10 +16,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+from core.sandbox.audio import RATES
 from core.sandbox.frames import origin
 from core.sandbox.reader import open_container
 
 _LANGUAGE = "language"
+_PLAYED = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "flac", "opus")
+"""What players of MP4 know; others (PCM, Vorbis, DTS ...) few play, though MP4 can hold them."""
 
 
 def splice(picture: Path, source: Path, whole: Path) -> None:
@@ -37,7 +41,7 @@ def splice(picture: Path, source: Path, whole: Path) -> None:
         tracks: dict[Any, _Copied | _Encoded] = {video: _Copied(target, video)}
         for sound in foreign.streams.audio:
             if sound.codec_context is not None and sound.rate:
-                fits = sound.codec_context.name in target.supported_codecs
+                fits = sound.codec_context.name in _PLAYED
                 tracks[sound] = _Copied(target, sound) if fits else _Encoded(target, sound)
         heard = [track for track in tracks if track is not video]
         begin = origin(foreign)
@@ -93,7 +97,8 @@ class _Encoded:
     def __init__(self, target: OutputContainer, stream: AudioStream) -> None:
         self._target = target
         layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
-        self._stream: Any = target.add_stream("aac", rate=stream.rate, layout=layout)
+        rate = max((rate for rate in RATES if rate <= stream.rate), default=RATES[0])
+        self._stream: Any = target.add_stream("aac", rate=rate, layout=layout)
         if language := stream.metadata.get(_LANGUAGE):
             self._stream.metadata[_LANGUAGE] = language
 

@@ -31,7 +31,7 @@ from core.types import Arrays, Image
 if TYPE_CHECKING:
     from core.tracking.tracker import Tracker
 
-PREPARATION = "3"
+PREPARATION = "4"
 """Version of the preparation code; part of every cache key. Raise it when the result would differ."""
 
 Learner = LoadedEngine[LipsyncEngine | FaceEnhancer]
