@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from core.errors import BadInput
+from core.labels import LabelKind
 from core.subtitle_style import SubtitleStyle
 
 
@@ -287,6 +288,13 @@ class Settings(BaseSettings):
     subtitle_style: SubtitleStyle | None = None
     """How captions are drawn, as a table or JSON: {"colour": "#ffcc00", "highlight": "#00e5ff"}; also `font`,
     `size` (per cent of the frame's height), `edge`, `box`, `place`. A request may say otherwise."""
+
+    label: LabelKind = "metadata"
+    """How videos say that they are generated, as the law wants in China and the EU: `metadata` (in the file),
+    `visible` (in the picture), `both`, or `off`. A request may say otherwise."""
+
+    producer: str = Field("Lipstream", min_length=1, max_length=200)
+    """Who the label of a video names: who answers for it, by name or number of registration."""
 
     frame_cache_mb: int = Field(160, ge=16)
     """Memory for decoded template frames, per open template. A short template fits whole."""

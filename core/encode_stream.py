@@ -3,8 +3,9 @@
 The only place where whole frames exist, one at a time.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 
@@ -25,14 +26,18 @@ async def encode_stream(
     *,
     rate: int,
     burner: Burner | None = None,
+    mark: Burner | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Fragment, None]:
     """Yield the video as fragments: its head before the first batch comes, then each as soon as it is made.
 
     worker: the thread that encodes; it does one frame at a time, so a cancel waits for no more.
-    rate: of the batches' audio. burner: draws captions onto the frames.
+    rate: of the batches' audio. burner: draws captions onto the frames. mark: draws
+    what all of them say. tags: the file's metadata.
     Raises BadInput if there is not one frame: an empty video is no result.
     """
-    encoder = await worker.call(LiveEncoder, template.width, template.height, template.fps, rate)
+    size = template.width, template.height
+    encoder = await worker.call(partial(LiveEncoder, *size, template.fps, rate, tags=tags))
     try:
         yield encoder.init
         canvas = np.empty((template.height * 3 // 2, template.width), np.uint8)
@@ -41,7 +46,9 @@ async def encode_stream(
             if (batch.first, batch.rate) != (frames, rate):
                 raise ValueError(f"frame {batch.first} at {batch.rate} Hz where {frames} at {rate} was due")
             frames += len(batch)
-            async with aclosing(worker.steps(_encode(batch, template, encoder, canvas, burner))) as steps:
+            async with aclosing(
+                worker.steps(_encode(batch, template, encoder, canvas, burner, mark))
+            ) as steps:
                 async for fragments in steps:
                     for fragment in fragments:
                         yield fragment
@@ -54,7 +61,12 @@ async def encode_stream(
 
 
 def _encode(
-    batch: FrameBatch, template: Template, encoder: LiveEncoder, canvas: Planes, burner: Burner | None
+    batch: FrameBatch,
+    template: Template,
+    encoder: LiveEncoder,
+    canvas: Planes,
+    burner: Burner | None,
+    mark: Burner | None,
 ) -> Iterator[list[Fragment]]:
     """Encode a batch, one frame and its sound at a step. canvas: scratch room for a frame."""
     start = frame_start(batch.first, batch.rate, template.fps)
@@ -63,7 +75,7 @@ def _encode(
         heard, until = (frame_start(k, batch.rate, template.fps) - start for k in (frame, frame + 1))
         planes = template.planes(number)
         cue = burner.text_at(frame) if burner else None
-        if batch.drawn[index] or cue:
+        if batch.drawn[index] or cue or mark:
             np.copyto(canvas, planes)  # the template's own frame is shared, and stays as it is
             planes = canvas
         if batch.drawn[index]:
@@ -71,4 +83,6 @@ def _encode(
             paste(canvas, batch.patches[index], x, y)
         if burner and cue:
             burner.draw(canvas, cue, burner.word_at(cue, frame))
+        if mark:
+            mark.draw(canvas, mark.cues[0])
         yield [*encoder.audio(batch.audio[heard:until]), encoder.video(planes)]

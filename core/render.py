@@ -15,6 +15,7 @@ from typing import TypedDict
 
 from core.captions.burn_in import Burner, held_for_captions
 from core.captions.cues import Captions
+from core.captions.mark import Sign, sign
 from core.captions.typefaces import find_font
 from core.captions.words import load_words
 from core.config import Settings
@@ -23,6 +24,7 @@ from core.enhance_stream import enhance_stream
 from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.errors import BadInput, blaming
 from core.faces.choice import AUTO
+from core.labels import LabelKind
 from core.lipsync_stream import lipsync_stream
 from core.phoneme_stream import phoneme_stream
 from core.progress import Progress
@@ -59,6 +61,8 @@ class Request:
     every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it
     (`core.enhancement.every_nth`). burn_subtitles: draw the captions into the picture, in
     `subtitle_style`. fps, size: of the video; None is the template's own. voice: None is the engine's first.
+    label: how the video says that it is generated; None is as the settings say. number: what it calls itself
+    there; None is a new one (`core.labels`).
     """
 
     template: str = "sample"
@@ -80,6 +84,8 @@ class Request:
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
+    label: LabelKind | None = None
+    number: str | None = None
 
 
 class _Opening(TypedDict):
@@ -129,7 +135,11 @@ async def render(
             ends.push_async_callback(asyncio.to_thread, encoder.close)
             pipe = await ends.enter_async_context(Pipeline(progress.meters))
             policy = EnhancePolicy(request.every, pool.settings.sharp_enough, progress.left)
-            async for fragment in _lay(pipe, job, policy, encoder, watch):
+            language = spoken[0].language if spoken else request.language
+            shape = job.template.width, job.template.height, job.template.fps
+            made = partial(sign, templates.settings, progress.engines, language, *shape)
+            label = await asyncio.to_thread(made, request.label, request.number)
+            async for fragment in _lay(pipe, job, policy, encoder, watch, label):
                 await watch.deliver(sink)
                 await sink(fragment)
             await watch.deliver(sink)
@@ -188,7 +198,7 @@ async def _job(
 
 
 def _lay(
-    pipe: Pipeline, job: _Job, policy: EnhancePolicy, encoder: Worker, watch: "_Watch"
+    pipe: Pipeline, job: _Job, policy: EnhancePolicy, encoder: Worker, watch: "_Watch", label: Sign
 ) -> AsyncIterator[Fragment]:
     """Join the stages of a job; what the last of them makes."""
     template, lipsync, enhance, chunks = job.template, job.lipsync, job.enhance, job.speech
@@ -204,7 +214,9 @@ def _lay(
         learnt, fidelity = template.prepared[enhance.key], job.request.fidelity
         frames = enhance_stream(faces, enhance, template, learnt, fidelity, policy)
         faces = pipe.stage("enhance", frames, limit=1, count=len)
-    encoded = encode_stream(faces, template, encoder, rate=job.rate, burner=burner)
+    encoded = encode_stream(
+        faces, template, encoder, rate=job.rate, burner=burner, mark=label.mark, tags=label.tags
+    )
     return pipe.stage("encode", encoded, limit=16, count=watch.fragment)
 
 

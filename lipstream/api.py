@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from core.labels import LabelKind
 from core.progress import Progress
 from core.protocols import Style
 from core.render import Item, Request
@@ -27,7 +28,8 @@ class Options(TypedDict, total=False):
     fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in,
     in `subtitle_style`.
     enhance: make faces clearer. fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
-    speech, lipsync, enhancer: names of engines, or "auto".
+    speech, lipsync, enhancer: names of engines, or "auto". label: how the video says that it is generated,
+    "off", "metadata", "visible" or "both"; None is as the settings say. number: what it calls itself there.
     """
 
     template: str | Path
@@ -47,6 +49,8 @@ class Options(TypedDict, total=False):
     speech: str
     lipsync: str
     enhancer: str
+    label: LabelKind | None
+    number: str | None
 
 
 class FileOptions(Options, CaptionFiles, total=False):

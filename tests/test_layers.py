@@ -13,7 +13,7 @@ from tests.support import ROOT
 
 FLOORS = [
     ["core.types", "core.errors"],
-    ["core.subtitle_style"],
+    ["core.subtitle_style", "core.labels"],
     ["core", "core.config", "core.installation"],
     ["core.runtime", "core.text", "core.weights", "core.models"],
     ["core.progress", "core.media"],

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from core.captions.mark import UNSIGNED, Sign, sign
 from core.encode_stream import encode_stream
 from core.errors import BadInput
 from core.lipsync_stream import lipsync_stream
@@ -122,17 +123,25 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
     find = partial(pool.speech, wanted.speech, wanted.voice)
     reader = partial(pool.speech, "builtin") if isinstance(lipsync.engine, ByPhonemes) else None
     voices = Voices(find, wanted.voice, wanted.style, speech.engine.rate, reader)
-    return Session(lipsync, template, voices, Cutter(wanted.language, own))
+    engines = {one.kind: one.name for one in (speech, lipsync)}
+    shape = template.width, template.height, template.fps
+    label = await asyncio.to_thread(sign, pool.settings, engines, wanted.language, *shape)
+    return Session(lipsync, template, voices, Cutter(wanted.language, own), label)
 
 
 class Session:
     """One person who idles and speaks. `run` it once; say things meanwhile, as text or as sound."""
 
     def __init__(
-        self, lipsync: LoadedEngine[LipsyncEngine], template: Template, voices: Voices, cutter: Cutter
+        self,
+        lipsync: LoadedEngine[LipsyncEngine],
+        template: Template,
+        voices: Voices,
+        cutter: Cutter,
+        label: Sign = UNSIGNED,
     ) -> None:
-        """cutter: without text; says how it is read."""
-        self._lipsync, self._template = lipsync, template
+        """cutter: without text; says how it is read. label: of what is made."""
+        self._lipsync, self._template, self._label = lipsync, template, label
         rate, fps = voices.rate, template.fps
         reach = lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1
         self.script = Script(voices, cutter, self._failed, self._ended, reach=reach)
@@ -218,7 +227,11 @@ class Session:
             faces = pipe.stage("lipsync", frames, limit=1)
             shown = 0
             async for fragment in pipe.stage(
-                "encode", encode_stream(faces, template, encoder, rate=rate), limit=1
+                "encode",
+                encode_stream(
+                    faces, template, encoder, rate=rate, mark=self._label.mark, tags=self._label.tags
+                ),
+                limit=1,
             ):
                 await sink(fragment)
                 shown += fragment.frames

@@ -10,6 +10,7 @@ ISO/IEC 14496-12 (boxes), 14496-15 (H.264 in MP4), RFC 6381 (codec names).
 
 import re
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
 
 import av
@@ -87,19 +88,29 @@ class LiveEncoder:
     """
 
     def __init__(
-        self, width: int, height: int, fps: int, rate: int | None, *, clock: int | None = None, crf: int = 21
+        self,
+        width: int,
+        height: int,
+        fps: int,
+        rate: int | None,
+        *,
+        clock: int | None = None,
+        crf: int = 21,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """width, height: even. rate: of the sound in Hz, one AAC knows; None for a video without sound.
 
         clock: ticks a second in which frames are given times of their own; None: each lasts 1 / fps.
-        crf: x264's measure of quality; the lower the better.
+        crf: x264's measure of quality; the lower the better. tags: metadata of the file.
         """
         self._fps, self._rate, self._clock = fps, rate or 1, clock or fps
         self._sequence = self._shown = self._heard = 0
         self._waiting = np.zeros(0, np.float32)
         head = _Head()
-        flags = {"movflags": "empty_moov+default_base_moof", "use_editlist": "0"}
+        kept = "+use_metadata_tags" if tags else ""
+        flags = {"movflags": f"empty_moov+default_base_moof{kept}", "use_editlist": "0"}
         self._file = av.open(head, "w", format="mp4", options=flags)
+        self._file.metadata.update(tags or {})
         self._add_video(width, height, crf)
         if rate is not None:
             self._add_audio()

@@ -38,7 +38,7 @@ class Limits:
 
     duration_s: float = 1800
     side: int = 8192
-    pixels: int = 50_000_000
+    pixels: int = 40_000_000
     frame_pixels: int = 4096 * 2304
     memory_bytes: int = 2 << 30
     cpu_s: int = 3600

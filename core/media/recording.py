@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import av
 
 from core.errors import BadInput, StorageFull
+from core.labels import KEYS
 from core.media.results import VIDEO, beside, real, result
 from core.runtime.worker import Worker
 from core.types import Cue, Fragment
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+
+MOVFLAGS = "faststart+use_metadata_tags"
+"""Of whole files: the index in front, and metadata of any key."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -137,8 +141,9 @@ def remux(
     """
     with (
         av.open(f"file:{part}", options={"protocol_whitelist": "file", "format_whitelist": "mov"}) as source,
-        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": "faststart"}) as target,
+        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": MOVFLAGS}) as target,
     ):
+        target.metadata.update({key: source.metadata[key] for key in KEYS if key in source.metadata})
         streams = {
             stream.index: target.add_stream_from_template(stream, opaque=True)
             for stream in source.streams

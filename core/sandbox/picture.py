@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.sandbox.reader import signature
 
 _LEAST = 16
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "JPEG2000")
+_TELEPHONES = 50_000_000  # pixels: 8064x6048 is the most they take
 _REMEDY = "save it again as JPEG or PNG"
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, ImageCms.PyCMSError)
 """What Pillow's decoders raise for broken files."""
@@ -33,6 +35,8 @@ def open_picture(path: Path, limits: Limits, most: int | None = None) -> Image.I
     try:
         picture = Image.open(path, formats=_FORMATS)
         width, height = picture.size
+        if picture.format == "HEIF":  # cannot be decoded at half its size, as a JPEG can
+            limits = replace(limits, pixels=max(limits.pixels, _TELEPHONES))
         if (over := _over(picture.size, limits)) > 1:
             shrink = 2 ** math.ceil(math.log2(over))
             picture.draft("RGB", (width // shrink, height // shrink))

@@ -16,6 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+from core.labels import KEYS
+from core.media.recording import MOVFLAGS
 from core.sandbox.audio import RATES
 from core.sandbox.frames import origin
 from core.sandbox.reader import open_container
@@ -35,8 +37,9 @@ def splice(picture: Path, source: Path, whole: Path) -> None:
     with (
         av.open(f"file:{picture}", options=options) as ours,
         open_container(source) as foreign,
-        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": "faststart"}) as target,
+        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": MOVFLAGS}) as target,
     ):
+        target.metadata.update({key: ours.metadata[key] for key in KEYS if key in ours.metadata})
         video = ours.streams.video[0]
         tracks: dict[Any, _Copied | _Encoded] = {video: _Copied(target, video)}
         for sound in foreign.streams.audio:

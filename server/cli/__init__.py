@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="W",
         help="of clearer faces: 0 clearest, 1 most alike (default: 0.7)",
     )
+    words = "how the video says that it is generated: off, metadata, visible or both (default: as set)"
+    render.add_argument("--label", choices=("off", "metadata", "visible", "both"), help=words)
     _every_option(render)
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     _look_options(render)

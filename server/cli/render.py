@@ -90,6 +90,7 @@ def render_command(options: argparse.Namespace) -> int:
         speech=options.speech,
         lipsync=options.lipsync,
         enhancer=options.enhancer,
+        label=options.label,
     )
     asyncio.run(interruptible(_render(request, options)))
     return 0

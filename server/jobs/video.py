@@ -93,7 +93,7 @@ class VideoWork:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
         folder = self._folder.job(job_id)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        request, progress = _request(spec, folder), Progress()
+        request, progress = _request(spec, folder, job_id), Progress()
         clip = await self._clips.begin(job_id)
         runs = await self._store.recent_runs(LOOKED_AT)
         making = _Making(clip, report, progress, runs, await asyncio.to_thread(self.engines, spec))
@@ -193,7 +193,7 @@ def _languages(request: Request) -> set[str]:
     return set()
 
 
-def _request(spec: VideoSpec, folder: Path) -> Request:
+def _request(spec: VideoSpec, folder: Path, number: str | None = None) -> Request:
     video = spec.video
     options = video.options
     said = video if isinstance(video, VideoRequest) else VideoRequest()  # else a recording is
@@ -217,6 +217,8 @@ def _request(spec: VideoSpec, folder: Path) -> Request:
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,
         enhancer=options.engines.enhance,
+        label=options.label,
+        number=number,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.errors import BadInput
+from core.labels import LabelKind
 from core.protocols import FIDELITY
 from core.subtitle_style import SubtitleStyle
 
@@ -119,6 +120,10 @@ class VideoOptions(Model):
         bool,
         Field(description="captions as a track that players can show: in the finished file, not in a stream"),
     ] = False
+    label: Annotated[
+        LabelKind | None,
+        Field(description="how it says that it is generated; absent: as the server's setting says"),
+    ] = None
     engines: Engines = Engines()
 
 
