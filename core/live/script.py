@@ -257,6 +257,7 @@ class Script:
         """Turn texts into sound for ever, in their order."""
         while True:
             self._news.clear()  # before looking: what comes meanwhile is looked at next
+            self._room.set()
             text = next((text for text in self._texts if text.pcm is None and not text.closed), None)
             if text is None:
                 await self._news.wait()

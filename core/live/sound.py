@@ -132,11 +132,14 @@ class Sound:
     @property
     def spoken(self) -> int:
         """How many characters of the utterance's text have been said in full."""
-        part = self._parts[0] if self._parts else None
-        for k in range(part.told if part else 0, 0, -1):
-            if part and k < len(part.words) and part.words[k].first <= self.taken:
-                return part.words[k - 1].stop
-        return self._said
+        said = self._said
+        for part in self._parts:
+            if part.stop is not None and part.stop <= self.taken:  # its end was found out afterwards
+                said = part.sentence.start + len(part.sentence.text)
+                continue
+            over = [k for k, word in enumerate(part.words) if k and word.first <= self.taken]
+            return part.words[over[-1] - 1].stop if over else said
+        return said
 
 
 def _shared_out(sentence: Sentence, start: int, stop: int) -> list[Word]:

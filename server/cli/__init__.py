@@ -131,6 +131,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_live(live: argparse.ArgumentParser) -> None:
     live.set_defaults(run="server.cli.live:live_command")
+    words = "say the lines of this text file instead of those of standard input"
+    live.add_argument("script", nargs="?", metavar="FILE", help=words)
+    live.add_argument("--loop", action="store_true", help="begin FILE again after its last line, for ever")
     live.add_argument("-t", "--template", default="sample", metavar="ID", help="(default: sample)")
     words = "the growing video; - is standard output, for a player (default: live.mp4)"
     live.add_argument("-o", "--output", default="live.mp4", metavar="FILE", help=words)

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from core.config import Settings
 from core.errors import BadInput, blaming
+from core.live.playlist import play, read_lines
 from core.live.session import (
     Event,
     Session,
@@ -53,13 +55,32 @@ def live_command(options: argparse.Namespace) -> int:
     )
     raw = options.audio_rate, options.audio_channels
     sound = Path(options.audio) if options.audio not in (None, "-") else None
-    path = None if options.output == "-" else writable(options.output, VIDEO, [sound])
-    asyncio.run(interruptible(_live(wanted, path, options.audio, raw)))
+    script = Path(options.script) if options.script is not None else None
+    if options.loop and script is None:
+        raise BadInput("no_script", "--loop begins a file of lines again; name one", "script")
+    if script is not None:
+        if options.audio is not None:
+            raise BadInput("script_or_audio", "give either a file of lines or --audio, not both", "audio")
+        read_lines(script)  # complains before anything is loaded
+    path = None if options.output == "-" else writable(options.output, VIDEO, [sound, script])
+    given = _Given(script, options.loop, options.audio, raw)
+    asyncio.run(interruptible(_live(wanted, path, given)))
     return 0
 
 
-async def _live(wanted: SessionRequest, output: Path | None, audio: str | None, raw: tuple[int, int]) -> None:
-    """audio: a file, or - for sound on standard input, whose rate and channels are `raw`."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is said. script: a file of lines, perhaps in a loop. audio: a file, or - for sound on standard
+    input, whose rate and channels are `raw`."""
+
+    script: Path | None
+    loop: bool
+    audio: str | None
+    raw: tuple[int, int]
+
+
+async def _live(wanted: SessionRequest, output: Path | None, given: _Given) -> None:
+    audio = given.audio
     async with EnginePool() as pool, AsyncExitStack() as ends:
         source = None
         if audio is not None and audio != "-":
@@ -67,8 +88,11 @@ async def _live(wanted: SessionRequest, output: Path | None, audio: str | None, 
                 source = await open_audio(Path(audio))
             ends.push_async_callback(source.close)
         session = await open_session(wanted, pool, Templates(Settings(), pool))
-        session.audio_format(*(raw if source is None else (source.rate, 1)))
-        talk = _pass_on(session) if audio == "-" else _converse(session, source)
+        session.audio_format(*(given.raw if source is None else (source.rate, 1)))
+        if given.script is not None:
+            talk = _recite(session, given.script, loop=given.loop)
+        else:
+            talk = _pass_on(session) if audio == "-" else _converse(session, source)
         if output is None:
             await first_of(talk, session.run(_to_stdout))
             return
@@ -83,6 +107,11 @@ async def _live(wanted: SessionRequest, output: Path | None, audio: str | None, 
             await first_of(talk, session.run(take))
             await recording.finish()
     print(output)
+
+
+async def _recite(session: Session, script: Path, *, loop: bool) -> None:
+    await play(session, script, loop=loop)
+    await session.idle()
 
 
 async def _pass_on(session: Session) -> None:

@@ -440,3 +440,10 @@ def test_one_voice_reads_all_of_a_text():
         assert asked == [["en", "zh"], ["en", "zh"], ["en"]]
 
     staged(play)
+
+
+def test_a_sentence_whose_end_is_known_only_after_it_was_heard_has_been_said():
+    sound, _, _ = spoken_in_parts()
+    sound.take(1000)
+    sound.rest()
+    assert sound.spoken == 13

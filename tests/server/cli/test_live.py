@@ -75,3 +75,21 @@ def test_live_says_a_recording_and_then_the_lines(small_library, tmp_path):
     done = live("Yes.\n", "--audio", "none.wav", data_dir=small_library, cwd=tmp_path)
     assert done.returncode == 2
     assert b"none.wav" in done.stderr
+
+
+def test_live_says_a_script(small_library, tmp_path):
+    (tmp_path / "script.txt").write_text("Yes.\n\nNo.\n", encoding="utf-8")
+    done = live("", "script.txt", data_dir=small_library, cwd=tmp_path)
+    told = done.stderr.decode()
+    assert done.returncode == 0, told
+    assert told.index("1: said in ") < told.index("2: said in ")
+    for wrong, why in (
+        (["--loop"], b"name one"),
+        (["none.txt"], b"none.txt"),
+        (["script.txt", "--audio", "-"], b"not both"),
+    ):
+        done = live("", *wrong, data_dir=small_library, cwd=tmp_path)
+        assert (done.returncode, why in done.stderr) == (2, True)
+    done = live("", "script.txt", "-o", "script.txt", data_dir=small_library, cwd=tmp_path)
+    assert done.returncode == 2
+    assert (tmp_path / "script.txt").read_text(encoding="utf-8") == "Yes.\n\nNo.\n"
