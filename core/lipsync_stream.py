@@ -111,11 +111,13 @@ async def lipsync_stream(
     *,
     batch: int,
     own: bool = False,
+    life: int | None = 0,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield batches of 1, 2, 4, ... up to `batch` frames, as soon as enough speech has been heard.
 
     prepared: what the engine learnt of the template. The first batches are small so that the first frame is
     out early. own: frames that the engine leaves as they are count as not drawn: they are the template's own.
+    life: see `Drawing`.
     The tail is padded with silence: the video is never shorter than the speech.
     """
     heard = _Heard()
@@ -137,7 +139,7 @@ async def lipsync_stream(
         patches = crops = await asyncio.to_thread(_crops, template, numbers)
         drawn = template.track.found[numbers]
         if drawn.any():
-            drawing = Drawing(frames, fps, speech, crops, numbers, template.track, prepared)
+            drawing = Drawing(frames, fps, speech, crops, numbers, template.track, prepared, life)
             patches = await joined.call(draw, drawing)
         if own:
             drawn = drawn & (patches != crops).any(axis=(1, 2, 3))

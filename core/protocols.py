@@ -37,11 +37,13 @@ class Style:
     seed: int = 0
 
     def check(self) -> None:
-        """Raises BadInput `out_of_range` for a speed or pitch that no voice has."""
+        """Raises BadInput `out_of_range` for a speed, pitch or seed that no voice has."""
         if not 0.5 <= self.speed <= 2:  # NaN is neither
             raise BadInput("out_of_range", f"speed {self.speed:g} is outside 0.5 to 2", "speed")
         if not -12 <= self.pitch <= 12:
             raise BadInput("out_of_range", f"pitch {self.pitch:g} is outside -12 to 12 semitones", "pitch")
+        if not 0 <= self.seed < 2**31:
+            raise BadInput("out_of_range", f"seed {self.seed} is outside 0 to {2**31 - 1}", "seed")
 
 
 class SpeechEngine(Protocol):
@@ -106,7 +108,8 @@ class Drawing:
 
     frames: their numbers in the job's video. speech: covers their spans; no more is promised.
     crops: uint8 (n, side, side, 3), not to be written. numbers: the template frames they are.
-    prepared: what `LipsyncEngine.prepare` returned.
+    prepared: what `LipsyncEngine.prepare` returned. life: a seed of how a single picture lives, if the engine
+    makes it live; None: but for its mouth it keeps still.
     """
 
     frames: range
@@ -116,6 +119,7 @@ class Drawing:
     numbers: Sequence[int]
     track: FaceTrack
     prepared: Arrays
+    life: int | None = 0
 
 
 class LipsyncEngine(Protocol):

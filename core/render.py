@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
+from zlib import crc32
 
 from core.captions.burn_in import Burner, held_for_captions
 from core.captions.cues import Captions
@@ -59,7 +60,8 @@ class Request:
     speech, lipsync, enhancer: engine names or "auto". enhance False: faces stay as the lips engine drew them.
     fidelity: 0 the clearest faces, 1 those nearest to what the lips engine drew; `FaceEnhancer.enhance`.
     every: one face in so many is enhanced, 1 to 8; those after it get what was changed in it
-    (`core.enhancement.every_nth`). burn_subtitles: draw the captions into the picture, in
+    (`core.enhancement.every_nth`). still: of a single picture only the mouth moves; None: as set, and
+    `style.seed` is also that of how a picture lives. burn_subtitles: draw the captions into the picture, in
     `subtitle_style`. fps, size: of the video; None is the template's own. voice: None is the engine's first.
     label: how the video says that it is generated; None is as the settings say. number: what it calls itself
     there; None is a new one (`core.labels`).
@@ -81,6 +83,7 @@ class Request:
     subtitle_style: SubtitleStyle | None = None
     fidelity: float = FIDELITY
     every: int = 1
+    still: bool | None = None
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
@@ -151,7 +154,8 @@ async def render(
 @dataclass(frozen=True, slots=True)
 class _Job:
     """All that the stages of a job are made of. speech: in chunks at `rate` samples a second. enhance: None
-    where faces stay as they are drawn. font: of captions drawn into the picture in `style`, or None."""
+    where faces stay as they are drawn. font: of captions drawn into the picture in `style`, or None.
+    life: see `Drawing`."""
 
     request: Request
     speech: AsyncGenerator[AudioChunk, None]
@@ -161,6 +165,7 @@ class _Job:
     template: Template
     font: Path | None
     style: SubtitleStyle
+    life: int | None
 
 
 async def _job(
@@ -194,7 +199,9 @@ async def _job(
         progress.rate, chunks = await recorded_speech(request.audio, ends)
     template = await _template(request, templates, lipsync, enhance, progress, ends)
     style = together(request.subtitle_style, templates.settings.subtitle_style)
-    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font, style)
+    still = templates.settings.still_pictures if request.still is None else request.still
+    life = None if still else crc32((request.text or "").encode()) ^ request.style.seed
+    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font, style, life)
 
 
 def _lay(
@@ -208,7 +215,8 @@ def _lay(
         chunks = held_for_captions(chunks, burner.cues)
     audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
     batch = min(BATCH, enhance.engine.batch * policy.every) if enhance else BATCH
-    frames = lipsync_stream(audio, lipsync, template, template.prepared[lipsync.key], batch=batch)
+    prepared = template.prepared[lipsync.key]
+    frames = lipsync_stream(audio, lipsync, template, prepared, batch=batch, life=job.life)
     faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
     if enhance is not None:
         learnt, fidelity = template.prepared[enhance.key], job.request.fidelity

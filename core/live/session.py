@@ -126,7 +126,8 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
     engines = {one.kind: one.name for one in (speech, lipsync)}
     shape = template.width, template.height, template.fps
     label = await asyncio.to_thread(sign, pool.settings, engines, wanted.language, *shape)
-    return Session(lipsync, template, voices, Cutter(wanted.language, own), label)
+    life = None if pool.settings.still_pictures else 0
+    return Session(lipsync, template, voices, Cutter(wanted.language, own), label, life=life)
 
 
 class Session:
@@ -139,9 +140,12 @@ class Session:
         voices: Voices,
         cutter: Cutter,
         label: Sign = UNSIGNED,
+        *,
+        life: int | None = 0,
     ) -> None:
-        """cutter: without text; says how it is read. label: of what is made."""
+        """cutter: without text; says how it is read. label: of what is made. life: see `Drawing`."""
         self._lipsync, self._template, self._label = lipsync, template, label
+        self._life = life
         rate, fps = voices.rate, template.fps
         reach = lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1
         self.script = Script(voices, cutter, self._failed, self._ended, reach=reach)
@@ -223,7 +227,8 @@ class Session:
             audio = pipe.stage("tts", sound, limit=1)
             prepared = template.prepared[self._lipsync.key]
             # A frame at a time: here it is latency that counts. Calls of sessions are joined by the engine.
-            frames = lipsync_stream(audio, self._lipsync, template, prepared, batch=1, own=True)
+            lips = self._lipsync
+            frames = lipsync_stream(audio, lips, template, prepared, batch=1, own=True, life=self._life)
             faces = pipe.stage("lipsync", frames, limit=1)
             shown = 0
             async for fragment in pipe.stage(

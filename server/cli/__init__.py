@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     words = "how the video says that it is generated: off, metadata, visible or both (default: as set)"
     render.add_argument("--label", choices=("off", "metadata", "visible", "both"), help=words)
     _every_option(render)
+    render.add_argument("--still", action=argparse.BooleanOptionalAction, help="of a picture only lips move")
+    render.add_argument("--seed", type=int, default=0, metavar="N", help="of a picture's blinks (default: 0)")
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     _look_options(render)
     _voice_options(render)

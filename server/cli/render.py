@@ -79,7 +79,7 @@ def render_command(options: argparse.Namespace) -> int:
         audio=Path(options.audio) if options.audio is not None else None,
         language=options.language,
         voice=options.voice,
-        style=_style(options),
+        style=_style(options, options.seed),
         fps=options.fps,
         size=size_of(options.size),
         enhance=options.enhance,
@@ -87,6 +87,7 @@ def render_command(options: argparse.Namespace) -> int:
         subtitle_style=style_of(options.subtitle_style),
         fidelity=FIDELITY if options.fidelity is None else options.fidelity,
         every=options.every,
+        still=options.still,
         speech=options.speech,
         lipsync=options.lipsync,
         enhancer=options.enhancer,
@@ -267,8 +268,8 @@ def _video(template: str) -> Path | None:
     return Path(template) if "." in template or "/" in template or "\\" in template else None
 
 
-def _style(options: argparse.Namespace) -> Style:
-    style = Style(speed=options.speed, pitch=options.pitch)
+def _style(options: argparse.Namespace, seed: int = 0) -> Style:
+    style = Style(speed=options.speed, pitch=options.pitch, seed=seed)
     style.check()
     return style
 

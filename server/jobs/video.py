@@ -214,6 +214,7 @@ def _request(spec: VideoSpec, folder: Path, number: str | None = None) -> Reques
         subtitle_style=options.subtitle_style,
         fidelity=options.fidelity,
         every=options.every,
+        still=options.still,
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,
         enhancer=options.engines.enhance,

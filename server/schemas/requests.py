@@ -113,7 +113,10 @@ class VideoOptions(Model):
         1.0
     )
     pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="for engines that sample")] = 0
+    seed: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="for engines that sample, and how a picture blinks")
+    ] = 0
+    still: Annotated[bool, Field(description="of a picture only the mouth moves")] | None = None
     burn_subtitles: Annotated[bool, Field(description="draw the captions into the picture")] = False
     subtitle_style: Annotated[SubtitleStyle | None, Field(description="how they are drawn")] = None
     subtitle_track: Annotated[

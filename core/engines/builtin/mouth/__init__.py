@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from core.config import Settings
 from core.engines.builtin.life import enliven
 from core.engines.builtin.mesh import Mesh
 from core.engines.builtin.mouth import plain, visemes
@@ -35,9 +34,7 @@ class WarpedMouth:
 
     by_phonemes = True
 
-    def __init__(self, still: bool | None = None) -> None:
-        """still: whether a single picture moves nothing but its mouth; None: as the setting says."""
-        self._still = Settings().still_pictures if still is None else still
+    def __init__(self) -> None:
         try:
             self._mesh: Mesh | None = Mesh()
         except EngineUnavailable:
@@ -69,8 +66,9 @@ class WarpedMouth:
         for k, (number, (gap, width)) in enumerate(zip(drawing.numbers, shapes, strict=True)):
             if track.found[number]:
                 speak(drawing.crops[k], out[k], number, gap, width, track, prepared)
-                if "lids" in prepared and not self._still:
-                    moment, seed = drawing.frames[k] / drawing.fps, int(np.abs(prepared["points"][0]).sum())
+                if "lids" in prepared and drawing.life is not None:
+                    moment = drawing.frames[k] / drawing.fps
+                    seed = (int(np.abs(prepared["points"][0]).sum()) ^ drawing.life) & 0x7FFFFFFF
                     out[k] = enliven(out[k], prepared["lids"], track.poses[number], moment, seed)
         return out
 

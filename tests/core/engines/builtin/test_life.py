@@ -17,14 +17,14 @@ def picture():
     """A single picture as a template: track, crop, what the engine learnt of it."""
     track, crops = tracked(12, 384)
     one = FaceTrack(track.side, track.corners[:1], track.poses[:1], track.found[:1])
-    return one, crops[0], WarpedMouth(still=False).prepare(one, crops[:1], lambda _: None)
+    return one, crops[0], WarpedMouth().prepare(one, crops[:1], lambda _: None)
 
 
-def drawn(picture, frames, still=False):
+def drawn(picture, frames, life=0):
     track, crop, learnt = picture
     silence = Speech(np.zeros(16_000 * 12, np.float32), 16_000, -32_000, ())
     shown = np.array([crop] * len(frames))
-    return WarpedMouth(still).draw(Drawing(frames, FPS, silence, shown, [0] * len(frames), track, learnt))
+    return WarpedMouth().draw(Drawing(frames, FPS, silence, shown, [0] * len(frames), track, learnt, life))
 
 
 def sudden(frames, learnt, pose):
@@ -65,12 +65,18 @@ def test_frames_are_the_same_however_they_are_grouped_and_the_border_stays(pictu
 
 def test_a_still_picture_is_still(picture):
     _, crop, _ = picture
-    assert all(np.array_equal(frame, crop) for frame in drawn(picture, range(100), still=True))
+    assert all(np.array_equal(frame, crop) for frame in drawn(picture, range(100), None))
 
 
 def test_a_clip_lives_by_itself():
     track, crops = tracked()
     assert "lids" not in WarpedMouth().prepare(track, crops, lambda _: None)
+
+
+def test_every_job_has_a_rhythm_of_its_own(picture):
+    one, again, other = (drawn(picture, range(30, 34), life) for life in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
 
 
 def test_everybody_has_a_rhythm_of_their_own(picture):
