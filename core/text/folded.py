@@ -65,6 +65,7 @@ EMOJI = "\ufffc"
 _COUNTED = frozenset("号號款楼层级")
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"}
 _SPACE = {"So", "Sk", "Zs", "Zl", "Zp"}
+_SUBSCRIPT = frozenset("₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPT = {c: str(n) for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "⁺": "+"}
 
 
@@ -96,6 +97,8 @@ def fold(written: str) -> Folded:
         folded = _one(match[0], raised)
         if folded.endswith("、") and written[stop : stop + 1] in _COUNTED:
             folded = folded.removesuffix("、")  # ①号链接
+        if folded.isdigit() and match[0] in _SUBSCRIPT and written[stop : stop + 1].isdecimal():
+            folded += " "  # log₂8
         raised = match[0] in _SUPERSCRIPT
         before = written[start - 1] if start else ""
         if unicodedata.category(match[0][0]) == "No" and "/" in folded and before.isdigit():

@@ -68,14 +68,14 @@ ION: Final = (
     rf"(?<![A-Za-z0-9])(?P<of>(?:\(?{_ELEMENT}\)?\d{{0,2}}){{1,6}})\^(?P<charge>\d?)(?P<sign>[-+])(?![\d-])"
 )
 TENS: Final = (
-    rf"(?<![\w.^])(?:(?P<a>{NUMBER})\s?[×*xX]\s?)?10\^(?P<exponent>-?\d+)\s?(?P<unit>{UNIT})?(?:/(?P<per>{UNIT}))?"
-    r"(?![\w^+-])"
+    rf"(?<![A-Za-z0-9_.^])(?:(?P<a>{NUMBER})\s?[×*xX]\s?)?10\^(?P<exponent>-?\d+)\s?(?P<unit>{UNIT})?(?:/(?P<per>{UNIT}))?"
+    r"(?![A-Za-z0-9_^+-])"
 )
 """12.3×10⁹/L, 10⁴km²."""
 CHEMICAL: Final = rf"(?<![A-Za-z0-9]){_ELEMENT}\d{{0,2}}(?:\(?{_ELEMENT}\)?\d{{0,2}}){{1,6}}(?![A-Za-z0-9])"
 SCIENTIFIC: Final = (
-    rf"(?<![\w.])(?P<a>{NUMBER})[eE](?P<exponent>[-+]\d{{1,3}})(?![\w.])"
-    rf"|(?<![\w.])(?P<b>\d+\.\d+|\d(?=e))[eE](?P<more>\d{{1,3}})(?![\w.])"
+    rf"(?<![A-Za-z0-9_.])(?P<a>{NUMBER})[eE](?P<exponent>[-+]\d{{1,3}})(?![A-Za-z0-9_]|\.\d)"
+    rf"|(?<![A-Za-z0-9_.])(?P<b>\d+\.\d+|\d(?=e))[eE](?P<more>\d{{1,3}})(?![A-Za-z0-9_]|\.\d)"
 )
 
 

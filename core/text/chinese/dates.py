@@ -215,6 +215,11 @@ DATES.append(
 TIMES: list[Rule] = [
     (r"(?P<zone>UTC|GMT)\s?(?P<sign>[-+])(?P<hour>0?\d|1[0-4])(?:[:：](?P<minute>[0-5]\d))?(?!\d)", _zone),
     (TIME + r"(?:分(?![钟之]))?", _time),
+    (
+        r"(?<![\d.])(?P<m>\d{1,2})'(?P<s>[0-5]\d)\"",
+        lambda m: f"{number(m['m'])}分{_two_digits(m['s'])}秒",
+    ),
+    (r"(?<![\d.A-Za-z])(?P<h>12|24|36|48|72)H(?![A-Za-z0-9])", lambda m: number(m["h"]) + "小时"),
     (rf"(?<=[:：]\d\d){RANGE}(?=\d{{1,2}}[:：][0-5]\d)", lambda m: "到"),
     (
         r"(?<![\d.A-Za-z])(?P<a>\d{1,3})\s?(?P<first>h|min|m)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
@@ -229,6 +234,10 @@ YEARS: list[Rule] = [
         lambda m: cardinal(m[0]),
     ),
     (rf"(?<![\d.])(?P<a>[12]\d{{3}}){RANGE}(?P<b>[12]\d{{3}})(?=年|学年|赛季|财年|$|[^\w%])", _years),
+    (
+        r"(?<![\d.])(?P<a>(?:19|20)\d\d)/(?P<b>\d\d)(?=赛季|学年|财年|年度|雪季)",
+        lambda m: f"{year(m['a'])}到{year(m['b'])}",
+    ),
     (rf"(?<![\d.,])[12]\d{{3}}{_OF_A_YEAR}", _year),
     (r"(?<!\d)\d{2}(?=年\d{1,2}月|年(?:版|款|届|毕业))", _year),
     (

@@ -222,6 +222,7 @@ SUMS: list[Rule] = [
     (FRACTION, fraction),
     (rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{UNIT}))?(?!\d)", _by),
     (r"\^(?P<n>-?\d+)", lambda m: power(m["n"])),
+    (r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f"的{m['n']}次方"),
 ]
 RANGES: list[Rule] = [
     (rf"(?<![\d.,])\d{{1,2}}(?: \d{{1,2}}){{1,9}}(?![\d./:%]|\s\d|\s?(?:{UNIT}|[{HAN}]))", _row),

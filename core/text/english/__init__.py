@@ -128,7 +128,7 @@ _MARKS: Final[list[Rule]] = [
     (r"(?<=[A-Za-z])'(?=[A-Za-z])|(?<=[sS])'(?= )", lambda m: "'"),
     # Between two ends of a span of time; elsewhere a dash is a pause.
     (
-        r"(?<=[a-z0-9.])\s?[-~—]\s?(?=(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?\b)",
+        r"(?<=[a-z0-9.])(?<!mid)(?<!late)(?<!early)(?<!post)(?<!pre)\s?[-~—]\s?(?=(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?\b)",
         lambda m: " to ",
     ),
     (
@@ -177,6 +177,7 @@ _TABLE: Final[list[Rule]] = [
     (FORMULA, _FORMULA_WORDS.read),
     (patterns.FRACTION, _fraction),
     (r"\^(?P<n>-?\d+)", lambda m: _power(m["n"])),
+    (r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f" to the power of {m['n']}"),
     (r"(?<=\dst|\dnd|\drd|\dth)\s?[-~—]\s?(?=\d)", lambda m: " to "),
     (r"(?<![\w)])~(?=\s?\d)", lambda m: "about "),
     *MODELS,

@@ -75,6 +75,7 @@ _ABBREVIATIONS: Final = {
     r"[Ll]v\.?(?= ?\d)": "level",
     r"pp\.(?= ?\d)": "pages",
     r"p\.(?= ?\d)": "page",
+    r"[Rr]te?\.(?= ?\d)": "Route",
     r"[Rr]m\.(?= ?\d)": "room",
     r"[Ff]l\.(?= ?\d)": "floor",
     r"[Aa]ttn(?:\.|(?=:))": "attention",

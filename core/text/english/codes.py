@@ -11,7 +11,7 @@ _MOBILE = r"(?<![\d.])(?:\+86[-\s]?)?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
 _GROUPED = r"(?<![\w.:/$£€¥-])\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
-    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|"
+    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|build|"
     r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[A-Z][a-z]+, "
     r"[A-Z]{2})(?: is| no\.?|:|#)*\s*$",
     re.IGNORECASE,

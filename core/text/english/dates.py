@@ -161,6 +161,9 @@ def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
 
 
 def _ratio(match: re.Match[str]) -> str:
+    """16:9; 41:02 is a time, of minutes and seconds."""
+    if timed := re.fullmatch(r"(\d{2}):0([1-9])", match[0]):
+        return f"{number(timed[1])} oh {number(timed[2])}"
     return " to ".join(number(n) for n in match[0].split(":"))
 
 
@@ -175,7 +178,7 @@ DATES: list[Rule] = [
     (rf"\b{_SHORT_MONTH}\b\.?(?=\s?[-~—]\s?{_SHORT_MONTH})", _month_name),
     (rf"(?<=[-~—]){_SHORT_MONTH}\b\.?(?! ?\d)", _month_name),
     (r"(?<![\d./$])(?P<m>0?[1-9]|1[0-2])/(?P<y>(?:19|20)\d\d)(?![\d/%])", _numbered_month),
-    (rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?![\d:%]|[.,]\d)", _days),
+    (rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)", _days),
     (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
     (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
     (rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
