@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from core.captions.files import ass, srt, vtt
     from core.config import Settings
     from core.errors import BadInput, EngineUnavailable, Error, StageError, StorageFull
+    from core.live.session import (
+        Session,
+        SessionBehind,
+        SessionRequest,
+        SpeechEnded,
+        SpeechFailed,
+        SpeechStarted,
+        SpeechWord,
+        open_session,
+    )
     from core.progress import Progress
     from core.protocols import Style
     from core.render import Item, Segment
@@ -36,7 +46,14 @@ __all__ = [
     "Options",
     "Progress",
     "Segment",
+    "Session",
+    "SessionBehind",
+    "SessionRequest",
     "Settings",
+    "SpeechEnded",
+    "SpeechFailed",
+    "SpeechStarted",
+    "SpeechWord",
     "StageError",
     "StorageFull",
     "Style",
@@ -46,6 +63,7 @@ __all__ = [
     "Video",
     "__version__",
     "ass",
+    "open_session",
     "render",
     "render_sync",
     "srt",
@@ -64,7 +82,14 @@ _HOMES: Mapping[str, str] = {
     "Options": "lipstream.api",
     "Progress": "core.progress",
     "Segment": "core.render",
+    "Session": "core.live.session",
+    "SessionBehind": "core.live.session",
+    "SessionRequest": "core.live.session",
     "Settings": "core.config",
+    "SpeechEnded": "core.live.session",
+    "SpeechFailed": "core.live.session",
+    "SpeechStarted": "core.live.session",
+    "SpeechWord": "core.live.session",
     "StageError": "core.errors",
     "StorageFull": "core.errors",
     "Style": "core.protocols",
@@ -73,6 +98,7 @@ _HOMES: Mapping[str, str] = {
     "Templates": "core.templates.library",
     "Video": "core.render_file",
     "ass": "core.captions.files",
+    "open_session": "core.live.session",
     "render": "lipstream.api",
     "render_sync": "lipstream.api",
     "srt": "core.captions.files",

@@ -1,5 +1,6 @@
 """`import lipstream`, used as docs/library.md says."""
 
+import ast
 import asyncio
 import os
 import re
@@ -83,15 +84,40 @@ def test_importing_it_imports_nothing():
 def test_what_is_public_is_there_and_is_what_a_type_checker_sees():
     for name in lipstream.__all__:
         assert getattr(lipstream, name) is not None
-    told = re.findall(
-        r"^    from (\S+) import (.+)$", (ROOT / "lipstream/__init__.py").read_text(), re.MULTILINE
-    )
-    homes = {name: home for home, names in told for name in names.split(", ")}
+    (seen,) = (node for node in ast.parse(SEEN).body if ast.unparse(node).startswith("if TYPE_CHECKING:"))
+    homes = {alias.name: told.module for told in seen.body for alias in told.names}
     assert sorted([*homes, "__version__"]) == lipstream.__all__ == dir(lipstream)
     for name, home in homes.items():
         assert getattr(lipstream, name) is getattr(import_module(home), name)
     with pytest.raises(AttributeError, match="has no attribute 'rendre'"):
         _ = lipstream.rendre
+
+
+def test_a_session_speaks_and_is_stopped(settings):
+    async def main():
+        seen = []
+
+        async def sink(item):
+            seen.append(item)
+
+        async with lipstream.EnginePool() as pool:
+            templates = lipstream.Templates(settings, pool)
+            wanted = lipstream.SessionRequest(template="small")
+            session = await lipstream.open_session(wanted, pool, templates)
+            running = asyncio.create_task(session.run(sink))
+            session.say("Yes.")
+            await session.idle()
+            session.say("One two three four five.")
+            session.interrupt()
+            await session.idle()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        ended = [item for item in seen if isinstance(item, lipstream.SpeechEnded)]
+        assert [(one.interrupted, one.text) for one in ended] == [(False, "Yes."), (True, "")]
+        assert sum(item.frames for item in seen if isinstance(item, lipstream.Fragment)) > 5
+        assert [item.text for item in seen if isinstance(item, lipstream.SpeechWord)] == ["Yes"]
+
+    asyncio.run(asyncio.wait_for(main(), 100))
 
 
 def test_the_options_are_those_of_a_request():
