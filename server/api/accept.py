@@ -15,7 +15,7 @@ from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
 from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of
-from server.state import AppState
+from server.state import AppState, state_of
 from server.store.store import Accepted, NewJob
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
 
@@ -143,6 +143,11 @@ def idempotency_key(request: web.Request) -> str | None:
         message = "Idempotency-Key is 1 to 255 printable ASCII characters"
         raise Refused(422, "invalid_request", message, "Idempotency-Key")
     return key
+
+
+def asked_beside(request: web.Request) -> tuple[AppState, str | None, bool]:
+    """The server, and what is said beside a body: an Idempotency-Key, and whether the video is the answer."""
+    return state_of(request), idempotency_key(request), asked_to_stream(request)
 
 
 def asked_to_stream(request: web.Request) -> bool:

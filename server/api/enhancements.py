@@ -12,9 +12,8 @@ from server.api.accept import (
     UPLOAD,
     accept,
     answered,
+    asked_beside,
     asked_for,
-    asked_to_stream,
-    idempotency_key,
     short,
 )
 from server.api.route import Route
@@ -22,13 +21,11 @@ from server.errors import Refused
 from server.schemas.requests import EnhancementRequest
 from server.schemas.responses import Job
 from server.schemas.specs import EnhancementSpec
-from server.state import state_of
 
 
 async def create_enhancement(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
-    state, key = state_of(request), idempotency_key(request)
-    to_be_streamed = asked_to_stream(request)
+    state, key, to_be_streamed = asked_beside(request)
     async with asked_for(request, state, EnhancementRequest, "file") as (wanted, form):
         if (form.file("file") is None) == (wanted.video_url is None):
             message = "send the video as the part `file` of a form, or its video_url"

@@ -22,10 +22,9 @@ from server.api.accept import (
     UPLOAD,
     accept,
     answered,
+    asked_beside,
     asked_for,
-    asked_to_stream,
     fetched_id,
-    idempotency_key,
     short,
 )
 from server.api.route import Route, respond
@@ -40,8 +39,7 @@ from server.uploads import Form, Upload, read_json
 
 async def create_video(request: web.Request) -> web.StreamResponse:
     """Accept a video; answer with the job, or with the video itself if that was asked for."""
-    state, key = state_of(request), idempotency_key(request)
-    to_be_streamed = asked_to_stream(request)
+    state, key, to_be_streamed = asked_beside(request)
     async with asked_for(request, state, VideoRequest, "audio") as (video, form):
         if [video.text, video.audio_url, form.file("audio")].count(None) != 2:
             message = "send either a text, an audio_url, or an audio file (as a form)"
@@ -78,8 +76,7 @@ def _video_spec(video: VideoRequest, form: Form) -> tuple[VideoSpec, dict[str, U
 
 async def create_lipsync(request: web.Request) -> web.StreamResponse:
     """Accept a recording and whose lips shall speak it; answer like `create_video`."""
-    state, key = state_of(request), idempotency_key(request)
-    to_be_streamed = asked_to_stream(request)
+    state, key, to_be_streamed = asked_beside(request)
     async with asked_for(request, state, LipsyncRequest, "audio", "video") as (wanted, form):
         _check_lipsync(wanted, form)
         await state.catalog.check_look(wanted.template, wanted.options)

@@ -31,7 +31,11 @@ _GONE = "the record of jobs is closed: the server stops"
 
 
 class Ballast:
-    """Room on the disk kept for bad times, so that a failure for want of room can still be recorded."""
+    """Room on the disk kept for bad times, so that a failure for want of room can still be recorded.
+
+    Once given up it is taken again when the disk has room, which the runner looks for every minute: on a disk
+    that fills twice within one, the second failure is on record only when there is room again.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path

@@ -7,11 +7,13 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tests.support.http import listening
 
 RATE = 32_000
 
@@ -97,17 +99,9 @@ def sovits(api: str, **more: Any) -> Iterator[Sovits]:
                     what.go_on.wait(10)
             self.wfile.write(b"0\r\n\r\n")
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    what.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with listening(Answer, what.go_on) as url:
+        what.url = url
         yield what
-    finally:
-        what.go_on.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def refusal(what: Sovits, path: str, body: dict[str, Any]) -> tuple[int, object] | None:

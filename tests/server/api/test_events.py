@@ -292,7 +292,7 @@ def test_bad_messages_are_answered_and_too_many_end_the_talk(data_dir):
     run(main())
 
 
-def test_there_is_an_end_to_how_many_may_watch(data_dir):
+def test_there_is_an_end_to_how_many_may_watch(data_dir, caplog):
     async def main():
         async with served(data_dir, lines=3) as it:
             job = await it.video(LONG, **SLOW)
@@ -305,6 +305,10 @@ def test_there_is_an_end_to_how_many_may_watch(data_dir):
             for path in ("events", "stream"):
                 error = await it.get(f"/v1/jobs/{job}/{path}", 503)
                 assert error["error"]["code"] == "too_many_sockets"
+            # There may be very many of them: a line each.
+            lines = [record for record in caplog.records if "too_many_sockets" in record.getMessage()]
+            assert len(lines) == 2
+            assert not any(record.exc_info or "\n" in record.getMessage() for record in lines)
             for socket in sockets:
                 await socket.close()
             async with it.http.ws_connect("/v1/ws") as late:
