@@ -105,11 +105,22 @@ def _shape(name: str, seen: Points) -> Iterator[Figure]:
     yield Figure(f"{name}: chin comes down, per opening", float(np.polyfit(gap, chin, 1)[0]), "")
     corners = (seen[:, CORNERS, 1].mean(axis=1) - seen[:, _NOSE_FOOT, 1]) / half
     yield Figure(f"{name}: corners come down, per opening", float(np.polyfit(gap, corners, 1)[0]), "")
+    trembling = _trembling(seen)
+    if trembling is not None:
+        yield Figure(f"{name}: trembling while it rests, at 35 px", trembling, "px")
+
+
+def _trembling(seen: Points, rests: NDArray[np.bool_] | None = None) -> float | None:
+    """How much the mouth leaves its way from frame to frame where it rests, in pixels at 35 to half a mouth;
+    None where it never does. The mesh's own jitter is in it.
+
+    rests: bool (n,), in which frames nobody speaks; None: where the mouth does not open or shut.
+    """
+    gap, _, half = _measures(seen)
     mouth = seen[:, (*CORNERS, UPPER_LIP, LOWER_LIP), :2] - seen[:, None, _NOSE_FOOT, :2]
     shake = np.abs(np.diff(mouth, 2, axis=0)).mean(axis=(1, 2)) * (35 / half)
-    calm = shake[np.abs(np.diff(gap))[1:] < 0.01]
-    if len(calm):
-        yield Figure(f"{name}: trembling while it rests, at 35 px", float(np.median(calm)), "px")
+    calm = np.abs(np.diff(gap))[1:] < 0.01 if rests is None else rests[:-2] & rests[1:-1] & rests[2:]
+    return float(np.median(shake[calm])) if calm.any() else None
 
 
 def _presenter() -> Iterator[Figure]:
@@ -117,6 +128,17 @@ def _presenter() -> Iterator[Figure]:
     seen = _read(frames)
     yield from _shape("presenter", seen)
     gap, width, _ = _measures(seen)
+    sounding = [
+        [p.name for p in phonemes if p.first <= (k + 0.5) * rate / _FPS][-1:] for k in range(len(gap))
+    ]
+    speaks = np.array([bool(names and names[0]) for names in sounding])
+    yield Figure("presenter: opening seen while it speaks, p50", float(np.median(gap[speaks])), "half widths")
+    for what, trembling in (
+        ("in pauses", _trembling(seen, ~speaks & ~np.roll(speaks, 1) & ~np.roll(speaks, -1))),
+        ("of the template, read alike", _trembling(_read(presenter.frames(_REST, _FPS, 512)))),
+    ):
+        if trembling is not None:
+            yield Figure(f"presenter: trembling {what}, at 35 px", trembling, "px")
     base = float(np.percentile(gap, 5))
     ends = [*(one.first for one in phonemes[1:]), len(frames) * rate // _FPS]
     met, sharp, broad = [], [], []
