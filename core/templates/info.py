@@ -18,6 +18,8 @@ from core.templates.sample import SAMPLE
 
 log = logging.getLogger(__name__)
 
+_STILL = "it has several pictures, like an animation; the first alone is used (as MP4 it would move)"
+
 LONGEST_NAME, _LONGEST_ID = 100, 64
 
 
@@ -97,6 +99,7 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
         duration_s=found.duration_s,
         created_at=time.time(),
         face=face,
+        warnings=(_STILL,) if found.kind == "image" and (found.frames or 1) > 1 else (),
     )
 
 

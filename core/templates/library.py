@@ -121,7 +121,8 @@ class Templates:
             wanted = Wanted(info, draft / info.source, draft, None, None)
             template = await self._prepare(wanted, face, engines, report)
             template.close()  # jobs open it where it then lies
-            keep_info(replace(info, warnings=remarks(template, engines)), draft)
+            told = info.warnings + tuple(remarks(template, engines))
+            keep_info(replace(info, warnings=told), draft)
             if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)

@@ -14,13 +14,9 @@ from pathlib import Path
 
 import core
 from core.errors import BadInput, Error, StageError
+from server.cli.options import TEXT_HELP, every_option, face_option, json_option, look_options, voice_options
 
 Command = Callable[[argparse.Namespace], int]
-
-_TEXT_HELP = (
-    "what to say; - reads standard input, @FILE a file; a text that begins with @ is written @@, "
-    "one that begins with - goes after --"
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="make a talking video")
     render.set_defaults(run="server.cli.render:render_command")
-    render.add_argument("text", nargs="?", metavar="TEXT", help=_TEXT_HELP)
+    render.add_argument("text", nargs="?", metavar="TEXT", help=TEXT_HELP)
     render.add_argument("--audio", metavar="FILE", help="a file of speech to use instead of a text")
     render.add_argument(
         "--template",
@@ -43,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="ID|FILE",
         help="who says it: a template, or a video or picture used this once (default: sample)",
     )
-    _face_option(render)
+    face_option(render)
     render.add_argument(
         "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
     )
@@ -69,12 +65,12 @@ def parser() -> argparse.ArgumentParser:
     )
     words = "how the video says that it is generated: off, metadata, visible or both (default: as set)"
     render.add_argument("--label", choices=("off", "metadata", "visible", "both"), help=words)
-    _every_option(render)
+    every_option(render)
     render.add_argument("--still", action=argparse.BooleanOptionalAction, help="of a picture only lips move")
     render.add_argument("--seed", type=int, default=0, metavar="N", help="of a picture's blinks (default: 0)")
     render.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
-    _look_options(render)
-    _voice_options(render)
+    look_options(render)
+    voice_options(render)
 
     _add_live(commands.add_parser("live", help="a person who idles, and says each line that you type"))
 
@@ -97,13 +93,13 @@ def parser() -> argparse.ArgumentParser:
 
     say = commands.add_parser("say", help="speak a text, or show how it will be read")
     say.set_defaults(run="server.cli.render:say_command")
-    say.add_argument("text", metavar="TEXT", help=_TEXT_HELP)
+    say.add_argument("text", metavar="TEXT", help=TEXT_HELP)
     say.add_argument(
         "--dry-run", action="store_true", help="print the sentences as they will be read, make no sound"
     )
     say.add_argument("-o", "--output", default="out.wav", metavar="FILE")
     say.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
-    _voice_options(say)
+    voice_options(say)
 
     _add_enhance(commands.add_parser("enhance", help="make the faces of any video clearer"))
     _add_templates(
@@ -119,9 +115,9 @@ def parser() -> argparse.ArgumentParser:
     settings = config.add_subparsers(dest="action", metavar="ACTION", required=True)
     settings.add_parser("show", help="every setting, its value and where it came from")
     settings.add_parser("docs", help="what each setting is, as Markdown")
-    commands.add_parser("engines", help="what can run here, and what is missing").set_defaults(
-        run="server.cli.about:engines_command"
-    )
+    engines = commands.add_parser("engines", help="what can run here, and what is missing")
+    engines.set_defaults(run="server.cli.about:engines_command")
+    json_option(engines)
     commands.add_parser("doctor", help="check this machine").set_defaults(
         run="server.cli.about:doctor_command"
     )
@@ -148,7 +144,7 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     words = "of raw sound, 16 bits, samples a second (default: 24000)"
     live.add_argument("--audio-rate", type=int, default=24_000, metavar="HZ", help=words)
     live.add_argument("--audio-channels", type=int, default=1, metavar="N", help="of raw sound (default: 1)")
-    _voice_options(live)
+    voice_options(live)
 
 
 def _add_enhance(enhance: argparse.ArgumentParser) -> None:
@@ -171,7 +167,7 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
         metavar="W",
         help="0 the clearest faces, 1 the most alike (default: 0.7)",
     )
-    _every_option(enhance)
+    every_option(enhance)
     enhance.add_argument(
         "--upscale",
         type=int,
@@ -193,13 +189,14 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="prepare a video or picture of a person")
     add.add_argument("file", metavar="FILE|URL")
     add.add_argument("--name", help="its name, from which the id is made (default: the file's)")
-    _face_option(add)
+    face_option(add)
     faces = actions.add_parser("faces", help="who is to be seen in a video or picture, numbered")
     faces.add_argument("file", metavar="FILE")
+    json_option(faces)
     faces.add_argument("-o", "--output", metavar="JPG", help="draw the numbers into a picture")
     prepare = actions.add_parser("prepare", help="prepare a template ahead for engines, a rate or a size")
     prepare.add_argument("id", metavar="ID")
-    _look_options(prepare)
+    look_options(prepare)
     enlarge = actions.add_parser("enlarge", help="a new template: the same, twice as large")
     enlarge.set_defaults(run="server.cli.templates:enlarge_command")
     enlarge.add_argument("id", metavar="ID")
@@ -208,18 +205,11 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
         "--engine", default="auto", help="what enlarges, see `lipstream engines` (default: auto)"
     )
     _add_background(actions.add_parser("background", help="a new template: the person before something else"))
-    actions.add_parser("list", help="every template")
-    for action, words in (("show", "everything known of one"), ("remove", "delete one")):
-        actions.add_parser(action, help=words).add_argument("id", metavar="ID")
-
-
-def _look_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
-    command.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
-    command.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
-    command.add_argument(
-        "--enhancer", default="auto", metavar="ENGINE", help="clarity engine (default: auto)"
-    )
+    json_option(actions.add_parser("list", help="every template"))
+    show = actions.add_parser("show", help="everything known of one")
+    show.add_argument("id", metavar="ID")
+    json_option(show)
+    actions.add_parser("remove", help="delete one").add_argument("id", metavar="ID")
 
 
 def _add_background(background: argparse.ArgumentParser) -> None:
@@ -259,21 +249,12 @@ def _add_background(background: argparse.ArgumentParser) -> None:
     add("--alpha", metavar="FILE", help="write the person alone: .webm (VP9) or .mov (ProRes 4444)")
 
 
-def _every_option(command: argparse.ArgumentParser) -> None:
-    words = "enhance one face in N, 1 to 8, and carry what changed over to those after it (default: 1, each)"
-    command.add_argument("--every", type=int, default=1, metavar="N", help=words)
-
-
-def _face_option(command: argparse.ArgumentParser) -> None:
-    words = "whose face, if several people are seen: largest, central, or a number of `templates faces`"
-    command.add_argument("--face", default="auto", metavar="WHICH", help=words)
-
-
 def _add_voices(voices: argparse.ArgumentParser) -> None:
-    voices.set_defaults(run="server.cli.voices:voices_command", speech="auto")
+    voices.set_defaults(run="server.cli.voices:voices_command", speech="auto", json=False)
     actions = voices.add_subparsers(dest="action", metavar="ACTION")
     listing = actions.add_parser("list", help="every voice of an engine; the first is the default")
     listing.add_argument("--speech", default="auto", metavar="ENGINE", help="(default: auto)")
+    json_option(listing)
     add = actions.add_parser("add", help="clone a voice from a recording, for the engine gpt-sovits")
     add.add_argument("name", metavar="NAME")
     add.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one speaker")
@@ -321,7 +302,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
 def _add_models(models: argparse.ArgumentParser) -> None:
     models.set_defaults(run="server.cli.models:models_command")
     actions = models.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", help="what there is, and what is here")
+    json_option(actions.add_parser("list", help="what there is, and what is here"))
     get = actions.add_parser("download", help="get weights; goes on where it stopped")
     get.add_argument("names", nargs="+", metavar="NAME")
     get.add_argument("--accept", action="store_true", help="accept their terms without being asked")
@@ -330,22 +311,11 @@ def _add_models(models: argparse.ArgumentParser) -> None:
     verify.add_argument("names", nargs="*", metavar="NAME")
 
 
-def _voice_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--voice", metavar="NAME", help="see `lipstream voices`")
-    command.add_argument(
-        "--language", default="auto", help="zh, en, yue, ja, ko or auto (default: by script)"
-    )
-    command.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.5 to 2 (default: 1)")
-    command.add_argument(
-        "--pitch", type=float, default=0.0, metavar="SEMITONES", help="-12 to 12 (default: 0)"
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
-        hint = "a text that begins with - goes after --, like: -- -5 degrees"
+        hint = "a text that begins with - goes after --"
         parser().error(f"unrecognized arguments: {' '.join(unknown)} ({hint})")
     if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no text of this locale are told, too
         utf8 = sys.stdout.encoding.lower() == "utf-8"

@@ -21,15 +21,17 @@ from core.engines.neural import NeuralSettings
 from core.errors import StorageError
 from core.installation import pip
 from core.protocols import Measured
+from server.cli.shown import listed
 from server.configuration import page, settings_of, show
 from server.settings import ServerSettings
 
 
-def engines_command(_options: argparse.Namespace) -> int:
+def engines_command(options: argparse.Namespace) -> int:
     """One line an engine: whether it can run; and the commands that get what they lack."""
     table = Table("kind", "engine", "can run", "what it is", box=None, pad_edge=False)
     settings = NeuralSettings()
     weights, remedies = settings.weights(), {}
+    rows: list[dict[str, object]] = []
     for kind, specs in ENGINES.items():
         # Which of those is best depends on the template.
         best = "" if kind == "matte" else choose(kind, "auto", weights, settings.device)
@@ -37,10 +39,13 @@ def engines_command(_options: argparse.Namespace) -> int:
             missing = spec.missing(weights)
             state = "[green]yes[/]" if not missing else "[yellow]no[/]"
             table.add_row(kind, f"{name} [dim](auto)[/]" if name == best else name, state, spec.about)
+            rows.append({"kind": kind, "name": name, "available": not missing, "missing": missing})
             if missing:
                 remedies[name] = spec.remedy(weights)
+    listed(options, rows, table)
+    if options.json:
+        return 0
     console = Console()
-    console.print(table)
     if remedies:  # below the table, where a command stays on one line
         console.print("\nTo use the others:", highlight=False)
     for name, remedy in remedies.items():

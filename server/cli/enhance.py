@@ -5,7 +5,6 @@ import asyncio
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 
 from core.enhancement.video import LIMITS, Enhancement, Sink, enhance_video
 from core.errors import BadInput
@@ -15,7 +14,8 @@ from core.media.results import VIDEO
 from core.progress import Progress
 from core.protocols import FIDELITY
 from core.serving.engine_pool import EnginePool
-from server.cli.render import bars, interruptible, to_stdout, writable
+from server.cli.render import interruptible, to_stdout, writable
+from server.cli.shown import watched
 
 
 def enhance_command(options: argparse.Namespace) -> int:
@@ -51,10 +51,7 @@ async def _enhance(request: Enhancement, output: Path | None) -> None:
 async def _shown(request: Enhancement, pool: EnginePool, sink: Sink) -> None:
     """Enhance, with one bar a stage on standard error while it runs and one line of figures after."""
     console, progress = Console(stderr=True), Progress()
-    if console.is_terminal:
-        with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
-            await enhance_video(request, pool, sink, progress)
-    else:
+    with watched(progress, console):
         await enhance_video(request, pool, sink, progress)
     console.print(_summary(progress), highlight=False, soft_wrap=True, markup=False)
 

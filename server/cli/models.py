@@ -12,6 +12,7 @@ from rich.table import Table
 from core.engines.neural import NeuralSettings
 from core.weights.files import chosen, download, verify
 from core.weights.table import CHECKPOINTS, SETS, Checkpoint
+from server.cli.shown import listed
 
 
 def models_command(options: argparse.Namespace) -> int:
@@ -21,10 +22,10 @@ def models_command(options: argparse.Namespace) -> int:
         return _download(wanted, options)
     if options.action == "verify":
         return _verify(wanted or list(CHECKPOINTS.values()))
-    return _list()
+    return _list(options)
 
 
-def _list() -> int:
+def _list(options: argparse.Namespace) -> int:
     """What there is, from where, and under whose terms."""
     folder, there = NeuralSettings().weights_dir, NeuralSettings().weights()
     table = Table("weights", "here", "size", "from", "for", box=None, pad_edge=False)
@@ -33,8 +34,11 @@ def _list() -> int:
         state = "[green]yes[/]" if one.name in there else "no"
         table.add_row(one.name, state, one.megabytes, urlsplit(one.sources[0]).netloc, one.about)
         terms.setdefault(one.terms, []).append(one.name)
+    rows = [{"name": one.name, "here": one.name in there, "about": one.about} for one in CHECKPOINTS.values()]
+    listed(options, rows, table)
+    if options.json:
+        return 0
     console = Console()
-    console.print(table)
     console.print(f"\nSets of them: {', '.join(SETS)}", highlight=False)
     console.print("\nTerms:", highlight=False)
     for words, names in terms.items():

@@ -14,9 +14,6 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from core.config import Settings
 from core.errors import BadInput
@@ -33,6 +30,7 @@ from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import tts_stream
 from core.types import Fragment, Samples, Sentence
+from server.cli.shown import watched
 from server.cli.texts import is_file, text_of
 
 
@@ -180,27 +178,9 @@ def _shown() -> Iterator[Progress]:
     """Show how a render goes, on standard error: a bar for each stage while it runs, then a line."""
     console = Console(stderr=True)
     progress = Progress()
-    if console.is_terminal:
-        with Live(console=console, transient=True, get_renderable=lambda: bars(progress)):
-            yield progress
-    else:
+    with watched(progress, console):
         yield progress
     console.print(_summary(progress), highlight=False, soft_wrap=True)
-
-
-def bars(progress: Progress) -> Table:
-    """A bar for each stage: how far it is, and how fast."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for meter in progress.meters.values():
-        done, total, unit = float(meter.done), float(progress.total_frames), "frames"
-        if meter.name == "tts":
-            done, total, unit = progress.audio_s, total / max(progress.fps, 1), "s"
-        rate = done / meter.elapsed_s if meter.elapsed_s else 0.0
-        bar = ProgressBar(total=total or None, completed=done, width=30, pulse=not total)
-        table.add_row(meter.name, bar, f"{done:.0f} {unit}", f"{rate:.0f}/s", f"{meter.queued} waiting")
-    if progress.first_frame_s is not None:
-        table.add_row("", "", f"first frame {progress.first_frame_s * 1000:.0f} ms", "", "")
-    return table
 
 
 def _summary(progress: Progress) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,11 @@ from core.templates.scene import to_jpeg
 from core.templates.template import check_shape
 from core.types import Image
 from server.cli.render import size_of, writable
+from server.cli.shown import EVERY_S, listed
 from server.settings import ServerSettings
+
+CONSENT = "note: use a person's likeness only with their consent, and say that what they say is generated"
+_BOX = ("left", "top", "width", "height")
 
 
 def templates_command(options: argparse.Namespace) -> int:
@@ -42,6 +47,7 @@ async def _run(options: argparse.Namespace) -> int:
             with preparation_bars() as bars:
                 info = await library.add(source, name, bars.report, face=options.face)
             console.print(info.id)
+            Console(stderr=True).print(CONSENT, highlight=False, soft_wrap=True)
             for warning in info.warnings:
                 Console(stderr=True).print(f"[yellow]warning:[/] {warning}", highlight=False, soft_wrap=True)
             if info.id != info.name:
@@ -49,7 +55,8 @@ async def _run(options: argparse.Namespace) -> int:
         elif options.action == "faces":
             output = _picture_name(options.output, Path(options.file))
             people = await look(Path(options.file), await pool.face(library.settings.face))
-            console.print(_people(people))
+            rows = [dict(zip(_BOX, face.box.tolist(), strict=True)) for face in people.faces]
+            listed(options, rows, _people(people))
             if output is not None:
                 encoded = cv2.imencode(output.suffix, preview(people.picture, people.faces))[1]
                 write_whole(output, encoded.tobytes())
@@ -58,13 +65,14 @@ async def _run(options: argparse.Namespace) -> int:
             await _prepare(options, pool, library)
         elif options.action == "list":
             found = library.all()
-            console.print(_table(found))
-            if SAMPLE not in [info.id for info in found]:
+            listed(options, [asdict(info) for info in found], _table(found))
+            if not options.json and SAMPLE not in [info.id for info in found]:
                 Console(stderr=True).print(
                     f"{SAMPLE} comes by itself: it is drawn for the first video with it"
                 )
         elif options.action == "show":
-            _show(console, library.show(options.id))
+            info = library.show(options.id)
+            listed(options, [asdict(info)], _shown(info))
         else:
             await library.remove(options.id)
     return 0
@@ -108,8 +116,9 @@ class preparation_bars:  # used like the context managers of rich
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn()
-        console = Console(stderr=True)
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._console, self._told = Console(stderr=True), time.monotonic()
+        hidden = not self._console.is_terminal
+        self._progress = Progress(*columns, console=self._console, transient=True, disable=hidden)
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, step: str, done: int, total: int | None) -> None:
@@ -119,6 +128,10 @@ class preparation_bars:  # used like the context managers of rich
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(step, total=total)
         self._progress.update(self._tasks[step], completed=done, total=total)
+        if self._progress.disable and time.monotonic() - self._told > EVERY_S:
+            self._told = time.monotonic()
+            far = f"{done}/{total}" if total else f"{done}"
+            self._console.print(f"{step} {far}", highlight=False, soft_wrap=True, markup=False)
 
     def __enter__(self) -> "preparation_bars":
         return self
@@ -150,14 +163,14 @@ def _table(found: list[TemplateInfo]) -> Table:
     return table
 
 
-def _show(console: Console, info: TemplateInfo) -> None:
+def _shown(info: TemplateInfo) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for field in TemplateInfo.__dataclass_fields__:
         value = getattr(info, field)
         if field == "created_at":
             value = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
         table.add_row(field, "; ".join(value) if isinstance(value, tuple) else str(value))
-    console.print(table)
+    return table
 
 
 def enlarge_command(options: argparse.Namespace) -> int:

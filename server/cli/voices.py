@@ -26,6 +26,7 @@ from core.tts_stream import tts_stream
 from core.types import Samples
 from server.catalog.voices import Voices
 from server.cli.render import wav_file, writable
+from server.cli.shown import listed
 
 
 def voices_command(options: argparse.Namespace) -> int:
@@ -37,20 +38,20 @@ def voices_command(options: argparse.Namespace) -> int:
     if options.action == "remove":
         remove_voice(_folder(), options.name)
         return 0
-    return asyncio.run(_list(options.speech))
+    return asyncio.run(_list(options))
 
 
-async def _list(engine: str) -> int:
+async def _list(options: argparse.Namespace) -> int:
     """One line a voice of the engines; and the cloned ones, whatever their engine lacks."""
     async with EnginePool() as pool:
-        voices = await Voices(pool, VoiceSettings()).all(engine)
+        voices = await Voices(pool, VoiceSettings()).all(options.speech)
     table = Table("voice", "engine", "languages", "quality", "sounds", box=None, pad_edge=False)
     for voice in voices:
         note = "" if voice.available else ", once its engine can run (lipstream engines)"
         table.add_row(
             voice.name, voice.engine, " ".join(voice.languages), voice.quality, f"{voice.about}{note}"
         )
-    Console().print(table)
+    listed(options, [voice.model_dump(mode="json") for voice in voices], table)
     return 0
 
 
@@ -66,6 +67,8 @@ async def _add(options: argparse.Namespace) -> int:
         sovits=_model(options.sovits, "sovits"),
     )
     Console().print(options.name)
+    words = "note: clone a voice only with its speaker's consent, and say that what it says is generated"
+    Console(stderr=True).print(words, highlight=False, soft_wrap=True)
     return 0
 
 
