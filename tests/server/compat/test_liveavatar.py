@@ -132,6 +132,7 @@ def test_the_stock_plugin_runs_a_whole_session(data_dir):
         """Stands in for one of a LiveKit server."""
 
         name = "room"
+        remote_participants = {}  # noqa: RUF012  # nobody ever comes
         local_participant = type("Somebody", (), {"identity": "agent"})
 
         def isconnected(self):
