@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -221,6 +222,14 @@ def test_the_networks_runtime_writes_nothing_about_this_machine_and_its_user(tmp
     environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | places
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_closed_voice_lets_its_network_go_though_somebody_still_knows_it():
+    engine = HibariVoice()
+    network = weakref.ref(engine._network)
+    engine.close()
+    assert network() is None
+    engine.close()
 
 
 def test_nothing_heavy_is_loaded_to_know_the_voice():
