@@ -57,6 +57,17 @@ def blaming(param: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def calling(file: str, name: str) -> Iterator[None]:
+    """A BadInput that leaves the block and speaks of `file` calls it by the name that people know, if any."""
+    try:
+        yield
+    except BadInput as error:
+        if not name or not error.message.startswith(f"{file}"):
+            raise
+        raise BadInput(error.code, name + error.message[len(file) :], error.param) from error
+
+
 class EngineUnavailable(BadInput):
     """The engine asked for by name cannot run here."""
 

@@ -38,7 +38,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         identity = await state.catalog.new_template_id(name)
         face = check_choice(form.text("face") or AUTO)
         await state.catalog.check_new_template(identity, upload.sha256, face)
-        spec = TemplateSpec(title=name, template=identity, upload=UPLOAD, face=face)
+        spec = TemplateSpec(title=name, template=identity, upload=UPLOAD, file_name=upload.name, face=face)
         accepted = await asyncio.shield(accept(state, spec, {UPLOAD: upload}, key))
     finally:
         form.discard()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Literal
 
-from core.errors import blaming
+from core.errors import blaming, calling
 from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from core.templates.enlarge import enlarge
@@ -87,7 +87,7 @@ class TemplateWork:
 
     async def _add(self, job_id: str, spec: TemplateSpec, steps: Steps) -> None:
         source = self._folder.job(job_id) / (spec.upload or "")
-        with blaming("file"):
+        with blaming("file"), calling(source.name, spec.file_name):
             await self._templates.add(source, spec.title, steps.note, face=spec.face, identity=spec.template)
 
     async def _open(self, spec: TemplateSpec, wanted: PrepareRequest, steps: Steps) -> None:

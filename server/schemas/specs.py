@@ -48,12 +48,14 @@ class VideoSpec(Model):
 
 class TemplateSpec(Model):
     """A template: made of the file `upload` in the job's folder, whose `face` is meant; or one that is there,
-    to be prepared for videos like `prepare`, or made of `base` as `enlarge` says."""
+    to be prepared for videos like `prepare`, or made of `base` as `enlarge` says.
+    file_name: the upload's own."""
 
     kind: Literal["template"] = "template"
     title: str
     template: str
     upload: str | None = None
+    file_name: str = ""
     face: FaceChoice = "auto"
     prepare: PrepareRequest | None = None
     base: str | None = None

@@ -116,6 +116,7 @@ def test_a_file_that_is_no_template_fails_with_the_reason_and_leaves_nothing(dat
                 )
                 assert (job["status"], job["error"]["code"]) == ("failed", code)
                 assert str(data_dir) not in job["error"]["message"]
+                assert job["error"]["message"].startswith(f"{name} ")
             empty = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"")))
             assert empty["error"]["code"] == "empty_file"
             odd = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"x"), name="a\x01b"))
