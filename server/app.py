@@ -78,13 +78,19 @@ async def serve(
     whatever else it cannot start with.
     """
     from server.api.malformed import Runner
+    from server.logs import RequestLog
     from server.state import STATE
 
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
     app = build(settings)
     # A handler is cancelled when its client leaves: what it does is for that client.
     runner = Runner(
-        app, access_log=None, handler_cancellation=True, shutdown_timeout=GRACE_S, keepalive_timeout=75
+        app,
+        access_log=log,
+        access_log_class=RequestLog,
+        handler_cancellation=True,
+        shutdown_timeout=GRACE_S,
+        keepalive_timeout=75,
     )
     await runner.setup()
     # What was imported stays for good. Looked through again at every full collection, it would stop

@@ -32,6 +32,10 @@ class ServerSettings(Settings):
     port: int = Field(default=8010, ge=0, le=65535)
     """Where to listen; port 0 takes a free one."""
 
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    """What goes to the log, on standard error: at `info` a line a request, and for a job's start and end."""
+
     only: Service | None = None
     """One service alone, at the addresses its clients know: video, speech, lipsync or enhance. Its jobs have
     a record of their own."""

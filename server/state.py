@@ -16,6 +16,7 @@ from core.serving.engine_pool import EnginePool
 from core.templates.background import Backgrounds
 from core.templates.library import Templates
 from core.types import AudioChunk
+from server import logs
 from server.access.caller import Ownership, caller
 from server.access.cookies import Cookies
 from server.access.keys import Keys
@@ -158,7 +159,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         hub = Hub()
         store = Store(
             folder.database,
-            hub.publish,
+            logs.jobs(hub.publish),
             max_waiting=settings.waiting,
             ballast=settings.ballast_mb << 20,
             same=same_body,

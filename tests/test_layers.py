@@ -40,7 +40,7 @@ FLOORS = [
     ["server.store", "server.folder"],
     ["server.schemas", "server.errors", "server.configuration"],
     ["server.access"],
-    ["server.metrics"],
+    ["server.metrics", "server.logs"],
     ["server.uploads", "server.turns"],
     ["server.storage"],
     ["server.fetch"],

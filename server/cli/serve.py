@@ -6,6 +6,7 @@ import sys
 
 from server.app import run
 from server.configuration import settings_of
+from server.logs import configure
 from server.settings import ServerSettings
 
 
@@ -13,7 +14,9 @@ def serve_command(options: argparse.Namespace) -> int:
     """Serve where the options or the settings say; prints the address when ready."""
     names = ("host", "port", "only", "no_key")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if run(settings_of(ServerSettings, **given), ready=_say_where):
+    settings: ServerSettings = settings_of(ServerSettings, **given)
+    configure(settings.log_level, settings.log_format)
+    if run(settings, ready=_say_where):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # itself, as it was started
     return 0
 

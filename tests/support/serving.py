@@ -1,6 +1,7 @@
 """A real server on a loopback port with a small library, and engines whose pace and sound tests can tell."""
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -22,6 +23,7 @@ from core.templates.library import SAMPLE, Templates
 from core.types import Sentence, Spoken, Voice
 from server.api.malformed import Runner
 from server.app import build, site_address
+from server.logs import RequestLog
 from server.settings import ServerSettings
 from server.state import STATE, AppState
 
@@ -135,7 +137,13 @@ class Served:
 async def served(data_dir: Path, **settings: Any) -> AsyncGenerator[Served, None]:
     """A server with warm engines."""
     app = build(ServerSettings(data_dir=data_dir, **({"ballast_mb": 0} | settings)))
-    runner = Runner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)
+    runner = Runner(
+        app,
+        access_log=logging.getLogger("server.app"),
+        access_log_class=RequestLog,
+        handler_cancellation=True,
+        shutdown_timeout=2,
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
