@@ -36,7 +36,7 @@ from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.subtitle_style import SubtitleStyle, together
-from core.templates.library import Templates
+from core.templates.library import SAMPLE, Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.text.dictionary import load
@@ -177,6 +177,9 @@ async def _job(
     ends: AsyncExitStack,
 ) -> _Job:
     """Load the engines and prepare the template; what must be closed afterwards goes on `ends`."""
+    if request.video is None and request.template != SAMPLE:  # which may be yet to be drawn
+        with blaming("template"):  # told before engines are loaded, which takes seconds
+            await asyncio.to_thread(templates.show, request.template)
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
     lipsync = await pool.lipsync(request.lipsync)

@@ -35,6 +35,7 @@ from core.protocols import (
 from core.runtime.worker import Worker
 from core.serving.loaded import LoadedEngine, close_engine, has_voice, on_thread, voices
 from core.serving.processes import Processes, ProcessSpec, described
+from core.serving.verdicts import Verdicts
 from core.serving.voice_cloning import take_default
 from core.types import Voice
 
@@ -68,6 +69,7 @@ class EnginePool:
         self.settings: Settings = settings or neural
         self._told: set[str] = set()
         self._passed: set[str] = set()  # speech engines that turned out too slow for auto
+        self._verdicts = Verdicts(self.settings.data_dir)
         self._lips_devices = neural.devices
         self._engines: dict[tuple[str, str], list[LoadedEngine[Any]]] = {}  # the next to be given first
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -124,14 +126,17 @@ class EnginePool:
         for name in better:
             if name in self._passed or not _reads(voices_of(name), languages):
                 continue
+            if why := await asyncio.to_thread(self._verdicts.why, name):
+                self._pass_over(name, why)
+                continue
             try:
                 found = await self._speech(name)
             except EngineUnavailable as error:
                 self._tell(name, str(error))
                 continue
             if isinstance(found.engine, Measured) and (why := found.engine.too_slow()):
-                self._passed.add(name)
-                self._tell(name, f"auto does not take {name}: {why}")
+                self._pass_over(name, why)
+                await asyncio.to_thread(self._verdicts.keep, name, why)
             elif (known := await voices(found)) and _reads(known, languages):
                 return found
         return await self._speech(last)
@@ -151,6 +156,10 @@ class EnginePool:
                 if await has_voice(found, voice):
                     return found
         return None
+
+    def _pass_over(self, name: str, why: str) -> None:
+        self._passed.add(name)
+        self._tell(name, f"auto does not take {name}: {why}")
 
     def _tell(self, name: str, why: str) -> None:
         if name not in self._told:  # once, not for every job

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
 from core.engines import ENGINES, EngineSpec, voices_of
 from core.serving.engine_pool import EnginePool
+from core.serving.verdicts import KEPT_S, Verdicts
 from core.types import Voice
 
 VOICES = (Voice("slow", ("zh", "en", "ja")),)
@@ -34,7 +36,8 @@ class Slow:
 
 
 @pytest.fixture
-def engines(monkeypatch):
+def engines(monkeypatch, tmp_path):
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     known = ENGINES["speech"]
     monkeypatch.setattr("core.engines.builtin.voice.Slow", Slow, raising=False)
     monkeypatch.setattr("core.engines.builtin.voice.SLOW", VOICES, raising=False)
@@ -73,6 +76,29 @@ def test_an_engine_that_is_too_slow_is_passed_over_and_said_once(engines, caplog
     assert given == ["builtin"] * 3 + ["slow"] * 2
     assert [record.message for record in caplog.records] == ["auto does not take slow: 1.10 s a second"]
     assert Slow.loaded == 1
+
+
+def test_the_next_command_of_the_day_does_not_load_it_to_find_that_out_again(engines, caplog, monkeypatch):
+    assert chosen(("auto", None, {"zh"}))[1] == ["builtin"]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert chosen(("auto", None, {"zh"}), ("slow", None, {"zh"}))[1] == ["builtin", "slow"]
+    assert [record.message for record in caplog.records] == ["auto does not take slow: 1.10 s a second"]
+    assert Slow.loaded == 2  # by its name alone
+    now = time.time()
+    monkeypatch.setattr("core.serving.verdicts.time.time", lambda: now + KEPT_S + 1)
+    monkeypatch.setattr(Slow, "real_time_factor", 0.3)
+    assert chosen(("auto", None, {"zh"}))[1] == ["slow"]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{", b'{"x": 1}', b"\xff"])
+def test_a_damaged_record_of_verdicts_is_none(tmp_path, damaged):
+    (tmp_path / "verdicts.json").write_bytes(damaged)
+    verdicts = Verdicts(tmp_path)
+    assert verdicts.why("slow") == ""
+    verdicts.keep("slow", "it crawls")
+    assert Verdicts(tmp_path).why("slow") == "it crawls"
+    assert Verdicts(tmp_path).why("fast") == ""
 
 
 def test_nothing_is_loaded_to_know_that_an_engine_lacks_a_voice(engines):
