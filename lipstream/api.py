@@ -27,7 +27,8 @@ class Options(TypedDict, total=False):
     voice: None is the first. style: how it speaks.
     fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in,
     in `subtitle_style`.
-    enhance: make faces clearer. fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
+    still: of a picture only the mouth moves; None is as the settings say. enhance: make faces clearer.
+    fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
     speech, lipsync, enhancer: names of engines, or "auto". label: how the video says that it is generated,
     "off", "metadata", "visible" or "both"; None is as the settings say. number: what it calls itself there.
     """
@@ -44,6 +45,7 @@ class Options(TypedDict, total=False):
     burn_subtitles: bool
     subtitle_style: SubtitleStyle
     enhance: bool
+    still: bool | None
     fidelity: float
     every: int
     speech: str

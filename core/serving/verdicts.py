@@ -1,5 +1,5 @@
-"""What was measured of engines on this machine, and holds for a day: that one is too slow is found out by loading
-it and waiting for it, which not every command shall pay for."""
+"""What was measured of engines on this machine, and holds for a day: that one is too slow is found out by
+loading it and waiting for it, which not every command shall pay for."""
 
 import json
 import os
