@@ -17,6 +17,7 @@ Error                  base of them all; the message is for people
   UnreadableRecord     a job's record makes no sense to this version                no: a later version may
   JobOver              the job has ended or does not run; its log takes no more     no
   JobRunning           the job has not ended, so it cannot be deleted               once it has ended
+  OverQuota            a key has used up what it may                                after `reset_s`
   TooManyJobs          as many jobs wait as may wait                                after `retry_after_s`
 
 `server.errors.Refused`, an Error too, is a request's answer with an HTTP status, which `core` does not know.

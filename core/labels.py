@@ -5,6 +5,7 @@ of files; `comment` says the same to people and to programs that keep no other k
 The AI Act of the EU (article 50) wants a mark that machines can read, and gives no format.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -50,8 +51,13 @@ class Made:
 
 
 def new_number() -> str:
-    """A number that no other video has, for one that has none yet."""
+    """A number that no other video has."""
     return uuid.uuid4().hex
+
+
+def number_of(request: object) -> str:
+    """The number of what is made of this request: the same again, for what is made is the same."""
+    return hashlib.sha256(repr(request).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def in_metadata(kind: LabelKind) -> bool:

@@ -25,7 +25,7 @@ from core.enhance_stream import enhance_stream
 from core.enhancement.every_nth import EnhancePolicy, check_every
 from core.errors import BadInput, blaming
 from core.faces.choice import AUTO
-from core.labels import LabelKind
+from core.labels import LabelKind, number_of
 from core.lipsync_stream import lipsync_stream
 from core.phoneme_stream import phoneme_stream
 from core.progress import Progress
@@ -141,7 +141,8 @@ async def render(
             language = spoken[0].language if spoken else request.language
             shape = job.template.width, job.template.height, job.template.fps
             made = partial(sign, templates.settings, progress.engines, language, *shape)
-            label = await asyncio.to_thread(made, request.label, request.number)
+            number = request.number or number_of(request)
+            label = await asyncio.to_thread(made, request.label, number)
             async for fragment in _lay(pipe, job, policy, encoder, watch, label):
                 await watch.deliver(sink)
                 await sink(fragment)

@@ -18,7 +18,7 @@ echo "make: installing numpy, OpenCV, PyAV, aiohttp and others into .venv (once;
 if command -v uv >/dev/null 2>&1; then
     export UV_TORCH_BACKEND=cpu
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
-    install() { uv pip install --quiet --python .venv/bin/python "$@"; }
+    install() { uv pip install --quiet --compile-bytecode --python .venv/bin/python "$@"; }
 else
     if [ ! -x .venv/bin/pip ]; then
         rm -rf .venv
@@ -27,8 +27,7 @@ else
             exit 1
         fi
     fi
-    # Modules are compiled when they are first imported: most of what comes along never is.
-    install() { .venv/bin/pip install -qq --no-compile --disable-pip-version-check "$@"; }
+    install() { .venv/bin/pip install -qq --disable-pip-version-check "$@"; }
 fi
 if [ -n "$torch" ]; then install "$torch"; fi
 install --editable "$project"

@@ -1,6 +1,6 @@
 /** The monitor view: every job of the server, live, over one socket. */
 
-import { getJob, listJobs } from './api.js';
+import { address, getJob, listJobs, listTemplates } from './api.js';
 import { byId, setText } from './dom.js';
 import { Job } from './job.js';
 import { Notice } from './notice.js';
@@ -21,6 +21,8 @@ export class Monitor {
     this.notice = new Notice(byId('monitor-problem', HTMLElement), language);
     /** @type {Map<string, {job: Job, row: Row}>} */
     this.jobs = new Map();
+    /** Pictures of presenters, by their id. @type {Map<string, string>} */
+    this.faces = new Map();
     this.unwatch = () => {};
     this.loaded = false;
     this.most = MOST_ROWS;
@@ -32,7 +34,8 @@ export class Monitor {
   async show() {
     this.unwatch();
     this.unwatch = this.feed.watch('*', (message) => this.#hear(message));
-    const page = await listJobs();
+    const [page, templates] = await Promise.all([listJobs(), listTemplates()]);
+    for (const { id, thumbnail } of templates.data) if (thumbnail) this.faces.set(id, address(thumbnail));
     this.older.hidden = !page.has_more;
     for (const state of page.data) this.#load(state);
     this.loaded = true;
@@ -101,7 +104,7 @@ export class Monitor {
     const known = this.jobs.get(id);
     if (known) return known.job;
     const job = new Job(id);
-    const row = new Row(job, this.language, {
+    const row = new Row(job, this.language, this.faces, {
       ongone: () => {
         this.#drop(id);
         this.#count();

@@ -11,11 +11,13 @@ export class Row {
   /**
    * @param {import('./job.js').Job} job
    * @param {import('./i18n.js').Language} language
+   * @param {Map<string, string>} faces pictures of presenters, by their id
    * @param {{ongone: () => void, onfail: (error: unknown) => void}} listeners ongone: it has been deleted
    */
-  constructor(job, language, { ongone, onfail }) {
+  constructor(job, language, faces, { ongone, onfail }) {
     this.job = job;
     this.language = language;
+    this.faces = faces;
     this.bars = new Map(STAGES.map((name) => [name, el('span', { class: 'mini' })]));
     this.status = el('span', { class: 'pill' });
     this.title = el('p', { class: 'job-title' });
@@ -98,15 +100,13 @@ export class Row {
     else if (!this.remove.querySelector('svg')) this.remove.replaceChildren(icon('close'));
   }
 
-  /** The presenter, small. */
+  /** The presenter, small; a new one once it is there. */
   #picture() {
-    const { object, status } = this.job;
-    const template = object === 'template' && status !== 'completed' ? '' : this.job.template; // which is not there yet
-    if (this.picture.dataset.template === template) return;
-    this.picture.dataset.template = template;
+    const src = this.faces.get(this.job.template) ?? '';
+    if (this.picture.dataset.src === src) return;
+    this.picture.dataset.src = src;
     const blank = icon('person');
-    if (!template) return this.picture.replaceChildren(blank);
-    const src = address(`v1/templates/${encodeURIComponent(template)}/thumbnail.jpg`);
+    if (!src) return this.picture.replaceChildren(blank);
     const image = el('img', { src, alt: '', loading: 'lazy', onerror: () => image.replaceWith(blank) });
     this.picture.replaceChildren(image);
   }

@@ -162,7 +162,9 @@ def duration(container: InputContainer, stream: VideoStream | AudioStream) -> fl
     """Seconds, as the file says; 0 if it does not."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
+    # Matroska tells when it ends; a recording of a long transmission may begin hours after 0.
+    begins = max(container.start_time or 0, 0) if "matroska" in container.format.name else 0
+    return max((container.duration or 0) - begins, 0) / av.time_base
 
 
 def frame_rate(stream: VideoStream) -> Fraction:

@@ -119,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
     engines.set_defaults(run="server.cli.about:engines_command")
     json_option(engines)
     commands.add_parser("doctor", help="check this machine").set_defaults(
-        run="server.cli.about:doctor_command"
+        run="server.cli.about:doctor_command", json=False
     )
     commands.add_parser("demo", help="render a Mandarin and an English line into ./demo").set_defaults(
         run="server.cli.render:demo_command"

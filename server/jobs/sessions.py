@@ -110,6 +110,7 @@ class Sessions:
         if task := self._tasks.get(session_id):
             task.cancel()
             await asyncio.wait([task])
+            await self._note(self._record.forget(session_id))  # which it may not have come to
         self._all.pop(session_id, None)
 
     async def stop(self) -> None:
@@ -134,10 +135,12 @@ class Sessions:
         try:
             await session.run(self._pool, self._templates, self._figures)
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-            await self._settle(session)
-            del self._tasks[session.id]
+            try:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+                await self._settle(session)
+            finally:  # it may be deleted in just this moment: its room is free all the same
+                del self._tasks[session.id]
             ended = [one.id for one in self._all.values() if one.log.ended]
             for session_id in ended[:-ENDED_KEPT]:
                 del self._all[session_id]

@@ -274,7 +274,8 @@ def test_words_are_told_as_they_sound_where_the_voice_marks_none():
         while not stage.ended:
             await stage.frames(1)
             lengths.append(len(stage.words))
-        assert stage.words == ["Good", "morning", "it", "is", "half", "past", "3.50", "你", "好", "吗"]
+        assert stage.words[:7] == ["Good", "morning", "it", "is", "half", "past", "3.50"]
+        assert "".join(stage.words[7:]) == "你好吗"  # by words where they are known
         assert lengths[0] == 1
         assert max(np.diff(lengths)) == 1
         assert stage.ended[0][3] == text

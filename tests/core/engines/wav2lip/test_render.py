@@ -103,10 +103,10 @@ def uneven(count):
 @pytest.mark.parametrize(
     ("made", "fps"),
     [
-        ({"fps": 10}, 10),
+        ({"fps": 10}, 30),  # lips want 25 frames at least
         ({"fps": Fraction(24_000, 1001)}, 24),
         ({"fps": 60}, 30),
-        ({"times_ms": uneven(25)}, 24),
+        ({"times_ms": uneven(25)}, 26),
     ],
     ids=["10", "23.976", "60", "variable"],
 )
