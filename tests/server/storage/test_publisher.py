@@ -101,7 +101,7 @@ def test_a_job_is_completed_here_first_and_then_published(data_dir, endpoint):
                 async with aiohttp.ClientSession() as other, other.get(output["url"]) as response:
                     body = await response.read()
                     assert (response.status, len(body)) == (200, output["bytes"])
-            assert sorted(storage.written.values()) == [1, 1, 1]
+            assert sorted(storage.written.values()) == [1, 1, 1, 1]
             # It is still here too, and given out by the server's own addresses.
             async with it.http.get(f"/v1/jobs/{job}/outputs/video.mp4") as response:
                 assert len(await response.read()) == shown["outputs"][-1]["bytes"]
@@ -238,7 +238,7 @@ def test_an_upload_that_failed_or_never_was_is_begun_again_by_hand(data_dir, end
             waiting = await it.video(**SLOW)
             refused = await it.post(f"/v1/jobs/{waiting}/publish", 409)
             assert refused["error"]["code"] == "nothing_to_publish"
-        assert len(storage.objects) == 6
+        assert len(storage.objects) == 8
 
     run(main())
 
@@ -251,15 +251,15 @@ def test_deleting_a_job_deletes_its_objects_whatever_the_storage_does_meanwhile(
             kept, gone, later = [await it.video() for _ in range(3)]
             for job in (kept, gone, later):
                 await log_of(it, job)
-            assert len(storage.objects) == 9
+            assert len(storage.objects) == 12
             storage.faults.extend([503, "reset", None, "lost"])
             await it.http.delete(f"/v1/jobs/{gone}")
-            await until(lambda: len(storage.objects) == 6)
+            await until(lambda: len(storage.objects) == 8)
             storage.down = True
             await it.http.delete(f"/v1/jobs/{later}")
         async with served(data_dir, **settings_for(url)) as it:  # it has not forgotten
             storage.down = False
-            await until(lambda: len(storage.objects) == 3)
+            await until(lambda: len(storage.objects) == 4)
             assert all(f"/{kept}/" in name for name in storage.objects)
             assert (await it.get(f"/v1/jobs/{kept}"))["publication"]["state"] == "published"
 
@@ -275,7 +275,7 @@ def test_what_goes_for_its_age_stays_in_the_object_storage(data_dir, endpoint, m
             job = await it.video()
             while (await it.http.get(f"/v1/jobs/{job}")).status != 404:  # noqa: ASYNC110  # bounded by the test
                 await asyncio.sleep(0.02)
-        assert len(storage.objects) == 3
+        assert len(storage.objects) == 4
         assert storage.seen["DELETE"] == 0
 
     run(main())
@@ -303,7 +303,7 @@ def test_an_upload_survives_restarts_and_nothing_is_deleted_before_it(data_dir, 
             assert seen[0]["data"]["job"]["status"] == "completed"
             assert seen[-1]["type"] == "job.published"
             assert events.close_code == 1000
-        assert len(storage.objects) == 3
+        assert len(storage.objects) == 4
         async with served(data_dir, keep_days=0, **settings_for(url)) as it:
             for _ in range(100):  # published, so it may go, and does
                 if (await it.http.get(f"/v1/jobs/{job}")).status == 404:
