@@ -6,7 +6,6 @@ An engine is made when first asked for and serves every job until the pool close
 import asyncio
 import logging
 import math
-import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Container, Mapping, Sequence
@@ -32,6 +31,7 @@ from core.protocols import (
     SpeechEngine,
     Upscaler,
 )
+from core.runtime.processor import cores
 from core.runtime.worker import Worker
 from core.serving.loaded import LoadedEngine, close_engine, has_voice, on_thread, voices
 from core.serving.processes import Processes, ProcessSpec, described
@@ -307,9 +307,7 @@ async def _in_thread(kind: str, name: str, device: str | None = None) -> LoadedE
 
 async def _in_processes(kind: str, name: str, devices: Sequence[str]) -> LoadedEngine[Any]:
     """The engine in a process a device; those on the processor share its cores."""
-    # A container may allow fewer than there are.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    shares = max(1, cores // max(1, devices.count("cpu")))
+    shares = max(1, cores() // max(1, devices.count("cpu")))
     target = ENGINES[kind][name].target
     calls = Processes[Any](
         [ProcessSpec(target, device, shares if device == "cpu" else 0) for device in devices]

@@ -2,14 +2,13 @@
 loading it and waiting for it, which not every command shall pay for."""
 
 import json
-import os
-import platform
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from core.media.results import write_whole
+from core.runtime import processor
 
 KEPT_S: Final = 86_400.0
 """Seconds a verdict holds: the machine may have been busy when it was passed."""
@@ -44,13 +43,4 @@ class Verdicts:
 
 
 def _key(engine: str) -> str:
-    return f"{engine} on {_processor()}, {os.cpu_count()} cores"
-
-
-def _processor() -> str:
-    """The processor's name as far as the system tells it."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return f"{engine} on {processor.name()}, {processor.cores()} cores"

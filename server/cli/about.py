@@ -3,7 +3,6 @@
 import argparse
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from core.engines.neural import NeuralSettings
 from core.errors import StorageError
 from core.installation import pip
 from core.protocols import Measured
+from core.runtime.processor import cores
 from server.cli.shown import listed
 from server.configuration import page, settings_of, show
 from server.settings import ServerSettings
@@ -69,8 +69,7 @@ def doctor_command(_options: argparse.Namespace) -> int:
 def _checks() -> Iterator[tuple[str, str | None]]:
     """(what was looked at, what is wrong with it or None)."""
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield f"{cores} cores", None
+    yield f"{cores()} cores", None
     settings = Settings()
     yield f"data folder {settings.data_dir}", _unwritable(settings.data_dir)
     yield _free_space(settings.data_dir)

