@@ -77,7 +77,7 @@ async def serve(
     Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there, Error for
     whatever else it cannot start with.
     """
-    from server.api.malformed import Runner
+    from server.api.entrance import Runner
     from server.logs import RequestLog
     from server.state import STATE
 

@@ -77,6 +77,12 @@ class ServerSettings(Settings):
     lines: int = Field(default=512, ge=1)
     """Open sockets, event streams and streams of speech or video, at most."""
 
+    connections: int = Field(default=2048, ge=1)
+    """Connections of all clients at once; one more is refused with 503."""
+
+    connections_each: int = Field(default=128, ge=1)
+    """Of them, from one address; one more is refused with 429. This machine's own are not counted so."""
+
     speaking: int = Field(default=16, ge=1)
     """Requests for speech that are spoken at once; as many more wait, and one more is refused with 429."""
 

@@ -23,6 +23,7 @@ from server.access.keys import Keys
 from server.catalog.engines_and_templates import Catalog
 from server.catalog.speaker import Speaker
 from server.catalog.voices import Voices
+from server.doors import Doors
 from server.errors import Refused
 from server.fetch.fetcher import Fetcher, Kind, fetcher_of
 from server.fetch.own_files import sources
@@ -77,6 +78,7 @@ class AppState:
     speaker: Speaker
     runner: Runner
     sessions: Sessions
+    doors: Doors
     connections: Connections
     speaking: Turns
     looking: Turns
@@ -230,6 +232,7 @@ def _furnish(
         speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,
         sessions=Sessions(pool, templates, figures, store.sessions, settings, store.owners.spend),
+        doors=Doors(settings.connections, settings.connections_each),
         connections=connections,
         speaking=Turns(settings.speaking, settings.speaking, "requests for speech"),
         looking=Turns(LOOKING, 32, "files to look at"),

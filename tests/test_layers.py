@@ -41,7 +41,7 @@ FLOORS = [
     ["server.schemas", "server.errors", "server.configuration"],
     ["server.access"],
     ["server.metrics", "server.logs"],
-    ["server.uploads", "server.turns"],
+    ["server.uploads", "server.turns", "server.doors"],
     ["server.storage"],
     ["server.fetch"],
     ["server.stream"],

@@ -21,7 +21,7 @@ from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.templates.library import SAMPLE, Templates
 from core.types import Sentence, Spoken, Voice
-from server.api.malformed import Runner
+from server.api.entrance import Runner
 from server.app import build, site_address
 from server.logs import RequestLog
 from server.settings import ServerSettings
