@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from core.errors import BadInput
+from core.live.script import TEXT_WAITING
 from core.live.session import Session
 
 ROUND_S = 1.0
@@ -27,6 +28,19 @@ async def play(session: Session, script: Path, *, loop: bool) -> None:
         if not loop:
             return
         await asyncio.sleep(max(0.0, began + ROUND_S - time.monotonic()))
+
+
+async def say_in_turn(session: Session, line: str) -> None:
+    """Say a line as soon as there is room for it. Raises BadInput `text_waiting` for one that never has any."""
+    while True:
+        try:
+            session.say(line)
+        except BadInput as error:
+            if error.code != "text_waiting" or len(line) > TEXT_WAITING:
+                raise
+            await session.room()
+        else:
+            return
 
 
 def read_lines(script: Path) -> list[str]:

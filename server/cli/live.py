@@ -13,7 +13,7 @@ import numpy as np
 
 from core.config import Settings
 from core.errors import BadInput, blaming
-from core.live.playlist import play, read_lines
+from core.live.playlist import play, read_lines, say_in_turn
 from core.live.session import (
     Event,
     Session,
@@ -142,7 +142,7 @@ async def _converse(session: Session, source: AudioSource | None) -> None:
                     session.interrupt()
                 elif line.strip():
                     await asyncio.wait([giving])
-                    _say(session, line)
+                    await _say(session, line)
         with suppress(asyncio.CancelledError):
             await giving
     finally:
@@ -151,9 +151,9 @@ async def _converse(session: Session, source: AudioSource | None) -> None:
     await session.idle()
 
 
-def _say(session: Session, line: str) -> None:
+async def _say(session: Session, line: str) -> None:
     try:
-        session.say(line)
+        await say_in_turn(session, line)
     except BadInput as error:
         print(f"lipstream: {error.message}", file=sys.stderr)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from core.live.playlist import play, read_lines
+from core.live.playlist import play, read_lines, say_in_turn
 from tests.support.stage import FPS, STEP, staged, until
 
 
@@ -60,6 +60,23 @@ def test_lines_that_cannot_be_spoken_hold_nothing_up(tmp_path):
         assert [number for number, _ in stage.troubles] == [1, 2]
 
     staged(play_it)
+
+
+def test_a_line_waits_for_room_and_one_too_long_for_any_is_refused(tmp_path):
+    lines = ["!" * 6000 for _ in range(4)]
+
+    async def say_all(stage):
+        reader = Reader(stage.script)
+        async with asyncio.timeout(20):
+            for line in lines:
+                await say_in_turn(reader, line)
+            with pytest.raises(BadInput, match="at most 20000"):
+                await say_in_turn(reader, "a" * 20_001)
+        await stage.spoken()
+        assert len(stage.troubles) == len(lines)
+        assert len(reader.said) > len(lines) + 1  # some had to be said again
+
+    staged(say_all)
 
 
 def test_a_loop_reads_the_file_anew(tmp_path):
