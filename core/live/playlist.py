@@ -31,7 +31,7 @@ async def play(session: Session, script: Path, *, loop: bool) -> None:
 
 
 async def say_in_turn(session: Session, line: str) -> None:
-    """Say a line as soon as there is room for it. Raises BadInput `text_waiting` for one that never has any."""
+    """Say a line as soon as there is room for it. Raises BadInput `text_waiting` for one that is too long."""
     while True:
         try:
             session.say(line)

@@ -18,7 +18,7 @@ from core.live.cutter import Cutter
 from core.live.marks import moved
 from core.live.pcm import Pcm
 from core.live.sound import Sound, Taken
-from core.live.voices import Voices
+from core.live.voices import Speaker, Voices
 from core.types import AudioChunk, Samples, Sentence
 
 AHEAD_S = 10.0
@@ -49,6 +49,7 @@ class Utterance:
     pcm: what its sound comes in by; None for text. begun: something of it has been heard. flows: so it was in
     the frame before. dropped: an interrupt has ended it. failed: something of it could not be spoken.
     languages: of its sentences so far; one voice reads them all, if there is one.
+    speaker: None is the session's.
     """
 
     def __init__(self, number: int, written: Cutter, pcm: Pcm | None = None) -> None:
@@ -63,6 +64,7 @@ class Utterance:
         self.dropped = False
         self.failed = False
         self.languages: set[str] = set()
+        self.speaker: Speaker | None = None
 
     def spoken(self) -> str:
         """The part of the text that has been said, up to the last whole word."""
@@ -100,10 +102,11 @@ class Script:
         self._count = 0
         self._news, self._room = asyncio.Event(), asyncio.Event()
 
-    def say(self, text: str) -> int:
+    def say(self, text: str, speaker: Speaker | None = None) -> int:
         """Say a whole text after what there is. Returns its number; raises BadInput `text_waiting`."""
         self.finish()
         number = self.add(text)
+        self._texts[-1].speaker = speaker
         self.finish()
         return number
 
@@ -304,7 +307,7 @@ class Script:
         base = sound.made
         sound.begin(sentence)
         try:
-            async with aclosing(self._voices.speak(sentence, text.languages)) as chunks:
+            async with aclosing(self._voices.speak(sentence, text.languages, text.speaker)) as chunks:
                 async for chunk in chunks:
                     sound.add(replace(moved(chunk, base.__add__), first=base + chunk.first))
                     while not text.dropped and self._waiting_s() > AHEAD_S:

@@ -19,7 +19,7 @@ from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import Script, Utterance
 from core.live.sound import Taken
-from core.live.voices import Voices
+from core.live.voices import Speaker, Voices
 from core.protocols import ByPhonemes, LipsyncEngine, Style
 from core.runtime.pipeline import Pipeline
 from core.runtime.tasks import first_of
@@ -120,9 +120,9 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
         enhance=None,
         report=lambda _step, _done, _total: None,
     )
-    find = partial(pool.speech, wanted.speech, wanted.voice)
+    find = partial(pool.speech, wanted.speech)
     reader = partial(pool.speech, "builtin") if isinstance(lipsync.engine, ByPhonemes) else None
-    voices = Voices(find, wanted.voice, wanted.style, speech.engine.rate, reader)
+    voices = Voices(find, Speaker(wanted.voice, wanted.style), speech.engine.rate, reader)
     engines = {one.kind: one.name for one in (speech, lipsync)}
     shape = template.width, template.height, template.fps
     label = await asyncio.to_thread(sign, pool.settings, engines, wanted.language, *shape)
@@ -145,6 +145,7 @@ class Session:
     ) -> None:
         """cutter: without text; says how it is read. label: of what is made. life: see `Drawing`."""
         self._lipsync, self._template, self._label = lipsync, template, label
+        self._speaker = voices.speaker
         self._life = life
         rate, fps = voices.rate, template.fps
         reach = lipsync.engine.span(0, rate, fps)[1] - frame_start(1, rate, fps) + 1
@@ -156,9 +157,17 @@ class Session:
         self._idle = asyncio.Event()
         self._slots = asyncio.Semaphore(UNDER_WAY)
 
-    def say(self, text: str) -> int:
-        """Say a whole text; the number of its utterance. Raises like `Script.say`."""
-        return self._noted(self.script.say(text))
+    def say(self, text: str, voice: str | None = None, style: Style | None = None) -> int:
+        """Say a whole text; the number of its utterance. voice, style: None is the session's own.
+
+        A voice that is not there is told as `SpeechFailed`. Raises like `Script.say`, and BadInput
+        `out_of_range` for a style that no voice has.
+        """
+        if voice is None and style is None:
+            return self._noted(self.script.say(text))
+        speaker = Speaker(voice or self._speaker.voice, style or self._speaker.style)
+        speaker.style.check()
+        return self._noted(self.script.say(text, speaker))
 
     def add(self, delta: str) -> int:
         """More of a text that is being written. Raises like `Script.add`."""

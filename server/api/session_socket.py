@@ -9,7 +9,7 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import TypeAdapter, ValidationError
 
-from core.errors import Error
+from core.errors import BadInput, Error
 from core.runtime.tasks import first_of
 from server.errors import invalid, refusal
 from server.jobs.session import Format, LiveSession
@@ -31,6 +31,7 @@ from server.schemas.live import (
     envelope,
 )
 from server.schemas.requests import Model
+from server.state import state_of
 from server.stream.progress import ref_of
 from server.stream.sockets import HEARTBEAT_S, ClientGone, Connections, messages, send
 
@@ -110,8 +111,10 @@ class _Talk:
 
     async def _do(self, asked: SessionMessage) -> None:
         match asked:
-            case Say(text=text, ref=ref):
-                self._session.say(text, self, ref)
+            case Say(voice=voice):
+                if voice is not None and not state_of(self._request).ownership.sees("voice", voice):
+                    raise BadInput("unknown_voice", f"there is no voice {voice!r}; see /v1/voices", "voice")
+                self._session.say(asked, self)
             case Ask(text=text, ref=ref):
                 self._session.ask(text, ref)
             case TextDelta(text=text, ref=ref):

@@ -29,6 +29,7 @@ from server.schemas.live import (
     ChatAnswered,
     NewSession,
     Picture,
+    Say,
     SessionBehind,
     SessionEnded,
     SessionError,
@@ -138,14 +139,16 @@ class LiveSession:
 
     # --- what clients say ------------------------------------------------------------------------
 
-    def say(self, text: str, by: object, ref: str | None = None) -> None:
+    def say(self, said: Say, by: object) -> None:
         """Say a whole text after what there is. by: whoever asks.
 
         Raises BadInput: `starting`, `being_written`, or like `core.live.session.Session.say`.
         """
         session = self._open_to(by)
+        pitch = self.request.pitch if said.pitch is None else said.pitch
+        style = Style(said.speed or self.request.speed, pitch)
         self._writer = None
-        self._queued(session.say(text), ref)
+        self._queued(session.say(said.text, said.voice, style), said.ref)
 
     def write(self, delta: str, by: object, ref: str | None = None) -> None:
         """More of a text that is being written; begins one if none is. Raises like `say`."""

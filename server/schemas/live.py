@@ -25,6 +25,10 @@ class SessionEngines(Model):
     lipsync: Name = "auto"
 
 
+Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")]
+Pitch = Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")]
+
+
 class NewSession(Model):
     """Who shall idle, speak what is sent, and be interrupted. What is absent is the template's own."""
 
@@ -33,10 +37,8 @@ class NewSession(Model):
     language: Language = "auto"
     fps: Annotated[int, Field(ge=5, le=60, description="frames a second")] | None = None
     size: Size | None = None
-    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")] = (
-        1.0
-    )
-    pitch: Annotated[float, Field(ge=-12, le=12, allow_inf_nan=False, description="in semitones")] = 0.0
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
     engines: SessionEngines = SessionEngines()
     idle_s: Annotated[
         float,
@@ -216,10 +218,13 @@ class TextDone(Model):
 
 
 class Say(Model):
-    """A whole text, said after those before it."""
+    """A whole text, said after those before it. voice, speed, pitch: the session's if absent."""
 
     type: Literal["say"]
     text: Annotated[Text, AfterValidator(_not_empty)]
+    voice: Name | None = None
+    speed: Speed | None = None
+    pitch: Pitch | None = None
     ref: Name | None = None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import Script
-from core.live.voices import Voices
+from core.live.voices import Speaker, Voices
 from core.protocols import Style
 from core.runtime.worker import Worker
 from core.text import sentences
@@ -32,11 +32,11 @@ class Stage:
         self.ended, self.troubles, self.heard, self.words = [], [], [], []
         self.at = 0.0
 
-        async def find(_languages):
+        async def find(_voice, _languages):
             return speech
 
         self.script = Script(
-            Voices(find, voice, Style(), speech.engine.rate),
+            Voices(find, Speaker(voice), speech.engine.rate),
             Cutter(),
             lambda text, error: self.troubles.append((text.number, error)),
             lambda text, cut: self.ended.append((text.number, cut, text.sound.taken, text.spoken())),

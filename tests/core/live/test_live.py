@@ -15,7 +15,7 @@ from core.live.cutter import Cutter
 from core.live.pacer import paced
 from core.live.script import FADE_S, TEXT_WAITING
 from core.live.sound import Sound
-from core.live.voices import Voices
+from core.live.voices import Speaker, Voices
 from core.protocols import Style
 from core.runtime.worker import Worker
 from core.text import sentences
@@ -400,11 +400,11 @@ def test_a_voice_of_another_rate_speaks_the_sentences_that_it_reads():
         workers = Worker("a"), Worker("b")
         english, chinese = (loaded("speech", e, w) for e, w in zip((Beeps(), Low()), workers, strict=True))
 
-        async def find(languages):
+        async def find(_voice, languages):
             asked.append(sorted(languages))
             return chinese if "zh" in languages else english
 
-        voices = Voices(find, None, Style(), Beeps.rate)
+        voices = Voices(find, Speaker(), Beeps.rate)
         found = []
         for text in ("One two.", "你好。"):
             (sentence,) = sentences(text)
@@ -428,12 +428,12 @@ def test_one_voice_reads_all_of_a_text():
     async def play(stage):
         asked = []
 
-        async def find(languages):
+        async def find(_voice, languages):
             asked.append(sorted(languages))
             return loaded("speech", Beeps(), worker)
 
         worker = Worker("speech")
-        stage.script._voices = Voices(find, None, Style(), Beeps.rate)
+        stage.script._voices = Voices(find, Speaker(), Beeps.rate)
         stage.script.say("Hello. 你好。")
         stage.script.say("Hello.")
         await stage.spoken()
@@ -441,6 +441,26 @@ def test_one_voice_reads_all_of_a_text():
         assert asked == [["en", "zh"], ["en", "zh"], ["en"]]
 
     staged(play)
+
+
+def test_each_text_may_have_a_voice_and_a_style_of_its_own():
+    whole = offline("One two.")
+
+    async def play(stage):
+        stage.script.say("One two.", Speaker("v3"))
+        stage.script.say("One two.", Speaker("nobody"))
+        stage.script.say("One two.", Speaker("v1", Style(speed=2)))
+        stage.script.say("One two.")
+        await stage.spoken()
+        texts = list(stage.script._texts)
+        sounds = [text.sound.peek(1 << 30).samples for text in texts]
+        assert np.allclose(sounds[0], whole / 2)
+        assert [(number, error.code) for number, error in stage.troubles] == [(2, "unknown_voice")]
+        assert len(sounds[1]) == 0
+        assert len(sounds[2]) == pytest.approx(len(whole) / 2, abs=2)
+        assert np.allclose(sounds[3], whole / 8)
+
+    staged(play, Choir())
 
 
 def test_a_sentence_whose_end_is_known_only_after_it_was_heard_has_been_said():

@@ -435,8 +435,14 @@ def test_live_sessions_are_their_owners(data_dir):
             assert len((await it.get("/v1/sessions", headers=admin))["data"]) == 1
             async with it.http.ws_connect(place, headers=anna) as ws:
                 assert (await ws.receive_json())["type"] == "session.snapshot"
-            await it.state.store.owners.add("voice", "f620", "anna")
-            refused = await it.post("/v1/sessions", 422, {"voice": "f620"}, headers=ben)
+            await it.state.store.owners.add("voice", "f620", "ben")
+            async with it.http.ws_connect(place, headers=anna) as ws:
+                await ws.send_json({"type": "say", "text": "Yes.", "voice": "f620"})
+                while (told := await ws.receive_json())["type"] != "error":
+                    pass
+                assert (told["seq"], told["data"]["code"]) == (0, "unknown_voice")
+            await it.state.store.owners.add("voice", "f850", "anna")
+            refused = await it.post("/v1/sessions", 422, {"voice": "f850"}, headers=ben)
             assert refused["error"]["code"] == "unknown_voice"
             async with it.http.delete(place, headers=anna) as answer:
                 assert answer.status == 200

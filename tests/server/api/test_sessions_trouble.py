@@ -57,6 +57,23 @@ def test_a_text_that_no_voice_can_read(data_dir):
     run(main())
 
 
+def test_a_text_may_have_a_voice_and_a_style_of_its_own(data_dir):
+    async def main():
+        async with served(data_dir) as it, controlled(it, await begun(it)) as control:
+            lasted = []
+            for own in ({}, {"voice": "f850", "speed": 2}, {}):
+                await control.say("say", text="One two.", **own)
+                lasted.append((await control.hear("speech.ended"))["data"]["position_s"])
+            assert lasted[0] == lasted[2] == pytest.approx(2 * lasted[1], abs=0.05)
+            await control.say("say", text="One two.", voice="nobody")
+            await failed(control, "unknown_voice")
+            await control.say("say", text="One two.", speed=9)
+            assert (await refused(control, "bad_message"))["param"] == "say.speed"
+            await works(control)
+
+    run(main())
+
+
 def test_a_text_that_comes_letter_by_letter(data_dir):
     async def main():
         async with served(data_dir) as it, controlled(it, await begun(it)) as control:
