@@ -11,6 +11,7 @@ Error                  base of them all; the message is for people
   OutOfMemory          the machine had too little memory                            yes: later
   Stopped              long work was told to stop, and did                          nobody waits for it
   Stalled              a job did nothing for too long                               yes
+  NodeLost              the machine that did the work is gone                      yes: another does it
   FolderInUse          another server works in this data folder                     once it has ended
   StorageError         the place of finished files failed; `code` says why          as its `retryable` says
   UnknownJob           there is no job of that id                                   no
@@ -121,6 +122,10 @@ class DamagedFile(Error):
 
 class Stalled(Error):
     """A job did nothing for too long."""
+
+
+class NodeLost(Error):
+    """The machine, or the process on it, that did the work is gone; another may do it, from the start."""
 
 
 class FolderInUse(Error):

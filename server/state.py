@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from core.engines.gpt_sovits.settings import VoiceSettings
+from core.renderer import Here
+from core.runtime.slots import Slots
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Backgrounds
 from core.templates.library import Templates
@@ -30,10 +32,11 @@ from server.fetch.own_files import sources
 from server.folder import ServerFolder
 from server.jobs.background import BackgroundWork
 from server.jobs.enhancement import EnhanceWork
-from server.jobs.runner import Runner, Work
+from server.jobs.runner import Runner
 from server.jobs.sessions import Sessions
 from server.jobs.template import TemplateWork
 from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
+from server.jobs.work import Work
 from server.metrics import Figures
 from server.schemas.specs import same_body
 from server.settings import ServerSettings
@@ -188,12 +191,13 @@ def _furnish(
     settings: ServerSettings, folder: ServerFolder, pool: EnginePool, hub: Hub, store: Store, files: Files
 ) -> AppState:
     templates, figures = Templates(settings, pool), Figures()
+    renderer = Here(pool, templates)
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
     works: dict[str, Work[Any]] = {
-        "video": VideoWork(pool, templates, store, clips, folder, figures, settings),
+        "video": VideoWork(pool, templates, renderer, store, clips, folder, figures, settings),
         "template": TemplateWork(pool, templates, folder),
         "background": BackgroundWork(pool, Backgrounds(pool, templates), folder),
-        "enhancement": EnhanceWork(pool, store, clips, folder, figures, settings.face),
+        "enhancement": EnhanceWork(pool, renderer, store, clips, folder, figures, settings.face),
     }
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
     runner = Runner(
@@ -202,7 +206,7 @@ def _furnish(
         clips,
         folder,
         works,
-        slots=settings.jobs,
+        slots=Slots(settings.jobs),
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
         publish=publisher.publish if publisher else None,

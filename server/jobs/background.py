@@ -12,7 +12,7 @@ from core.templates.scene import to_jpeg
 from core.types import Image
 from server.folder import ServerFolder
 from server.jobs.progress import ProgressReporter, Shares, Steps
-from server.jobs.runner import Done, JobReport
+from server.jobs.work import Done, JobReport
 from server.schemas.events import PreviewFrame
 from server.schemas.responses import Metrics
 from server.schemas.specs import BackgroundSpec

@@ -9,7 +9,7 @@ from core.media.fmp4 import codec_names
 from core.progress import Progress
 from core.types import Fragment
 from server.folder import ServerFolder
-from server.jobs.runner import JobReport
+from server.jobs.work import JobReport
 from server.schemas.events import VideoInit
 from server.schemas.responses import Metrics
 from server.store.rows import OutputRow, Run

@@ -8,16 +8,17 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from core.enhancement.video import LIMITS, UPSCALER, VIDEO_STAGES, Enhancement, enhance_video
+from core.enhancement.video import LIMITS, UPSCALER, VIDEO_STAGES, Enhancement
 from core.errors import Error
 from core.media.foreign import splice
 from core.progress import Progress
+from core.renderer import Renderer
 from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
 from server.folder import ServerFolder
 from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.progress import ProgressReporter, of_meters
-from server.jobs.runner import Done, JobReport
+from server.jobs.work import Done, JobReport
 from server.metrics import Figures
 from server.schemas.requests import EnhancementRequest
 from server.schemas.specs import EnhancementSpec
@@ -26,13 +27,21 @@ from server.stream.media import Clips
 
 
 class EnhanceWork:
-    """Makes faces clearer with the engines of one studio."""
+    """Makes faces clearer."""
 
     def __init__(
-        self, pool: EnginePool, store: Store, clips: Clips, folder: ServerFolder, figures: Figures, face: str
+        self,
+        pool: EnginePool,
+        renderer: Renderer,
+        store: Store,
+        clips: Clips,
+        folder: ServerFolder,
+        figures: Figures,
+        face: str,
     ) -> None:
-        """face: the engine that finds faces."""
+        """pool: tells which engines there are. face: the engine that finds faces."""
         self._pool = pool
+        self._renderer = renderer
         self._store = store
         self._clips = clips
         self._folder = folder
@@ -55,7 +64,7 @@ class EnhanceWork:
         stages = [stage for stage in VIDEO_STAGES if background or stage != "background"]
         reporter = ProgressReporter(report, partial(of_meters, progress, stages))
         async with self._figures.running(job_id, progress):
-            enhancing = enhance_video(self._request(wanted, source), self._pool, growing.take, progress)
+            enhancing = self._renderer.enhance(self._request(wanted, source), growing.take, progress)
             try:
                 await first_of(enhancing, reporter.run())
             except Exception:

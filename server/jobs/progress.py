@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from core.progress import Progress
-from server.jobs.runner import JobReport
+from server.jobs.work import JobReport
 from server.schemas.events import Progress as ProgressEvent
 from server.schemas.events import StageFinished, StageStarted
 from server.schemas.responses import StageProgress

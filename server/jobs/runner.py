@@ -11,24 +11,24 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from core.errors import Error, JobOver, Stalled, StorageFull
+from core.errors import Error, JobOver, NodeLost, Stalled, StorageFull
+from core.runtime.slots import Slots
 from server.folder import ServerFolder
 from server.jobs.explain import STALLED, explain
+from server.jobs.work import Done, JobReport, Work
 from server.schemas.describe import describe_output
-from server.schemas.events import Cancelled, Completed, Failed, Progress, StageFailed, Started
+from server.schemas.events import Cancelled, Completed, Failed, StageFailed, Started
 from server.schemas.requests import Model
-from server.schemas.responses import JobError, Metrics
+from server.schemas.responses import JobError
 from server.schemas.specs import read_spec
-from server.store.rows import JobRow, OutputRow
+from server.store.rows import JobRow
 from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import STOPPED, Clips
 
 log = logging.getLogger(__name__)
-
-Spec = TypeVar("Spec", contravariant=True)
 
 STALL_S = 300.0
 """Seconds without any progress after which a job is given up; loading a large model takes some of them."""
@@ -57,54 +57,6 @@ SWEEP_S = 60.0
 """Seconds between two looks at what is too old or too much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What finished work has to show: files in the job's folder, and figures.
-
-    engines: by kind, those that could not be told when it began.
-    """
-
-    outputs: Sequence[OutputRow]
-    metrics: Metrics | None = None
-    engines: Mapping[str, str] = field(default_factory=dict)
-
-
-class JobReport:
-    """How work tells what it does: events to the job's log. Raises JobOver if the job has ended meanwhile.
-
-    stage: the furthest that has begun; produced_s: seconds of video made. Both are told of a job cut short.
-    """
-
-    def __init__(self, store: Store, job_id: str) -> None:
-        self.stage: str | None = None
-        self.produced_s = 0.0
-        self.alive = time.monotonic()
-        self._store = store
-        self._job_id = job_id
-
-    async def event(self, type: str, data: Model) -> None:
-        """Add an event to the log; it is committed, and on its way to watchers, on return."""
-        self.alive = time.monotonic()
-        await self._store.append(self._job_id, type, data.model_dump_json(exclude_none=True))
-
-    async def progress(self, data: Progress, reached: int) -> None:
-        """Tell how far everything is. reached: frames made, or whatever else grows."""
-        self.alive = time.monotonic()
-        await self._store.progress(self._job_id, data.model_dump_json(), reached)
-
-
-class Work(Protocol[Spec]):
-    """A kind of job, and the shape of what its record keeps of the request."""
-
-    def engines(self, spec: Spec) -> dict[str, str]:
-        """Which engines will do the work; empty if that cannot be said."""
-        ...
-
-    async def run(self, job_id: str, spec: Spec, report: JobReport) -> Done:
-        """Do all of it. May be cancelled at any time; after a restart it is called again for the same job."""
-        ...
-
-
 @dataclass(slots=True)
 class _Running:
     """A job under way. reason: why it is to be cut short. settled: its end is on record."""
@@ -122,7 +74,7 @@ class _Running:
 
 
 class Runner:
-    """At most `slots` jobs at once. `start`, then `stop` once."""
+    """As many jobs at once as there are `slots`. `start`, then `stop` once."""
 
     def __init__(
         self,
@@ -132,7 +84,7 @@ class Runner:
         folder: ServerFolder,
         works: Mapping[str, Work[Any]],
         *,
-        slots: int,
+        slots: Slots,
         keep_s: float,
         keep_bytes: int,
         read: Callable[[str, str], object] = read_spec,
@@ -151,7 +103,7 @@ class Runner:
         self._folder = folder
         self._works = works
         self._read = read
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = slots
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
         self._publish = publish
@@ -206,6 +158,7 @@ class Runner:
     async def stop(self) -> None:
         """Put running jobs back in line and end."""
         self._stopping.set()
+        self._slots.close()
         self.nudge()
         for running in self._running.values():
             running.halt(STOPPED)
@@ -301,7 +254,9 @@ class Runner:
         # What is raised after the work was cut short is its cleanup's trouble, not how it ended.
         over = work.done() and not work.cancelled()
         error = work.exception() if over else None
-        if error is not None and not running.reason:
+        if isinstance(error, NodeLost) and not running.reason:
+            await self._again(job, error)
+        elif error is not None and not running.reason:
             await self._fail(job, report, error)
         elif over and error is None:
             await self._complete(job, work.result())
@@ -341,6 +296,16 @@ class Runner:
             if publish is not None:
                 publish(job.id)
         await self._clips.end(job.id, "completed")
+
+    async def _again(self, job: JobRow, error: NodeLost) -> None:
+        """Have it done again from the start: as after a death of the server, only that others run on."""
+        log.warning("job %s begins again: %s", job.id, error)
+        if await self._store.lost(job.id):
+            await self._clips.end(job.id, STOPPED)
+        else:
+            log.error("job %s is given up: it ended every machine that did it", job.id)
+            await asyncio.to_thread(self._folder.clear, job.id)
+            await self._clips.end(job.id, "failed")
 
     async def _fail(self, job: JobRow, report: JobReport, error: BaseException) -> None:
         why = explain(error, report.stage)

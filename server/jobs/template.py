@@ -13,7 +13,7 @@ from core.templates.enlarge import enlarge
 from core.templates.library import Templates
 from server.folder import ServerFolder
 from server.jobs.progress import ProgressReporter, Shares, Steps
-from server.jobs.runner import Done, JobReport
+from server.jobs.work import Done, JobReport
 from server.schemas.requests import EnlargeRequest, PrepareRequest, VideoOptions, size_of
 from server.schemas.responses import Metrics
 from server.schemas.specs import TemplateSpec

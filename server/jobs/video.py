@@ -18,7 +18,8 @@ from core.faces.choice import AUTO
 from core.media.recording import remux
 from core.progress import Progress
 from core.protocols import Style
-from core.render import STAGES, Item, Request, Segment, Sink, render
+from core.render import STAGES, Item, Request, Segment, Sink
+from core.renderer import Renderer
 from core.runtime.pipeline import Meter
 from core.runtime.tasks import first_of, run_stoppable
 from core.serving.engine_pool import EnginePool
@@ -30,7 +31,7 @@ from server.folder import ServerFolder
 from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.copies import deposit
 from server.jobs.progress import ProgressReporter, of_meters
-from server.jobs.runner import Done, JobReport
+from server.jobs.work import Done, JobReport
 from server.metrics import Figures
 from server.schemas.events import (
     AudioSegment,
@@ -59,19 +60,22 @@ BEGINNING = 1000
 
 
 class VideoWork:
-    """Makes videos with the engines of one studio."""
+    """Makes videos of the templates of one library."""
 
     def __init__(
         self,
         pool: EnginePool,
         templates: Templates,
+        renderer: Renderer,
         store: Store,
         clips: Clips,
         folder: ServerFolder,
         figures: Figures,
         settings: ServerSettings,
     ) -> None:
+        """pool: tells which engines there are."""
         self._settings = settings
+        self._renderer = renderer
         self._pool = pool
         self._templates = templates
         self._store = store
@@ -136,7 +140,7 @@ class VideoWork:
             if spec.template_sha256 is not None:  # it came with the job, and has done its work
                 await asyncio.to_thread(source.unlink, missing_ok=True)
                 await self._templates.trim(BY_URL, KEPT_BY_URL)
-        await render(request, self._pool, self._templates, sink, progress)
+        await self._renderer.render(request, sink, progress)
 
 
 class _Making:

@@ -52,8 +52,15 @@ def may_start(db: sqlite3.Connection, job_id: str) -> bool:
     return not (count_jobs(db, "id = ? and strikes > 0", job_id) and count_jobs(db, running))
 
 
-def forgive(db: sqlite3.Connection, log: list[Event], job_id: str, died: float | None) -> bool:
-    """Put a job back in line at which the server died, or fail it if it did that too often; whether it may.
+def forgive(
+    db: sqlite3.Connection,
+    log: list[Event],
+    job_id: str,
+    died: float | None,
+    who: str = "the server",
+    reason: str = "server_restarted",
+) -> bool:
+    """Put a job back in line at which `who` died, or fail it if that was too often; whether it may go on.
 
     strikes in the record: -1, it has got further than ever, so it is no suspect; 0, it is not known; else
     deaths that look alike.
@@ -68,9 +75,9 @@ def forgive(db: sqlite3.Connection, log: list[Event], job_id: str, died: float |
         strikes = strikes + 1 if alike else 1
     db.execute("update jobs set strikes = ?, lived = ? where id = ?", (max(0, strikes), now, job_id))
     if strikes < STRIKES:
-        back_in_line(db, log, job_id, "server_restarted")
+        back_in_line(db, log, job_id, reason)
         return True
-    why = f"the server died {strikes} times at this job, at the same point; it is not tried again by itself"
+    why = f"{who} died {strikes} times at this job, at the same point; it is not tried again by itself"
     error = {"code": "crash_loop", "message": why, "retryable": True}
     end(db, log, job_id, "failed", json_of(error=error))
     db.execute("update jobs set error = ? where id = ?", (json_of(**error), job_id))

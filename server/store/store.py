@@ -253,6 +253,18 @@ class Store:
 
         await self._writer.submit(change, sync=True, vital=True)
 
+    async def lost(self, job_id: str) -> bool:
+        """After the death of the machine that did a job in progress: as `recover`; whether it is in line.
+
+        Raises JobOver.
+        """
+
+        def change(db: sqlite3.Connection, log: list[Event]) -> bool:
+            running(db, job_id)
+            return forgive(db, log, job_id, time.time(), "the machine that did it", "node_lost")
+
+        return await self._writer.submit(change, sync=True, vital=True)
+
     async def recover(self, died: float | None = None) -> list[str]:
         """After a death: put what was in progress back in line; the ids of what has died too often instead.
 

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from core.errors import BadInput, FolderInUse, JobRunning, StageError, StorageFull, UnknownJob
+from core.errors import BadInput, FolderInUse, JobRunning, NodeLost, StageError, StorageFull, UnknownJob
 from core.runtime.pipeline import Pipeline
+from core.runtime.slots import Slots
 from server.folder import ServerFolder
 from server.jobs import runner as module
-from server.jobs.runner import Done, Runner
+from server.jobs.runner import Runner
+from server.jobs.work import Done
 from server.schemas.events import EVENTS, StageStarted
 from server.store.store import NewJob, OutputRow, Store
 from server.stream.hub import Hub
@@ -42,6 +44,8 @@ class Scripted:
             clip = await self.clips.begin(job_id)
             await clip.append(b"abc")
             await self._act(spec["title"])
+            if spec["title"] == "moved" and self.order.count(job_id) == 1:
+                raise NodeLost("the machine is gone")
             await clip.flush()
         finally:
             self.running.discard(job_id)
@@ -67,6 +71,8 @@ class Scripted:
                 await self.go.wait()
             finally:
                 raise OSError("the engine's process is gone")
+        elif what == "lost":
+            raise NodeLost("the machine is gone")
         elif what == "alone":
             raise asyncio.CancelledError
         while what == "stubborn":
@@ -93,7 +99,7 @@ class AppState:
             self.folder,
             {"video": self.work},
             read=lambda _kind, text: json.loads(text),
-            slots=slots,
+            slots=Slots(slots),
             keep_s=3600,
             keep_bytes=1 << 30,
         )
@@ -420,5 +426,34 @@ def test_a_job_whose_engines_cannot_be_told_keeps_nobody_waiting(tmp_path):
             await it.submit("next", "quick")
             assert (await it.end("odd"))[0].status == "completed"
             assert (await it.end("next"))[0].status == "completed"
+
+    run(main())
+
+
+def test_a_job_whose_machine_is_gone_begins_again_and_ends_once(tmp_path):
+    async def main():
+        async with state(tmp_path) as it:
+            await it.submit("j1", "moved")
+            row, types = await it.end("j1")
+            assert (row.status, row.attempt) == ("completed", 2)
+            again = types.index("job.queued", 1)
+            assert types[again + 1] == "job.started"
+            assert types.count("job.completed") == 1
+            reasons = [json.loads(e.data).get("reason") for e in await it.store.read("j1", 0)]
+            assert reasons[again] == "node_lost"
+
+    run(main())
+
+
+def test_a_job_that_ends_every_machine_that_does_it_is_given_up(tmp_path):
+    async def main():
+        async with state(tmp_path) as it:
+            await it.submit("j1", "lost")
+            await it.submit("j2", "quick")
+            row, _ = await it.end("j1")
+            assert (row.status, row.attempt) == ("failed", 4)
+            assert json.loads(row.error)["code"] == "crash_loop"
+            assert (await it.end("j2"))[0].status == "completed"
+        assert not it.folder.job("j1").exists()
 
     run(main())
