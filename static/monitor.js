@@ -3,6 +3,7 @@
 import { address, getJob, listJobs, listTemplates } from './api.js';
 import { byId, setText } from './dom.js';
 import { Job } from './job.js';
+import { RunningSessions } from './live/running.js';
 import { Notice } from './notice.js';
 import { Row } from './row.js';
 
@@ -19,6 +20,7 @@ export class Monitor {
     this.which = byId('find-status', HTMLSelectElement);
     this.older = byId('monitor-older', HTMLButtonElement);
     this.notice = new Notice(byId('monitor-problem', HTMLElement), language);
+    this.sessions = new RunningSessions(language, (error) => this.notice.fail(error));
     /** @type {Map<string, {job: Job, row: Row}>} */
     this.jobs = new Map();
     /** Pictures of presenters, by their id. @type {Map<string, string>} */
@@ -34,7 +36,7 @@ export class Monitor {
   async show() {
     this.unwatch();
     this.unwatch = this.feed.watch('*', (message) => this.#hear(message));
-    const [page, templates] = await Promise.all([listJobs(), listTemplates()]);
+    const [page, templates] = await Promise.all([listJobs(), listTemplates(), this.sessions.show()]);
     for (const { id, thumbnail } of templates.data) if (thumbnail) this.faces.set(id, address(thumbnail));
     this.older.hidden = !page.has_more;
     for (const state of page.data) this.#load(state);
@@ -44,6 +46,7 @@ export class Monitor {
 
   /** Stop watching. */
   hide() {
+    this.sessions.hide();
     this.unwatch();
     this.unwatch = () => {};
   }
@@ -119,6 +122,7 @@ export class Monitor {
   /** Write everything anew, in the present language. */
   draw() {
     for (const id of this.jobs.keys()) this.#write(id);
+    this.sessions.draw();
     this.notice.draw();
     this.#count();
   }

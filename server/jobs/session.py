@@ -88,6 +88,8 @@ class LiveSession:
         self.failure: Exception | None = None
         self.viewers = 0
         self.behind_s = 0.0
+        self._first_s: float | None = None
+        self._stopped_s: float | None = None
         self._session: Session | None = None
         self._utterances: set[int] = set()  # those of which something may still be heard
         self._writer: object = None  # who gives what is not whole yet, a text or a sound
@@ -113,6 +115,8 @@ class LiveSession:
             created_at=round(self.created_at, 3),
             viewers=self.viewers,
             behind_s=self.behind_s,
+            first_s=self._first_s,
+            stopped_s=self._stopped_s,
             chat=self._chat is not None,
             last_seq=self.log.last_seq,
             picture=self.picture,
@@ -328,14 +332,16 @@ class LiveSession:
                 at_s = round(frame / (self.picture.fps if self.picture else 1), 3)
                 started = SpeechStarted(utterance=number, frame=frame, at_s=at_s, after_s=after_s)
                 self.log.append("speech.started", started)
+                self._first_s = after_s
                 figures.heard(after_s)
             case core_session.SpeechWord(number, text, start_s, end_s):
                 word = SpeechWord(utterance=number, text=text, start_s=start_s, end_s=end_s)
                 self.log.append("speech.word", word)
             case core_session.SpeechEnded(number, interrupted, position_s, text):
                 if interrupted and self._interrupted is not None:
-                    figures.stopped(time.monotonic() - self._interrupted)
+                    self._stopped_s = round(time.monotonic() - self._interrupted, 3)
                     self._interrupted = None
+                    figures.stopped(self._stopped_s)
                 self._ended(
                     SpeechEnded(
                         utterance=number, interrupted=interrupted, position_s=position_s, text_spoken=text

@@ -64,6 +64,8 @@ class SessionInfo(Model):
     """A session. picture: of its video, once that can be played. viewers: who watch it at the moment.
 
     behind_s: seconds by which pictures leave late, as the machine is too slow; made up for in silence.
+    first_s: seconds from the newest text or sound to the first picture in which it was heard.
+    stopped_s: from the newest interrupt to the last picture in which what it stopped was heard.
     """
 
     id: str
@@ -72,6 +74,8 @@ class SessionInfo(Model):
     created_at: float
     viewers: int
     behind_s: float = 0.0
+    first_s: float | None = None
+    stopped_s: float | None = None
     chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
     last_seq: int
     picture: Picture | None = None

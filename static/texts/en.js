@@ -237,6 +237,15 @@ export const TEXTS = {
   'live.lost': 'The connection is interrupted. It goes on by itself.',
   'live.over': 'The session is over.',
 
+  'sessions.title': 'Live sessions',
+  'sessions.starting': 'beginning',
+  'sessions.idle': 'waiting',
+  'sessions.speaking': 'speaking',
+  'sessions.viewers': 'viewers: {count}',
+  'sessions.first': 'first picture {value}',
+  'sessions.stopped': 'stopped {value}',
+  'sessions.behind': 'behind by {value}',
+
   'monitor.title': 'Jobs',
   'monitor.empty': 'No jobs yet. Whatever is made on this server shows up here.',
   'monitor.none': 'No job matches.',

@@ -237,6 +237,15 @@ export const TEXTS = {
   'live.lost': '连接中断了，恢复后会自动继续。',
   'live.over': '会话已结束。',
 
+  'sessions.title': '直播会话',
+  'sessions.starting': '正在开始',
+  'sessions.idle': '等待',
+  'sessions.speaking': '说话中',
+  'sessions.viewers': '观看：{count}',
+  'sessions.first': '首帧 {value}',
+  'sessions.stopped': '打断 {value}',
+  'sessions.behind': '落后 {value}',
+
   'monitor.title': '任务',
   'monitor.empty': '还没有任务。这台服务器上生成的内容都会显示在这里。',
   'monitor.none': '没有符合条件的任务。',

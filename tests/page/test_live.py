@@ -51,6 +51,24 @@ async def test_a_session_begins_speaks_is_stopped_at_a_word_outlives_a_reload_an
 
 
 @in_browser
+async def test_the_monitor_shows_sessions_and_can_end_them(viewer: Viewer) -> None:
+    page = viewer.page
+    session = (await viewer.ask("v1/sessions", {}))["id"]
+    await page.open(viewer.url + "#/monitor")
+    row = f"document.querySelector('[data-session=\"{session}\"]')"
+    await page.until(f"{row}?.checkVisibility() && {row}.textContent.includes('waiting')", timeout_s=60)
+    async with viewer.http.ws_connect(f"{viewer.url}v1/sessions/{session}") as control:
+        await control.send_json({"type": "say", "text": TEXT})
+        await page.until(f"{row}.dataset.status === 'in_progress'")
+        await page.until(f"{row}.textContent.includes('first picture')")
+        await control.send_json({"type": "interrupt"})
+        await page.until(f"{row}.textContent.includes('stopped')")
+    await page.click(f'[data-session="{session}"] button')
+    await page.until(f"!{row} && !document.querySelector('#monitor-sessions').checkVisibility()")
+    assert (await viewer.ask("v1/sessions"))["data"] == []
+
+
+@in_browser
 async def test_a_session_that_another_ends_says_so(viewer: Viewer) -> None:
     session = await viewer.ask("v1/sessions", {})
     page = viewer.page
