@@ -19,6 +19,9 @@ from server.store.rows import JobRow, OutputRow
 from server.stream.viewers import view_on_socket
 
 _STATUSES = get_args(Status)
+_BEYOND = 10**16
+"""More events than any log has."""
+
 _SEQ = {"type": "integer", "minimum": 0}
 _SUBTITLES = ("application/x-subrip", "text/vtt", "text/x-ssa")
 _OUTPUTS = ("video/mp4", "audio/mp4", *_SUBTITLES)
@@ -36,6 +39,18 @@ def number(text: str | None, param: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= most):
         raise Refused(422, "invalid_request", f"{param} is a whole number, 0 to {most}", param)
     return int(text)
+
+
+def known(text: str | None, param: str, default: int) -> int:
+    """A query or header parameter as the number of the last event a client has; empty is the same as none.
+
+    A number no log ever has is of another log, not of a wrong form. Raises Refused.
+    """
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) >= 17:
+        return _BEYOND
+    return number(text, param, default, _BEYOND)
 
 
 async def list_jobs(request: web.Request) -> web.Response:
@@ -101,8 +116,8 @@ async def publish_job(request: web.Request) -> web.Response:
 async def job_events(request: web.Request) -> web.StreamResponse:
     """The job's log and what is added to it: WebSocket if asked for, else server-sent events."""
     progress, job_id = state_of(request).progress, request.match_info["job_id"]
-    after = number(request.query.get("after"), "after", 0, 2**53)
-    after = number(request.headers.get("Last-Event-ID"), "Last-Event-ID", after, 2**53)
+    after = known(request.query.get("after"), "after", 0)
+    after = known(request.headers.get("Last-Event-ID"), "Last-Event-ID", after)
     if is_socket(request):
         return await progress.one_job(request, job_id, after)
     return await progress.events(request, job_id, after)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from server.access.caller import caller
-from server.api.jobs import is_socket, number
+from server.api.jobs import is_socket, known
 from server.api.route import Route, respond
 from server.api.session_socket import control
 from server.errors import Refused
@@ -49,7 +49,7 @@ async def get_session(request: web.Request) -> web.StreamResponse:
     if is_socket(request):
         caller.get().require("make")
         asked = request.query.get("after")
-        after = None if asked is None else number(asked, "after", 0, 2**53)
+        after = known(asked, "after", 0) if asked else None
         return await control(request, state_of(request).connections, session, after)
     return respond(session.info())
 

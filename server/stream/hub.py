@@ -178,14 +178,25 @@ class Watcher:
         May be cancelled, loses nothing by it. To be called by one task at a time.
         """
         while True:
-            while self._pending:
-                if events := await self._read(next(iter(self._pending))):
-                    return events
-            if self._roused:
-                self._roused = False
+            if events := await self.take():
+                return events
+            if await self.wait():
                 return []
+
+    async def wait(self) -> bool:
+        """Wait until there may be something to take; True if something is to be looked at anew (`rouse`)."""
+        while not self._pending and not self._roused:
             self._news.clear()
             await self._news.wait()
+        roused, self._roused = self._roused, False
+        return roused
+
+    async def take(self) -> Sequence[Event]:
+        """What `next` returns, if it is there already; else nothing."""
+        while self._pending:
+            if events := await self._read(next(iter(self._pending))):
+                return events
+        return []
 
     async def _read(self, job_id: str) -> Sequence[Event]:
         # Taken off before reading: what is published meanwhile puts it on again.

@@ -144,13 +144,15 @@ class _Conversation:
         while self._watcher.jobs or not until_end:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
-                    events = await self._watcher.next()
+                    await self._watcher.wait()
             except TimeoutError:
                 await self._send(beside("heartbeat"))
                 continue
-            if events and not await self._sees(events[0].job_id):
-                continue
             async with self._speaking:
+                # Taken now, not before: what is taken and not said yet would come after a snapshot with it.
+                events = await self._watcher.take()
+                if events and not await self._sees(events[0].job_id):
+                    continue
                 for event in events:
                     await send(self._request, self._ws.send_str(envelope(event)))
                     if event.last:
@@ -254,13 +256,15 @@ class _Conversation:
     async def _follow_all(self) -> None:
         store = self._progress.store
         async with self._speaking:
+            followed = set(self._watcher.jobs)
             # First this, then the list: a job that comes in between is in both, never in neither.
             self._watcher.follow_all()
             for status in ("queued", "in_progress"):
                 rows = await store.list(status=status, limit=FOLLOW_LIMIT, owner=caller.get().only)
                 for job in describe_each(rows, self._progress.describe):
                     await self._send(snapshot(job))
-                    self._watcher.follow(job.id, job.last_seq)
+                    if job.id not in followed:  # what is, is told from where it is
+                        self._watcher.follow(job.id, job.last_seq)
 
     async def _send(self, text: str) -> None:
         await send(self._request, self._ws.send_str(text))

@@ -123,6 +123,12 @@ def test_server_sent_events_are_the_same_events(data_dir):
             headers = {"Last-Event-ID": "3"}
             async with it.http.get(f"/v1/jobs/{job}/events", headers=headers) as response:
                 assert [s[2] for s in await read_sse(response)][1:] == told[4:]
+            for odd in ("", "9" * 16, "9" * 40):  # from a log that was another, or none
+                headers = {"Last-Event-ID": odd}
+                async with it.http.get(f"/v1/jobs/{job}/events", headers=headers) as response:
+                    whole = await read_sse(response)
+                    assert [one[1] for one in whole[: -len(told)]] == ["resync"] * bool(odd)
+                    assert [one[2] for one in whole[-len(told) + 1 :]] == told[1:]
             # An EventSource comes back after the end; 204 tells it to leave it.
             headers = {"Last-Event-ID": str(told[-1]["seq"])}
             async with it.http.get(f"/v1/jobs/{job}/events", headers=headers) as response:
@@ -218,6 +224,40 @@ def test_a_monitor_hears_of_all_jobs_those_to_come_too(data_dir):
             await it.ended(await it.video("Unheard."))
             await socket.send_json({"type": "ping"})
             assert (await socket.receive_json())["type"] == "pong"
+
+    run(main())
+
+
+def test_a_monitor_that_comes_between_two_events_hears_each_once(data_dir, monkeypatch):
+    async def main():
+        async with served(data_dir) as it, talk(it) as socket:
+            running = await it.video(MEDIUM, **SLOW)
+            await it.begun(running)
+            store, listed = it.state.store, it.state.store.list
+
+            async def after_the_next_event(**asked):
+                before = (await store.get(running)).last_seq
+                while (await store.get(running)).last_seq == before:
+                    await asyncio.sleep(0.01)
+                return await listed(**asked)
+
+            monkeypatch.setattr(store, "list", after_the_next_event)
+            await socket.send_json({"type": "subscribe", "job_ids": "*"})
+            first = await socket.receive_json()
+            seen = await hear_end(socket, running)
+            check_log(seen, first["data"]["last_seq"] + 1)
+
+    run(main())
+
+
+def test_a_monitor_goes_on_where_it_is_in_a_job_it_follows_already(data_dir):
+    async def main():
+        async with served(data_dir) as it, talk(it) as socket:
+            running = await it.video(MEDIUM, **SLOW)
+            await it.begun(running)
+            await socket.send_json({"type": "subscribe", "job_ids": [running], "after": 1})
+            await socket.send_json({"type": "subscribe", "job_ids": "*"})
+            check_log(await hear_end(socket, running), 2)
 
     run(main())
 
