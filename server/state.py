@@ -22,6 +22,7 @@ from server import logs
 from server.access.caller import Ownership, caller
 from server.access.cookies import Cookies
 from server.access.keys import Keys
+from server.access.opened import Opened
 from server.catalog.engines_and_templates import Catalog
 from server.catalog.speaker import Speaker
 from server.catalog.voices import Voices
@@ -68,6 +69,7 @@ class AppState:
     keys: Keys
     cookies: Cookies
     ownership: Ownership
+    opened: Opened
     pool: EnginePool
     hub: Hub
     store: Store
@@ -183,6 +185,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         except sqlite3.Error as error:  # it opens, and is damaged further in
             raise unusable(folder.database, error) from error
         ends.push_async_callback(state.end_background_tasks)
+        state.send(state.opened.cut_of_removed())
         state.send(_warm(state))
         yield state
 
@@ -223,6 +226,7 @@ def _furnish(
         keys=keys,
         cookies=Cookies(keys, link_secret(folder.root)),
         ownership=ownership,
+        opened=Opened(keys),
         pool=pool,
         hub=hub,
         store=store,

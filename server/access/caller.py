@@ -26,12 +26,13 @@ class Caller:
     """Whoever holds a key. owner: whose things are theirs, "" if no keys are asked for.
 
     scope: `none` looks at what everybody may; `read` at their own; `make` makes; `admin` does all, and sees
-    everybody's.
+    everybody's. key: which key it is (`Key.mark`), "" without one.
     """
 
     owner: str = ""
     scope: Literal["none", "read", "make", "admin"] = "admin"
     quota: Quota = UNLIMITED
+    key: str = ""
 
     def may(self, scope: Scope) -> bool:
         """Whether this is allowed."""

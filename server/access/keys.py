@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +47,12 @@ class Key(BaseModel):
     @property
     def caller(self) -> Caller:
         """Who holds it."""
-        return Caller(self.owner, self.scope, Quota(self.jobs, self.minutes_a_day))
+        return Caller(self.owner, self.scope, Quota(self.jobs, self.minutes_a_day), self.mark)
+
+    @property
+    def mark(self) -> str:
+        """What tells it from every other key, also from one that is made anew under its name."""
+        return self.hash
 
 
 class _File(BaseModel):
@@ -88,6 +93,11 @@ class Keys:
     def named(self, name: str) -> Key | None:
         """The key of this name."""
         return next((key for key in self._current() if key.name == name), None)
+
+    @property
+    def marks(self) -> Collection[str]:
+        """Of every key there is, its `mark`."""
+        return {key.mark for key in self._current()}
 
     def add(
         self, name: str, scope: Scope, owner: str | None, jobs: int | None, minutes_a_day: float | None

@@ -50,7 +50,8 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
             await _check_path(request, state, asking)
         if route is not None and route.starts is not None:
             await admit(request, route.starts)
-        return await handler(request)
+        with state.opened.by(asking.key, request.transport):
+            return await handler(request)
 
     return check
 

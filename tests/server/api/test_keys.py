@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from core.errors import Error
+from server.access import opened
 from server.access.keys import PREFIX, Keys
 from server.app import build
 from server.cli import main
@@ -448,3 +449,57 @@ def test_live_sessions_are_their_owners(data_dir):
                 assert answer.status == 200
 
     run(main())
+
+
+def test_what_is_open_by_a_key_is_cut_when_it_is_removed(data_dir, monkeypatch):
+    monkeypatch.setattr(opened, "LOOK_S", 0.05)
+
+    async def endless():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.02)
+
+    async def main():
+        async with keyed(data_dir) as (it, keys):
+            anna, ben = bearer(keys["anna"]), bearer(keys["ben"])
+            Keys(data_dir).add("anna2", "make", "anna", None, None)
+            job = await it.post("/v1/videos", 202, {"text": "Hello there. " * 40, **SLOW}, headers=anna)
+            other = await it.post("/v1/videos", 202, {"text": "Hello there. " * 40, **SLOW}, headers=ben)
+            place = f"/v1/jobs/{job['id']}"
+            said = {"input": "Good evening, all of you. " * 40, "model": "slow"}
+            async with (
+                it.http.ws_connect(f"{place}/events", headers=anna) as socket,
+                it.http.ws_connect("/v1/ws", headers=anna) as monitor,
+                it.http.ws_connect(f"/v1/jobs/{other['id']}/events", headers=ben) as bens,
+                it.http.get(f"{place}/events", headers=anna) as events,
+                it.http.get(f"{place}/stream", headers=anna) as stream,
+                it.http.post("/v1/audio/speech", json=said, headers=anna) as speech,
+            ):
+                upload = asyncio.create_task(_upload(it, endless(), anna))
+                while len(it.state.opened) != 7:  # noqa: ASYNC110  # bounded by the test's own limit
+                    await asyncio.sleep(0.01)
+                Keys(data_dir).remove("anna")
+                for ws in (socket, monitor):
+                    async for _ in ws:
+                        pass
+                    assert ws.close_code == 1006
+                for answer in (events, stream, speech):
+                    with pytest.raises(aiohttp.ClientError):
+                        await answer.read()
+                with pytest.raises(aiohttp.ClientError):
+                    await upload
+                assert (await bens.receive_json())["job_id"] == other["id"]
+                while len(it.state.opened) != 1:  # noqa: ASYNC110  # bounded by the test's own limit
+                    await asyncio.sleep(0.01)
+                async with it.http.get(place, headers=anna) as answer:
+                    assert (await answer.json())["error"]["code"] == "unknown_key"
+            for one in (job, other):  # the job is its owner's, who may have another key
+                await it.state.runner.cancel(one["id"])
+
+    run(main())
+
+
+async def _upload(it, body, headers):
+    headers = headers | {"Content-Type": "application/json"}
+    async with it.http.post("/v1/videos", data=body, headers=headers) as answer:
+        await answer.read()
