@@ -25,7 +25,7 @@ from core.engines.gpt_sovits.vocoder import Vocoder
 from core.engines.neural import NeuralSettings
 from core.nets.gpt_sovits.sovits import RATE, Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
-from core.nets.gpt_sovits.weights import fold_weight_norm
+from core.nets.weights import fold_weight_norm
 from core.types import Samples
 from tests.fixtures import recipe
 from tests.support.spectra import log_mel_distance

@@ -1,7 +1,7 @@
 """What is used of diffusers, imported so that a torchvision that does not fit torch does no harm."""
 
 # First: diffusers imports transformers, and this does so without such a torchvision.
-import core.nets.gpt_sovits.huggingface  # noqa: F401  # for what it does
+import core.nets.huggingface  # noqa: F401  # for what it does
 
 # isort: split
 import diffusers.utils.logging

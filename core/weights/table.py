@@ -35,6 +35,12 @@ _MIT_VOICE = (
     "MIT (github.com/RVC-Boss/GPT-SoVITS). It speaks with the voice of any recording: have the speaker's "
     "consent, and say that the voice is made."
 )
+_MUSETALK = (
+    "Commercial use is allowed: MuseTalk's authors (github.com/TMElyralab/MuseTalk) give their weights for "
+    "any purpose, even commercially. The page that has them names the CreativeML OpenRAIL-M licence, which "
+    "forbids harm and deceit. Ask people before you put words into their mouths, and say that the video is "
+    "made."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,12 @@ _CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
 _SOVITS = "lj1995/GPT-SoVITS/resolve/336b2ec4e8d4ac74740798dd40af44e74659ecaf"
 
 
+def _hub(path: str) -> tuple[str, ...]:
+    return tuple(f"https://{host}/{path}" for host in ("huggingface.co", "hf-mirror.com"))
+
+
 def _sovits(path: str) -> tuple[str, ...]:
-    return tuple(f"https://{host}/{_SOVITS}/{path}" for host in ("huggingface.co", "hf-mirror.com"))
+    return _hub(f"{_SOVITS}/{path}")
 
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {
@@ -183,6 +193,36 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
             "BSD-3-Clause (github.com/xinntao/Real-ESRGAN).",
         ),
         Checkpoint(
+            "musetalk-unet",
+            "lips, 256 px: MuseTalk 1.5; wants a GPU",
+            "musetalk-1.5-unet.pth",
+            3_400_074_924,
+            "7ebf6c98c181e20838e4c0054e96e944ac60d5d692cc01db42839fe11b787007",
+            _hub("TMElyralab/MuseTalk/resolve/3ef28bc5cff08c90ad8178a25f1b570cd800170f/musetalkV15/unet.pth"),
+            _MUSETALK,
+        ),
+        Checkpoint(
+            "sd-vae-ft-mse",
+            "lips by MuseTalk: pictures to latents and back",
+            "sd-vae-ft-mse.bin",
+            334_707_217,
+            "1b4889b6b1d4ce7ae320a02dedaeff1780ad77d415ea0d744b476155c6377ddc",
+            _hub(
+                "stabilityai/sd-vae-ft-mse/resolve/31f26fdeee1355a5c34592e401dd41e45d25a493/"
+                "diffusion_pytorch_model.bin"
+            ),
+            "From Stability AI (huggingface.co/stabilityai/sd-vae-ft-mse); MIT.",
+        ),
+        Checkpoint(
+            "whisper-tiny",
+            "lips by MuseTalk: listens",
+            "whisper-tiny.bin",
+            151_095_027,
+            "9607f98a2b22d9e229ae43c52ecea79dcede9e0c5cfae67e8da6eda86d8aac1d",
+            _hub("openai/whisper-tiny/resolve/169d4a4341b33bc18d8881c4b69c2e104e1cc0af/pytorch_model.bin"),
+            "From OpenAI (huggingface.co/openai/whisper-tiny); Apache-2.0, its code MIT.",
+        ),
+        Checkpoint(
             "gpt-sovits-t2s",
             "cloned voices: text to tokens, of v2Pro, v2ProPlus and later",
             "s1v3.ckpt",
@@ -286,11 +326,12 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 
 _LISTENING = ("chinese-hubert", "chinese-roberta", "chinese-roberta-tokens")
 SETS: Mapping[str, tuple[str, ...]] = {
+    "musetalk": ("musetalk-unet", "sd-vae-ft-mse", "whisper-tiny"),
     "facelib": ("retinaface", "parsenet"),
     "voice-v2proplus": ("gpt-sovits-t2s", "gpt-sovits-v2proplus", "gpt-sovits-speaker", *_LISTENING),
     "voice-v2pro": ("gpt-sovits-t2s", "gpt-sovits-v2pro", "gpt-sovits-speaker", *_LISTENING),
     "voice-v2": ("gpt-sovits-t2s-v2", "gpt-sovits-v2", *_LISTENING),
     "voice-v1": ("gpt-sovits-t2s-v1", "gpt-sovits-v1", *_LISTENING),
 }
-"""Names for several checkpoints at once: what CodeFormer's users know as facelib, and for GPT-SoVITS all that
-a version's base models need."""
+"""Names for several checkpoints at once: all of MuseTalk's, what CodeFormer's users know as facelib, and for
+GPT-SoVITS all that a version's base models need."""

@@ -99,7 +99,7 @@ def write_ckpt(path: Path, weights: dict[str, Tensor], zipped: bool = True) -> P
 
 def write_hubert(path: Path) -> Path:
     """A small HuBERT as transformers writes it, that gives the 24 features `sovits_weights` wants."""
-    from core.nets.gpt_sovits.huggingface import HubertConfig, HubertModel
+    from core.nets.huggingface import HubertConfig, HubertModel
 
     config = HubertConfig(
         hidden_size=24,
@@ -119,7 +119,7 @@ def write_bert(folder: Path) -> tuple[Path, Path]:
     """A BERT of three layers, the first of which is used, and its vocabulary."""
     from transformers import BertForMaskedLM
 
-    from core.nets.gpt_sovits.huggingface import BertConfig
+    from core.nets.huggingface import BertConfig
 
     config = BertConfig(
         vocab_size=len(BERT_TOKENS),

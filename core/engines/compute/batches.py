@@ -6,7 +6,7 @@ captured CUDA graph fed from pinned memory. Compiled: fixed sizes, the compiler'
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,8 @@ class Batches:
     """A network, ready for calls; on the CPU, uncompiled, from several threads at once.
 
     example: float32 inputs of batch size 1, as the network takes them. compiled: folder that keeps what the
-    compiler makes, or None to do without it.
+    compiler makes, or None to do without it. sizes: of the batches it is run as where those are fixed: the
+    first ones of `SIZES`; (1,), for a large network that gains nothing by more, fixes them on the CPU, too.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype,
         compiled: Path | None = None,
+        sizes: Sequence[int] = SIZES,
     ) -> None:
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self._sizes = device, dtype, sizes
         self._threads = torch.get_num_threads()
-        self._fixed = compiled is not None or device.type == "cuda"
+        self._fixed = compiled is not None or device.type == "cuda" or len(sizes) == 1
         if device.type == "cuda":
             torch.cuda.set_device(device)  # of this thread, the engine's
         with warnings.catch_warnings(), _freezing(compiled is not None and device.type == "cpu"):
@@ -58,14 +60,15 @@ class Batches:
     def _built(self, net: nn.Module, example: tuple[Tensor, ...], compiled: Path | None) -> dict[int, Run]:
         if self.device.type == "cpu" and compiled is None and can_pack():
             # oneDNN wants one layout for a single picture on several threads, another for all else.
-            return {size: packed(net, _repeated(example, size), self.dtype) for size in (1, 16)}
+            kinds = self._sizes if self._fixed else (1, 16)
+            return {size: packed(net, _repeated(example, size), self.dtype) for size in kinds}
         plain = laid_out(folded(net), self.device, self.dtype)
         run = plain if compiled is None else _compiled(plain, self.device, compiled)
         if self.device.type != "cuda":
-            return {size: run for size in (SIZES if self._fixed else (1, 16))}
+            return {size: run for size in (self._sizes if self._fixed else (1, 16))}
         runs: dict[int, Run] = {}
-        for size in reversed(SIZES):  # the largest first: the others use its memory
-            largest = runs.get(SIZES[-1])
+        for size in reversed(self._sizes):  # the largest first: the others use its memory
+            largest = runs.get(self._sizes[-1])
             runs[size] = recorded(run, _repeated(example, size), self.device, self.dtype, beside=largest)
         return runs
 
@@ -80,7 +83,7 @@ class Batches:
 
     def _piecewise(self, inputs: tuple[Tensor, ...]) -> Tensor:
         outputs = []
-        for start, stop, size in pieces(len(inputs[0])):
+        for start, stop, size in pieces(len(inputs[0]), self._sizes):
             part = (_filled(x[start:stop], size) for x in inputs)
             made = self._runs[size](*(self._ready(x) for x in part))[: stop - start]
             outputs.append(made.to(torch.float32, copy=True))  # a graph writes into one place again and again
@@ -90,11 +93,14 @@ class Batches:
         if self.device.type == "cuda":
             return x  # the graph has its own buffers
         x = x.to(self.device, self.dtype)
-        return x.contiguous(memory_format=torch.channels_last) if self.device.type == "cpu" else x
+        pictures = self.device.type == "cpu" and x.dim() == 4
+        return x.contiguous(memory_format=torch.channels_last) if pictures else x
 
 
-def pieces(count: int) -> Iterator[tuple[int, int, int]]:
+def pieces(count: int, sizes: Sequence[int] = SIZES) -> Iterator[tuple[int, int, int]]:
     """Cut `count` items into stretches (start, stop, size of the batch it is run as), the last filled up.
+
+    sizes: `SIZES`, or its first ones.
 
     >>> list(pieces(7))
     [(0, 4, 4), (4, 7, 4)]
@@ -102,11 +108,13 @@ def pieces(count: int) -> Iterator[tuple[int, int, int]]:
     [(0, 16, 16), (16, 18, 2)]
     >>> list(pieces(30))
     [(0, 16, 16), (16, 30, 16)]
+    >>> list(pieces(6, (1, 2, 4)))
+    [(0, 4, 4), (4, 6, 2)]
     """
     start = 0
     while start < count:
         left = count - start
-        size = 16 if left > 12 else 4 if left > 2 else left
+        size = min(16 if left > 12 else 4 if left > 2 else left, sizes[-1])
         yield start, min(start + size, count), size
         start += size
 

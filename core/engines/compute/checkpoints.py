@@ -64,22 +64,34 @@ _NETWORKS = [
     ("quantize.embedding.weight", "CodeFormer's VQGAN, a codebook without the transformer"),
     ("encoder.0.conv2d.weight", "the ParseNet face parser"),
     ("body.0.rdb1.conv1.weight", "an RRDBNet (Real-ESRGAN, ESRGAN)"),
+    ("time_embedding.linear_1.weight", "a Stable Diffusion UNet"),
+    ("post_quant_conv.weight", "a Stable Diffusion autoencoder (VAE)"),
+    ("model.encoder.embed_positions.weight", "a Whisper"),
+    ("encoder.embed_positions.weight", "a Whisper"),
     ("enc_p.ssl_proj.weight", "a GPT-SoVITS SoVITS model"),
     ("model.ar_text_embedding.word_embeddings.weight", "a GPT-SoVITS GPT model"),
 ]
 
 
-def load_net(path: Path, what: str, build: Callable[[Shapes], Net]) -> Net:
+def load_net(
+    path: Path,
+    what: str,
+    build: Callable[[Shapes], Net],
+    part: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
+) -> Net:
     """The network of the checkpoint at `path`, every tensor in its place, in eval mode.
 
     what: what the file should be, for people ("a Wav2Lip generator"). build: makes the empty network for
-        tensors of these names and shapes; raises ValueError if they are not of the kind.
+        tensors of these names and shapes; raises ValueError if they are not of the kind. On "meta", it gets
+        the tensors of the file themselves, which stay there until they are used. part: the tensors that are
+        the network's, under its names.
     Raises BadInput `weights_missing`, `weights_damaged`, `weights_unsafe` or `weights_wrong`.
     """
     tensors = load_tensors(path)
+    wanted = part(tensors)
     try:
-        net = build({key: tuple(value.shape) for key, value in tensors.items()})
-        net.load_state_dict(tensors, strict=True)
+        net = build({key: tuple(value.shape) for key, value in wanted.items()})
+        net.load_state_dict(wanted, strict=True, assign=next(net.parameters()).is_meta)
     except (ValueError, RuntimeError) as error:
         raise BadInput(
             "weights_wrong",

@@ -1,7 +1,10 @@
-"""Memory of a device that runs out: how torch says so on each kind of device, and what people are told."""
+"""Memory of a device: how much is free, how torch says on each kind of device that it ran out, and what
+people are told."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -31,6 +34,28 @@ def enough_memory(what: str, remedy: str) -> Iterator[None]:
         if not ran_out(error):
             raise
         raise Error(f"there is not enough memory for {what}; {remedy}") from error
+
+
+def check_free(needed: int, device: torch.device, what: str) -> None:
+    """Raises Error if fewer than `needed` bytes are free on `device`, as far as that can be told there."""
+    free = _free(device)
+    if free is not None and free < needed:
+        raise Error(
+            f"{what} needs about {needed / 1e9:.1f} GB of memory on {device}, and {free / 1e9:.1f} GB are "
+            "free; close what else uses it, or set LIPSTREAM_DEVICE to another device"
+        )
+
+
+def _free(device: torch.device) -> int | None:
+    """Bytes free on `device`; None where nobody says."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:  # not Linux
+        return None
+    found = re.search(r"^MemAvailable: *(\d+) kB", told, re.MULTILINE)
+    return int(found[1]) * 1024 if found and device.type == "cpu" else None
 
 
 def release() -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from core.nets.gpt_sovits.hubert import HEAD
-from core.nets.gpt_sovits.huggingface import BertConfig, BertModel
-from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta
+from core.nets.huggingface import BertConfig, BertModel
+from core.nets.weights import Weights, count, load_strict, on_meta
 
 UNUSED_LAYERS = 2
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.nets.gpt_sovits.weights import Weights, count
+from core.nets.weights import Weights, count
 
 
 class ChannelNorm(nn.Module):

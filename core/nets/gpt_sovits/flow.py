@@ -8,7 +8,7 @@ import re
 import torch
 from torch import Tensor, nn
 
-from core.nets.gpt_sovits.weights import Weights, count
+from core.nets.weights import Weights, count
 
 
 class WaveNet(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.nets.gpt_sovits.stream import Delay, conv, upsample
-from core.nets.gpt_sovits.weights import Weights, count
+from core.nets.weights import Weights, count
 
 SLOPE = 0.1
 LAST_SLOPE = 0.01  # before conv_post: the published code calls leaky_relu without its slope there

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from core.nets.gpt_sovits.huggingface import HubertConfig, HubertModel
-from core.nets.gpt_sovits.weights import Weights, count, fold_weight_norm, load_strict, on_meta
+from core.nets.huggingface import HubertConfig, HubertModel
+from core.nets.weights import Weights, count, fold_weight_norm, load_strict, on_meta
 
 RATE = 16_000
 HEAD = 64  # channels of a head, in every HuBERT and BERT

@@ -15,7 +15,7 @@ from core.nets.gpt_sovits.encoder import PriorEncoder
 from core.nets.gpt_sovits.flow import Flow
 from core.nets.gpt_sovits.generator import Generator, as_pictures
 from core.nets.gpt_sovits.voice import MelStyleEncoder
-from core.nets.gpt_sovits.weights import Weights, fold_weight_norm, load_strict, on_meta
+from core.nets.weights import Weights, fold_weight_norm, load_strict, on_meta
 
 FRAMES_PER_TOKEN = 2
 SAMPLES_PER_FRAME = 640

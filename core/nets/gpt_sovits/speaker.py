@@ -7,7 +7,7 @@ pooling and `seg_1` are loaded, because the published file holds them, and not u
 import torch
 from torch import Tensor, nn
 
-from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta
+from core.nets.weights import Weights, count, load_strict, on_meta
 
 RATE = 16_000
 BINS = 80

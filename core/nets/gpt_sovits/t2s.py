@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.nets.gpt_sovits.linear import Linear
-from core.nets.gpt_sovits.weights import Weights, count, load_strict, on_meta, with_prefix
+from core.nets.weights import Weights, count, load_strict, on_meta, with_prefix
 
 
 @dataclass(frozen=True, slots=True)

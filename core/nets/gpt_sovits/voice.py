@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.nets.gpt_sovits.weights import Weights
+from core.nets.weights import Weights
 
 
 class Named(nn.Module):

@@ -10,7 +10,7 @@ from core.nets.gpt_sovits.generator import GeneratorStream
 from core.nets.gpt_sovits.linear import Linear
 from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
-from core.nets.gpt_sovits.weights import fold_weight_norm
+from core.nets.weights import fold_weight_norm
 from tests.support.bfloat16 import needs_bfloat16
 from tests.support.gpt_sovits_models import T2S_CONFIG, sovits_weights, t2s_weights
 

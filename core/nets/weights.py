@@ -41,7 +41,7 @@ def with_prefix(weights: Weights, prefix: str) -> dict[str, Tensor]:
     return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
 
 
-def count(weights: Weights, pattern: str) -> int:
+def count(weights: Mapping[str, object], pattern: str) -> int:
     """How many numbers k, from 0, have an entry that begins with `pattern.format(k)`."""
     k = 0
     while any(key.startswith(pattern.format(k)) for key in weights):

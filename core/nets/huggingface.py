@@ -14,6 +14,7 @@ except ImportError:
 except RuntimeError:
     sys.modules["torchvision"] = None  # type: ignore[assignment]  # "not installed", in the import system's words
 
-from transformers import BertConfig, BertModel, HubertConfig, HubertModel
+from transformers import BertConfig, BertModel, HubertConfig, HubertModel, WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-__all__ = ["BertConfig", "BertModel", "HubertConfig", "HubertModel"]
+__all__ = ["BertConfig", "BertModel", "HubertConfig", "HubertModel", "WhisperConfig", "WhisperEncoder"]

@@ -1,0 +1,1 @@
+"""Lips by MuseTalk 1.5."""
