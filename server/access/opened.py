@@ -37,7 +37,7 @@ class Opened:
         return sum(map(len, self._lines.values()))
 
     async def cut_of_removed(self) -> None:
-        """Cut the lines of keys that are removed, within LOOK_S; for ever. Whoever comes again is told why."""
+        """Cut the lines of keys that are removed, within LOOK_S; for ever. Who comes again is told why."""
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._lines:

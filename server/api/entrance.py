@@ -6,12 +6,15 @@ something has come on it, so that every client hears it, and is then let go.
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.api.guard import protect
+from server.api.ranges import RangedRequest
 from server.doors import Doors
 from server.errors import Refused, answer, request_id
 from server.state import STATE
@@ -28,7 +31,8 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()  # starts the application
-        options = {"request_factory": made.request_factory, **self._kwargs}
+        make = cast(Callable[..., web.Request], made.request_factory)  # web.Application._make_request
+        options = {"request_factory": partial(make, _cls=RangedRequest), **self._kwargs}
         return _Server(made.request_handler, self._app[STATE].doors, **options)
 
 

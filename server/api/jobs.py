@@ -8,6 +8,7 @@ from typing import get_args
 from aiohttp import web
 
 from server.access.caller import caller
+from server.api.ranges import file_or_part
 from server.api.route import ID, NAME, Route, respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused
@@ -182,13 +183,6 @@ async def output_file(
 ) -> web.StreamResponse:
     """A file of the path's job, or the part asked for. extra: headers besides. Raises like `output_of`."""
     job, output = await output_of(request, name)
-    try:
-        start = request.http_range.start or 0
-    except ValueError:
-        start = output.bytes
-    if start >= output.bytes:
-        size = {"Content-Range": f"bytes */{output.bytes}"}
-        raise Refused(416, "range_not_satisfiable", f"{name} has {output.bytes} bytes", "Range", size)
     # From the record, not from the request: no client's words are part of a path.
     path = state_of(request).folder.root / Path(output.path)
     headers = {
@@ -197,7 +191,7 @@ async def output_file(
         "Cache-Control": "private, no-cache",
         **(extra or {}),
     }
-    return web.FileResponse(path, headers=headers)
+    return await file_or_part(request, path, headers, name)
 
 
 ROUTES = [
@@ -257,9 +251,9 @@ ROUTES = [
         f"/v1/jobs/{ID}/stream",
         job_stream,
         "Watch the video while it is made: one long MP4, or a WebSocket of fragments",
-        {200: "video/mp4"},
+        {200: "video/mp4", 206: "video/mp4"},
         query={"from": {"type": "string", "enum": ["start", "live"]}},
-        refuses=(404, 409, 410, 500, 503, 507),
+        refuses=(404, 409, 410, 416, 500, 503, 507),
         head=False,
     ),
     Route(

@@ -5,6 +5,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from aiohttp import web
 
+from server.api.ranges import part_so_far
 from server.errors import Refused
 from server.schemas.describe import describe
 from server.schemas.requests import TERMINAL
@@ -45,7 +46,8 @@ async def stream(request: web.Request, state: AppState, job_id: str, clip: Clip)
     async with state.connections.response(request):
         if not await first_media(clip):
             raise no_video(await state.store.get(job_id))
-        return await view_on_http(request, clip, {"X-Job-Id": job_id})
+        told = {"X-Job-Id": job_id}
+        return await part_so_far(request, clip, told) or await view_on_http(request, clip, told)
 
 
 async def published(state: AppState, job_id: str, origin: str) -> Job:

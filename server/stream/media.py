@@ -122,6 +122,11 @@ class Clip:
         size = self._ends[min(stop, self._base) - 1] - offset
         return await self._disk.call(os.pread, self._file, size, offset)
 
+    def fragment_of(self, offset: int) -> int:
+        """Where the fragment begins that the byte at `offset` is in."""
+        before = bisect_right(self._ends, offset)
+        return self._ends[before - 1] if before else 0
+
     async def pieces(self, *, live: bool = False) -> AsyncGenerator[bytes, None]:
         """The init segment, then fragments from the first on; live: from the newest key frame on."""
         offset = 0

@@ -66,6 +66,59 @@ def test_a_text_becomes_a_job_that_becomes_files(data_dir):
     run(main())
 
 
+async def check_ranges(it, url, whole, etag):
+    """Every kind of range of what grows no more; etag: what `If-Range` may name, if it is heeded."""
+    size = len(whole)
+    parts = {
+        "bytes=0-0": (0, 1),
+        "bytes=100-": (100, size),
+        "bytes=-100": (size - 100, size),
+        f"bytes=-{size + 5}": (0, size),
+        f"bytes=5-{size + 5}": (5, size),
+        "Bytes= 7-8 ": (7, 9),
+    }
+    for wanted, (start, stop) in parts.items():
+        async with it.http.get(url, headers={"Range": wanted}) as response:
+            assert response.status == 206, wanted
+            assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{size}"
+            assert int(response.headers["Content-Length"]) == stop - start
+            assert await response.read() == whole[start:stop]
+    for ignored in ("items=0-1", "bytes=abc", "bytes=5-2", "bytes=-", "bytes=0-1,5-6", "bytes=1", ""):
+        async with it.http.get(url, headers={"Range": ignored}) as response:
+            assert response.status == 200, ignored
+            assert await response.read() == whole
+    for beyond in (f"bytes={size}-", f"bytes={'9' * 18}-", "bytes=-0"):
+        async with it.http.get(url, headers={"Range": beyond}) as response:
+            assert response.status == 416
+            assert response.headers["Content-Range"] == f"bytes */{size}"
+            assert (await response.json())["error"]["code"] == "range_not_satisfiable"
+    modified = (await it.http.get(url)).headers.get("Last-Modified", "")
+    fits = dict.fromkeys([etag, modified] if etag else [], 206)
+    for same, status in (fits | dict.fromkeys(['"other"', f"W/{etag}", "yesterday"], 200)).items():
+        async with it.http.get(url, headers={"Range": "bytes=0-1", "If-Range": same}) as response:
+            assert response.status == status, same
+
+
+def test_of_a_video_that_grows_the_part_that_is_there_can_be_had(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.video("A sentence that lasts. " * 40, **SLOW)
+            await it.begun(job)
+            url = f"/v1/jobs/{job}/stream"
+            clip = it.state.clips.coming(job)
+            async with it.http.get(url, headers={"Range": "bytes=3-200"}) as response:
+                assert (response.status, response.headers["Content-Range"]) == (206, "bytes 3-200/*")
+                part = await response.read()
+            for wanted in ("bytes=0-", "bytes=-5", "bytes=0-999999999"):  # no end that is there yet
+                async with it.http.get(url, headers={"Range": wanted}) as response:
+                    assert response.status == 200, wanted
+                    assert (await response.content.readexactly(201))[3:] == part
+            assert clip.ended is None
+            await it.post(f"/v1/jobs/{job}/cancel", 200)
+
+    run(main())
+
+
 def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -79,11 +132,16 @@ def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
                 assert await response.read() == whole[100:200]
             async with it.http.get(url, headers={"If-None-Match": etag}) as response:
                 assert response.status == 304
-            async with it.http.get(url, headers={"Range": f"bytes={len(whole)}-"}) as response:
-                assert response.status == 416
-                assert (await response.json())["error"]["code"] == "range_not_satisfiable"
-            async with it.http.head(url) as response:
-                assert (response.status, int(response.headers["Content-Length"])) == (200, len(whole))
+            await check_ranges(it, url, whole, etag)
+            # The video as it was watched, which grows no more.
+            stream = f"/v1/jobs/{job['id']}/stream"
+            async with it.http.get(stream) as response:
+                whole = await response.read()
+            await check_ranges(it, stream, whole, None)
+            whole_file = (await it.http.get(url)).headers
+            assert whole_file["Accept-Ranges"] == "bytes"
+            async with it.http.head(url, headers={"Range": "bytes=0-1"}) as response:
+                assert (response.status, response.headers["ETag"]) == (200, etag)
 
     run(main())
 
