@@ -96,6 +96,10 @@ class ServerSettings(Settings):
     """What may be fetched besides the public internet: `media.internal`, `10.0.0.7:9000`, `10.1.0.0/16`, and
     objects of the storage: `oss://bucket/templates/`."""
 
+    push: bool = True
+    """Whether the video of live sessions may be sent to RTMP servers: those of the public internet, and what
+    `fetch_allow` names."""
+
     fetch_s: float = Field(default=120, gt=0)
     """Seconds that fetching one URL may take."""
 

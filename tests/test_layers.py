@@ -18,6 +18,7 @@ FLOORS = [
     ["core.runtime", "core.text", "core.weights", "core.models"],
     ["core.progress", "core.media"],
     ["core.sandbox", "core.captions", "core.protocols", "core.nets"],
+    ["core.push"],
     ["core.tracking"],
     ["core.engines"],
     ["core.serving"],
@@ -69,6 +70,7 @@ FENCES = {
     "asyncio": [
         "core.runtime",
         "core.media",
+        "core.push",
         "core.weights",
         "core.serving",
         "core.templates",
@@ -87,7 +89,7 @@ FENCES = {
         "server",
     ],
     "aiohttp": ["server"],
-    "av": ["core.media", "core.sandbox"],
+    "av": ["core.media", "core.sandbox", "core.push"],
 }
 """Libraries, and the rooms that may use them."""
 

@@ -12,11 +12,9 @@ from typing import Any
 
 from core.errors import BadInput, Error, OutOfMemory, StorageFull
 from core.media.info import Limits
-from core.runtime.environment import child_environment
+from core.runtime.environment import SOURCES, child_environment
 from core.runtime.worker import Worker
 
-_ROOT = Path(__file__).parents[__name__.count(".")]
-"""The folder that this package is imported from, in a wheel that of `lipstream`: the child starts there."""
 # Libraries that take memory per processor would not fit the child's limit on a large machine.
 _CHILD_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -78,7 +76,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             pass_fds=() if give is None else (give,),
-            cwd=_ROOT,
+            cwd=SOURCES,
             env=child_environment(**_CHILD_ENVIRONMENT),
         )
         return cls(process, path.name)

@@ -1,6 +1,10 @@
 """What child processes are told of the environment: not the secrets that stand in ours."""
 
 import os
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[__name__.count(".")]
+"""The folder that this package is imported from, in a wheel that of `lipstream`: children start there."""
 
 _NEEDED = frozenset(
     {

@@ -20,7 +20,8 @@ OPENING_S = 10.0
 SESSION = r"{session_id:[A-Za-z0-9_-]{1,64}}"
 
 
-def _session(request: web.Request) -> LiveSession:
+def session_of(request: web.Request) -> LiveSession:
+    """The session that the path names. Raises Refused 404."""
     return state_of(request).sessions.get(request.match_info["session_id"])
 
 
@@ -45,7 +46,7 @@ async def list_sessions(request: web.Request) -> web.Response:
 
 async def get_session(request: web.Request) -> web.StreamResponse:
     """One session; as a WebSocket, its control."""
-    session = _session(request)
+    session = session_of(request)
     if is_socket(request):
         caller.get().require("make")
         asked = request.query.get("after")
@@ -56,14 +57,14 @@ async def get_session(request: web.Request) -> web.StreamResponse:
 
 async def delete_session(request: web.Request) -> web.Response:
     """End a session."""
-    session = _session(request)
+    session = session_of(request)
     await state_of(request).sessions.delete(session.id)
     return respond(Deleted(id=session.id))
 
 
 async def session_socket_stream(request: web.Request) -> web.StreamResponse:
     """The video on a WebSocket."""
-    session = _session(request)
+    session = session_of(request)
     if not is_socket(request):
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
         message = "this is a WebSocket; the same over HTTP is at stream.mp4"
@@ -78,7 +79,7 @@ async def session_socket_stream(request: web.Request) -> web.StreamResponse:
 
 async def session_stream(request: web.Request) -> web.StreamResponse:
     """The video as one answer that does not end."""
-    session = _session(request)
+    session = session_of(request)
     if session.log.ended:
         raise Refused(409, "session_over", f"session {session.id} is over: it has no video")
     await session.settled(OPENING_S)

@@ -133,8 +133,10 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     live.add_argument("script", nargs="?", metavar="FILE", help=words)
     live.add_argument("--loop", action="store_true", help="begin FILE again after its last line, for ever")
     live.add_argument("-t", "--template", default="sample", metavar="ID", help="(default: sample)")
-    words = "the growing video; - is standard output, for a player (default: live.mp4)"
-    live.add_argument("-o", "--output", default="live.mp4", metavar="FILE", help=words)
+    words = "the growing video; - is standard output, for a player (default: live.mp4, or none with --push)"
+    live.add_argument("-o", "--output", metavar="FILE", help=words)
+    words = "send it to this RTMP server, too; the key may be in LIPSTREAM_PUSH_KEY instead"
+    live.add_argument("--push", metavar="rtmp://HOST/APP/KEY", help=words)
     live.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
     live.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
     live.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")

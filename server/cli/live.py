@@ -5,8 +5,9 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,23 @@ from core.media.foreign import AudioSource, open_audio
 from core.media.recording import Recording
 from core.media.results import VIDEO
 from core.protocols import Style
+from core.push.pusher import State, push
+from core.push.target import Target, everywhere, target_of
 from core.runtime.tasks import first_of, in_daemon_thread
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from core.types import Fragment
 from server.cli.render import interruptible, size_of, to_stdout, writable
+from server.stream.ring import Ring
 
 STOP = "/stop"
 """The line that stops the person in the middle of a word."""
+
+PUSH_KEY = "LIPSTREAM_PUSH_KEY"
+"""The variable with the stream's key: on the command line every process could read it."""
+
+LAST_S = 3.0
+"""Seconds that the end of the video has to reach the server it is sent to."""
 
 _PIECE = 1 << 16
 
@@ -62,9 +72,11 @@ def live_command(options: argparse.Namespace) -> int:
         if options.audio is not None:
             raise BadInput("script_or_audio", "give either a file of lines or --audio, not both", "audio")
         read_lines(script)  # complains before anything is loaded
-    path = None if options.output == "-" else writable(options.output, VIDEO, [sound, script])
+    target = target_of(options.push, os.environ.get(PUSH_KEY)) if options.push else None
+    output = options.output or ("live.mp4" if target is None else None)
+    path = writable(output, VIDEO, [sound, script]) if output not in (None, "-") else None
     given = _Given(script, options.loop, options.audio, raw)
-    asyncio.run(interruptible(_live(wanted, path, given)))
+    asyncio.run(interruptible(_live(wanted, given, _Shown(path, output == "-", target))))
     return 0
 
 
@@ -79,7 +91,16 @@ class _Given:
     raw: tuple[int, int]
 
 
-async def _live(wanted: SessionRequest, output: Path | None, given: _Given) -> None:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Where the video goes: into a file, to standard output, to a server."""
+
+    path: Path | None
+    stdout: bool
+    target: Target | None
+
+
+async def _live(wanted: SessionRequest, given: _Given, shown: _Shown) -> None:
     audio = given.audio
     async with EnginePool() as pool, AsyncExitStack() as ends:
         source = None
@@ -93,20 +114,43 @@ async def _live(wanted: SessionRequest, output: Path | None, given: _Given) -> N
             talk = _recite(session, given.script, loop=given.loop)
         else:
             talk = _pass_on(session) if audio == "-" else _converse(session, source)
-        if output is None:
-            await first_of(talk, session.run(_to_stdout))
-            return
-        async with Recording(output) as recording:
+        recording = await ends.enter_async_context(Recording(shown.path)) if shown.path else None
+        ring = await ends.enter_async_context(_pushed(shown.target)) if shown.target else None
 
-            async def take(item: Fragment | Event) -> None:
-                if isinstance(item, Fragment):
-                    await recording.write(item)
-                else:
-                    _tell(item)
+        async def take(item: Fragment | Event) -> None:
+            if not isinstance(item, Fragment):
+                return _tell(item)
+            if ring is not None:
+                ring.append(item)
+            if recording is not None:
+                await recording.write(item)
+            if shown.stdout:
+                await to_stdout(item)
 
-            await first_of(talk, session.run(take))
+        await first_of(talk, session.run(take))
+        if recording is not None:
             await recording.finish()
-    print(output)
+    if shown.path:
+        print(shown.path)
+
+
+@asynccontextmanager
+async def _pushed(target: Target) -> AsyncGenerator[Ring, None]:
+    """What is put into the ring is sent to `target`; the end of it too, if the block ends by itself."""
+    ring = Ring()
+    sending = asyncio.create_task(push(ring.pieces, target, everywhere, partial(_tell_push, target)))
+    try:
+        yield ring
+        ring.end("over")
+        await asyncio.wait([sending], timeout=LAST_S)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+def _tell_push(target: Target, state: State, why: str) -> None:
+    if state != "connecting":
+        print(f"{target.url}: {state}{why and f' ({why})'}", file=sys.stderr)
 
 
 async def _recite(session: Session, script: Path, *, loop: bool) -> None:
@@ -161,13 +205,6 @@ async def _say(session: Session, line: str) -> None:
 async def _lines() -> AsyncGenerator[str, None]:
     while line := await in_daemon_thread(sys.stdin.buffer.readline):
         yield line.decode("utf-8", "replace").replace("\0", "")
-
-
-async def _to_stdout(item: Fragment | Event) -> None:
-    if isinstance(item, Fragment):
-        await to_stdout(item)
-    else:
-        _tell(item)
 
 
 def _tell(event: Event) -> None:

@@ -24,6 +24,7 @@ from core.types import Fragment
 from server.access.caller import caller
 from server.jobs.chat import Chat, ChatFailed, Turn
 from server.jobs.explain import explain
+from server.jobs.pushes import Pushes
 from server.metrics import Figures
 from server.schemas.live import (
     ChatAnswered,
@@ -86,7 +87,8 @@ class LiveSession:
         self.ring = Ring()
         self.picture: Picture | None = None
         self.failure: Exception | None = None
-        self.viewers = 0
+        self._viewers = 0
+        self.pushes = Pushes(self.log, lambda: self.ring, self.touch)
         self.behind_s = 0.0
         self._first_s: float | None = None
         self._stopped_s: float | None = None
@@ -107,6 +109,11 @@ class LiveSession:
             return "starting"
         return "speaking" if self._utterances else "idle"
 
+    @property
+    def viewers(self) -> int:
+        """Who watch it; servers that it is sent to are among them."""
+        return self._viewers + self.pushes.live
+
     def info(self) -> SessionInfo:
         """The session as the API shows it."""
         return SessionInfo(
@@ -120,6 +127,7 @@ class LiveSession:
             chat=self._chat is not None,
             last_seq=self.log.last_seq,
             picture=self.picture,
+            pushes=self.pushes.all(),
             request=self.request,
         )
 
@@ -134,11 +142,11 @@ class LiveSession:
     @asynccontextmanager
     async def viewing(self) -> AsyncGenerator[Ring, None]:
         """The video, which somebody views until the block ends."""
-        self.viewers += 1
+        self._viewers += 1
         try:
             yield self.ring
         finally:
-            self.viewers -= 1
+            self._viewers -= 1
             self._touched = time.monotonic()
 
     # --- what clients say ------------------------------------------------------------------------
@@ -276,6 +284,7 @@ class LiveSession:
             self.end("idle")
         finally:
             self._hush()
+            await self.pushes.close()
 
     def end(self, reason: Reason) -> None:
         """Tell whoever watches that it is over. Once: the first reason counts."""

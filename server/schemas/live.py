@@ -10,7 +10,7 @@ import json
 import time
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from server.schemas.requests import Language, Model, Name, Size, Slug, Text
 from server.schemas.responses import JobError
@@ -60,6 +60,35 @@ class Picture(Model):
     fps: int
 
 
+class NewPush(Model):
+    """Where to send the video. url: rtmp:// or rtmps://, host and application.
+
+    key: of the stream, shown to nobody; if absent it is the last part of the URL.
+    """
+
+    url: Annotated[Text, Field(max_length=2048)]
+    key: Annotated[SecretStr, Field(max_length=1024)] | None = None
+
+
+class PushInfo(Model):
+    """A server that the video is sent to. url: without the key. message: why it is lost; it is tried again by
+    itself. since: when it became so."""
+
+    id: str
+    object: Literal["push"] = "push"
+    url: str
+    state: Literal["connecting", "live", "lost"]
+    message: str | None = None
+    since: float
+
+
+class PushList(Model):
+    """Where the video is sent, the oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[PushInfo]
+
+
 class SessionInfo(Model):
     """A session. picture: of its video, once that can be played. viewers: who watch it at the moment.
 
@@ -79,6 +108,7 @@ class SessionInfo(Model):
     chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
     last_seq: int
     picture: Picture | None = None
+    pushes: list[PushInfo] = Field(default_factory=list)
     request: NewSession
 
 
@@ -151,6 +181,12 @@ class SessionBehind(Model):
     behind_s: float
 
 
+class PushChanged(Model):
+    """A server takes the video now, or does so no more."""
+
+    push: PushInfo
+
+
 class SessionEnded(Model):
     """Why the session is over: `deleted`, `idle` (for `idle_s`) or `failed`."""
 
@@ -181,6 +217,7 @@ SESSION_EVENTS: dict[str, type[Model]] = {
     "chat.answered": ChatAnswered,
     "session.idle": SessionIdle,
     "session.behind": SessionBehind,
+    "push.changed": PushChanged,
     "session.ended": SessionEnded,
     "error": SessionError,
 }

@@ -1,13 +1,16 @@
 """`lipstream live`, run as a user runs it."""
 
+import asyncio
 import os
 import subprocess
 import sys
 
 import av
 import numpy as np
+import pytest
 
 from tests.support.openai_server import wav
+from tests.support.rtmp import free_port, receiver
 
 
 def live(lines, *arguments, data_dir, cwd):
@@ -46,6 +49,29 @@ def test_live_stops_in_the_middle_and_streams_to_standard_output(small_library, 
     assert done.stdout.count(b"moof") > 20
     assert "1: stopped after " in told
     assert "2: said in " in told
+
+
+@pytest.mark.slow
+def test_live_is_sent_to_a_server(small_library, tmp_path):
+    async def main():
+        port = free_port()
+        async with receiver(port) as server:
+            url = f"rtmp://127.0.0.1:{port}/live/secret"
+            lines = ["One two three four five.\n"] * 3
+            said = asyncio.to_thread(
+                live, "".join(lines), "--push", url, data_dir=small_library, cwd=tmp_path
+            )
+            done, packets = await asyncio.gather(said, server.packets(60))
+        told = done.stderr.decode()
+        assert done.returncode == 0, told
+        assert f"rtmp://127.0.0.1:{port}/live: live" in told
+        assert "secret" not in told
+        assert {packet["kind"] for packet in packets} == {"video", "audio"}
+        assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(main())
+    done = live("", "--push", "http://a.example/live/key", data_dir=small_library, cwd=tmp_path)
+    assert (done.returncode, b"rtmp://HOST/APP" in done.stderr) == (2, True)
 
 
 def test_live_refuses_what_is_not_there(small_library, tmp_path):

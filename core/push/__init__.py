@@ -1,0 +1,1 @@
+"""Sending live video to servers that show it to many: RTMP."""
