@@ -14,6 +14,7 @@ from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.describe import describe
+from server.schemas.requests import Engines
 from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of
 from server.state import AppState, state_of
 from server.store.store import Accepted, NewJob
@@ -37,6 +38,10 @@ KEY: Mapping[str, Any] = {
 FILE: Mapping[str, Any] = {"type": "string", "format": "binary"}
 STREAM: Mapping[str, Any] = {"type": "boolean", "default": False, "description": "the same as in the body"}
 """Schemas of a form's file, and of the query's `stream`."""
+
+
+ENGINES = {kind: f"options.engines.{kind}" for kind in Engines.model_fields}
+"""How requests with options call their engines."""
 
 
 @asynccontextmanager

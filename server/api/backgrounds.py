@@ -94,6 +94,7 @@ ROUTES = [
         },
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        fields={"paint": "engine"},
         starts="job",
     ),
     Route(

@@ -54,6 +54,7 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 502, 503, 507),
+        fields={"enhance": "engine"},
         starts="job",
     ),
 ]

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from core.errors import UnknownJob
+from core.errors import BadInput, UnknownJob
 from server.access.caller import NOBODY, Caller, caller
 from server.access.cookies import COOKIE
 from server.api.route import Access, Route, Work
@@ -50,8 +50,14 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
             await _check_path(request, state, asking)
         if route is not None and route.starts is not None:
             await admit(request, route.starts)
-        with state.opened.by(asking.key, request.transport):
-            return await handler(request)
+        try:
+            with state.opened.by(asking.key, request.transport):
+                return await handler(request)
+        except BadInput as error:
+            called = route.fields.get(error.param or "") if route is not None else None
+            if called is None:
+                raise
+            raise BadInput(error.code, error.message, called) from error
 
     return check
 

@@ -14,6 +14,7 @@ from server.access.caller import Scope
 ID = r"{job_id:[A-Za-z0-9_-]{1,64}}"
 NAME = r"{name:[A-Za-z0-9][A-Za-z0-9_.-]{0,63}}"
 TEMPLATE = r"{template:[a-z0-9][a-z0-9_-]{0,63}}"
+MODEL = r"{model:[A-Za-z0-9][\w.-]{0,63}}"
 VOICE = r"{voice:[\w-]{1,64}}"
 """Parts of paths. What does not match is simply not there: no odd name gets any further."""
 
@@ -38,6 +39,7 @@ class Route:
     answers: by status; several where it depends. body: JSON. form: its parts, each with
     JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of errors it may answer with,
     besides those that any may. operation: its name, if it is not the handler's.
+    fields: how its request calls what an error names otherwise: {"speech": "model"}.
     access: what it takes; `read` for what is only looked at, else `make`, unless it says otherwise.
     starts: what the server is to do, so whether there is room for more is looked at before the body is read:
     a `job` that will be put on record, `speech`, or to `look` at a file.
@@ -55,6 +57,7 @@ class Route:
     refuses: tuple[int, ...] = ()
     head: bool = True
     operation: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
     access: Access | None = None
     starts: Work | None = None
 

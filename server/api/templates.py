@@ -9,7 +9,7 @@ from core.faces.choice import AUTO, check_choice
 from core.templates.info import checked_name, name_of_file
 from core.templates.library import SAMPLE
 from server.access.caller import caller
-from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
+from server.api.accept import ENGINES, FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
 from server.schemas.requests import EnlargeRequest, PrepareRequest, TemplateRequest
@@ -177,6 +177,7 @@ ROUTES = [
         body=PrepareRequest,
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        fields=ENGINES,
         starts="job",
     ),
     Route(
@@ -188,6 +189,7 @@ ROUTES = [
         body=EnlargeRequest,
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
+        fields={"upscale": "engine"},
         starts="job",
     ),
     Route(

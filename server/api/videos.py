@@ -14,6 +14,7 @@ from core.protocols import Style
 from core.templates.library import SAMPLE
 from core.tts_stream import tts_stream
 from server.api.accept import (
+    ENGINES,
     FILE,
     KEY,
     SCENE,
@@ -27,10 +28,10 @@ from server.api.accept import (
     fetched_id,
     short,
 )
-from server.api.route import Route, respond
+from server.api.route import MODEL, Route, respond
 from server.errors import Refused
 from server.schemas.requests import LipsyncRequest, PreviewRequest, SpeechRequest, VideoRequest
-from server.schemas.responses import EngineList, Job, ModelList, ReadSentence, ReadText
+from server.schemas.responses import EngineList, Job, ModelInfo, ModelList, ReadSentence, ReadText
 from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
 from server.stream.sockets import ClientGone, send
@@ -194,6 +195,15 @@ async def list_models(request: web.Request) -> web.Response:
     return respond(state_of(request).catalog.models())
 
 
+async def get_model(request: web.Request) -> web.Response:
+    """One of them."""
+    name = request.match_info["model"]
+    for model in state_of(request).catalog.models().data:
+        if model.id == name:
+            return respond(model)
+    raise Refused(404, "unknown_model", f"there is no model {name!r}; see /v1/models", "model")
+
+
 async def list_engines(request: web.Request) -> web.Response:
     """Every engine, and what those lack that cannot run."""
     return respond(EngineList(data=state_of(request).catalog.engines()))
@@ -211,6 +221,7 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 503, 507),
+        fields=ENGINES,
         starts="job",
     ),
     Route(
@@ -228,6 +239,7 @@ ROUTES = [
         query={"stream": STREAM},
         headers={"Idempotency-Key": KEY},
         refuses=(409, 413, 415, 429, 500, 503, 507),
+        fields=ENGINES,
         starts="job",
     ),
     Route(
@@ -238,6 +250,7 @@ ROUTES = [
         {200: (*TYPES.values(), "text/event-stream")},
         body=SpeechRequest,
         refuses=(409, 413, 415, 503),
+        fields={"speech": "model", "text": "input"},
         starts="speech",
     ),
     Route(
@@ -252,5 +265,6 @@ ROUTES = [
     Route(
         "GET", "/v1/models", list_models, "Speech engines, as OpenAI's clients list models", {200: ModelList}
     ),
+    Route("GET", f"/v1/models/{MODEL}", get_model, "One of them", {200: ModelInfo}, refuses=(404,)),
     Route("GET", "/v1/engines", list_engines, "Every engine, and what it lacks here", {200: EngineList}),
 ]

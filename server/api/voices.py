@@ -89,6 +89,7 @@ ROUTES = [
         "The voices of a speech engine, the default first; of `auto` all that need no engine named",
         {200: VoiceList},
         query={"engine": {"type": "string", "default": "auto"}},
+        fields={"speech": "engine"},
     ),
     Route(
         "POST",

@@ -419,6 +419,14 @@ def test_what_openai_s_clients_send_besides_is_taken_and_told(data_dir):
             assert b"".join(base64.b64decode(e["audio"]) for e in events[:-1]) == plain
             listed = {model["id"] for model in (await it.get("/v1/models"))["data"]}
             assert {"tts-1", "auto", "choir", "slow"} <= listed
+            for name in listed:
+                assert (await it.get(f"/v1/models/{name}"))["id"] == name
+            unknown = await it.get("/v1/models/gpt-9.1_x", 404)
+            assert (unknown["error"]["code"], unknown["error"]["param"]) == ("unknown_model", "model")
+            for wrong, field in (({"model": "no"}, "model"), ({"input": "。"}, "input")):
+                refused = await it.post("/v1/audio/speech", 422, body | wrong)
+                assert refused["error"]["param"] == field, refused
+            assert (await it.get("/v1/voices?engine=no", 422))["error"]["param"] == "engine"
             refused = await it.post("/v1/audio/speech", 422, body | {"speed": 5})
             assert refused["error"]["type"] == "invalid_request_error"
             bom = b"\xef\xbb\xbf" + json.dumps(body).encode()

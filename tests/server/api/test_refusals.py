@@ -15,6 +15,7 @@ JSON = {"Content-Type": "application/json"}
 
 _STYLE = "options.subtitle_style.colour"
 
+_ENGINES = "options.engines"
 BODIES = [
     # body, status, code, param
     (b"{", 400, "malformed_json", None),
@@ -75,9 +76,24 @@ BODIES = [
     (b'{"text": "a", "template": "../etc"}', 422, "invalid_request", "template"),
     (b'{"text": "a", "voice": "nobody"}', 422, "unknown_voice", "voice"),
     (b'{"text": "a", "language": "tlh"}', 422, "invalid_request", "language"),
-    (b'{"text": "a", "options": {"engines": {"speech": "no"}}}', 422, "unknown_engine", "speech"),
-    (b'{"text": "a", "options": {"engines": {"lipsync": "no"}}}', 422, "unknown_engine", "lipsync"),
-    (b'{"text": "a", "options": {"engines": {"enhance": "no"}}}', 422, "unknown_engine", "enhance"),
+    (
+        b'{"text": "a", "options": {"engines": {"speech": "no"}}}',
+        422,
+        "unknown_engine",
+        "options.engines.speech",
+    ),
+    (
+        b'{"text": "a", "options": {"engines": {"lipsync": "no"}}}',
+        422,
+        "unknown_engine",
+        "options.engines.lipsync",
+    ),
+    (
+        b'{"text": "a", "options": {"engines": {"enhance": "no"}}}',
+        422,
+        "unknown_engine",
+        "options.engines.enhance",
+    ),
     (b"{}", 422, "text_or_audio", "text"),
 ]
 
