@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from core.runtime.pipeline import Meter
 
@@ -40,6 +40,28 @@ class Progress:
     def left(self, frames: int) -> None:
         """Note that so many frames are not enhanced, as their faces are sharp."""
         self.frames_sharp += frames
+
+    def copy(self) -> "Progress":
+        """As it is now; it changes no more."""
+        meters = {name: replace(meter) for name, meter in self.meters.items()}
+        return replace(self, meters=meters, engines=dict(self.engines), retries=self.retries.copy())
+
+    def follow(self, other: "Progress", ahead_s: float) -> None:
+        """Become what a render on another machine tells of itself. When this one began and ended stays.
+
+        ahead_s: seconds by which `time.perf_counter` is ahead of that machine's.
+        """
+        for meter in other.meters.values():
+            for name in ("started", "ended"):
+                if at := getattr(meter, name):
+                    setattr(meter, name, at + ahead_s)
+        late = other.started + ahead_s - self.started
+        sooner = other.first_audio_s, other.first_frame_s
+        first_audio_s, first_frame_s = (None if at is None else at + late for at in sooner)
+        now = replace(other, first_audio_s=first_audio_s, first_frame_s=first_frame_s)
+        now.started, now.total_s = self.started, self.total_s
+        for field_ in fields(self):
+            setattr(self, field_.name, getattr(now, field_.name))
 
     @property
     def elapsed_s(self) -> float:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from core.config import Settings
+from core.cluster.settings import ClusterSettings
 from server.addresses import allowed
 
 
@@ -25,7 +25,7 @@ def host_of(endpoint: str) -> str:
 Service = Literal["video", "speech", "lipsync", "enhance"]
 
 
-class ServerSettings(Settings):
+class ServerSettings(ClusterSettings):
     """`LIPSTREAM_PORT=9000` sets `port`, and so on."""
 
     host: str = "127.0.0.1"

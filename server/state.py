@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from core.engines.gpt_sovits.settings import VoiceSettings
-from core.renderer import Here
+from core.renderer import Here, Renderer
 from core.runtime.slots import Slots
 from core.serving.engine_pool import EnginePool
 from core.templates.background import Backgrounds
@@ -53,6 +53,9 @@ from server.stream.sockets import Connections
 from server.turns import Turns
 from server.uploads import Upload
 
+if TYPE_CHECKING:
+    from core.cluster.placement import Cluster  # brings Ray
+
 log = logging.getLogger(__name__)
 
 
@@ -71,6 +74,7 @@ class AppState:
     ownership: Ownership
     opened: Opened
     pool: EnginePool
+    cluster: "Cluster | None"
     hub: Hub
     store: Store
     clips: Clips
@@ -174,7 +178,8 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         # Before the engines are ended: one that hangs keeps nothing of the record from the disk.
         ends.push_async_callback(asyncio.to_thread, store.close)
         files = open_files(settings, folder)
-        state = _furnish(settings, folder, pool, hub, store, files)
+        studio = await _studio(settings, pool, ends)
+        state = _furnish(settings, folder, studio, hub, store, files)
         ends.push_async_callback(state.clips.close)
         ends.push_async_callback(asyncio.to_thread, state.catalog.close)
         ends.push_async_callback(state.stop)
@@ -190,11 +195,34 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         yield state
 
 
+@dataclass(frozen=True, slots=True)
+class _Studio:
+    """What videos are made with. slots: as many jobs run at once. cluster: whose nodes make them, if any."""
+
+    pool: EnginePool
+    templates: Templates
+    renderer: Renderer
+    slots: Slots
+    cluster: "Cluster | None" = None
+
+
+async def _studio(settings: ServerSettings, pool: EnginePool, ends: AsyncExitStack) -> _Studio:
+    """Raises Error if there shall be a cluster and there is none."""
+    templates, slots = Templates(settings, pool), Slots(settings.jobs)
+    if not settings.on_cluster:
+        return _Studio(pool, templates, Here(pool, templates), slots)
+    from core.cluster.placement import open_cluster  # brings Ray
+
+    slots.resize(0)  # until there are nodes
+    cluster = await ends.enter_async_context(open_cluster(settings.cluster, templates, slots))
+    return _Studio(pool, templates, cluster, slots, cluster)
+
+
 def _furnish(
-    settings: ServerSettings, folder: ServerFolder, pool: EnginePool, hub: Hub, store: Store, files: Files
+    settings: ServerSettings, folder: ServerFolder, studio: _Studio, hub: Hub, store: Store, files: Files
 ) -> AppState:
-    templates, figures = Templates(settings, pool), Figures()
-    renderer = Here(pool, templates)
+    pool, templates, renderer = studio.pool, studio.templates, studio.renderer
+    figures = Figures()
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
     works: dict[str, Work[Any]] = {
         "video": VideoWork(pool, templates, renderer, store, clips, folder, figures, settings),
@@ -209,7 +237,7 @@ def _furnish(
         clips,
         folder,
         works,
-        slots=Slots(settings.jobs),
+        slots=studio.slots,
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
         publish=publisher.publish if publisher else None,
@@ -228,6 +256,7 @@ def _furnish(
         ownership=ownership,
         opened=Opened(keys),
         pool=pool,
+        cluster=studio.cluster,
         hub=hub,
         store=store,
         clips=clips,

@@ -16,6 +16,7 @@ from core.engines.builtin import presenter
 from core.media.clip import write_clip
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
+from tests.support.clusters import SmallCluster, small_cluster
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers have a core each; read when torch is loaded
@@ -28,6 +29,8 @@ WORKERS = 8
 """At most: with networks in it, one takes up to 3 GB."""
 
 ALONE = (
+    "tests/core/cluster/",
+    "tests/server/test_cluster.py",
     "tests/page/",
     "tests/server/test_crowd.py",
     "tests/server/test_stop.py",
@@ -43,6 +46,7 @@ REMEDIES = {
     r"'(onnxruntime|opencc)'": ".venv/bin/pip install -e '.[g2pw]'",
     r"(torchvision|basicsr|facexlib) is not installed": "see docs/codeformer.md, basicsr and facexlib",
     r"'torch'|diffusers|wordsegment|core\.nets": "make test (with networks, not TORCH=)",
+    r"Ray is not installed": ".venv/bin/pip install -e '.[ray]'",
     r"mount": "sudo make test, outside of a container",
     r"bfloat16": "a processor with AVX-512 or ARM's bf16",
 }
@@ -95,6 +99,13 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCluster]:
+    """Two nodes of one processor each; skips where Ray is not installed."""
+    with small_cluster(2, tmp_path_factory.mktemp("nodes")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

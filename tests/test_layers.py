@@ -36,6 +36,7 @@ FLOORS = [
     ["core.live"],
     ["core.render"],
     ["core.render_file", "core.renderer"],
+    ["core.cluster"],
     ["server", "server.addresses"],
     ["server.settings"],
     ["server.store", "server.folder"],
@@ -85,10 +86,12 @@ FENCES = {
         "core.render",
         "core.render_file",
         "core.renderer",
+        "core.cluster",
         "lipstream",
         "server",
     ],
     "aiohttp": ["server"],
+    "ray": ["core.cluster"],
     "av": ["core.media", "core.sandbox", "core.push"],
 }
 """Libraries, and the rooms that may use them."""
@@ -160,8 +163,8 @@ def test_nets_know_nothing_of_the_project(name: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["core.render", "lipstream.api", "server.app", "server.cli"])
-def test_neither_torch_nor_scipy_is_needed_to_start(module: str) -> None:
-    code = f"import sys, {module}; assert not {{'torch', 'scipy'}} & set(sys.modules)"
+def test_neither_torch_nor_scipy_nor_ray_is_needed_to_start(module: str) -> None:
+    code = f"import sys, {module}; assert not {{'torch', 'scipy', 'ray'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
 
 

@@ -83,6 +83,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("video", "speech", "lipsync", "enhance"),
         help="one service alone, at its old addresses (default: all, and the page)",
     )
+    serve.add_argument(
+        "--cluster", metavar="HOST:PORT", help="make videos on a Ray cluster that this machine has joined"
+    )
     serve.add_argument("--port", type=int, help="port to listen on (default: 8010)")
     serve.add_argument(
         "--no-key",

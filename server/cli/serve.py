@@ -12,7 +12,7 @@ from server.settings import ServerSettings
 
 def serve_command(options: argparse.Namespace) -> int:
     """Serve where the options or the settings say; prints the address when ready."""
-    names = ("host", "port", "only", "no_key")
+    names = ("host", "port", "only", "no_key", "cluster")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     settings: ServerSettings = settings_of(ServerSettings, **given)
     configure(settings.log_level, settings.log_format)

@@ -1,0 +1,151 @@
+"""A node of the cluster, as the server sees it: an actor there, and what it may be asked.
+
+Here, in `core.cluster.connect` and `core.cluster.placement` alone Ray is imported. Ray Core is used as its
+documentation has it: an actor bound to a node, methods that are generators (`num_returns="streaming"`) whose
+results are taken one by one, and at most so many of them ahead.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from core.cluster.files import Bundle
+from core.cluster.node import Hello, Node, NodeFigures, Told
+from core.enhancement.video import Enhancement
+from core.errors import NodeLost
+from core.render import Request
+
+AHEAD = 4
+"""Tellings that a node may be ahead of the server, of up to `core.cluster.node.AHEAD` items each."""
+
+PIECE = 4 << 20
+"""Bytes of a file that are sent in one go."""
+
+END_S = 30.0
+"""Seconds that a node has to let go of a job that was cut short, before its slot is given to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node as Ray lists it. slots: jobs it may do at once. reserved: resources the actor takes there."""
+
+    identity: str
+    address: str
+    slots: int
+    reserved: Mapping[str, float]
+
+
+class Machine:
+    """The actor of a node. Methods raise NodeLost if it is gone, else what they raised there.
+
+    hello: None until it has opened. running: renders that were given to it. warm: bundles that it has.
+    draining: it gets no new job. sent: bytes.
+    """
+
+    def __init__(self, place: Place, settings: Mapping[str, object]) -> None:
+        self.place = place
+        self.hello: Hello | None = None
+        self.running = 0
+        self._numbers = count()
+        self.draining = False
+        self.warm: set[str] = set()
+        self.sent = 0
+        self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        reserved = dict(place.reserved)
+        options: dict[str, Any] = {
+            "num_cpus": reserved.pop("CPU", 0),
+            "num_gpus": reserved.pop("GPU", 0),
+            "resources": reserved,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(place.identity, soft=False),
+            "max_restarts": 0,  # a new one is made, and what ran begins again: the record says so
+            "max_task_retries": 0,  # Ray would tell a render again from its start, as if nothing had been
+        }
+        self._actor: Any = ray.remote(Node).options(**options).remote(place.identity, settings)
+
+    @property
+    def free(self) -> int:
+        """Jobs that it may still be given."""
+        return self.place.slots - self.running if self.hello is not None else 0
+
+    async def open(self) -> Hello:
+        """Have it load its engines."""
+        hello: Hello = await self._ask(self._actor.open.remote())
+        self.hello = hello
+        return hello
+
+    async def figures(self) -> NodeFigures:
+        """What it does."""
+        found: NodeFigures = await self._ask(self._actor.figures.remote())
+        return found
+
+    async def supply(self, bundles: Sequence[Bundle]) -> None:
+        """Have it hold these; each is sent once, however many jobs want it. Raises OSError."""
+        for bundle in bundles:
+            async with self._sending[bundle.digest]:
+                missing = await self._ask(self._actor.missing.remote([bundle.digest]))
+                if missing:
+                    await self._send(bundle)
+                self.warm.add(bundle.digest)
+
+    async def make(
+        self, what: Request | Enhancement, bundles: Sequence[Bundle]
+    ) -> AsyncGenerator[Told, None]:
+        """See `Node.make`. Whenever this ends, the render there has ended, too, or the node is gone."""
+        number = next(self._numbers)
+        method = self._actor.make.options(num_returns="streaming", _generator_backpressure_num_objects=AHEAD)
+        told = method.remote(number, what, [bundle.digest for bundle in bundles])
+        try:
+            async for one in told:
+                yield await self._ask(one)
+        except RayActorError as error:  # before anything of it was told
+            raise self._lost(error) from error
+        finally:
+            # One that is merely dropped would run on, and nothing would hold it back any more.
+            ray.cancel(told)
+            with suppress(NodeLost, TimeoutError):
+                await asyncio.wait_for(self._ask(self._actor.ended.remote(number)), END_S)
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(RayError):
+            ray.kill(self._actor)
+
+    async def _send(self, bundle: Bundle) -> None:
+        for name, path in bundle.files.items():
+            with path.open("rb") as file:
+                while True:
+                    piece = await asyncio.to_thread(file.read, PIECE)
+                    if not piece and file.tell():
+                        break
+                    await self._ask(self._actor.write.remote(bundle.digest, name, piece))
+                    self.sent += len(piece)
+                    if not piece:
+                        break  # an empty file is a file
+        await self._ask(self._actor.keep.remote(bundle.digest))
+
+    async def _ask(self, answer: Any) -> Any:
+        try:
+            return await answer
+        except RayActorError as error:
+            raise self._lost(error) from error
+        except RayTaskError as error:
+            if isinstance(error, RayActorError):
+                raise self._lost(error) from error
+            raise _cause(error) from None
+
+    def _lost(self, error: Exception) -> NodeLost:
+        why = str(error).strip().splitlines()[0]
+        return NodeLost(f"node {self.place.address} is gone: {why}")
+
+
+def _cause(error: RayTaskError) -> Exception:
+    """What was raised on the node; there it may be an Error or not, and where not it is still told apart."""
+    return error.cause if isinstance(error.cause, Exception) else error

@@ -1,0 +1,256 @@
+"""A Ray cluster as one place where videos are made: nodes come and go, and each job is given to one of them.
+
+The node with a free slot is taken that has the job's template, else the one with the most room. Which nodes
+there are is looked up every LOOK_S: one that is new gets an actor; what ran on one that is gone raises
+NodeLost.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import ray
+
+import core
+from core.cluster.connect import connect, disconnect
+from core.cluster.files import Bundle, Bundler
+from core.cluster.machine import Machine, Place
+from core.config import Settings
+from core.enhancement.video import Enhancement
+from core.enhancement.video import Sink as FragmentSink
+from core.errors import Error, NodeLost, blaming
+from core.labels import number_of
+from core.progress import Progress
+from core.render import Request, Sink
+from core.runtime.slots import Slots
+from core.templates.library import SAMPLE, Templates
+from core.text.dictionary import load
+from core.types import Fragment
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""Seconds between two looks at which nodes there are."""
+
+AGAIN_S = 10.0
+"""Seconds until a node is tried again whose actor could not be opened."""
+
+SLOTS = "lipstream"
+"""The resource of a node that says how many jobs it may do at once, as `ray start --resources` takes it."""
+
+_HERE = ("data_dir", "subtitle_font", "readings")
+"""Settings that are paths of this machine."""
+
+
+class Cluster:
+    """Makes videos on the nodes of a cluster; a `Renderer`.
+
+    machines: by Ray's name of the node. problems: of nodes that cannot be used, why.
+    """
+
+    def __init__(self, templates: Templates, slots: Slots) -> None:
+        """slots: is kept at what the nodes together can do."""
+        self.machines: dict[str, Machine] = {}
+        self.problems: dict[str, str] = {}
+        self._templates, self._settings = templates, templates.settings
+        self._bundler = Bundler()
+        self._slots = slots
+        self._room = asyncio.Condition()
+        self._opening: dict[str, asyncio.Task[None]] = {}
+
+    # --- a Renderer ------------------------------------------------------------------------------
+
+    async def render(self, request: Request, sink: Sink, progress: Progress) -> None:
+        """See `core.renderer.Renderer.render`."""
+        what, bundles = await self._packed(request)
+        await self._make(what, bundles, sink, progress)
+
+    async def enhance(self, request: Enhancement, sink: FragmentSink, progress: Progress) -> None:
+        """See `core.renderer.Renderer.enhance`."""
+
+        async def fragments(item: object) -> None:
+            if isinstance(item, Fragment):
+                await sink(item)
+
+        bundle, source = await self._file(request.source)
+        await self._make(replace(request, source=source), [bundle], fragments, progress)
+
+    async def _make(
+        self, what: Request | Enhancement, bundles: Sequence[Bundle], sink: Sink, progress: Progress
+    ) -> None:
+        try:
+            async with self._slot(bundles) as machine:
+                await machine.supply(bundles)
+                async with aclosing(machine.make(what, bundles)) as tellings:
+                    async for told in tellings:
+                        progress.follow(told.progress, perf_counter() - told.clock)
+                        for item in told.items:
+                            await sink(item)
+        finally:
+            progress.total_s = perf_counter() - progress.started
+
+    async def _packed(self, request: Request) -> tuple[Request, list[Bundle]]:
+        """The request as a node understands it, and what it needs there. Raises BadInput, OSError."""
+        words = await asyncio.to_thread(load, self._settings.readings, request.readings)
+        # Before anything is put in its place: the number tells what was asked for.
+        request = replace(
+            request,
+            number=request.number or number_of(request),
+            readings=words.words if words is not None else None,
+        )
+        bundles: list[Bundle] = []
+        if request.audio is not None:
+            bundle, audio = await self._file(request.audio)
+            bundles.append(bundle)
+            request = replace(request, audio=audio)
+        if request.video is not None:
+            bundle, video = await self._file(request.video)
+            bundles.append(bundle)
+            request = replace(request, video=video)
+        else:
+            with blaming("template"):
+                folder = await self._template(request.template)
+            if folder is not None:
+                bundles.append(await self._bundler.template(folder))
+                request = replace(request, template=bundles[-1].digest)
+        return request, bundles
+
+    async def _template(self, identity: str) -> Path | None:
+        """The folder of a template; None for the sample that was not drawn yet, which a node does as well."""
+        folder = self._settings.data_dir / "templates" / identity
+        if identity == SAMPLE and not folder.exists():
+            return None
+        await asyncio.to_thread(self._templates.show, identity)
+        return folder
+
+    async def _file(self, path: Path) -> tuple[Bundle, Path]:
+        """A bundle of one file, and where a node has it."""
+        bundle = await self._bundler.bundle({path.name: path})
+        return bundle, Path(bundle.digest, path.name)
+
+    # --- who does what ---------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _slot(self, bundles: Sequence[Bundle]) -> AsyncGenerator[Machine, None]:
+        """Wait for a node with room, the best for these, and take a slot of it."""
+        async with self._room:
+            await self._room.wait_for(lambda: self._best(bundles) is not None)
+            machine = self._best(bundles)
+            assert machine is not None  # noqa: S101  # it was waited for
+            machine.running += 1
+        try:
+            yield machine
+        except NodeLost:
+            self._drop(machine)
+            raise
+        finally:
+            machine.running -= 1
+            async with self._room:
+                self._room.notify_all()
+
+    def _best(self, bundles: Sequence[Bundle]) -> Machine | None:
+        """With a free slot: who has most of the files, of those who has most room."""
+        able = [machine for machine in self.machines.values() if machine.free > 0 and not machine.draining]
+        wanted = {bundle.digest for bundle in bundles}
+        return max(able, key=lambda one: (len(one.warm & wanted), one.free), default=None)
+
+    async def watch(self) -> None:
+        """Keep up with which nodes there are, until this is cancelled."""
+        settings = self._settings.model_dump(include=set(Settings.model_fields) - set(_HERE))
+        while True:
+            try:
+                places = await asyncio.to_thread(_places)
+                await self._follow(places, settings)
+            except Exception:
+                log.exception("could not look which nodes the cluster has; trying again in %g s", LOOK_S)
+            await asyncio.sleep(LOOK_S)
+
+    async def _follow(self, places: Mapping[str, Place], settings: Mapping[str, Any]) -> None:
+        for machine in list(self.machines.values()):
+            if machine.place.identity not in places:
+                self._drop(machine)
+        for identity in set(self.problems) - set(places):
+            del self.problems[identity]
+        for identity, place in places.items():
+            if identity not in self.machines and identity not in self._opening:
+                self._opening[identity] = asyncio.create_task(self._open(place, settings))
+        async with self._room:
+            self._count()
+            self._room.notify_all()
+
+    def _drop(self, machine: Machine) -> None:
+        """Its actor is gone; if the node is not, it gets another."""
+        if self.machines.get(machine.place.identity) is machine:
+            log.warning("node %s is gone", machine.place.address)
+            del self.machines[machine.place.identity]
+            self._count()
+            machine.close()
+
+    def _count(self) -> None:
+        usable = [machine for machine in self.machines.values() if not machine.draining]
+        self._slots.resize(sum(machine.place.slots for machine in usable))
+
+    async def _open(self, place: Place, settings: Mapping[str, Any]) -> None:
+        machine = Machine(place, settings)
+        try:
+            hello = await machine.open()
+            if hello.version != core.__version__:
+                raise Error(f"it has lipstream {hello.version}, this server {core.__version__}")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the node is not used, and why is told
+            self.problems[place.identity] = str(error)
+            log.warning("node %s cannot be used: %s", place.address, error)
+            machine.close()
+            await asyncio.sleep(AGAIN_S)
+        else:
+            self.problems.pop(place.identity, None)
+            self.machines[place.identity] = machine
+            log.info("node %s has joined, with %d slots", place.address, place.slots)
+        finally:
+            del self._opening[place.identity]
+
+    async def close(self) -> None:
+        """End the actors."""
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        for machine in self.machines.values():
+            machine.close()
+
+
+@asynccontextmanager
+async def open_cluster(address: str, templates: Templates, slots: Slots) -> AsyncGenerator[Cluster, None]:
+    """The cluster at `address`, for as long as the block runs. Raises NoCluster."""
+    await connect(address)
+    try:
+        cluster = Cluster(templates, slots)
+        watching = asyncio.create_task(cluster.watch())
+        try:
+            yield cluster
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await cluster.close()
+    finally:
+        await disconnect()
+
+
+def _places() -> dict[str, Place]:
+    """The nodes that live and may be given work. Blocking."""
+    found = (_place(node) for node in ray.nodes() if node["Alive"])
+    return {place.identity: place for place in found if place.slots}
+
+
+def _place(node: Mapping[str, Any]) -> Place:
+    """A node as Ray lists it; how many slots it has is what its resources say, else half its cores, and two
+    for each GPU."""
+    has = node["Resources"]
+    cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
+    slots = int(has.get(SLOTS, 2 * gpus or (max(1, cpus // 2) if cpus else 0)))
+    reserved = {name: has[name] for name in ("CPU", "GPU", SLOTS) if has.get(name)}
+    return Place(node["NodeID"], node["NodeManagerAddress"], slots, reserved)
