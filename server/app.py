@@ -38,6 +38,7 @@ Docker kills after 10 s. What runs is back in line and on record long before."""
 
 def build(settings: "ServerSettings") -> web.Application:
     """The application; it opens its folder and loads its engines when it starts."""
+    from server.api.entrance import placed
     from server.api.gate import gate, tell_quota
     from server.api.guard import guard, hardener
     from server.api.slash import lenient_slash
@@ -54,12 +55,13 @@ def build(settings: "ServerSettings") -> web.Application:
     async def stop(app: web.Application) -> None:
         await app[STATE].stop()
 
-    check = guard(settings.known_hosts, settings.origins)
+    check = guard(settings.known_hosts, settings.trusted_origins)
     app = web.Application(
         middlewares=[problems, check, gate(ROUTES, PUBLIC), lenient_slash], client_max_size=JSON_LIMIT
     )
-    app.on_response_prepare.append(hardener(settings.origins))
+    app.on_response_prepare.append(hardener(settings.trusted_origins))
     app.on_response_prepare.append(tell_quota)
+    app.on_response_prepare.append(placed)
     app.cleanup_ctx.append(state)
     app.on_shutdown.append(stop)
     add_routes(app, settings.only)

@@ -107,7 +107,8 @@ class ServerSettings(ClusterSettings):
     """Room for fetched files that are kept for the next time."""
 
     public_url: str = ""
-    """Where clients reach this server, like `https://studio.example`; goes before the links it hands out."""
+    """Where clients reach this server, like `https://studio.example` or `https://example.org/lipstream`, if a
+    proxy stands before it: its host is known, its pages are trusted, and its path goes before addresses."""
 
     link_hours: float = Field(default=24, gt=0, le=168)
     """Hours that a link works which was handed out for a file, here or in a private bucket."""
@@ -177,6 +178,16 @@ class ServerSettings(ClusterSettings):
     temp_dir_base: Path | None = None
     """Folder for those of the three that have none of their own."""
 
+    @field_validator("public_url")
+    @classmethod
+    def _a_place(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (
+            parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment
+        ):
+            raise ValueError("is like https://studio.example or https://example.org/lipstream")
+        return url.rstrip("/")
+
     @field_validator("chat_url")
     @classmethod
     def _an_address(cls, url: str) -> str:
@@ -218,6 +229,17 @@ class ServerSettings(ClusterSettings):
     def folder(self) -> Path:
         """Where the server's record and its jobs' files lie."""
         return self.data_dir / (f"server-{self.only}" if self.only else "server")
+
+    @property
+    def prefix(self) -> str:
+        """What a proxy puts before our paths: `/lipstream`, or nothing."""
+        return urlsplit(self.public_url).path
+
+    @property
+    def trusted_origins(self) -> tuple[str, ...]:
+        """Origins of pages that may use the server, as browsers tell them."""
+        public = urlsplit(self.public_url)
+        return (*self.origins, *([f"{public.scheme}://{public.netloc}"] if public.netloc else []))
 
     @property
     def known_hosts(self) -> tuple[str, ...]:

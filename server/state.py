@@ -227,7 +227,7 @@ def _furnish(
     works: dict[str, Work[Any]] = {
         "video": VideoWork(pool, templates, renderer, store, clips, folder, figures, settings),
         "template": TemplateWork(pool, templates, folder),
-        "background": BackgroundWork(pool, Backgrounds(pool, templates), folder),
+        "background": BackgroundWork(pool, Backgrounds(pool, templates), folder, settings.prefix),
         "enhancement": EnhanceWork(pool, renderer, store, clips, folder, figures, settings.face),
     }
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
@@ -240,13 +240,14 @@ def _furnish(
         slots=studio.slots,
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
+        prefix=settings.prefix,
         publish=publisher.publish if publisher else None,
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     connections = Connections(settings.lines)
     keys, ownership = Keys(settings.data_dir), Ownership(store.owners)
     keys.all()
-    catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership)
+    catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership, settings.prefix)
     voices = VoiceSettings(data_dir=settings.data_dir)
     return AppState(
         settings=settings,

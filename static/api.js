@@ -20,7 +20,10 @@ export class ApiError extends Error {
  * @param {'http' | 'ws'} [scheme]
  */
 export function address(path, scheme = 'http') {
-  const url = new URL(path.replace(/^\//, ''), document.baseURI);
+  // The server puts the prefix before its addresses if it knows of it (`public_url`).
+  const prefix = new URL('.', document.baseURI).pathname;
+  const below = path.startsWith(prefix) ? path.slice(prefix.length) : path.replace(/^\//, '');
+  const url = new URL(below, document.baseURI);
   if (scheme === 'ws') url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 }

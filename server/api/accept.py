@@ -13,7 +13,6 @@ from server.api.route import respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
-from server.schemas.describe import describe
 from server.schemas.requests import Engines
 from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of
 from server.state import AppState, state_of
@@ -115,7 +114,7 @@ async def answered(
     request: web.Request, state: AppState, accepted: Accepted, *, streamed: bool
 ) -> web.StreamResponse:
     """Answer with the video itself, if it is to be `streamed`; else with the job."""
-    return await stream_new(request, state, accepted) if streamed else accepted_job(accepted)
+    return await stream_new(request, state, accepted) if streamed else accepted_job(state, accepted)
 
 
 async def stream_new(request: web.Request, state: AppState, accepted: Accepted) -> web.StreamResponse:
@@ -135,10 +134,10 @@ async def stream_new(request: web.Request, state: AppState, accepted: Accepted) 
             state.send(state.runner.cancel(job_id))
 
 
-def accepted_job(accepted: Accepted) -> web.Response:
+def accepted_job(state: AppState, accepted: Accepted) -> web.Response:
     """Answer with the job: 202, or 200 if it was there before."""
     location = {"Location": f"/v1/jobs/{accepted.job.id}"}
-    return respond(describe(accepted.job), 202 if accepted.new else 200, location)
+    return respond(state.files.describe(accepted.job), 202 if accepted.new else 200, location)
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -42,7 +42,7 @@ async def create_background(request: web.Request) -> web.StreamResponse:
         spec = spec.model_copy(update={"template": state.ownership.name("template", spec.template)})
         uploads = {UPLOAD: image} if image else {}
         accepted = await asyncio.shield(accept(state, spec, uploads, key))
-    return accepted_job(accepted)
+    return accepted_job(state, accepted)
 
 
 async def _check_picture(image: Upload) -> None:

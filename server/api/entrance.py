@@ -7,11 +7,12 @@ something has come on it, so that every client hears it, and is then let go.
 import asyncio
 import secrets
 from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
+from yarl import URL
 
 from server.api.guard import protect
 from server.api.ranges import RangedRequest
@@ -32,7 +33,12 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()  # starts the application
         make = cast(Callable[..., web.Request], made.request_factory)  # web.Application._make_request
-        options = {"request_factory": partial(make, _cls=RangedRequest), **self._kwargs}
+        prefix = self._app[STATE].settings.prefix
+
+        def factory(message: RawRequestMessage, *rest: Any) -> web.Request:
+            return make(_below(prefix, message), *rest, _cls=RangedRequest)
+
+        options = {"request_factory": factory, **self._kwargs}
         return _Server(made.request_handler, self._app[STATE].doors, **options)
 
 
@@ -94,6 +100,21 @@ class _Protocol(RequestHandler):
         protect(response.headers)
         response.force_close()
         return response
+
+
+def _below(prefix: str, message: RawRequestMessage) -> RawRequestMessage:
+    """The request's head with the path as it is here, whether a proxy took the prefix off or not."""
+    if not prefix or not message.path.startswith(prefix + "/"):
+        return message
+    path = message.path.removeprefix(prefix)
+    return message._replace(path=path, url=URL(path, encoded=True))
+
+
+async def placed(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell addresses as clients have them (`on_response_prepare`)."""
+    place = response.headers.get("Location", "")
+    if place.startswith("/"):
+        response.headers["Location"] = request.app[STATE].settings.prefix + place
 
 
 class _TurnedAway(asyncio.Protocol):

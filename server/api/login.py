@@ -46,6 +46,7 @@ async def login(request: web.Request) -> web.StreamResponse:
         max_age=LIFE_S,
         httponly=True,
         samesite="Strict",
+        path="",  # beside this form, wherever a proxy has put it
         # Behind a proxy only the browser knows that it came by https.
         secure=request.headers.get("Origin", "").lower().startswith("https://"),
     )
@@ -55,7 +56,7 @@ async def login(request: web.Request) -> web.StreamResponse:
 async def logout(request: web.Request) -> web.StreamResponse:
     """Take the cookie back."""
     answer = web.Response(status=303, headers={"Location": "./"})
-    answer.del_cookie(COOKIE, httponly=True, samesite="Strict")
+    answer.del_cookie(COOKIE, httponly=True, samesite="Strict", path="")
     return answer
 
 

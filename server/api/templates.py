@@ -42,7 +42,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         accepted = await asyncio.shield(accept(state, spec, {UPLOAD: upload}, key))
     finally:
         form.discard()
-    return accepted_job(accepted)
+    return accepted_job(state, accepted)
 
 
 async def prepare_template(request: web.Request) -> web.Response:
@@ -54,7 +54,7 @@ async def prepare_template(request: web.Request) -> web.Response:
         await _known(request)
     await state.catalog.check_look(identity, wanted.options)
     spec = TemplateSpec(title=identity, template=identity, prepare=wanted)
-    return accepted_job(await asyncio.shield(accept(state, spec, {}, key)))
+    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
 
 
 async def enlarge_template(request: web.Request) -> web.Response:
@@ -67,7 +67,7 @@ async def enlarge_template(request: web.Request) -> web.Response:
     made = await state.catalog.check_enlarging(base, wanted)
     title = wanted.name or short(f"{base}, twice the size")
     spec = TemplateSpec(title=title, template=made, base=base, enlarge=wanted)
-    return accepted_job(await asyncio.shield(accept(state, spec, {}, key)))
+    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
 
 
 async def find_faces(request: web.Request) -> web.Response:

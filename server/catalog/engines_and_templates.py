@@ -49,15 +49,16 @@ SHORT_TEXT = 2000
 
 
 class Catalog:
-    """What one server offers to whoever asks. thumbnails: a folder for them."""
+    """What one server offers to whoever asks. thumbnails: a folder for them. prefix: of addresses."""
 
     def __init__(
-        self, pool: EnginePool, templates: Templates, thumbnails: Path, ownership: Ownership
+        self, pool: EnginePool, templates: Templates, thumbnails: Path, ownership: Ownership, prefix: str = ""
     ) -> None:
         self._pool = pool
         self._templates = templates
         self._thumbnails = thumbnails
         self._ownership = ownership
+        self._prefix = prefix
         self._drawing = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._short_texts, self._long_texts = Worker("short texts"), Worker("long texts")
@@ -151,14 +152,14 @@ class Catalog:
     async def templates(self) -> list[TemplateInfo]:
         """Every template in the library that the caller sees."""
         found = await asyncio.to_thread(self._templates.all)
-        return [_shown(info) for info in found if self._ownership.sees("template", info.id)]
+        return [self._shown(info) for info in found if self._ownership.sees("template", info.id)]
 
     async def template(self, identity: str) -> TemplateInfo:
         """Raises BadInput `unknown_template`."""
         if not self._ownership.sees("template", identity):
             raise unknown_template(identity, [SAMPLE, *(info.id for info in await self.templates())])
         try:
-            return _shown(await asyncio.to_thread(self._templates.show, identity))
+            return self._shown(await asyncio.to_thread(self._templates.show, identity))
         except BadInput as error:
             if error.code != "unknown_template" or identity == SAMPLE:
                 raise
@@ -243,6 +244,22 @@ class Catalog:
             people = await look(source, finder, source.parent)
         return await asyncio.to_thread(_numbered, people)
 
+    def _shown(self, info: library.TemplateInfo) -> TemplateInfo:
+        return TemplateInfo(
+            id=info.id,
+            name=info.name,
+            kind=info.kind,
+            width=info.width,
+            height=info.height,
+            fps=round(info.fps, 3),
+            duration_s=round(info.duration_s, 3),
+            bytes=info.bytes,
+            created_at=round(info.created_at, 3),
+            face=info.face,
+            thumbnail=f"{self._prefix}/v1/templates/{info.id}/thumbnail.jpg",
+            warnings=info.warnings,
+        )
+
     async def thumbnail(self, identity: str) -> Path:
         """A JPEG of the template's first frame; made when it is first wanted. Raises BadInput."""
         info = await asyncio.to_thread(self._templates.show, identity)
@@ -252,23 +269,6 @@ class Catalog:
                 template = await self._templates.open(identity)
                 await asyncio.to_thread(_draw, template, path)
         return path
-
-
-def _shown(info: library.TemplateInfo) -> TemplateInfo:
-    return TemplateInfo(
-        id=info.id,
-        name=info.name,
-        kind=info.kind,
-        width=info.width,
-        height=info.height,
-        fps=round(info.fps, 3),
-        duration_s=round(info.duration_s, 3),
-        bytes=info.bytes,
-        created_at=round(info.created_at, 3),
-        face=info.face,
-        thumbnail=f"/v1/templates/{info.id}/thumbnail.jpg",
-        warnings=info.warnings,
-    )
 
 
 def _numbered(people: People) -> FaceList:

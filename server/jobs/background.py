@@ -32,12 +32,15 @@ SHARES: Shares = {
 
 
 class BackgroundWork:
-    """Makes templates with new backgrounds in one library."""
+    """Makes templates with new backgrounds in one library. prefix: what goes before addresses."""
 
-    def __init__(self, pool: EnginePool, backgrounds: Backgrounds, folder: ServerFolder) -> None:
+    def __init__(
+        self, pool: EnginePool, backgrounds: Backgrounds, folder: ServerFolder, prefix: str = ""
+    ) -> None:
         self._pool = pool
         self._backgrounds = backgrounds
         self._folder = folder
+        self._prefix = prefix
 
     def engines(self, spec: BackgroundSpec) -> dict[str, str]:
         """What paints, and what cuts out where that does not depend on the template."""
@@ -51,7 +54,7 @@ class BackgroundWork:
         """Make it. After a restart it is there already, whole, or not at all."""
         began, place = time.perf_counter(), self._folder.job(job_id)
         await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
-        first = _FirstFrame(job_id, place / PREVIEW, report)
+        first = _FirstFrame(f"{self._prefix}/v1/jobs/{job_id}/{PREVIEW}", place / PREVIEW, report)
         steps = Steps(SHARES)
         reporter = ProgressReporter(report, steps.look, first.tell)
         making = self._backgrounds.make(
@@ -103,8 +106,8 @@ def _outputs(preview: Path, root: Path) -> list[OutputRow]:
 class _FirstFrame:
     """Told once, as soon as it is known."""
 
-    def __init__(self, job_id: str, path: Path, report: JobReport) -> None:
-        self._job_id, self._path, self._report = job_id, path, report
+    def __init__(self, url: str, path: Path, report: JobReport) -> None:
+        self._url, self._path, self._report = url, path, report
         self._still: Image | None = None
 
     def show(self, still: Image) -> None:
@@ -117,8 +120,8 @@ class _FirstFrame:
         if still is not None:
             await asyncio.to_thread(_write, self._path, still)
             height, width = still.shape[:2]
-            url = f"/v1/jobs/{self._job_id}/{PREVIEW}"
-            await self._report.event("preview.frame", PreviewFrame(url=url, width=width, height=height))
+            event = PreviewFrame(url=self._url, width=width, height=height)
+            await self._report.event("preview.frame", event)
 
 
 def _write(path: Path, still: Image) -> None:

@@ -87,11 +87,14 @@ class Runner:
         slots: Slots,
         keep_s: float,
         keep_bytes: int,
+        prefix: str = "",
         read: Callable[[str, str], object] = read_spec,
         publish: Callable[[str], None] | None = None,
         tidy: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """works: by kind. read: what `Work` is given, of a job's kind and its recorded request.
+
+        prefix: of addresses of files.
 
         publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
 
@@ -102,6 +105,7 @@ class Runner:
         self._clips = clips
         self._folder = folder
         self._works = works
+        self._prefix = prefix
         self._read = read
         self._slots = slots
         self._keep_s = keep_s
@@ -272,7 +276,7 @@ class Runner:
             await self._fail(job, report, RuntimeError("the work was cancelled, but not by us"))
 
     async def _complete(self, job: JobRow, done: Done) -> None:
-        outputs = [describe_output(job.id, output) for output in done.outputs]
+        outputs = [describe_output(job.id, output, prefix=self._prefix) for output in done.outputs]
         size = await asyncio.to_thread(self._folder.size, job.id)
         publish = self._publish if outputs else None
         completed = Completed(

@@ -38,13 +38,14 @@ def describe_each(rows: Iterable[JobRow], described: Callable[[JobRow], Job]) ->
     return jobs
 
 
-def describe(row: JobRow, *, full: bool = True, published: Published | None = None) -> Job:
+def describe(row: JobRow, *, full: bool = True, published: Published | None = None, prefix: str = "") -> Job:
     """The job as the API shows it. full: with the request it came from. published: knows files' addresses.
+    prefix: what goes before those of our own.
 
     Raises UnreadableRecord.
     """
     try:
-        return _describe(row, full, published)
+        return _describe(row, full, published, prefix)
     except (UnreadableRecord, ValueError, KeyError, TypeError) as error:
         why = str(error).partition("\n")[0]
         raise UnreadableRecord(
@@ -53,7 +54,7 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
         ) from error
 
 
-def _describe(row: JobRow, full: bool, published: Published | None) -> Job:  # of `describe` alone
+def _describe(row: JobRow, full: bool, published: Published | None, prefix: str) -> Job:
     spec = read_spec(row.object, row.request)
     progress = read_record(Progress, row.progress) if row.progress else None
     done = row.status == "completed"
@@ -70,7 +71,7 @@ def _describe(row: JobRow, full: bool, published: Published | None) -> Job:  # o
         progress=1.0 if done else progress.overall if progress else 0.0,
         stages=_stages(row, progress),
         engines=read_record(Started, row.began).engines if row.began else {},
-        outputs=describe_outputs(row, published),
+        outputs=describe_outputs(row, published, prefix=prefix),
         error=read_record(JobError, row.error) if row.error else None,
         metrics=read_record(Metrics, row.metrics) if row.metrics else None,
         publication=_publication(row.publication) if row.publication else None,
@@ -103,7 +104,7 @@ def _plain(url: str) -> str:
 
 
 def describe_outputs(
-    row: JobRow, published: Published | None = None, place: str | None = None
+    row: JobRow, published: Published | None = None, place: str | None = None, prefix: str = ""
 ) -> list[Output]:
     """The job's files, at their published addresses if they have any. place: overrules the record's."""
     if place is None and row.publication is not None and row.publication.state == "published":
@@ -111,7 +112,7 @@ def describe_outputs(
     outputs = []
     for output in row.outputs:
         url = published(place, row.id, output) if published is not None and place is not None else None
-        outputs.append(describe_output(row.id, output, url))
+        outputs.append(describe_output(row.id, output, url, prefix))
     return outputs
 
 
@@ -140,13 +141,13 @@ def _stages(row: JobRow, progress: Progress | None) -> dict[str, StageProgress]:
     return stages
 
 
-def describe_output(job_id: str, row: OutputRow, url: str | None = None) -> Output:
-    """The file as the API shows it; url: another address than this server's own."""
+def describe_output(job_id: str, row: OutputRow, url: str | None = None, prefix: str = "") -> Output:
+    """The file as the API shows it. url: another address than this server's own, which has `prefix`."""
     return Output(
         name=row.name,
         kind=cast(OutputKind, row.kind),
         type=row.type,
-        url=url or f"/v1/jobs/{job_id}/outputs/{row.name}",
+        url=url or f"{prefix}/v1/jobs/{job_id}/outputs/{row.name}",
         bytes=row.bytes,
         sha256=row.sha256,
     )

@@ -20,12 +20,14 @@ class Files:
     """The server's own disk, and the object storage if there is one.
 
     link_s: seconds that a link works. forever: addresses in the object storage are not signed.
+    prefix: what goes before our own addresses.
     """
 
     local: SignedLinks
     remote: "OssStorage | None"
     link_s: float
     forever: bool
+    prefix: str = ""
 
     def published(self, place: str, job_id: str, output: OutputRow) -> str | None:
         """The address of a file that was uploaded to `place`; None if that is not our storage any more."""
@@ -35,7 +37,7 @@ class Files:
 
     def describe(self, row: JobRow, *, full: bool = True) -> Job:
         """The job as the API shows it, files at their published addresses. full: with its request."""
-        return describe(row, full=full, published=self.published)
+        return describe(row, full=full, published=self.published, prefix=self.prefix)
 
     def link(self, row: JobRow, output: OutputRow, seconds: float | None = None) -> Link:
         """An address of one file for others: in the object storage once it is there, else here, signed."""
@@ -61,4 +63,5 @@ def open_files(settings: ServerSettings, folder: ServerFolder) -> Files:
         remote,
         link_s=settings.link_hours * 3600,
         forever=settings.oss_acl == "public-read",
+        prefix=settings.prefix,
     )

@@ -125,7 +125,7 @@ REFUSED = [
     ({"prompt": "sea", "blur": 2}, "invalid_request", "blur"),
     ({"prompt": "sea", "seed": -1}, "invalid_request", "seed"),
     ({"prompt": "sea", "steps": 0}, "invalid_request", "steps"),
-    ({"prompt": "sea", "engine": "oil"}, "unknown_engine", "paint"),
+    ({"prompt": "sea", "engine": "oil"}, "unknown_engine", "engine"),
     ({"prompt": "sea", "matte": "scissors"}, "unknown_engine", "matte"),
     ({"prompt": "sea", "matte": "rvm"}, "engine_unavailable", None),
     ({"prompt": "sea", "name": "sample"}, "template_exists", "name"),
