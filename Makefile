@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEPS := setup.cfg pyproject.toml
 ARGS ?=
 # Test files side by side, one a core; one process, in order: `make test SIDE=`
-SIDE ?= -n auto --dist loadgroup --no-loadscope-reorder
+SIDE ?= -n auto --no-loadscope-reorder
 # What the tests of the neural engines run on; `make test TORCH=` does without, and skips them.
 TORCH ?= torch==2.13.0
 

@@ -2,6 +2,7 @@
 nothing is written to his home."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_without_a_browser_the_pages_tests_fail_in_ci_and_are_skipped_elsewhere(
     )
     assert done.returncode == status, done.stdout
     assert "no Chromium here; get it with: apt-get install chromium" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_tests_of_a_file_share_a_worker() -> None:
+    files = [f"tests/core/runtime/test_{name}.py" for name in ("pipeline", "worker")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n2", "-vv", "-p", "no:cacheprovider", *files],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+    )
+    found = set(re.findall(r"\[(gw\d)\].* PASSED (\S+?)::", done.stdout))
+    assert sorted(file for _, file in found) == files, done.stdout
+    assert len({worker for worker, _ in found}) == 2
 
 
 def test_the_tests_have_a_home_of_their_own(

@@ -218,22 +218,26 @@ def test_meters_tell_who_kept_the_job_waiting():
 
 
 def test_stages_run_side_by_side():
-    async def sleeper(source, seconds):
+    asleep, together = set(), []
+
+    async def sleeper(source, name):
         async for n in source:
-            await asyncio.sleep(seconds)
+            asleep.add(name)
+            together.append(len(asleep))
+            await asyncio.sleep(0.01)
+            asleep.remove(name)
             yield n
 
     async def main():
-        started = time.perf_counter()
         async with Pipeline() as pipe:
             items = pipe.stage("source", numbers(20, []), limit=1)
             for name in "abc":
-                items = pipe.stage(name, sleeper(items, 0.01), limit=1)
+                items = pipe.stage(name, sleeper(items, name), limit=1)
             async for _ in items:
                 pass
-        return time.perf_counter() - started
 
-    assert run(main()) < 0.01 * (20 + 3) * 1.5  # one after another would be 0.6 s
+    run(main())
+    assert max(together) == 3
 
 
 # ---- what goes wrong with the obvious alternatives ------------------------------------------------
