@@ -19,6 +19,9 @@ _GRID = 7
 """Points of the coarse grid to half a mouth."""
 _TURNS = 7
 """Steps to undo the grid's way: each leaves less than half of the error."""
+_ROWS = 200
+"""Of the grid, multiplied at once. With more OpenBLAS, numpy's or OpenCV's, calls threads, which then spin
+until the next call: that costs more than all the drawing."""
 _INTO = 0.05
 """How far inside an open mouth's lips their edges are taken from, in half mouths: landmarks are a little off,
 and a sliver of teeth on shut lips is seen at once."""
@@ -98,11 +101,11 @@ def field_of(shape: Shape, mouth: Mouth, source: Rows, target: Rows) -> Field:
     """The field that brings control points from `source` to `target`."""
     far = far_points(mouth.points, shape.oval)
     here, way = np.concatenate([source, far]), np.concatenate([target - source, 0 * far])
-    # By OpenCV: numpy would spread this over all cores, and wait for them.
-    grid = cv2.gemm(shape.grid, np.hstack([here, way]).astype(np.float32), 1.0, None, 0.0)  # type: ignore[call-overload]  # the stub wants a third matrix
+    held = np.hstack([here, way]).astype(np.float32)
+    grid = np.concatenate([shape.grid[k : k + _ROWS] @ held for k in range(0, len(shape.grid), _ROWS)])
     layers = [
         (layer[..., :2], layer[..., 2:] * shape.window[..., None])
-        for layer in np.asarray(grid, np.float32).reshape(2, *shape.window.shape, 4)
+        for layer in grid.reshape(2, *shape.window.shape, 4)
     ]
     step = max(2, round(mouth.half / _GRID))
     places = layers[0][0].reshape(-1, 2)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from core.engines.builtin import mouth
-from core.engines.builtin.mouth import WarpedMouth
+from core.engines.builtin.mouth import WarpedMouth, move
 from core.engines.builtin.mouth.prepare import mouth_at
 from core.engines.builtin.mouth.shape import shape
 from core.engines.builtin.mouth.visemes import mouth_track
@@ -223,3 +223,8 @@ def test_progress_counts_up_to_the_last_frame(engine):
     engine.prepare(track, crops, seen.append)
     assert seen == list(range(1, len(track) + 1))
     assert len(drawn(12, 256)) == len(track)
+
+
+def test_the_grid_is_multiplied_in_pieces_too_small_for_openblas_to_call_threads():
+    # It does from 65,536 * 4 products on (SMP_THRESHOLD_MIN, GEMM_MULTITHREAD_THRESHOLD).
+    assert move._ROWS * shape().grid.shape[1] * 4 <= 65_536 * 4
