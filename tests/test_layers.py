@@ -62,7 +62,13 @@ ENGINE_FLOORS = [
     ["core.engines.neural"],
     ["core.engines.compute"],
     ["core.engines.face"],
-    ["core.engines.restoration", "core.engines.wav2lip", "core.engines.gpt_sovits"],
+    ["core.engines.redrawing"],
+    [
+        "core.engines.restoration",
+        "core.engines.wav2lip",
+        "core.engines.musetalk",
+        "core.engines.gpt_sovits",
+    ],
 ]
 """The same inside core/engines: what engines share is below them, and none knows another."""
 

@@ -150,6 +150,14 @@ ENGINES: dict[str, dict[str, EngineSpec]] = {
         ),
     },
     "lipsync": {
+        "musetalk": EngineSpec(
+            "core.engines.musetalk.engine:MuseTalkEngine",
+            "MuseTalk 1.5: mouths drawn at 256 px, wants a GPU; commercial use allowed",
+            packages=("torch", "transformers", "diffusers"),
+            sets=("musetalk",),
+            extra="musetalk",
+            wants_gpu=True,
+        ),
         "wav2lip-gan": EngineSpec(
             "core.engines.wav2lip.engine:with_gan",
             "Wav2Lip trained against a critic: the better picture; not for commercial use",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.faces.choice import AUTO, ChosenFace, choice_version, person
 from core.faces.people import WORKING_SIDE, look
+from core.media.arrays import load, save
 from core.media.foreign import Show, normalise
 from core.media.paste import Crops
 from core.protocols import FaceEnhancer, FaceFinder, LipsyncEngine, Remarks
@@ -176,7 +177,7 @@ def _keep_track(tracker: "Tracker", width: int, height: int, folder: Path) -> No
         saved["landmarks"] = track.landmarks
     if track.shots is not None:
         saved["shots"] = track.shots
-    _save(folder / "track.npz", saved)
+    save(folder / "track.npz", saved)
 
 
 async def _consult(template: Template, loaded: Learner, path: Path, report: StepReport) -> Arrays:
@@ -186,8 +187,8 @@ async def _consult(template: Template, loaded: Learner, path: Path, report: Step
         learn, lambda done: report(loaded.kind, done, len(crops)), template.track, crops
     )
     report(loaded.kind, len(crops), len(crops))  # an engine in another process was not heard
-    await asyncio.to_thread(_save, path, learnt)
-    return learnt
+    await asyncio.to_thread(save, path, learnt)
+    return await asyncio.to_thread(load, path)
 
 
 def remarks(template: Template, engines: Sequence[Learner]) -> tuple[str, ...]:
@@ -198,10 +199,3 @@ def remarks(template: Template, engines: Sequence[Learner]) -> tuple[str, ...]:
         if isinstance(loaded.engine, Remarks) and loaded.key in template.prepared
         for remark in loaded.engine.remarks(template.track, template.prepared[loaded.key])
     )
-
-
-def _save(path: Path, arrays: Arrays) -> None:
-    """Write `arrays` so that the file is there whole or not at all."""
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.npz")
-    np.savez(draft, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
-    draft.replace(path)

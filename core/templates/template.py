@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import BadInput
+from core.media.arrays import load
 from core.media.clip import Frames
 from core.media.planes import to_bgr
 from core.types import Arrays, FaceTrack, Image
@@ -99,9 +100,6 @@ def open_prepared(folder: Path, name: str, keys: Sequence[str], cache_bytes: int
             landmarks=saved.get("landmarks"),
             shots=saved.get("shots"),
         )
-    prepared: dict[str, Arrays] = {}
-    for key in keys:
-        with np.load(folder / f"{key}.npz") as arrays:
-            prepared[key] = dict(arrays)
+    prepared = {key: load(folder / f"{key}.npz") for key in keys}
     frames = Frames(folder / "video.mp4", cache_bytes=cache_bytes)
     return Template(name, frames, track, prepared)

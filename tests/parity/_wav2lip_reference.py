@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.engines.wav2lip.engine import generator_input
@@ -87,7 +88,8 @@ def lipsync(
                 for number, (left, top, right, bottom) in zip(numbers, cut, strict=True)
             ]
         ).astype(np.uint8)
-        made = net(_windows(columns, starts[first : first + batch]), generator_input(faces))
+        picture = generator_input(torch.from_numpy(faces).permute(0, 3, 1, 2).float())
+        made = net(_windows(columns, starts[first : first + batch]), picture.numpy())
         # Truncated, not rounded: the reference's astype.
         drawn = (made.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
         for number, (left, top, right, bottom), face in zip(numbers, cut, drawn, strict=True):

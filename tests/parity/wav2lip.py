@@ -63,10 +63,9 @@ def _generator(folder: Path, stem: str, arrays: dict[str, Any]) -> Iterator[Chec
         if not name.startswith("faces_bgr_"):
             continue
         batch = name.removeprefix("faces_bgr_")
-        picture = generator_input(arrays[name])
         sound = torch.from_numpy(arrays[f"mel_{batch}"])
         with torch.inference_mode():
-            faces = torch.from_numpy(picture)
+            faces = generator_input(torch.from_numpy(arrays[name]).permute(0, 3, 1, 2).float())
             found = {
                 "out": net(sound, faces),
                 "audio_emb": net.audio_encoder(sound),

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
+from core.engines.musetalk.checkpoints import Networks
 from core.nets.huggingface import WhisperConfig, WhisperEncoder
-from core.nets.musetalk import AutoencoderKL, UNet2DConditionModel
+from core.nets.musetalk import AutoencoderKL, Learning, Speaking, UNet2DConditionModel
 
-SIDE = 64
+SIDE = 32
 WIDTH = 64
 """Of what Whisper hears."""
 
@@ -65,3 +66,9 @@ def write(folder: Path) -> dict[str, Path]:
     for name, content in contents.items():
         torch.save(content, folder / name)
     return {name: folder / name for name in contents}
+
+
+def small() -> Networks:
+    """The networks themselves."""
+    coder = autoencoder()
+    return Networks(Speaking(whisper(), unet(), coder).eval(), Learning(coder).eval(), SIDE)

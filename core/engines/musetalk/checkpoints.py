@@ -20,6 +20,8 @@ from core.nets.musetalk import (
 )
 from core.weights.files import locate
 
+SIDE = 256
+"""Of the face picture that the published weights draw in, in pixels; no shape tells it."""
 _V1 = 3_400_076_549
 """Bytes of the published UNet of MuseTalk 1.0: its shapes are those of 1.5, so nothing else tells."""
 _ROOM = 1.5
@@ -32,7 +34,7 @@ class Networks:
 
     speaking: Speaking
     learning: Learning
-    side: int = 256
+    side: int
 
 
 def load_networks(settings: NeuralSettings, device: torch.device, dtype: torch.dtype) -> Networks:
@@ -61,7 +63,7 @@ def load_networks(settings: NeuralSettings, device: torch.device, dtype: torch.d
             f"{paths['whisper-tiny']} is not Whisper tiny: it hears {hears} numbers, the UNet listens to "
             f"{listens}; get it with: lipstream models download whisper-tiny",
         )
-    return Networks(Speaking(whisper, unet, autoencoder).eval(), Learning(autoencoder).eval())
+    return Networks(Speaking(whisper, unet, autoencoder).eval(), Learning(autoencoder).eval(), SIDE)
 
 
 def _check_version(path: Path) -> None:

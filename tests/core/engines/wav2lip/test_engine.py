@@ -12,14 +12,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from core.engines.neural import NeuralSettings  # noqa: E402  # needs torch
-from core.engines.wav2lip.engine import Drawing, Wav2LipEngine, with_gan  # noqa: E402
-from core.engines.wav2lip.face import PADDING, colour_shift, cut_out, put_back, region, region_of, to_crop  # noqa: E402
-from core.engines.wav2lip.mel import RATE  # noqa: E402
-from core.engines.wav2lip.retouch import Retoucher  # noqa: E402
-from core.engines.wav2lip.silence import is_talking  # noqa: E402
+from core.engines.redrawing.face import PADDING, colour_shift, cut_out, put_back, region, region_of, to_crop  # noqa: E402
+from core.engines.redrawing.retouch import Retoucher  # noqa: E402
+from core.engines.redrawing.silence import is_talking  # noqa: E402
+from core.engines.redrawing.sound import RATE  # noqa: E402
+from core.engines.wav2lip.engine import Wav2LipEngine, with_gan  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from core.nets.packed import can_pack  # noqa: E402
 from core.nets.wav2lip import Layout, Wav2Lip, layout_of  # noqa: E402
+from core.protocols import Drawing  # noqa: E402
 from core.types import FaceTrack, Speech, frame_count  # noqa: E402
 
 SIDE, FPS = 200, 25
@@ -405,7 +406,7 @@ def test_the_gpus_way_gives_the_cpus_pictures(tmp_path, face, yaw):
     # The same operations on another device; here it is the CPU, where they can be compared anywhere.
     usual = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
     other = Wav2LipEngine(net=Echo(0.05), settings=settings(tmp_path))
-    other._gpu = Retoucher(other._net, other.side, torch.device("cpu"))
+    other._gpu = Retoucher(other.lower, other.side, torch.device("cpu"))
     where = track(12, roll=0.1, face=face)
     where = replace(where, landmarks=np.stack([turned_head(yaw, pose)[0] for pose in where.poses]))
     samples = np.concatenate([sound(0.3), np.zeros(RATE, np.float32)])
@@ -418,7 +419,7 @@ def test_the_gpus_way_gives_the_cpus_pictures(tmp_path, face, yaw):
 
 
 def test_crops_of_several_sizes_can_be_redrawn_together_on_a_gpu(engine):
-    engine._gpu = Retoucher(engine._net, engine.side, torch.device("cpu"))
+    engine._gpu = Retoucher(engine.lower, engine.side, torch.device("cpu"))
     small = drawing(engine, range(3), sound(1), TALKS)
     large = replace(small, crops=np.stack([cv2.resize(crop, (300, 300)) for crop in small.crops]))
     made = engine.draw_together([small, large, small])

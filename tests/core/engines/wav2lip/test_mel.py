@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("transformers")
 
-from core.engines.wav2lip.mel import (  # needs transformers
+from core.engines.redrawing.sound import resample_reach, to_16k  # needs transformers
+from core.engines.wav2lip.mel import (
     COLUMNS,
     HOP,
     MelStream,
@@ -15,8 +16,6 @@ from core.engines.wav2lip.mel import (  # needs transformers
     last_sample,
     mel,
     mel_between,
-    resample_reach,
-    to_16k,
     window_start,
     window_starts,
 )

@@ -1,8 +1,8 @@
-"""Between a template's face crop and the square picture Wav2Lip draws in: cut the face out, and put the mouth
-back so that nothing but the mouth has changed.
+"""Between a template's face crop and the square picture a network draws in: cut the face out, and put the
+mouth back so that nothing but the mouth has changed.
 
-The network redraws the whole lower half of its picture at 96 pixels. Of that a soft-edged region around the
-mouth and chin is taken, its colours brought to those of the template, and laid over the crop.
+The network redraws the whole lower half of its picture, at 96 or 256 pixels. Of that a soft-edged region
+around the mouth and chin is taken, its colours brought to those of the template, and laid over the crop.
 """
 
 import functools

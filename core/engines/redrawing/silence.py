@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.wav2lip.mel import HOP, RATE
+from core.engines.redrawing.sound import RATE
 from core.types import Image, Samples
 
+_HOP = 200  # samples judged together
 _SILENT = 10 ** (-50 / 20)
 """Loudness (root mean square) below which a hop is silent: under speech, over the noise of a studio."""
 _HOLD, _FADE = round(0.07 * RATE), round(0.08 * RATE)
@@ -23,7 +24,7 @@ _TALKS = 1.8
 
 def heard_from(frame: int, fps: int) -> int:
     """First sample at 16 kHz that decides whether `frame` is at rest."""
-    return (frame * 2 + 1) * RATE // (2 * fps) - _HOLD - _FADE - HOP
+    return (frame * 2 + 1) * RATE // (2 * fps) - _HOLD - _FADE - _HOP
 
 
 def gates(samples: Samples, first: int, frames: range, fps: int, ends: Sequence[int]) -> NDArray[np.float64]:
@@ -32,16 +33,16 @@ def gates(samples: Samples, first: int, frames: range, fps: int, ends: Sequence[
     samples: at 16 kHz, from number `first` on. ends: one past the last sample each frame may listen to.
     """
     # Hops are counted from sample 0 of the signal, so frames agree on them however they are grouped.
-    offset = -first % HOP
-    hops = samples[offset : offset + (len(samples) - offset) // HOP * HOP].reshape(-1, HOP)
+    offset = -first % _HOP
+    hops = samples[offset : offset + (len(samples) - offset) // _HOP * _HOP].reshape(-1, _HOP)
     loud = np.sqrt(np.mean(hops.astype(np.float64) ** 2, axis=1)) > _SILENT
-    begin = first + offset + np.arange(len(hops)) * HOP
+    begin = first + offset + np.arange(len(hops)) * _HOP
     weights = np.zeros(len(frames))
     for k, frame in enumerate(frames):
         middle = (frame * 2 + 1) * RATE // (2 * fps)
-        known = loud & (begin + HOP <= ends[k]) & (begin >= heard_from(frame, fps))
+        known = loud & (begin + _HOP <= ends[k]) & (begin >= heard_from(frame, fps))
         if known.any():
-            off = np.abs(begin[known] + HOP // 2 - middle).min()
+            off = np.abs(begin[known] + _HOP // 2 - middle).min()
             weights[k] = np.clip(1 - (off - _HOLD) / _FADE, 0, 1)
     return weights
 

@@ -1,10 +1,10 @@
-"""`core.engines.wav2lip.face` on a GPU: cut faces out, have them redrawn and lay mouths back, all there.
+"""`core.engines.redrawing.face` on a GPU: cut faces out, have them redrawn and lay mouths back, all there.
 
 Crops go up once and come down once, as bytes; what OpenCV does picture by picture on the CPU is grid sampling
 here. Results are those of the CPU but for rounding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from core.engines.wav2lip.face import Matrix, outside, shift_scale
+from core.engines.redrawing.face import Matrix, outside, shift_scale
 from core.types import Image
+
+Lower = Callable[[Sequence[Tensor], Tensor], Tensor]
+"""Draws the lower halves of faces, (n, 3, S / 2, S) in 0..1: of what each is drawn from, and of the faces
+themselves, (n, 3, S, S) in 0..255, not rounded; all on one device."""
 
 
 class Retoucher:
     """Cuts out, redraws and puts back on `device`. One thread at a time."""
 
-    def __init__(self, net: Callable[[Tensor, Tensor], Tensor], side: int, device: torch.device) -> None:
-        """net: windows and faces on `device` to their lower halves there: `core.nets.wav2lip.LowerHalf`."""
+    def __init__(self, net: Lower, side: int, device: torch.device) -> None:
+        """net: draws on `device`, in pictures of `side` pixels."""
         self._net, self._side, self.device = net, side, device
         self._outside = torch.from_numpy(outside(side).copy()).to(device)[None, None]
 
@@ -28,28 +32,29 @@ class Retoucher:
         self,
         crops: Image,
         matrices: list[Matrix],
-        windows: NDArray[np.float32],
+        given: Sequence[NDArray[np.generic]],
         masks: NDArray[np.float32],
     ) -> Image:
         """Return the crops, uint8 (n, h, w, 3), with their mouths redrawn.
 
-        matrices: `wav2lip_face.to_crop` of each. windows: (n, 1, 80, 16). masks: of `wav2lip_face.put_back`.
+        matrices: `face.to_crop` of each. given: what the network draws from: arrays whose
+            first axis is as long as that of `crops`. masks: of `face.put_back`.
         """
         with torch.inference_mode():
-            made: Image = self._redrawn(crops, matrices, windows, masks).cpu().numpy()
+            made: Image = self._redrawn(crops, matrices, given, masks).cpu().numpy()
         return made
 
     def _redrawn(
         self,
         crops: Image,
         matrices: list[Matrix],
-        windows: NDArray[np.float32],
+        given: Sequence[NDArray[np.generic]],
         masks: NDArray[np.float32],
     ) -> Tensor:
         there = self._sent(crops).permute(0, 3, 1, 2).float()
         size = (crops.shape[1], crops.shape[2])
         faces = self._cut(there, matrices)
-        lower = self._net(self._sent(windows), _input(faces)) * 255
+        lower = self._net([self._sent(array) for array in given], faces) * 255
         faces = faces.round()
         made = torch.cat([faces[:, :, : self._side // 2], lower], dim=2)
         made = made + self._shift(faces, made)
@@ -102,7 +107,7 @@ class Retoucher:
         return (2 * pixels + 1) / size - 1
 
     def _shift(self, faces: Tensor, made: Tensor) -> Tensor:
-        """`wav2lip_face.colour_shift`."""
+        """`face.colour_shift`."""
         small, sigma, limit = shift_scale(self._side)
         weight = functional.adaptive_avg_pool2d(self._outside, small)
         off = functional.adaptive_avg_pool2d((faces - made) * self._outside, small)
@@ -112,14 +117,6 @@ class Retoucher:
         return functional.interpolate(
             shift, size=(self._side, self._side), mode="bilinear", align_corners=False
         )
-
-
-def _input(faces: Tensor) -> Tensor:
-    """(n, 3, S, S) in 0..255 as the network takes them: (n, 6, S, S) in 0..1, lower half hidden first."""
-    whole = faces.round() / 255
-    masked = whole.clone()
-    masked[:, :, faces.shape[2] // 2 :] = 0
-    return torch.cat([masked, whole], dim=1)
 
 
 def _after(outer: Matrix, inner: Matrix) -> Matrix:
