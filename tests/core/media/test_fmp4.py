@@ -182,6 +182,22 @@ def test_sound_does_not_depend_on_how_it_was_cut(cut: int) -> None:
     assert track(np.split(sound, range(cut, 5000, cut))) == track([sound])
 
 
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 32_000])
+def test_a_voice_comes_back_as_it_went_in(rate: int) -> None:
+    time = np.arange(2 * rate) / rate
+    pitch = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 3 * time)) / rate
+    voice = sum(np.sin(k * pitch) / k for k in range(1, 25)) * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time))
+    voice = (0.2 * voice + 0.005 * np.random.default_rng(0).standard_normal(2 * rate)).astype(np.float32)
+    encoder = LiveEncoder(SIZE, SIZE, 25, rate)
+    made = [encoder.init, *encoder.audio(voice), *encoder.finish()]
+    encoder.close()
+    with av.open(io.BytesIO(joined(made))) as file:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])[: 2 * rate]
+    off = (heard - voice[: len(heard)])[1024:]  # an AAC frame is whole with the one before it
+    assert 20 * np.log10(voice.std() / off.std()) > 20
+    assert sum(len(sample.data) for sample in samples(joined(made[1:]))) * 8 / 2 < 110_000
+
+
 def marked_times(data: bytes, rate: int) -> tuple[list[float], list[float]]:
     """When it flashes and when it clicks, in seconds, as a decoder sees and hears it."""
     flashes: list[float] = []
