@@ -14,13 +14,14 @@ class Progress:
     meters: by stage, those that run. total_frames: exact once the speech is complete, an estimate
     from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
     `sharp_enough` has it. tiles_made, tiles_reused: of backgrounds made clearer (`core.enhancement.tiles`).
-    rate: samples a second of the audio.
+    rate: samples a second of the audio. node: of a cluster, that makes it; "" is this process.
     retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
     """
 
     started: float = field(default_factory=time.perf_counter)
     meters: dict[str, Meter] = field(default_factory=dict)
     engines: dict[str, str] = field(default_factory=dict)
+    node: str = ""
     fps: int = 0
     width: int = 0
     height: int = 0
@@ -47,7 +48,7 @@ class Progress:
         return replace(self, meters=meters, engines=dict(self.engines), retries=self.retries.copy())
 
     def follow(self, other: "Progress", ahead_s: float) -> None:
-        """Become what a render on another machine tells of itself. When this one began and ended stays.
+        """Become what a render on another machine tells of itself. Where, and when this one began, stays.
 
         ahead_s: seconds by which `time.perf_counter` is ahead of that machine's.
         """
@@ -59,7 +60,7 @@ class Progress:
         sooner = other.first_audio_s, other.first_frame_s
         first_audio_s, first_frame_s = (None if at is None else at + late for at in sooner)
         now = replace(other, first_audio_s=first_audio_s, first_frame_s=first_frame_s)
-        now.started, now.total_s = self.started, self.total_s
+        now.started, now.total_s, now.node = self.started, self.total_s, self.node
         for field_ in fields(self):
             setattr(self, field_.name, getattr(now, field_.name))
 

@@ -49,6 +49,13 @@ class Figures:
             ["why"],
             registry=self._registry,
         )
+        self._node_slots = Gauge(
+            "lipstream_node_slots", "Jobs a node may do at once", ["node"], registry=self._registry
+        )
+        self._node_jobs = Gauge("lipstream_node_jobs", "Jobs a node does", ["node"], registry=self._registry)
+        self._node_frames = Counter(
+            "lipstream_node_frames", "Video frames made by a node", ["node"], registry=self._registry
+        )
         self._first = Histogram(
             "lipstream_first_frame_seconds",
             "From a job's start to its first frame",
@@ -98,6 +105,10 @@ class Figures:
             if progress.first_frame_s is not None:
                 self._first.observe(progress.first_frame_s)
 
+    def jobs_on(self, node: str) -> list[str]:
+        """The jobs that a node of a cluster does."""
+        return [job_id for job_id, progress in self._progress.items() if progress.node == node]
+
     def text(
         self,
         jobs: Mapping[str, int],
@@ -105,8 +116,14 @@ class Figures:
         sessions: Sequence[SessionInfo],
         viewers: int,
         connections: int,
+        nodes: Mapping[str, int],
     ) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Everything, as Prometheus reads it. nodes: of a cluster, with the jobs that they may do at once."""
+        self._node_slots.clear()
+        self._node_jobs.clear()
+        for node, slots in nodes.items():
+            self._node_slots.labels(node).set(slots)
+            self._node_jobs.labels(node).set(len(self.jobs_on(node)))
         for state in ("uploading", "published", "failed"):
             self._uploads.labels(state).set(uploads.get(state, 0))
         for status in get_args(Status):
@@ -129,6 +146,8 @@ class Figures:
         for name, meter in progress.meters.items():
             self._busy.labels(name).inc(max(0.0, meter.busy_s - counted[name]))
             counted[name] = max(counted[name], meter.busy_s)
+        if progress.node:
+            self._node_frames.labels(progress.node).inc(progress.frames - counted[" frames"])
         for why, times in progress.retries.items():
             self._retries.labels(why).inc(times - counted[f" retries {why}"])
             counted[f" retries {why}"] = times

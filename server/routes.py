@@ -12,6 +12,7 @@ from aiohttp import web
 from server.access.caller import caller
 from server.api import (
     backgrounds,
+    cluster,
     enhancements,
     files,
     gate,
@@ -49,9 +50,12 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests should be sent here: not before engines are loaded, not once it stops."""
     state = request.app[STATE]
-    if state.ready and state.runner.alive:
+    nobody = state.cluster is not None and not state.cluster.slots.limit
+    if state.ready and state.runner.alive and not nobody:
         return web.Response(text="ready\n")
-    why = "stopping" if state.stopping else "no job is started any more" if state.ready else "starting"
+    why = "stopping" if state.stopping else "starting"
+    if state.ready:
+        why = "no node of the cluster is ready" if nobody else "no job is started any more"
     return web.Response(status=503, text=f"{why}\n")
 
 
@@ -61,7 +65,8 @@ async def metrics(request: web.Request) -> web.Response:
     jobs, uploads = await state.store.counts(), await state.store.publications.counts()
     viewers = state.clips.viewers + state.sessions.viewers
     sessions = [session.info() for session in state.sessions.all()]
-    text = state.figures.text(jobs, uploads, sessions, viewers, len(state.connections))
+    nodes = {node.name: node.slots for node in state.cluster.nodes()} if state.cluster is not None else {}
+    text = state.figures.text(jobs, uploads, sessions, viewers, len(state.connections), nodes)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -94,6 +99,7 @@ GROUPS: Mapping[str, Sequence[Route]] = {
         *backgrounds.ROUTES,
         *sessions.ROUTES,
         *pushes.ROUTES,
+        *cluster.ROUTES,
         *liveavatar.ROUTES,
     ],
     "jobs": [*jobs.ROUTES, *files.ROUTES],

@@ -73,6 +73,7 @@ export const listJobs = (after = '') =>
   call(`v1/jobs?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
 export const cancelJob = (/** @type {string} */ id) => call(`${jobPath(id)}/cancel`, { method: 'POST' });
 export const listTemplates = () => call('v1/templates');
+export const getCluster = () => call('v1/cluster');
 /**
  * A text, spoken.
  * @param {object} request as `POST /v1/audio/speech` takes it

@@ -4,6 +4,7 @@ import { address, getJob, listJobs, listTemplates } from './api.js';
 import { byId, setText } from './dom.js';
 import { Job } from './job.js';
 import { RunningSessions } from './live/running.js';
+import { Nodes } from './nodes.js';
 import { Notice } from './notice.js';
 import { Row } from './row.js';
 
@@ -21,6 +22,7 @@ export class Monitor {
     this.older = byId('monitor-older', HTMLButtonElement);
     this.notice = new Notice(byId('monitor-problem', HTMLElement), language);
     this.sessions = new RunningSessions(language, (error) => this.notice.fail(error));
+    this.nodes = new Nodes(language);
     /** @type {Map<string, {job: Job, row: Row}>} */
     this.jobs = new Map();
     /** Pictures of presenters, by their id. @type {Map<string, string>} */
@@ -36,7 +38,7 @@ export class Monitor {
   async show() {
     this.unwatch();
     this.unwatch = this.feed.watch('*', (message) => this.#hear(message));
-    const [page, templates] = await Promise.all([listJobs(), listTemplates(), this.sessions.show()]);
+    const [page, templates] = await Promise.all([listJobs(), listTemplates(), this.sessions.show(), this.nodes.show()]);
     for (const { id, thumbnail } of templates.data) if (thumbnail) this.faces.set(id, address(thumbnail));
     this.older.hidden = !page.has_more;
     for (const state of page.data) this.#load(state);
@@ -47,6 +49,7 @@ export class Monitor {
   /** Stop watching. */
   hide() {
     this.sessions.hide();
+    this.nodes.hide();
     this.unwatch();
     this.unwatch = () => {};
   }
@@ -123,6 +126,7 @@ export class Monitor {
   draw() {
     for (const id of this.jobs.keys()) this.#write(id);
     this.sessions.draw();
+    this.nodes.draw();
     this.notice.draw();
     this.#count();
   }

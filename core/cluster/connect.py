@@ -5,19 +5,24 @@ process that asked. So another process asks first, and what it complains of is r
 """
 
 import asyncio
+import importlib.util
+import json
 import logging
 import os
 import sys
+from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import dataclass
 
+import core
 from core.errors import Error
-from core.installation import install_command
+from core.installation import install_command, pip
 
 PATIENCE_S = 30.0
 """Seconds to connect, if nothing is found to be wrong: a loaded machine takes some."""
 
-UNHEARD_S = 4.0
-"""Seconds for an address to answer at all."""
+ANSWER_S = 20.0
+"""Seconds for a node to say what it has: a process is started there."""
 
 _COMPLAINTS = {
     "InvalidAuthToken": "it does not take our token: RAY_AUTH_TOKEN (or the file RAY_AUTH_TOKEN_PATH, or "
@@ -43,10 +48,25 @@ def prepare_environment() -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # who reaches a cluster runs code on it
 
 
-async def check(address: str) -> None:
-    """See whether the cluster at `address` lets us in. Raises NoCluster, in a few seconds."""
+@dataclass(frozen=True, slots=True)
+class NodeFound:
+    """What a process on a node found there. problem: why it cannot do jobs of this server; None if it can."""
+
+    name: str
+    lipstream: str
+    python: str
+    problem: str | None
+
+
+async def check(address: str, *, nodes: bool = False) -> list[NodeFound]:
+    """See whether the cluster at `address` lets us in, and with `nodes` what each of its nodes has.
+
+    Raises NoCluster, in a few seconds.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise NoCluster(f"a cluster needs Ray; get it with: {install_command('ray')}")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "core.cluster.probe", address),
+        *(sys.executable, "-m", "core.cluster.probe", address, *(["nodes"] if nodes else [])),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -54,6 +74,7 @@ async def check(address: str) -> None:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await _listen(process, address)
+            return [_found(line) async for line in _lines(process) if line.startswith("{")] if nodes else []
     except TimeoutError:
         raise NoCluster(f"the cluster at {address} does not answer within {PATIENCE_S:.0f} s") from None
     finally:
@@ -63,10 +84,9 @@ async def check(address: str) -> None:
 
 
 async def _listen(process: asyncio.subprocess.Process, address: str) -> None:
-    assert process.stdout is not None  # noqa: S101  # it is a pipe
     said = ""
-    async for line in process.stdout:
-        said += line.decode(errors="replace")
+    async for line in _lines(process):
+        said += line
         if said.endswith("connected\n"):
             return
         for words, meaning in _COMPLAINTS.items():
@@ -75,14 +95,28 @@ async def _listen(process: asyncio.subprocess.Process, address: str) -> None:
     raise NoCluster(f"the cluster at {address} cannot be used: {said.strip()[-500:]}")
 
 
+async def _lines(process: asyncio.subprocess.Process) -> AsyncGenerator[str, None]:
+    assert process.stdout is not None  # noqa: S101  # it is a pipe
+    async for line in process.stdout:
+        yield line.decode(errors="replace")
+
+
+def _found(line: str) -> NodeFound:
+    said: dict[str, str] = json.loads(line)
+    problem, version = said.get("problem"), said.get("lipstream", "")
+    if problem is None and not version:
+        problem = f"Lipstream is not installed there; run there: {pip()} 'lipstream[ray]=={core.__version__}'"
+    elif problem is None and version != core.__version__:
+        problem = f"it has Lipstream {version}, and this machine {core.__version__}; they must be the same"
+    return NodeFound(said["name"], version, said.get("python", ""), problem)
+
+
 async def connect(address: str) -> None:
     """Become a member of the cluster at `address`, as this process. Raises NoCluster."""
     prepare_environment()  # which Ray reads when it is loaded
-    try:
-        import ray  # brings half a second, and is there only with the extra
-    except ImportError:
-        raise NoCluster(f"a cluster needs Ray; get it with: {install_command('ray')}") from None
     await check(address)
+    import ray  # takes half a second to load
+
     await asyncio.to_thread(
         ray.init,
         address=address,

@@ -77,6 +77,13 @@ class Cache:
         """Those that are not here."""
         return [digest for digest in digests if digest not in self._order]
 
+    def wants(self, digest: str) -> bool:
+        """Whether it is to be sent, from its beginning: what was begun before is removed. Blocking."""
+        if digest in self._order:
+            return False
+        shutil.rmtree(self._draft(digest), ignore_errors=True)
+        return True
+
     def write(self, digest: str, name: str, data: bytes) -> None:
         """Add to a file of a bundle that is being sent. Blocking.
 

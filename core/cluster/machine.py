@@ -35,19 +35,28 @@ END_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node as Ray lists it. slots: jobs it may do at once. reserved: resources the actor takes there."""
+    """A node as Ray lists it.
+
+    slots: jobs it may do at once. reserved: resources the actor takes there. draining: it is to leave soon.
+    """
 
     identity: str
     address: str
     slots: int
     reserved: Mapping[str, float]
+    draining: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people call it: several nodes may have one address."""
+        return f"{self.address}-{self.identity[:6]}"
 
 
 class Machine:
     """The actor of a node. Methods raise NodeLost if it is gone, else what they raised there.
 
     hello: None until it has opened. running: renders that were given to it. warm: bundles that it has.
-    draining: it gets no new job. sent: bytes.
+    drained: it was told to get no new job. sent: bytes.
     """
 
     def __init__(self, place: Place, settings: Mapping[str, object]) -> None:
@@ -55,7 +64,7 @@ class Machine:
         self.hello: Hello | None = None
         self.running = 0
         self._numbers = count()
-        self.draining = False
+        self.drained = False
         self.warm: set[str] = set()
         self.sent = 0
         self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -71,9 +80,14 @@ class Machine:
         self._actor: Any = ray.remote(Node).options(**options).remote(place.identity, settings)
 
     @property
+    def slots(self) -> int:
+        """Jobs that it may do at once: none of one that has not opened or is to leave."""
+        return 0 if self.hello is None or self.drained or self.place.draining else self.place.slots
+
+    @property
     def free(self) -> int:
         """Jobs that it may still be given."""
-        return self.place.slots - self.running if self.hello is not None else 0
+        return self.slots - self.running
 
     async def open(self) -> Hello:
         """Have it load its engines."""
@@ -90,8 +104,7 @@ class Machine:
         """Have it hold these; each is sent once, however many jobs want it. Raises OSError."""
         for bundle in bundles:
             async with self._sending[bundle.digest]:
-                missing = await self._ask(self._actor.missing.remote([bundle.digest]))
-                if missing:
+                if await self._ask(self._actor.wants.remote(bundle.digest)):
                     await self._send(bundle)
                 self.warm.add(bundle.digest)
 
@@ -143,7 +156,7 @@ class Machine:
 
     def _lost(self, error: Exception) -> NodeLost:
         why = str(error).strip().splitlines()[0]
-        return NodeLost(f"node {self.place.address} is gone: {why}")
+        return NodeLost(f"node {self.place.name} is gone: {why}")
 
 
 def _cause(error: RayTaskError) -> Exception:

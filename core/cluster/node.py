@@ -88,9 +88,9 @@ class Node:
                 await pool.engine(kind)
         return Hello(core.__version__, platform.python_version(), cores(), os.getpid())
 
-    async def missing(self, digests: Sequence[str]) -> list[str]:
-        """Those bundles that are not here."""
-        return self._cache.missing(digests)
+    async def wants(self, digest: str) -> bool:
+        """See `Cache.wants`."""
+        return await asyncio.to_thread(self._cache.wants, digest)
 
     async def write(self, digest: str, name: str, data: bytes) -> None:
         """See `Cache.write`."""

@@ -9,12 +9,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import ray
+from ray._private.state import state  # `ray drain-node` is told nowhere else
 
 import core
 from core.cluster.connect import connect, disconnect
@@ -23,7 +24,7 @@ from core.cluster.machine import Machine, Place
 from core.config import Settings
 from core.enhancement.video import Enhancement
 from core.enhancement.video import Sink as FragmentSink
-from core.errors import Error, NodeLost, blaming
+from core.errors import BadInput, Error, NodeLost, blaming
 from core.labels import number_of
 from core.progress import Progress
 from core.render import Request, Sink
@@ -47,19 +48,39 @@ _HERE = ("data_dir", "subtitle_font", "readings")
 """Settings that are paths of this machine."""
 
 
+NodeState = Literal["starting", "ready", "draining", "unusable"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a node is and does. slots: jobs it may do at once. running: those that it does. sent: bytes of
+    templates and the like. problem: why it is not used."""
+
+    name: str
+    address: str
+    state: NodeState
+    slots: int = 0
+    running: int = 0
+    cores: int = 0
+    sent: int = 0
+    problem: str | None = None
+
+
 class Cluster:
     """Makes videos on the nodes of a cluster; a `Renderer`.
 
-    machines: by Ray's name of the node. problems: of nodes that cannot be used, why.
+    machines: by Ray's name of the node. problems: of nodes that cannot be used, why. slots: as many jobs as
+    the nodes can do.
     """
 
     def __init__(self, templates: Templates, slots: Slots) -> None:
-        """slots: is kept at what the nodes together can do."""
+        """slots: is kept up to date."""
         self.machines: dict[str, Machine] = {}
         self.problems: dict[str, str] = {}
         self._templates, self._settings = templates, templates.settings
         self._bundler = Bundler()
-        self._slots = slots
+        self.slots = slots
+        self._places: Mapping[str, Place] = {}
         self._room = asyncio.Condition()
         self._opening: dict[str, asyncio.Task[None]] = {}
 
@@ -85,6 +106,7 @@ class Cluster:
     ) -> None:
         try:
             async with self._slot(bundles) as machine:
+                progress.node = machine.place.name
                 await machine.supply(bundles)
                 async with aclosing(machine.make(what, bundles)) as tellings:
                     async for told in tellings:
@@ -155,9 +177,37 @@ class Cluster:
 
     def _best(self, bundles: Sequence[Bundle]) -> Machine | None:
         """With a free slot: who has most of the files, of those who has most room."""
-        able = [machine for machine in self.machines.values() if machine.free > 0 and not machine.draining]
+        able = [machine for machine in self.machines.values() if machine.free > 0]
         wanted = {bundle.digest for bundle in bundles}
         return max(able, key=lambda one: (len(one.warm & wanted), one.free), default=None)
+
+    def nodes(self) -> list[NodeStatus]:
+        """All that Ray lists and that could do something, those that joined first before the others."""
+        return [self._status(place) for place in self._places.values()]
+
+    def _status(self, place: Place) -> NodeStatus:
+        machine, problem = self.machines.get(place.identity), self.problems.get(place.identity)
+        if machine is None:
+            return NodeStatus(
+                place.name, place.address, "unusable" if problem else "starting", problem=problem
+            )
+        state: NodeState = "ready" if machine.slots else "draining"
+        cores = machine.hello.cores if machine.hello is not None else 0
+        return NodeStatus(
+            place.name, place.address, state, machine.slots, machine.running, cores, machine.sent
+        )
+
+    async def drain(self, name: str, on: bool = True) -> NodeStatus:
+        """Give a node no new job, or jobs again; what runs there goes on. Raises BadInput `unknown_node`."""
+        for machine in self.machines.values():
+            if machine.place.name == name:
+                machine.drained = on
+                async with self._room:
+                    self._count()
+                    self._room.notify_all()
+                return self._status(machine.place)
+        known = ", ".join(machine.place.name for machine in self.machines.values()) or "none"
+        raise BadInput("unknown_node", f"no node {name[:80]!r} does jobs; there are: {known}", "node")
 
     async def watch(self) -> None:
         """Keep up with which nodes there are, until this is cancelled."""
@@ -171,9 +221,12 @@ class Cluster:
             await asyncio.sleep(LOOK_S)
 
     async def _follow(self, places: Mapping[str, Place], settings: Mapping[str, Any]) -> None:
+        self._places = places
         for machine in list(self.machines.values()):
-            if machine.place.identity not in places:
+            if (place := places.get(machine.place.identity)) is None:
                 self._drop(machine)
+            else:
+                machine.place = place
         for identity in set(self.problems) - set(places):
             del self.problems[identity]
         for identity, place in places.items():
@@ -186,14 +239,13 @@ class Cluster:
     def _drop(self, machine: Machine) -> None:
         """Its actor is gone; if the node is not, it gets another."""
         if self.machines.get(machine.place.identity) is machine:
-            log.warning("node %s is gone", machine.place.address)
+            log.warning("node %s is gone", machine.place.name)
             del self.machines[machine.place.identity]
             self._count()
             machine.close()
 
     def _count(self) -> None:
-        usable = [machine for machine in self.machines.values() if not machine.draining]
-        self._slots.resize(sum(machine.place.slots for machine in usable))
+        self.slots.resize(sum(machine.slots for machine in self.machines.values()))
 
     async def _open(self, place: Place, settings: Mapping[str, Any]) -> None:
         machine = Machine(place, settings)
@@ -203,13 +255,13 @@ class Cluster:
                 raise Error(f"it has lipstream {hello.version}, this server {core.__version__}")
         except Exception as error:  # noqa: BLE001  # whatever it is, the node is not used, and why is told
             self.problems[place.identity] = str(error)
-            log.warning("node %s cannot be used: %s", place.address, error)
+            log.warning("node %s cannot be used: %s", place.name, error)
             machine.close()
             await asyncio.sleep(AGAIN_S)
         else:
             self.problems.pop(place.identity, None)
             self.machines[place.identity] = machine
-            log.info("node %s has joined, with %d slots", place.address, place.slots)
+            log.info("node %s has joined, with %d slots", place.name, place.slots)
         finally:
             del self._opening[place.identity]
 
@@ -241,16 +293,17 @@ async def open_cluster(address: str, templates: Templates, slots: Slots) -> Asyn
 
 
 def _places() -> dict[str, Place]:
-    """The nodes that live and may be given work. Blocking."""
-    found = (_place(node) for node in ray.nodes() if node["Alive"])
+    """The nodes that live and could do something. Blocking."""
+    leaving = state.get_draining_nodes()
+    found = (_place(node, node["NodeID"] in leaving) for node in ray.nodes() if node["Alive"])
     return {place.identity: place for place in found if place.slots}
 
 
-def _place(node: Mapping[str, Any]) -> Place:
+def _place(node: Mapping[str, Any], draining: bool) -> Place:
     """A node as Ray lists it; how many slots it has is what its resources say, else half its cores, and two
     for each GPU."""
     has = node["Resources"]
     cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
     slots = int(has.get(SLOTS, 2 * gpus or (max(1, cpus // 2) if cpus else 0)))
     reserved = {name: has[name] for name in ("CPU", "GPU", SLOTS) if has.get(name)}
-    return Place(node["NodeID"], node["NodeManagerAddress"], slots, reserved)
+    return Place(node["NodeID"], node["NodeManagerAddress"], slots, reserved, draining)

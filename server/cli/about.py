@@ -1,6 +1,7 @@
 """`lipstream engines` and `doctor`: what this machine can do, and what it lacks."""
 
 import argparse
+import asyncio
 import importlib.metadata
 import importlib.util
 import platform
@@ -81,6 +82,8 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     server: ServerSettings = settings_of(ServerSettings)
     if server.uploads:
         yield _storage(server)
+    if server.on_cluster:
+        yield from _cluster(server.cluster)
 
 
 def _devices() -> Iterator[tuple[str, str | None]]:
@@ -104,6 +107,24 @@ def _storage(settings: ServerSettings) -> tuple[str, str | None]:
     except StorageError as error:
         return f"object storage {storage.place}", str(error)
     return f"object storage {storage.place}", None
+
+
+def _cluster(address: str) -> Iterator[tuple[str, str | None]]:
+    """Join, and ask every node what it has."""
+    from core.cluster.connect import NoCluster, check, prepare_environment
+
+    prepare_environment()
+    try:
+        nodes = asyncio.run(check(address, nodes=True))
+    except NoCluster as error:
+        yield f"cluster {address}", str(error)
+        return
+    yield f"cluster {address}", None if nodes else "it has no node that could do a job, only its head"
+    for node in nodes:
+        yield (
+            f"node {node.name}: Lipstream {node.lipstream or '-'}, Python {node.python or '-'}",
+            node.problem,
+        )
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -266,6 +266,34 @@ class ModelList(Model):
     data: list[ModelInfo]
 
 
+class ClusterNode(Model):
+    """A node of a cluster.
+
+    slots: jobs it may do at once. running: how many it does. jobs: which, of those that the caller may see.
+    sent_bytes: of templates, sound and videos that jobs needed there. problem: why it is not used.
+    """
+
+    id: str
+    address: str
+    state: Literal["starting", "ready", "draining", "unusable"]
+    slots: int
+    running: int
+    jobs: list[str]
+    cores: int
+    sent_bytes: int
+    problem: str | None = None
+
+
+class ClusterInfo(Model):
+    """Where videos are made. cluster: `local` is the server itself, else the cluster's address. slots: jobs
+    that may run at once. nodes: of the cluster."""
+
+    object: Literal["cluster"] = "cluster"
+    cluster: str
+    slots: int
+    nodes: list[ClusterNode]
+
+
 class Deleted(Model):
     """What is no more."""
 

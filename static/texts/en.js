@@ -246,6 +246,12 @@ export const TEXTS = {
   'sessions.stopped': 'stopped {value}',
   'sessions.behind': 'behind by {value}',
 
+  'nodes.title': 'Nodes',
+  'nodes.starting': 'Starting',
+  'nodes.ready': 'Ready',
+  'nodes.draining': 'Draining',
+  'nodes.unusable': 'Not used',
+  'nodes.figures': '{running} of {slots} at once',
   'monitor.title': 'Jobs',
   'monitor.empty': 'No jobs yet. Whatever is made on this server shows up here.',
   'monitor.none': 'No job matches.',

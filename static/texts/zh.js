@@ -246,6 +246,12 @@ export const TEXTS = {
   'sessions.stopped': '打断 {value}',
   'sessions.behind': '落后 {value}',
 
+  'nodes.title': '节点',
+  'nodes.starting': '启动中',
+  'nodes.ready': '就绪',
+  'nodes.draining': '不再接新任务',
+  'nodes.unusable': '未使用',
+  'nodes.figures': '进行中 {running}，最多 {slots}',
   'monitor.title': '任务',
   'monitor.empty': '还没有任务。这台服务器上生成的内容都会显示在这里。',
   'monitor.none': '没有符合条件的任务。',

@@ -32,7 +32,7 @@ class SmallCluster:
     nodes: list[Any] = field(default_factory=list)
 
     def add(self) -> Any:
-        """One more node."""
+        """One more node; called on the main thread."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LIPSTREAM_DATA_DIR", str(self.data_dir))
             patch.setenv("OMP_NUM_THREADS", "1")
@@ -49,7 +49,6 @@ class SmallCluster:
                 process.send_signal(signal.SIGKILL)
             except psutil.NoSuchProcess:
                 continue
-        self.ray.remove_node(node, allow_graceful=False)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Studio:
 
 @asynccontextmanager
 async def here(data_dir: Path) -> AsyncGenerator[tuple[Renderer, Any], None]:
-    settings = Settings(data_dir=data_dir)
+    settings = Settings(data_dir=data_dir, speech="builtin")
     async with EnginePool(settings=settings) as pool:
         yield Here(pool, Templates(settings, pool)), None
 
@@ -52,7 +52,7 @@ async def here(data_dir: Path) -> AsyncGenerator[tuple[Renderer, Any], None]:
 async def on_ray(data_dir: Path, address: str) -> AsyncGenerator[tuple[Renderer, Any], None]:
     from core.cluster.placement import open_cluster
 
-    settings, slots = Settings(data_dir=data_dir), Slots(0)
+    settings, slots = Settings(data_dir=data_dir, speech="builtin"), Slots(0)
     async with AsyncExitStack() as ends:
         pool = await ends.enter_async_context(EnginePool(settings=settings))
         cluster = await ends.enter_async_context(open_cluster(address, Templates(settings, pool), slots))
