@@ -1,7 +1,11 @@
 """A MuseTalk small enough for tests: random weights in the published files' form, under their keys."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 
 from core.engines.musetalk.checkpoints import Networks
@@ -72,3 +76,13 @@ def small() -> Networks:
     """The networks themselves."""
     coder = autoencoder()
     return Networks(Speaking(whisper(), unet(), coder).eval(), Learning(coder).eval(), SIDE)
+
+
+@contextmanager
+def installed(folder: Path) -> Iterator[None]:
+    """While open, the engine `musetalk` can run, with files that lie in `folder`."""
+    paths = {name: str(path) for name, path in write(folder).items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(paths))
+        patch.setattr("core.engines.musetalk.checkpoints.SIDE", SIDE)
+        yield

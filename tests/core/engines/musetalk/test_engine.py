@@ -7,9 +7,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from core.engines.musetalk.engine import MuseTalkEngine  # noqa: E402  # needs torch
+from core.engines.neural import NeuralSettings  # noqa: E402
 from core.engines.redrawing.sound import RATE  # noqa: E402
 from core.media.arrays import load, save  # noqa: E402
 from tests.core.engines.wav2lip.test_engine import draw, drawing, picture, settings, sound, track  # noqa: E402
+from tests.support.fake_cuda import fake_device  # noqa: E402
 from tests.support.musetalks import SIDE, small  # noqa: E402
 
 COUNT = 6
@@ -99,3 +101,27 @@ def test_nobody_looks_ahead_further_than_a_fifth_of_a_second(engine):
         spans = [engine.span(k, rate, 25) for k in range(50)]
         assert max(stop - k * rate / 25 for k, (_, stop) in enumerate(spans)) < 0.2 * rate + 40
         assert len({stop - start for start, stop in spans}) <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["cuda:1", "mps"])
+def test_other_devices_draw_what_the_processor_draws_and_no_rule_of_theirs_is_broken(
+    engine, learnt, place, monkeypatch, caplog
+):
+    monkeypatch.setattr("core.engines.compute.graphs._WARM", 1)
+    monkeypatch.setattr("core.engines.musetalk.engine._SIZES", (1, 2))
+    still, samples = track(3, roll=0.1), sound(0.5)
+    with fake_device(place.partition(":")[0], count=2 if place == "cuda:1" else 1) as world:
+        other = MuseTalkEngine(
+            networks=small(), settings=NeuralSettings(data_dir=engine._folder, device=place)
+        )
+        assert other._speaking.dtype == torch.float16
+        there = other.prepare(still, [picture(k) for k in range(3)], lambda _: None)
+        made, crops = draw(other, range(3), samples, learnt, where=still)
+    assert place in {name.replace("mps:0", "mps") for name in world.made_on}
+    assert not caplog.records  # everything was recorded
+    off = np.abs(there["latents"].astype(float) - learnt["latents"][:3]).max()
+    assert off < 0.01 * np.abs(learnt["latents"]).max()
+    wanted, _ = draw(engine, range(3), samples, learnt, where=still)
+    assert np.abs(made.astype(int) - wanted).mean() < 0.3
+    assert not np.array_equal(made, crops)
