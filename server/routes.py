@@ -23,6 +23,7 @@ from server.api import (
     templates,
     videos,
     voices,
+    whep,
 )
 from server.api.openapi import STYLE, describe_api, page
 from server.api.route import Route
@@ -100,6 +101,7 @@ GROUPS: Mapping[str, Sequence[Route]] = {
         *sessions.ROUTES,
         *pushes.ROUTES,
         *cluster.ROUTES,
+        *whep.ROUTES,
         *liveavatar.ROUTES,
     ],
     "jobs": [*jobs.ROUTES, *files.ROUTES],

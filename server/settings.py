@@ -96,6 +96,10 @@ class ServerSettings(ClusterSettings):
     """What may be fetched besides the public internet: `media.internal`, `10.0.0.7:9000`, `10.1.0.0/16`, and
     objects of the storage: `oss://bucket/templates/`."""
 
+    ice_servers: tuple[str, ...] = ()
+    """STUN and TURN servers for viewers by WebRTC, like `stun:stun.example:3478`: none is asked that is not
+    here."""
+
     push: bool = True
     """Whether the video of live sessions may be sent to RTMP servers: those of the public internet, and what
     `fetch_allow` names."""

@@ -55,6 +55,7 @@ from server.uploads import Upload
 
 if TYPE_CHECKING:
     from core.cluster.placement import Cluster  # brings Ray
+    from server.stream.webrtc import Webrtc  # brings aiortc
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ log = logging.getLogger(__name__)
 class AppState:
     """The parts, as request handlers use them.
 
-    ready: engines are loaded. stopping: no new job is taken. restart: it is to start
-    anew once it has stopped. background_tasks: what goes on after an answer.
+    webrtc: once somebody has asked for it. ready: engines are loaded. stopping: no new job is taken.
+    restart: it is to start anew once it has stopped. background_tasks: what goes on after an answer.
     """
 
     settings: ServerSettings
@@ -92,6 +93,7 @@ class AppState:
     speaking: Turns
     looking: Turns
     progress: Progress
+    webrtc: "Webrtc | None" = None
     ready: bool = False
     stopping: bool = False
     restart: bool = False
@@ -141,6 +143,8 @@ class AppState:
         self.stopping, self.ready = True, False
         self.clips.stop()  # whoever waits for a video that has not begun is told so
         await asyncio.gather(self.runner.stop(), self.sessions.stop())
+        if self.webrtc is not None:
+            await self.webrtc.close()
         if self.publisher is not None:
             await self.publisher.stop()
         await self.connections.close()

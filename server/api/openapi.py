@@ -99,6 +99,8 @@ def _parameters(route: Route) -> Iterable[dict[str, Any]]:
 
 def _content(route: Route) -> dict[str, Any]:
     content: dict[str, Any] = {}
+    if route.text is not None:
+        content[route.text] = {"schema": {"type": "string"}}
     if route.body is not None:
         content["application/json"] = {"schema": {"$ref": _REF.format(model=route.body.__name__)}}
     if route.form:

@@ -36,9 +36,9 @@ Answer = type[BaseModel] | str | None
 class Route:
     """One operation.
 
-    answers: by status; several where it depends. body: JSON. form: its parts, each with
-    JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of errors it may answer with,
-    besides those that any may. operation: its name, if it is not the handler's.
+    answers: by status; several where it depends. body: JSON. text: the media type of a body that is text.
+    form: its parts, each with JSON schema. query, headers: parameters, with JSON schema. refuses: statuses of
+    errors it may answer with, besides those that any may. operation: its name, if it is not the handler's.
     fields: how its request calls what an error names otherwise: {"speech": "model"}.
     access: what it takes; `read` for what is only looked at, else `make`, unless it says otherwise.
     starts: what the server is to do, so whether there is room for more is looked at before the body is read:
@@ -51,6 +51,7 @@ class Route:
     summary: str
     answers: Mapping[int, Answer | tuple[Answer, ...]]
     body: type[BaseModel] | None = None
+    text: str | None = None
     form: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
