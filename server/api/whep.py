@@ -19,7 +19,7 @@ SDP = "application/sdp"
 OFFER_LIMIT = 64 << 10
 """Bytes of an offer, at most."""
 
-VIEWER = r"{viewer_id:[0-9a-f]{24}}"
+VIEWER = r"{viewer_id:[A-Za-z0-9_-]{1,64}}"
 
 
 async def create_viewer(request: web.Request) -> web.Response:
