@@ -88,7 +88,9 @@ async def docs(request: web.Request) -> web.Response:
 
 async def index(request: web.Request) -> web.FileResponse:
     """The web page."""
-    return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+    answer = web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+    login.tell_signed_in(answer)
+    return answer
 
 
 GROUPS: Mapping[str, Sequence[Route]] = {

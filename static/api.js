@@ -56,6 +56,12 @@ function answer(status, text) {
   return body;
 }
 
+/** Whether a key was shown to come in; its cookie is not for scripts, this one is for them alone. */
+export const signedIn = () => document.cookie.includes('lipstream-signed-in=');
+
+/** Give the cookie back. */
+export const logout = () => fetch(address('logout'), { method: 'POST', redirect: 'manual' });
+
 /** @param {object} body @returns {RequestInit} */
 const json = (body) => ({
   method: 'POST',

@@ -1,6 +1,6 @@
 /** The page's entrance: the address says which view is shown, `#/`, `#/job/<id>`, `#/live`, `#/live/<id>` or `#/monitor`. */
 
-import { ApiError, address } from './api.js';
+import { ApiError, address, logout, signedIn } from './api.js';
 import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Language } from './i18n.js';
@@ -62,6 +62,9 @@ async function main() {
   });
   language.apply();
   byId('language', HTMLButtonElement).addEventListener('click', () => language.toggle());
+  const signOut = byId('signout', HTMLButtonElement);
+  signOut.hidden = !signedIn();
+  signOut.addEventListener('click', () => logout().finally(() => location.reload()));
   byId('skip', HTMLButtonElement).addEventListener('click', () => byId('main', HTMLElement).focus());
   const go = () => route({ studio, live, monitor }).catch(complain);
   const complain = (/** @type {unknown} */ error) =>

@@ -12,6 +12,9 @@ import time
 from server.access.keys import Key, Keys
 
 COOKIE = "lipstream"
+SIGNED_IN = "lipstream-signed-in"
+"""One beside it that says no more than that there is one: scripts of the page cannot see the other."""
+
 LIFE_S = 30 * 86_400
 """Seconds that a cookie is good for."""
 

@@ -2,16 +2,20 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
 
 from server.access.caller import NOBODY, caller
-from server.access.cookies import COOKIE, LIFE_S
+from server.access.cookies import COOKIE, LIFE_S, SIGNED_IN
 from server.api.route import Route
 from server.errors import Refused
 from server.state import state_of
 
 _PAGE = Path(__file__).parents[2] / "static" / "login.html"
+_BESIDE: Final = ""
+"""The path of cookies: where this form is, wherever a proxy has put it."""
+
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -22,9 +26,9 @@ def _page() -> str:
 
 def login_page(status: int = 200) -> web.Response:
     """The form."""
-    return web.Response(
-        status=status, text=_page(), content_type="text/html", headers={"Cache-Control": "no-store"}
-    )
+    # With no-referrer, as our other answers have it, browsers send forms with `Origin: null`.
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+    return web.Response(status=status, text=_page(), content_type="text/html", headers=headers)
 
 
 async def show_login(request: web.Request) -> web.StreamResponse:
@@ -40,23 +44,31 @@ async def login(request: web.Request) -> web.StreamResponse:
     if key is None:
         return login_page(401)
     answer = web.Response(status=303, headers={"Location": "./"})
+    # Behind a proxy only the browser knows that it came by https.
+    secure = request.headers.get("Origin", "").lower().startswith("https://")
     answer.set_cookie(
         COOKIE,
         state_of(request).cookies.token(key),
         max_age=LIFE_S,
+        path=_BESIDE,
+        secure=secure,
         httponly=True,
         samesite="Strict",
-        path="",  # beside this form, wherever a proxy has put it
-        # Behind a proxy only the browser knows that it came by https.
-        secure=request.headers.get("Origin", "").lower().startswith("https://"),
     )
     return answer
 
 
+def tell_signed_in(answer: web.StreamResponse) -> None:
+    """Have the page know that there is something to sign out of."""
+    if caller.get().key:
+        answer.set_cookie(SIGNED_IN, "1", path=_BESIDE, samesite="Strict")
+
+
 async def logout(request: web.Request) -> web.StreamResponse:
-    """Take the cookie back."""
+    """Take the cookies back."""
     answer = web.Response(status=303, headers={"Location": "./"})
-    answer.del_cookie(COOKIE, httponly=True, samesite="Strict", path="")
+    for name in (COOKIE, SIGNED_IN):
+        answer.del_cookie(name, path=_BESIDE, samesite="Strict")
     return answer
 
 

@@ -23,19 +23,22 @@ from server.stream.viewers import WHOLE
 
 _ONE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE | re.ASCII)
 
-_CHANGED = web.RequestKey("changed", bool)
-"""Kept with a request whose `If-Range` is of what the file no longer is."""
-
 
 class RangedRequest(web.Request):
-    """A request whose `http_range` is what is to be answered."""
+    """A request whose `http_range` is what is to be answered.
+
+    changed: its `If-Range` is of what the file no longer is.
+    """
+
+    ATTRS = web.Request.ATTRS | frozenset({"changed"})
+    changed: bool = False
 
     @property
     def http_range(self) -> "slice[int, int, int]":
         """The part that is wanted; all of it if that does not matter. A suffix begins below 0."""
         whole: slice[int, int, int] = slice(None, None, 1)
         found = _ONE.fullmatch(", ".join(self.headers.getall("Range", ())))
-        if self.method != "GET" or found is None or self.get(_CHANGED):
+        if self.method != "GET" or found is None or self.changed:
             return whole
         first, last = found.groups()
         if first:
@@ -63,7 +66,8 @@ async def file_or_part(
         raise Refused(404, "not_found", f"{what} is gone") from None
     tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'  # as FileResponse has it
     if (known := request.headers.get("If-Range")) is not None and not _is_of(known, tag, found.st_mtime):
-        request[_CHANGED] = True
+        assert isinstance(request, RangedRequest)  # noqa: S101  # as the entrance makes them
+        request.changed = True
     if (request.http_range.start or 0) >= found.st_size > 0:
         size = {"Content-Range": f"bytes */{found.st_size}"}
         raise Refused(416, "range_not_satisfiable", f"{what} has {found.st_size} bytes", "Range", size)

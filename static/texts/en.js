@@ -9,6 +9,7 @@ export const TEXTS = {
   'nav.live': 'Live',
   'nav.monitor': 'Monitor',
   'nav.language': '中文',
+  'nav.signout': 'Sign out',
   'link.connecting': 'Connecting',
   'link.open': 'Connected',
   'link.silent': 'No answer',

@@ -9,6 +9,7 @@ export const TEXTS = {
   'nav.live': '直播',
   'nav.monitor': '监控',
   'nav.language': 'English',
+  'nav.signout': '退出',
   'link.connecting': '连接中',
   'link.open': '已连接',
   'link.silent': '没有回应',

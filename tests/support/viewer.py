@@ -15,6 +15,7 @@ from core import engines
 from core.engines.builtin.mouth import WarpedMouth
 from core.protocols import Drawing
 from core.types import Image
+from server.api.entrance import Runner
 from server.app import build
 from server.settings import ServerSettings
 from tests.support.browser import Page, open_browser
@@ -75,7 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def open_server(folder: Path) -> AsyncGenerator[str, None]:
     """A server with warm engines; yields its address, with a slash at the end."""
-    runner = web.AppRunner(build(ServerSettings(data_dir=folder)), handler_cancellation=True)
+    runner = Runner(build(ServerSettings(data_dir=folder)), handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
