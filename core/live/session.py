@@ -13,6 +13,7 @@ from functools import partial
 
 from core.captions.mark import UNSIGNED, Sign, sign
 from core.encode_stream import encode_stream
+from core.enhance_stream import enhance_stream
 from core.errors import BadInput
 from core.lipsync_stream import lipsync_stream
 from core.live.cutter import Cutter
@@ -20,7 +21,7 @@ from core.live.pacer import paced
 from core.live.script import Script, Utterance
 from core.live.sound import Taken
 from core.live.voices import Speaker, Voices
-from core.protocols import ByPhonemes, LipsyncEngine, Style
+from core.protocols import ByPhonemes, FaceEnhancer, LipsyncEngine, Style
 from core.runtime.pipeline import Pipeline
 from core.runtime.tasks import first_of
 from core.runtime.worker import Worker
@@ -36,7 +37,10 @@ from core.types import AudioChunk, Fragment, frame_start
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """Who shall speak, and how; fields as in `core.render.Request`."""
+    """Who shall speak, and how; fields as in `core.render.Request`.
+
+    enhance: off unless it is asked for, as every picture has to be made in its own time.
+    """
 
     template: str = "sample"
     language: str = "auto"
@@ -46,6 +50,8 @@ class SessionRequest:
     size: tuple[int, int] | None = None
     speech: str = "auto"
     lipsync: str = "auto"
+    enhance: bool = False
+    enhancer: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +118,24 @@ async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Temp
     known = () if wanted.language == "auto" else (wanted.language,)
     speech = await pool.speech(wanted.speech, wanted.voice, known)
     await check_voice(speech, wanted.voice)
+    enhance = await pool.enhancer(wanted.enhancer) if wanted.enhance else None
     template = await templates.open(
         wanted.template,
         fps=wanted.fps,
         size=wanted.size,
         lipsync=lipsync,
-        enhance=None,
+        enhance=enhance,
         report=lambda _step, _done, _total: None,
     )
     find = partial(pool.speech, wanted.speech)
     reader = partial(pool.speech, "builtin") if isinstance(lipsync.engine, ByPhonemes) else None
     voices = Voices(find, Speaker(wanted.voice, wanted.style), speech.engine.rate, reader)
-    engines = {one.kind: one.name for one in (speech, lipsync)}
+    engines = {one.kind: one.name for one in (speech, lipsync, enhance) if one}
     shape = template.width, template.height, template.fps
     label = await asyncio.to_thread(sign, pool.settings, engines, wanted.language, *shape)
     life = None if pool.settings.still_pictures else 0
-    return Session(lipsync, template, voices, Cutter(wanted.language, own), label, life=life)
+    cutter = Cutter(wanted.language, own)
+    return Session(lipsync, template, voices, cutter, label, enhance=enhance, life=life)
 
 
 class Session:
@@ -141,9 +149,14 @@ class Session:
         cutter: Cutter,
         label: Sign = UNSIGNED,
         *,
+        enhance: LoadedEngine[FaceEnhancer] | None = None,
         life: int | None = 0,
     ) -> None:
-        """cutter: without text; says how it is read. label: of what is made. life: see `Drawing`."""
+        """cutter: without text; says how it is read. label: of what is made. life: see `Drawing`.
+
+        enhance: None leaves faces as they were drawn.
+        """
+        self._enhance = enhance
         self._lipsync, self._template, self._label = lipsync, template, label
         self._speaker = voices.speaker
         self._life = life
@@ -239,6 +252,9 @@ class Session:
             lips = self._lipsync
             frames = lipsync_stream(audio, lips, template, prepared, batch=1, own=True, life=self._life)
             faces = pipe.stage("lipsync", frames, limit=1)
+            if self._enhance is not None:
+                learnt = template.prepared[self._enhance.key]
+                faces = pipe.stage("enhance", enhance_stream(faces, self._enhance, template, learnt), limit=1)
             shown = 0
             async for fragment in pipe.stage(
                 "encode",

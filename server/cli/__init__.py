@@ -142,9 +142,8 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     words = "send it to this RTMP server, too; the key may be in LIPSTREAM_PUSH_KEY instead"
     live.add_argument("--push", metavar="rtmp://HOST/APP/KEY", help=words)
     live.add_argument("--speech", default="auto", metavar="ENGINE", help="voice engine (default: auto)")
-    live.add_argument("--fps", type=int, metavar="N", help="frames a second (default: the template's own)")
-    live.add_argument("--size", metavar="WxH", help="e.g. 1280x720 (default: the template's own)")
-    live.add_argument("--lipsync", default="auto", metavar="ENGINE", help="lips engine (default: auto)")
+    live.add_argument("--enhance", action="store_true", help="make faces clearer, if there is time for it")
+    look_options(live)
     words = "say this recording first; - is raw sound on standard input as it comes, instead of lines"
     live.add_argument("--audio", metavar="FILE", help=words)
     words = "of raw sound, 16 bits, samples a second (default: 24000)"

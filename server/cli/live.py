@@ -62,6 +62,8 @@ def live_command(options: argparse.Namespace) -> int:
         size=size_of(options.size),
         speech=options.speech,
         lipsync=options.lipsync,
+        enhance=options.enhance,
+        enhancer=options.enhancer,
     )
     raw = options.audio_rate, options.audio_channels
     sound = Path(options.audio) if options.audio not in (None, "-") else None

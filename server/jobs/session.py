@@ -395,4 +395,6 @@ def _wanted(request: NewSession) -> SessionRequest:
         size=size_of(request.size),
         speech=request.engines.speech,
         lipsync=request.engines.lipsync,
+        enhance=request.enhance,
+        enhancer=request.engines.enhance,
     )

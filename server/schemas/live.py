@@ -23,6 +23,7 @@ class SessionEngines(Model):
 
     speech: Name = "auto"
     lipsync: Name = "auto"
+    enhance: Name = "auto"
 
 
 Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False, description="1 is the voice's own")]
@@ -39,6 +40,7 @@ class NewSession(Model):
     size: Size | None = None
     speed: Speed = 1.0
     pitch: Pitch = 0.0
+    enhance: Annotated[bool, Field(description="make the redrawn face clearer, which takes its time")] = False
     engines: SessionEngines = SessionEngines()
     idle_s: Annotated[
         float,
