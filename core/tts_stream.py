@@ -7,7 +7,7 @@ silence.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import BadInput, SpeechFault
 from core.protocols import Proofreads, SpeechEngine, Style
 from core.serving.loaded import LoadedEngine, speak, voices
+from core.text.scripts import PLAIN
 from core.types import AudioChunk, Phoneme, Sentence, Spoken, Word
 
 CHUNK_MS = 200
@@ -24,7 +25,7 @@ CHUNK_MS = 200
 _SILENT = 1e-3
 """Peak below which a sentence has not been spoken: -60 dBFS."""
 
-_FASTEST_S, _FASTEST_ELSE_S = {"en": 0.015}, 0.04
+_FASTEST_S, _FASTEST_ELSE_S = {"en": 0.015} | dict.fromkeys(PLAIN, 0.015), 0.04
 _SLOWEST_S, _SLOWEST_ELSE_S = {"en": 0.4}, 1.0
 _SLOWEST_AT_ALL_S = 3.0
 """Seconds a spoken character may take at speed 1, and may take longer all in all; outside, the engine has
@@ -37,14 +38,20 @@ _SOUNDLESS = "っッー"
 """Kana that stop or lengthen the sound before them; by themselves they are rightly silent."""
 
 
-async def _default_voice(speech: LoadedEngine[SpeechEngine]) -> str:
+async def _speaker(speech: LoadedEngine[SpeechEngine], voice: str | None) -> tuple[str, Sequence[str]]:
+    """Who speaks, and the languages that it reads; none where nobody knows.
+
+    voice: None is the engine's first. One the engine does not have is for itself to refuse.
+    """
     known = await voices(speech)
+    if voice is not None:
+        return voice, next((one.languages for one in known if one.name == voice), ())
     if not known:
         message = (
             "this engine has no voice yet; add one with: lipstream voices add NAME --audio FILE --text TEXT"
         )
         raise BadInput("no_voice", message, "voice")
-    return known[0].name
+    return known[0].name, known[0].languages
 
 
 async def check_voice(speech: LoadedEngine[SpeechEngine], voice: str | None) -> None:
@@ -63,13 +70,15 @@ def check_readable(said: Iterable[Sentence], engine: SpeechEngine, voice: str | 
     known = {known.name: known.languages for known in engine.voices()}
     languages = known.get(voice, ()) if voice is not None else next(iter(known.values()), ())
     for sentence in said:
-        if languages and sentence.language not in languages:
-            message = (
-                f"the voice reads {', '.join(languages)}, and {_quoted(sentence)} is {sentence.language}"
-            )
-            raise BadInput("unsupported_language", f"{message}; take another voice", "text")
+        _check_language(sentence, languages)
         if isinstance(engine, Proofreads):
             engine.proofread(sentence)
+
+
+def _check_language(sentence: Sentence, languages: Sequence[str]) -> None:
+    if languages and sentence.language not in languages:
+        message = f"the voice reads {', '.join(languages)}, and {_quoted(sentence)} is {sentence.language}"
+        raise BadInput("unsupported_language", f"{message}; take another voice", "text")
 
 
 async def tts_stream(
@@ -81,10 +90,11 @@ async def tts_stream(
 
     Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it.
     """
-    name = voice if voice is not None else await _default_voice(speech)
+    name, languages = await _speaker(speech, voice)
     rate = speech.engine.rate
     first = 0
     for sentence in said:
+        _check_language(sentence, languages)
         start, peak, known = first, 0.0, False
         retried: tuple[str, ...] = ()
         async with aclosing(speech.steps(speak, sentence, name, style)) as pieces:

@@ -64,7 +64,7 @@ class Sentence:
     text: as the user wrote it; `start` is the offset of its first character in the job's text.
     spoken: as it is read, numbers in words. `offsets[k]` is the offset in the job's text that
         `spoken[k]` stands for; it has one more entry, the end. It never decreases.
-    language: "zh", "en", "yue", "ja" or "ko".
+    language: one of `core.text.LANGUAGES`, "zh" say.
     hidden: parts `[start, stop)` of the job's text in the sentence that are markup, neither read nor shown.
     pause: seconds of silence asked for after it.
     """

@@ -23,7 +23,7 @@ class Options(TypedDict, total=False):
     template: id in the library ("sample" is always there), or a path to a video or picture to use this once;
     a string with a dot or a slash in it is a path. face: in such a file, whose face is meant: "auto",
     "largest", "central" or a number. audio: a recording to use in place of a text.
-    language: "auto", "zh", "en", "yue", "ja" or "ko". readings: word -> how it is said.
+    language: "auto", or one of `core.text.LANGUAGES` ("zh"). readings: word -> how it is said.
     voice: None is the first. style: how it speaks.
     fps, size: of the video, (width, height); None is the template's. burn_subtitles: draw the captions in,
     in `subtitle_style`.

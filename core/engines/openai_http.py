@@ -22,10 +22,11 @@ from core.engines.remote_sound import CONNECT_S, SILENCE_S, SpeechServer, headin
 from core.errors import BadInput, EngineUnavailable, Error
 from core.media.resample import Resampler
 from core.protocols import Style
+from core.text.scripts import PLAIN
 from core.types import Sentence, Spoken, Voice
 
 NAME: Final = "openai-http"
-LANGUAGES: Final = ("zh", "en", "yue", "ja", "ko")
+LANGUAGES: Final = ("zh", "en", "yue", "ja", "ko", *PLAIN)
 
 ASKED_BY: Final = "X-Lipstream-Asked-By"
 PROCESS: Final = uuid.uuid4().hex

@@ -135,7 +135,7 @@ def remux(
 
     part may be cut off: what is whole of it is copied. stopped: asked now and then whether to give up.
     cues: become a subtitle track that players can switch on; their times count samples at `rate`.
-    language: "zh", "en", "yue", "ja" or "ko": of the sound and the subtitles; "" where it is not known.
+    language: one of `core.text.LANGUAGES`, of the sound and the subtitles; "" where it is not known.
     kinds: of tracks to copy.
     Raises InterruptedError if it was stopped, OSError if `whole` cannot be written.
     """
@@ -164,7 +164,10 @@ def remux(
                 target.mux(packet)
 
 
-_LANGUAGES = {"zh": "zho", "en": "eng", "yue": "yue", "ja": "jpn", "ko": "kor"}
+_LANGUAGES = {
+    "zh": "zho", "en": "eng", "yue": "yue", "ja": "jpn", "ko": "kor",
+    "fr": "fra", "de": "deu", "es": "spa", "it": "ita", "pt": "por", "ru": "rus",
+}  # fmt: skip
 """As MP4 names them (ISO 639-2/T; Cantonese has a name in 639-3 alone)."""
 
 

@@ -2,7 +2,8 @@
 
 Knows nothing of voices: every voice is given what is decided here. The parts: `markup` takes out what is not
 read, `dictionary` has the user's own readings, `folded` brings characters to one form, `borders` finds where
-sentences end, `scripts` tells languages, `reading` and the modules below turn numbers and signs into words.
+sentences end, `scripts` tells languages, `reading` and the modules below turn numbers and signs into words
+(of `scripts.PLAIN` languages the voice itself does).
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,18 +16,18 @@ from core.text.dictionary import Readings
 from core.text.folded import fold
 from core.text.markup import LONGEST_PAUSE_S, strip
 from core.text.reading import Reading, read
-from core.text.scripts import LANGUAGES, check_readable, language_of_han, stretches
+from core.text.scripts import LANGUAGES, PLAIN, check_readable, language_of_han, stretches
 from core.types import Sentence
 
 __all__ = ["LANGUAGES", "sentences", "spoken"]
 
 # Spoken characters in a sentence at most, and from which number on the first one is cut at its first
 # clause, so that there is something to hear and see soon. A hanzi takes as long as two or three letters.
-_LONGEST = {"en": 200, "ko": 120}
+_LONGEST = {"en": 200, "ko": 120} | dict.fromkeys(PLAIN, 200)
 _LONGEST_ELSE = 100
-_FIRST_LONG = {"en": 60, "ko": 32}
+_FIRST_LONG = {"en": 60, "ko": 32} | dict.fromkeys(PLAIN, 60)
 _FIRST_LONG_ELSE = 16
-_FIRST_LEAST = {"en": 12, "ko": 6}
+_FIRST_LEAST = {"en": 12, "ko": 6} | dict.fromkeys(PLAIN, 12)
 _FIRST_LEAST_ELSE = 4
 
 
@@ -35,9 +36,9 @@ def sentences(
 ) -> list[Sentence]:
     """`text` cut into sentences, in order, that together hold all of it but the white space between them.
 
-    language: "zh", "en", "yue", "ja" or "ko": what Chinese characters and bare numbers are read as. Text in
+    language: one of `LANGUAGES`: what Chinese characters, Latin words and bare numbers are read as. Text in
         another script is still read in its own language, but English words stay in the sentence around
-        them. "auto" tells it by the script.
+        them. "auto" tells it by the script, so that Latin letters are English.
     limit: the most characters `text` may have.
     readings: how some words are said, before anything else is read.
 
@@ -103,7 +104,7 @@ def _drafts(text: str, origin: list[int], language: str, pauses: Mapping[int, fl
     known = language if language != "auto" else stretches(text[:1000], language, whole, "en")[0][2]
     drafts: list[_Draft] = []
     begin = start = 0
-    for end in sorted({*sentence_ends(text), *pauses}):
+    for end in sorted({*sentence_ends(text, language), *pauses}):
         part = text[begin:end]
         han = language_of_han(part, language, whole)
         for a, b, own in stretches(part, language, han, known):

@@ -5,6 +5,7 @@ quotation mark or bracket that closes after it.
 """
 
 import re
+from typing import Final
 
 from core.text.folded import EMOJI
 from core.text.patterns import EMAIL, URL
@@ -31,12 +32,30 @@ _BEFORE_NUMBER = re.compile(
 _MAYBE_LAST = re.compile(
     r"(?:\b(?:[ap]\.m|etc|Inc|Ltd|Co|Corp|Jr|Sr|Ave|Blvd|St|Ph\.D|Dept)|\b(?:[A-Z]\.)+[A-Z])\.$"
 )
+# The same in languages that must be asked for: these, and a letter by itself, which is short for something.
+_SHORT: Final = {
+    "fr": "MM|Mme|Mlle|Mgr|Dr|Me|Ste?|av|bd|env|ex|art|fig|vol|chap|tél",
+    "de": "Hr|Fr|Dr|Prof|Dipl|Ing|Nr|Str|bzw|ca|evtl|ggf|inkl|zzgl|vgl|Bd|Abb|Tel|Mio|Mrd|St|"
+    "Jan|Feb|Apr|Aug|Sept?|Okt|Nov|Dez",
+    "es": "Sr|Sra|Srta|Dr|Dra|Uds?|Prof|Lic|Ing|Avd?a?|núm|pág|tel|art|aprox",
+    "it": "Sigg?|Dott|Avv|Ing|Prof|Geom|pag|art|tel|fig|vol|ca|ra",
+    "pt": "Sr|Sra|Srta|Dr|Dra|Prof|Eng|Av|núm|pág|tel|art|aprox",
+    "ru": "ул|пр|пл|им|стр|рис|тел|руб|коп|тыс|млн|млрд|гг|проф|акад|гл|см|ср",
+}
+_ORDINAL: Final = {"de": r"|(?<![\d.,])\d{1,2}\.$"}
+_KEPT: Final = {
+    language: re.compile(rf"(?<![\w°])[^\W\d_]\.$|\b(?:{short})\.$" + _ORDINAL.get(language, ""))
+    for language, short in _SHORT.items()
+}
 _PART_OF_SPEECH = re.compile(r"[A-Za-z]\s(?:adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.$")
 _SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
 
 
-def sentence_ends(text: str) -> list[int]:
-    """Offsets in `text` where a sentence ends and another may begin, in order; the last is its length."""
+def sentence_ends(text: str, language: str = "auto") -> list[int]:
+    """Offsets in `text` where a sentence ends and another may begin, in order; the last is its length.
+
+    language: the one asked for, whose abbreviations end no sentence.
+    """
     unbroken = _inside(text, [m.span() for m in _UNBROKEN.finditer(text)])
     quotations = _quotations(text)
     quoted, opening = _inside(text, quotations), {a for a, _ in quotations}
@@ -48,7 +67,7 @@ def sentence_ends(text: str) -> list[int]:
         if match[0][0] == "\n":
             if _breaks_line(text, match.start(), match.end()):
                 ends.append(match.end())
-        elif _ends_sentence(text, match, stop):
+        elif _ends_sentence(text, match, stop, language):
             ends.append(stop)
     return _shortened(text, [*[e for e in ends if e < len(text)], len(text)])
 
@@ -111,7 +130,7 @@ def _breaks_line(text: str, start: int, stop: int) -> bool:
     return not (wrapped and text[stop].isascii() and text[stop].islower())
 
 
-def _ends_sentence(text: str, match: re.Match[str], stop: int) -> bool:
+def _ends_sentence(text: str, match: re.Match[str], stop: int, language: str) -> bool:
     marks, following = match[0], text[stop : stop + 1]
     rest = text[stop : stop + 12].lstrip()
     if following in ("，", "、", "；", "：", ",", ";", ":"):
@@ -120,17 +139,19 @@ def _ends_sentence(text: str, match: re.Match[str], stop: int) -> bool:
         return not (stop > match.end() and _SAID.match(rest))
     if following and not following.isspace() and following.isascii():
         return False  # Yahoo!'s, example.com, 3.5
-    if rest[:1].islower() and rest[:1].isascii() and (set(marks) <= {".", "…"} or stop > match.end()):
+    if rest[:1].islower() and (set(marks) <= {".", "…"} or stop > match.end()):
         return False
     if marks == ".":
-        return _is_full_stop(text, match, rest)
+        return _is_full_stop(text, match, rest, language)
     if set(marks) <= {".", "…"}:
         return not following or following.isspace()
     return not (stop > match.end() and _SAID.match(rest))
 
 
-def _is_full_stop(text: str, match: re.Match[str], rest: str) -> bool:
+def _is_full_stop(text: str, match: re.Match[str], rest: str, language: str) -> bool:
     ahead = text[max(0, match.start() - 24) : match.end()]
+    if language in _KEPT:
+        return not (rest and _KEPT[language].search(ahead))
     if _NEVER_LAST.search(ahead) and rest:
         return False
     if rest and not rest[0].isupper() and _MAYBE_LAST.search(ahead):

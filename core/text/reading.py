@@ -1,5 +1,6 @@
 """What is said for text in one language, and which character of it each spoken one stands for."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ from core.text.chinese import CANTONESE, MANDARIN
 from core.text.english import ENGLISH
 from core.text.japanese_korean import JAPANESE, KOREAN
 from core.text.rules import Output, Rules
+from core.text.scripts import PLAIN
 
 _RULES: Final[dict[str, Rules]] = {
     "zh": MANDARIN,
@@ -24,6 +26,12 @@ _STRENGTH: Final = {
 _CLAUSE_MARKS: Final = "，；：、…,;:"
 # What ends a clause where it is written; a slash or a hyphen does not, though it may be said as a pause.
 _WRITTEN_CLAUSE: Final = frozenset("，；：、…,;:—\n()（）| 。.!?！？")
+
+
+_MARKS: Final = ".,:;!?…"
+_CURRENCY: Final = "€$£¥₽"
+# Letters with their accents, digits, and the signs of numbers, dates, prices and clauses.
+_WORD: Final = re.compile(rf"(?:[^\W_]|[.,:;!?…'’°%‰{_CURRENCY}+=/&@#№–—-])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,28 @@ class Reading:
 
 def read(text: str, language: str) -> Reading:
     """`text` (folded, in `language`) as it is said."""
+    if language in PLAIN:
+        return _as_written(text)
     return _tidy(_RULES[language].read(text), text, spaced=language in _SPACED)
+
+
+def _as_written(text: str) -> Reading:
+    """Words, numbers and signs as they are, with single spaces; without emoji, brackets and the like."""
+    letters: list[str] = []
+    places: list[int] = []
+    tokens: list[int] = []
+    for word in _WORD.finditer(text):
+        if not letters and not any(c.isalnum() or c in _CURRENCY for c in word[0]):
+            continue
+        if letters and word[0][0] not in _MARKS:
+            letters.append(" ")
+            places.append(word.start())
+            tokens.append(word.start())
+        letters += word[0]
+        places += range(*word.span())
+        tokens += [word.start()] * len(word[0])
+    ends = [c in _CLAUSE_MARKS and letters[k + 1 : k + 2] in ([], [" "]) for k, c in enumerate(letters)]
+    return Reading("".join(letters), places, tokens, ends)
 
 
 def _tidy(out: Output, text: str, *, spaced: bool) -> Reading:

@@ -8,16 +8,34 @@ from typing import Final, Literal, cast
 from core.errors import BadInput
 from core.text.patterns import EMAIL, URL
 
-Script = Literal["han", "kana", "hangul", "latin"]
+Script = Literal["han", "kana", "hangul", "latin", "cyrillic"]
 
 _Run = tuple[Script, int, int]
 
-LANGUAGES: Final = {"zh": "Chinese", "en": "English", "yue": "Cantonese", "ja": "Japanese", "ko": "Korean"}
+PLAIN: Final = {
+    "fr": "French",
+    "de": "German",
+    "es": "Spanish",
+    "it": "Italian",
+    "pt": "Portuguese",
+    "ru": "Russian",
+}
+"""Languages whose numbers and signs are left to the voice. Those in Latin letters must be asked for."""
+
+LANGUAGES: Final = {
+    "zh": "Chinese",
+    "en": "English",
+    "yue": "Cantonese",
+    "ja": "Japanese",
+    "ko": "Korean",
+    **PLAIN,
+}
 
 _SCRIPT: Final = re.compile(
     r"(?P<han>[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+)"
     r"|(?P<kana>[\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]+)"
     r"|(?P<hangul>[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+)"
+    r"|(?P<cyrillic>[А-Яа-яЁё]+(?:-[А-Яа-яЁё]+)*)"
     r"|(?P<latin>[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]"
     r"(?:['-]?[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff])*)"
 )
@@ -91,8 +109,8 @@ def _encodes(text: str, codec: str) -> bool:
 def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[int, int, str]]:
     """Cut a sentence where it changes to a language that its own voice cannot read: (start, stop, language).
 
-    English words stay in a Chinese, Cantonese or Korean sentence; a Chinese stretch in an English sentence
-    does not. Japanese keeps capitals such as CD, but not words.
+    English words stay in a Chinese, Cantonese, Korean or Russian sentence; a Chinese stretch in an English
+    sentence does not. Japanese keeps capitals such as CD, but not words.
     language: the one asked for, or "auto". han: what Chinese characters are read as.
     fallback: the language of text without words.
     """
@@ -104,7 +122,7 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
     kana = {border for script, start, stop in found if script == "kana" for border in (start, stop)}
     for script, start, stop in found:
         own = _language(script, text[start:stop], home, han)
-        if script == "han" and home in ("en", "ko") and (start in kana or stop in kana):
+        if script == "han" and home in ("en", "ko", *PLAIN) and (start in kana or stop in kana):
             own = "ja"
         if parts and parts[-1][2] == own:
             parts[-1] = (parts[-1][0], stop, own)
@@ -121,14 +139,15 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
 def _home(text: str, found: list[_Run], language: str, han: str, fallback: str) -> str:
     """The language of the whole sentence: the one asked for if it is there at all, else the one with most."""
     weight = dict.fromkeys(LANGUAGES, 0)
+    latin = language if language in PLAIN and language != "ru" else "en"
     addresses = [match.span() for match in _ADDRESS.finditer(text)]
     for script, start, stop in found:
         if script == "latin":
             # A word weighs as much as a Chinese character; letters in formulas, units and addresses nothing.
             glued = stop - start == 1 or (start > 0 and text[start - 1].isdigit())
-            weight["en"] += not glued and not any(a <= start < b for a, b in addresses)
+            weight[latin] += not glued and not any(a <= start < b for a, b in addresses)
         else:
-            own = {"han": han, "kana": "ja", "hangul": "ko"}[script]
+            own = {"han": han, "kana": "ja", "hangul": "ko", "cyrillic": "ru"}[script]
             weight[own] += stop - start if script == "han" else (stop - start + 1) // 2
     if text.rstrip()[-1:] in _CHINESE_ENDS and weight[han]:
         weight[han] += 3
@@ -147,6 +166,8 @@ def _language(script: Script, letters: str, home: str, han: str) -> str:
         return "ja"
     if script == "hangul":
         return "ko"
+    if script == "cyrillic":
+        return "ru"
     if home == "ja":
         return "ja" if letters.isupper() and len(letters) <= 5 else "en"
     return home

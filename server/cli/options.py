@@ -39,7 +39,9 @@ def voice_options(command: argparse.ArgumentParser) -> None:
     """Who speaks, and how."""
     command.add_argument("--voice", metavar="NAME", help="see `lipstream voices`")
     command.add_argument(
-        "--language", default="auto", help="zh, en, yue, ja, ko or auto (default: by script)"
+        "--language",
+        default="auto",
+        help="zh, en, yue, ja, ko, fr, de, es, it, pt, ru or auto (default: by script)",
     )
     command.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.5 to 2 (default: 1)")
     command.add_argument(

@@ -131,7 +131,8 @@ class VideoOptions(Model):
 
 
 Language = Annotated[
-    Literal["auto", "zh", "en", "yue", "ja", "ko"], Field(description="what the text is written in")
+    Literal["auto", "zh", "en", "yue", "ja", "ko", "fr", "de", "es", "it", "pt", "ru"],
+    Field(description="what the text is written in"),
 ]
 
 

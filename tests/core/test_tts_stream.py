@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.engines.builtin.voice import EspeakVoice
-from core.errors import SpeechFault
+from core.errors import BadInput, SpeechFault
 from core.protocols import Style
 from core.runtime.worker import Worker
 from core.text import sentences
@@ -190,3 +190,9 @@ def test_what_the_voice_tried_again_is_told_once_with_the_next_sound():
     ]
     chunks = spoken("Hello there.", Scripted(*pieces))
     assert [chunk.retried for chunk in chunks] == [("silent", "too_short"), (), (), ("no_end",)]
+
+
+def test_a_sentence_in_a_language_that_the_voice_does_not_read_is_refused_before_it_is_spoken():
+    with pytest.raises(BadInput, match="the voice reads zh, en, yue, ja, ko") as caught:
+        spoken("Bonjour à tous.", Beeps(), language="fr")
+    assert caught.value.code == "unsupported_language"

@@ -24,6 +24,9 @@ from core.protocols import Style
 from core.runtime.environment import child_environment
 from core.types import Phoneme, Samples, Sentence, Spoken, Voice, Word
 
+_SPACED: Final = "\u0530"
+"""Below it are the letters, Latin and Cyrillic, of languages that part words by spaces."""
+
 SILENCE_S = 35.0
 """Seconds for one sentence; the child itself gives up after 30."""
 
@@ -54,7 +57,10 @@ _TIMBRES: Final = {
     "british-female": _Timbre("f2", 1.15, "en", "a woman's voice; British when it speaks English"),
     "british-male": _Timbre("edward", 1.1, "en", "a man's voice; British when it speaks English"),
 }
-_LANGUAGES: Final = {"zh": "cmn", "en": "en-us", "yue": "yue", "ja": "ja", "ko": "ko"}
+_LANGUAGES: Final = {
+    "zh": "cmn", "en": "en-us", "yue": "yue", "ja": "ja", "ko": "ko",
+    "fr": "fr", "de": "de", "es": "es", "it": "it", "pt": "pt", "ru": "ru",
+}  # fmt: skip
 _LANGUAGE_GAIN: Final = {"zh": 0.88, "yue": 0.82, "ko": 0.95}
 _WORDS_A_MINUTE: Final = {"zh": 215, "yue": 215}
 _WORDS_A_MINUTE_ELSE = 175
@@ -241,5 +247,8 @@ def _words(heard: list[tuple[int, int]], spoken: str) -> list[Word]:
 
 
 def _within_word(spoken: str, place: int) -> bool:
-    """Is `place` in the middle of a word of Latin letters?"""
-    return place > 0 and all(c.isalpha() and c < "\u0370" for c in spoken[place - 1 : place + 1])
+    """Is `place` in the middle of a word with spaces around it, or of a number?"""
+    before = spoken[:place]
+    if spoken[place].isdigit():
+        before = before.rstrip(".,")  # of 1.234,50
+    return bool(before) and all(c.isalnum() and c < _SPACED for c in (before[-1], spoken[place]))

@@ -49,8 +49,8 @@ _UNREADABLE: Final = {
     "yue": re.compile(f"[{_KANA}]"),
     "ja": re.compile(f"[{_HAN}{_BEYOND}]"),
     "ko": re.compile(f"[{_HAN}{_BEYOND}{_KANA}]"),
-    "en": re.compile(f"[{_HAN}{_BEYOND}{_KANA}\uac00-\ud7a3]"),
 }
+_UNREADABLE_ELSE: Final = re.compile(f"[{_HAN}{_BEYOND}{_KANA}\uac00-\ud7a3]")
 
 
 def spell(sentence: Sentence) -> tuple[str, list[int]]:
@@ -83,7 +83,7 @@ def _sound(match: re.Match[str]) -> str:
 
 def check(sentence: Sentence) -> None:
     """Raises BadInput `unreadable_text` like `spell`."""
-    found = _UNREADABLE[sentence.language].search(sentence.spoken)
+    found = _UNREADABLE.get(sentence.language, _UNREADABLE_ELSE).search(sentence.spoken)
     if found is None:
         return
     remedy = "write it in kana" if sentence.language == "ja" else "write it another way"

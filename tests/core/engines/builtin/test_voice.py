@@ -23,8 +23,12 @@ def voice():
     engine.close()
 
 
-def said(engine, text, name="female", **style):
-    pieces = [piece for sentence in sentences(text) for piece in engine.speak(sentence, name, Style(**style))]
+def said(engine, text, name="female", language="auto", **style):
+    pieces = [
+        piece
+        for sentence in sentences(text, language)
+        for piece in engine.speak(sentence, name, Style(**style))
+    ]
     return np.concatenate([piece.samples for piece in pieces]), pieces
 
 
@@ -33,16 +37,36 @@ SPOKEN = {
     "en": "Hello there, this is a test.",
     "ja": "こんにちは、きょうはいいてんきです。",
     "ko": "안녕하세요, 반갑습니다.",
+    "fr": "Bonjour à tous, il est 12h30.",
+    "de": "Guten Tag, das kostet 1.234,50 Euro.",
+    "es": "Hola, buenos días a todos.",
+    "it": "Buongiorno a tutti, come va?",
+    "pt": "Bom dia a todos, como vai?",
+    "ru": "Здравствуйте, добро пожаловать.",
 }
 
 
 @pytest.mark.parametrize("language", SPOKEN)
 def test_every_language_is_spoken_with_sounds_and_words(voice, language):
-    sound, pieces = said(voice, SPOKEN[language])
+    sound, pieces = said(voice, SPOKEN[language], language=language)
     assert 1.0 < len(sound) / voice.rate < 6.0
     assert 0.2 < np.abs(sound).max() < 1.0
     assert sum(len(piece.phonemes) for piece in pieces) > 8
     assert sum(len(piece.words) for piece in pieces) >= 2
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("de", "Das kostet 1.234,50 € im Jahr 2026.", ["Das", "kostet", "1.234,50", "im", "Jahr", "2026"]),
+        ("fr", "L'été, à 12h30.", ["L'été", "à", "12h30"]),
+        ("ru", "Это 2026 год, ёж.", ["Это", "2026", "год", "ёж"]),
+    ],
+)
+def test_a_number_is_one_word_however_the_voice_reads_it(voice, language, text, words):
+    (sentence,) = sentences(text, language)
+    found = [word for piece in voice.speak(sentence, "female", Style()) for word in piece.words]
+    assert [sentence.spoken[word.start : word.stop] for word in found] == words
 
 
 def test_every_voice_speaks_and_no_two_sound_alike(voice):
