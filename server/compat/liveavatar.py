@@ -85,10 +85,12 @@ async def stop(request: web.Request) -> web.Response:
     return respond(LiteStopped(code=100))
 
 
-def _mine(request: web.Request, session_id: str) -> LiveSession:
-    """Raises Refused 401 for another session's token, 404."""
+def _mine(request: web.Request, session_id: str | None) -> LiveSession:
+    """The session of the token, which is its id. Raises Refused 401 for another's than the one named, 404."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(token.encode(errors="replace"), session_id.encode()):
+    if session_id is None:
+        session_id = token
+    if not token or not secrets.compare_digest(token.encode(errors="replace"), session_id.encode()):
         raise Refused(
             401, "wrong_token", "send the session's token: Authorization: Bearer TOKEN", "Authorization"
         )

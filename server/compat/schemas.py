@@ -200,9 +200,9 @@ class LiteToken(OldModel):
 
 
 class LiteStart(OldModel):
-    """A session that was begun."""
+    """A session that was begun; pipecat names it by its token alone."""
 
-    session_id: Name
+    session_id: Name | None = None
 
 
 class LiteStop(LiteStart):
@@ -221,13 +221,18 @@ class LiteTokenAnswer(Model):
 
     code: int
     data: LiteSession
+    message: str = ""
 
 
 class LiteStarted(Model):
-    """ws_url: the socket for the voice."""
+    """ws_url: the socket for the voice. What else pipecat looks for is empty: there is no room, no end."""
 
     session_id: str
     ws_url: str
+    livekit_url: str = ""
+    livekit_client_token: str = ""
+    livekit_agent_token: str = ""
+    max_session_duration: int = 0
 
 
 class LiteAnswer(Model):
@@ -235,6 +240,7 @@ class LiteAnswer(Model):
 
     code: int
     data: LiteStarted
+    message: str = ""
 
 
 class LiteStopped(Model):

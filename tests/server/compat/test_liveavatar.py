@@ -80,6 +80,29 @@ def test_an_agent_speaks_is_told_when_it_was_heard_and_stops(data_dir):
     run(main())
 
 
+def test_pipecat_names_the_session_by_its_token_alone(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            asked = {"mode": "LITE", "avatar_id": "sample", "is_sandbox": False}
+            asked["video_settings"] = {"encoding": "VP8", "quality": "high"}
+            made = await it.post("/v1/sessions/token", 200, asked, headers={"X-API-KEY": "any"})
+            bearer = {"Authorization": f"Bearer {made['data']['session_token']}"}
+            started = await it.post("/v1/sessions/start", 200, headers=bearer)
+            told = {"livekit_url": str, "livekit_client_token": str, "livekit_agent_token": str}
+            told |= {"session_id": str, "ws_url": str, "max_session_duration": int}
+            assert {name: type(value) for name, value in started["data"].items()} == told
+            assert made["message"] == started["message"] == ""
+            async with it.http.ws_connect(started["data"]["ws_url"]) as socket:
+                agent = Agent(socket)
+                await agent.hear("session.state_updated")
+                await agent.speak(0.3)
+                await agent.say("agent.speak_end")
+                await agent.hear("agent.speak_ended")
+            await it.post("/v1/sessions/start", 401)
+
+    run(main())
+
+
 def test_an_agent_is_interrupted_and_speaks_again(data_dir):
     async def main():
         async with served(data_dir) as it, talking(it) as (agent, _, _):
