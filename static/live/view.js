@@ -27,7 +27,7 @@ export class Live {
     this.transcript = new Transcript(byId('live-said', HTMLOListElement));
     this.picture = new Picture(this.video, () => this.#press(true));
     this.microphone = new Microphone(
-      (rate) => this.line?.send({ type: 'audio.format', rate, channels: 1, format: 's16le' }),
+      (rate) => this.line?.send({ type: 'audio.format', rate, channels: 1, encoding: 's16le' }),
       (samples) => this.line?.send(samples),
     );
     /** @type {State} */

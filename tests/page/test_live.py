@@ -1,8 +1,15 @@
 """The live view: a person who idles, says what is written, and stops at a word."""
 
+import asyncio
+import io
+
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.browser import needs_chromium
+from tests.support.sessions import length_of
 from tests.support.viewer import Viewer, in_browser, runner, viewer
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -48,6 +55,36 @@ async def test_a_session_begins_speaks_is_stopped_at_a_word_outlives_a_reload_an
     await page.click("#live-end")
     await page.until("document.querySelector('#live-begin').checkVisibility()")
     assert (await viewer.ask("v1/sessions"))["data"] == []
+
+
+@in_browser
+async def test_the_person_says_what_the_microphone_hears(viewer: Viewer) -> None:
+    page = viewer.page
+    session = (await viewer.ask("v1/sessions", {}))["id"]
+    await page.open(viewer.url + f"#/live/{session}")
+    await page.until(f"{VIDEO}.currentTime > 0.3 && {STATUS}.includes('Waiting')", timeout_s=60)
+    await page.click("#live-microphone")  # the browser's own stand-in for one, which beeps
+    await page.until("document.querySelector('#live-microphone').getAttribute('aria-pressed') === 'true'")
+    await page.until(f"{STATUS}.includes('Speaking')")
+    heard = await sound_of(f"{viewer.url}v1/sessions/{session}/stream.mp4", viewer, seconds=2.5)
+    assert np.abs(heard).max() > 0.05
+    await page.click("#live-microphone")
+    await page.until(f"{STATUS}.includes('Waiting')")
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass
+
+
+async def sound_of(url: str, viewer: Viewer, seconds: float) -> NDArray[np.float32]:
+    """What is heard of a session's video from now on."""
+    data = b""
+    async with asyncio.timeout(20), viewer.http.get(url) as response:
+        async for piece in response.content.iter_any():
+            data += piece
+            if length_of(data) >= seconds:
+                break
+    with av.open(io.BytesIO(data)) as file:
+        frames = [frame.to_ndarray()[0] for frame in file.decode(audio=0)]
+    return np.concatenate(frames).astype(np.float32)
 
 
 @in_browser
