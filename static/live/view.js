@@ -32,6 +32,8 @@ export class Live {
     );
     /** @type {State} */
     this.state = 'none';
+    /** What it was before the connection was lost. @type {State} */
+    this.known = 'none';
     this.id = '';
     /** @type {Line | null} */
     this.line = null;
@@ -135,7 +137,7 @@ export class Live {
     this.#shape(session.picture);
     this.line = new Line(address(sessionPath(this.id), 'ws'), {
       onmessage: (message) => this.#hearEvent(message),
-      onlink: (open) => this.#become(open ? 'idle' : 'lost'),
+      onlink: (open) => this.#become(open ? this.known : 'lost'),
       onover: () => this.#over(),
     });
     if (session.picture) this.picture.follow(address(`${sessionPath(this.id)}/stream`, 'ws'));
@@ -241,6 +243,7 @@ export class Live {
 
   /** @param {State} state */
   #become(state) {
+    if (state !== 'lost') this.known = state;
     this.state = state;
     this.draw();
   }
