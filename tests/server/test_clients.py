@@ -38,9 +38,11 @@ def loop() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def server(loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(
+    loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory, presenter_clip: Path
+) -> Iterator[str]:
     """The address of a server, without a slash at the end."""
-    opened = open_server(served(tmp_path_factory))
+    opened = open_server(served(tmp_path_factory, presenter_clip))
     try:
         yield loop.run(opened.__aenter__()).rstrip("/")
     finally:

@@ -71,16 +71,21 @@ class StuckChoir(Choir):
         yield  # a generator
 
 
+def prepare_sample(folder: Path, clip: Path) -> None:
+    """Make `clip` the sample template of a data folder: the true one takes 15 s to draw and prepare."""
+
+    async def prepare() -> None:
+        async with EnginePool() as pool:
+            await Templates(Settings(data_dir=folder), pool).add(clip, SAMPLE)
+
+    asyncio.run(prepare())
+
+
 @pytest.fixture(scope="session")
 def library(presenter_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose sample template is small, and prepared."""
     folder = tmp_path_factory.mktemp("library")
-
-    async def prepare() -> None:
-        async with EnginePool() as pool:
-            await Templates(Settings(data_dir=folder), pool).add(presenter_clip, SAMPLE)
-
-    asyncio.run(prepare())
+    prepare_sample(folder, presenter_clip)
     return folder
 
 

@@ -19,6 +19,7 @@ from server.api.entrance import Runner
 from server.app import build
 from server.settings import ServerSettings
 from tests.support.browser import Page, open_browser
+from tests.support.serving import prepare_sample
 
 PACES = {"half": 0.5, "fifths": 0.8, "real": 1.0}
 """Lips engines for tests, and how many seconds of video they make in a second."""
@@ -68,9 +69,12 @@ MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-str
 """A browser's flags for one that beeps, and that pages may use unasked."""
 
 
-def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder for one server after another: the sample is drawn and prepared once."""
-    return tmp_path_factory.getbasetemp() / "served"
+def served(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
+    """A data folder for one server after another, `clip` its sample."""
+    folder = tmp_path_factory.getbasetemp() / "served"
+    if not folder.exists():
+        prepare_sample(folder, clip)
+    return folder
 
 
 @asynccontextmanager
@@ -156,17 +160,20 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def viewer(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
+def viewer(
+    runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory, presenter_clip: Path
+) -> Iterator[Viewer]:
     """A server, a browser, and engines of every pace to choose."""
     engines.ENGINES["enhance"]["held"] = engines.EngineSpec("tests.support.enhancers:Held", "for tests")
     for name, engine in ENGINES.items():
         engines.ENGINES["lipsync"][name] = engines.EngineSpec(
             f"tests.support.viewer:{engine.__name__}", "for tests"
         )
+    folder = served(tmp_path_factory, presenter_clip)
     stack = AsyncExitStack()
 
     async def enter() -> Viewer:
-        url = await stack.enter_async_context(open_server(served(tmp_path_factory)))
+        url = await stack.enter_async_context(open_server(folder))
         profile = tmp_path_factory.mktemp("profile")
         page = await stack.enter_async_context(open_browser(profile, *MICROPHONE))
         return Viewer(url, page, await stack.enter_async_context(aiohttp.ClientSession()))
