@@ -13,11 +13,21 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Set
+from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
 
 from core.errors import FolderInUse
+
+
+def private_file(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What a file holds; one that is not there is made, whole, and for our account alone."""
+    if not path.exists():
+        draft = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.part")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(make())
+        draft.rename(path)
+    return path.read_bytes()
 
 
 class ServerFolder:

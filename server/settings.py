@@ -1,5 +1,6 @@
 """The server's own settings; `core.config` has the others. Read from the same places."""
 
+from base64 import b64decode
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -110,6 +111,10 @@ class ServerSettings(ClusterSettings):
     fetch_cache_gb: float = Field(default=2, ge=0)
     """Room for fetched files that are kept for the next time."""
 
+    webhook_secret: SecretStr = SecretStr("")
+    """What posts to `webhook_url` are signed with: whsec_ and base64, or any words. Empty: made at the first
+    start, and kept in the server's folder as webhooks.key."""
+
     public_url: str = ""
     """Where clients reach this server, like `https://studio.example` or `https://example.org/lipstream`, if a
     proxy stands before it: its host is known, its pages are trusted, and its path goes before addresses."""
@@ -181,6 +186,17 @@ class ServerSettings(ClusterSettings):
 
     temp_dir_base: Path | None = None
     """Folder for those of the three that have none of their own."""
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _a_secret(cls, secret: SecretStr) -> SecretStr:
+        prefix, _, rest = secret.get_secret_value().partition("_")
+        if prefix == "whsec":
+            try:
+                b64decode(rest, validate=True)
+            except ValueError:
+                raise ValueError("is whsec_ and base64, or any words") from None
+        return secret
 
     @field_validator("public_url")
     @classmethod

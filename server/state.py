@@ -23,6 +23,7 @@ from server.access.caller import Ownership, caller
 from server.access.cookies import Cookies
 from server.access.keys import Keys
 from server.access.opened import Opened
+from server.addresses import allowed
 from server.catalog.engines_and_templates import Catalog
 from server.catalog.speaker import Speaker
 from server.catalog.voices import Voices
@@ -37,6 +38,7 @@ from server.jobs.runner import Runner
 from server.jobs.sessions import Sessions
 from server.jobs.template import TemplateWork
 from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
+from server.jobs.webhooks import Webhooks, webhook_secret
 from server.jobs.work import Work
 from server.metrics import Figures
 from server.schemas.specs import same_body
@@ -84,6 +86,7 @@ class AppState:
     files: Files
     fetcher: Fetcher
     publisher: Publisher | None
+    webhooks: Webhooks
     voices: Voices
     speaker: Speaker
     runner: Runner
@@ -145,6 +148,7 @@ class AppState:
         await asyncio.gather(self.runner.stop(), self.sessions.stop())
         if self.webrtc is not None:
             await self.webrtc.close()
+        await self.webhooks.stop()
         if self.publisher is not None:
             await self.publisher.stop()
         await self.connections.close()
@@ -190,6 +194,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         try:
             await state.runner.start()
             await state.sessions.start()
+            await state.webhooks.start()
             await (abandon(store) if state.publisher is None else state.publisher.start())
         except sqlite3.Error as error:  # it opens, and is damaged further in
             raise unusable(folder.database, error) from error
@@ -249,6 +254,7 @@ def _furnish(
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     connections = Connections(settings.lines)
+    secret = webhook_secret(folder.root, settings.webhook_secret.get_secret_value())
     keys, ownership = Keys(settings.data_dir), Ownership(store.owners)
     keys.all()
     catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership, settings.prefix)
@@ -270,6 +276,7 @@ def _furnish(
         files=files,
         fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
         publisher=publisher,
+        webhooks=Webhooks(store, hub, secret, allowed(settings.fetch_allow)),
         voices=Voices(pool, voices, ownership),
         speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,

@@ -14,8 +14,9 @@ from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.requests import Engines
-from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of
+from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of, webhook_of
 from server.state import AppState, state_of
+from server.store.hooks import Hook
 from server.store.store import Accepted, NewJob
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
 
@@ -72,6 +73,9 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
     """
     kind, asking = spec.kind, caller.get()
     job_id = f"{kind}_{secrets.token_hex(12)}"
+    webhook = webhook_of(spec)
+    if webhook is not None:
+        state.webhooks.check(webhook)
     body = body_of(spec, {name: upload.sha256 for name, upload in uploads.items()})
     try:
         if uploads:
@@ -79,13 +83,15 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
         made = spec.template if asking.adds_for is not None and makes_template(spec) else None
         request = spec.model_dump_json()
         accepted = await state.store.accept(
-            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made)
+            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made, webhook)
         )
     except BaseException:
         await asyncio.to_thread(state.folder.clear, job_id)
         raise
     if accepted.new:
         state.runner.nudge()
+        if webhook is not None:
+            state.webhooks.tell(Hook(job_id, webhook, 0))
     elif uploads:
         await asyncio.to_thread(state.folder.clear, job_id)
     return accepted

@@ -27,9 +27,11 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         if is_json(request):
             wanted = await read_json(request, TemplateRequest)
             form.texts.update(name=wanted.name, face=wanted.face)
+            if wanted.webhook_url is not None:
+                form.texts["webhook_url"] = wanted.webhook_url
             form.files["file"] = [await state.fetch(wanted.url, "video", "image", param="url")]
         else:
-            limit, texts = state.settings.upload_mb << 20, {"name", "face"}
+            limit, texts = state.settings.upload_mb << 20, {"name", "face", "webhook_url"}
             form = await read_form(request, state.folder, texts=texts, files={"file": 1}, limit=limit)
         upload = form.file("file")
         if upload is None:
@@ -38,7 +40,14 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         identity = await state.catalog.new_template_id(name)
         face = check_choice(form.text("face") or AUTO)
         await state.catalog.check_new_template(identity, upload.sha256, face)
-        spec = TemplateSpec(title=name, template=identity, upload=UPLOAD, file_name=upload.name, face=face)
+        spec = TemplateSpec(
+            title=name,
+            template=identity,
+            upload=UPLOAD,
+            file_name=upload.name,
+            face=face,
+            webhook_url=form.text("webhook_url") or None,
+        )
         accepted = await asyncio.shield(accept(state, spec, {UPLOAD: upload}, key))
     finally:
         form.discard()
@@ -142,6 +151,7 @@ ROUTES = [
             "file": FILE,
             "name": {"type": "string", "maxLength": 100},
             "face": {"type": "string", "default": AUTO},
+            "webhook_url": {"type": "string", "maxLength": 2048},
         },
         headers={"Idempotency-Key": KEY},
         refuses=(413, 415, 429, 503, 507),

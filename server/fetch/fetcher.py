@@ -14,7 +14,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,14 +29,13 @@ from core.errors import BadInput, Error, StorageFull
 from core.media.foreign import probe
 from server.addresses import Allowed, allowed
 from server.fetch.cache import Cache, Entry
+from server.fetch.guard import Guard, check_place, parsed, short
 from server.folder import link
 from server.settings import ServerSettings
 
 Kind = Literal["video", "audio", "image"]
 
 REDIRECTS = 3
-URL_LIMIT = 2048
-"""Characters of a URL."""
 
 CONNECT_S, SILENCE_S = 10.0, 20.0
 """Seconds to get through, and without a byte."""
@@ -130,14 +128,14 @@ class Fetcher:
             error.param = param
             raise
         except TimeoutError:
-            message = f"{_short(url)} took over {self._limits.seconds:.0f} s; send the file itself"
+            message = f"{short(url)} took over {self._limits.seconds:.0f} s; send the file itself"
             raise BadInput("url_too_slow", message, param) from None
 
     def _lock(self, url: str) -> asyncio.Lock:
         return self._locks.setdefault(url, asyncio.Lock())
 
     async def _fetch(self, url: str, kinds: Sequence[Kind], into: Path | None) -> Fetched:
-        target = self._parsed(url)
+        target = parsed(url)
         known = await asyncio.to_thread(self._cache.find, str(target))
         draft = await asyncio.to_thread(self._cache.draft)
         try:
@@ -175,10 +173,10 @@ class Fetcher:
         if known is not None and known.etag:
             headers["If-None-Match"] = known.etag
         for _ in range(REDIRECTS + 1):
-            self._check_place(url)
+            check_place(self._allowed, url)
             async with self._answer(url, headers) as response:
                 if response.status in _MOVED:
-                    url = self._parsed(_location(response))
+                    url = parsed(_location(response))
                     continue
                 if response.status == 304 and known is not None and "If-None-Match" in headers:
                     return known
@@ -186,43 +184,35 @@ class Fetcher:
                 size, digest = await self._receive(response, draft)
                 etag, media = response.headers.get("ETag", ""), response.content_type
                 return Entry(str(first), etag[:256], _name(first), "", media, size, digest)
-        raise BadInput("url_refused", f"{_short(str(first))} redirects more than {REDIRECTS} times")
+        raise BadInput("url_refused", f"{short(str(first))} redirects more than {REDIRECTS} times")
 
     @asynccontextmanager
     async def _answer(
         self, url: URL, headers: dict[str, str]
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The answer to one GET, dialled under guard."""
-        guard = _Guard(self._allowed, url)
-        # One connection for one request: none is kept that was opened for another name.
-        connector = aiohttp.TCPConnector(
-            socket_factory=guard.open, resolver=self._resolver or aiohttp.ThreadedResolver(), force_close=True
-        )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENCE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
+        guard = Guard(self._allowed, url)
+        session = guard.session(
+            aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENCE_S), self._resolver
         )
         try:
             async with session, session.get(url, headers=headers, allow_redirects=False) as response:
                 yield response
         except aiohttp.ServerTimeoutError as error:
-            raise BadInput("url_too_slow", f"{_short(str(url))} does not answer in time") from error
+            raise BadInput("url_too_slow", f"{short(str(url))} does not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._why(url, guard, error) from error
 
     @staticmethod
-    def _why(url: URL, guard: "_Guard", error: Exception) -> BadInput:
+    def _why(url: URL, guard: Guard, error: Exception) -> BadInput:
         if guard.refused:
             return BadInput(
                 "url_not_allowed",
-                f"{_short(str(url))} leads to an address that is not of the public internet; "
+                f"{short(str(url))} leads to an address that is not of the public internet; "
                 "the server's setting `fetch_allow` can name it",
             )
         # Of the error only its kind: its words may tell of the network here.
-        return BadInput("url_unreachable", f"{_short(str(url))} could not be read ({type(error).__name__})")
+        return BadInput("url_unreachable", f"{short(str(url))} could not be read ({type(error).__name__})")
 
     async def _receive(self, response: aiohttp.ClientResponse, draft: Path) -> tuple[int, str]:
         """Write the body; its size and SHA-256. Raises BadInput as soon as it is too large, StorageFull."""
@@ -234,62 +224,19 @@ class Fetcher:
                     raise _too_large(self._limits.bytes)
                 await asyncio.to_thread(_add, file.fileno(), piece, digest.update)
         if not size:
-            raise BadInput("empty_file", f"{_short(str(response.url))} is an empty file")
+            raise BadInput("empty_file", f"{short(str(response.url))} is an empty file")
         return size, digest.hexdigest()
-
-    def _parsed(self, url: str) -> URL:
-        """Raises BadInput for a URL that would not be fetched from anywhere."""
-        if len(url) > URL_LIMIT or not url.isprintable() or " " in url or "\\" in url:
-            message = f"a URL has {URL_LIMIT} characters at most, none of them blank or a backslash"
-            raise BadInput("bad_url", message)
-        try:
-            parsed = URL(url)
-            host, _ = parsed.host, parsed.port  # looked at here, where they may be refused
-        except ValueError as error:
-            raise BadInput("bad_url", f"{_short(url)} is not a URL") from error
-        if parsed.scheme not in ("http", "https", "oss") or not host:
-            raise BadInput("bad_url", f"{_short(url)} is not like https://host/path")
-        if parsed.user is not None or parsed.password is not None:
-            raise BadInput("bad_url", "a URL with a user name or password is not fetched")
-        return parsed.with_fragment(None)
-
-    def _check_place(self, url: URL) -> None:
-        """Raises BadInput for what would not be dialled, whatever address it has."""
-        if url.scheme == "oss":
-            raise BadInput("url_not_allowed", f"{_short(str(url))} is no object that may be read here")
-        if not self._allowed.port(url.host or "", url.port or 0):
-            message = (
-                f"port {url.port} is not fetched from; 80 and 443 are, and those that `fetch_allow` names"
-            )
-            raise BadInput("url_not_allowed", message)
-
-
-class _Guard:
-    """Opens sockets for one URL, to addresses that may be dialled. refused: one was not."""
-
-    def __init__(self, allowed: Allowed, url: URL) -> None:
-        self.refused = False
-        self._allowed = allowed
-        self._host, self._port = url.host or "", url.port or 0
-
-    def open(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        """Called by aiohttp for every address it is about to dial, wherever that came from."""
-        family, kind, protocol, _, address = info
-        if not self._allowed.dials(self._host, self._port, str(address[0])):
-            self.refused = True
-            raise OSError("an address that is not public")
-        return socket.socket(family, kind, protocol)
 
 
 def _location(response: aiohttp.ClientResponse) -> str:
     try:
         return str(response.url.join(URL(response.headers.get("Location", ""))))
     except ValueError:
-        raise BadInput("url_refused", f"{_short(str(response.url))} redirects to no URL") from None
+        raise BadInput("url_refused", f"{short(str(response.url))} redirects to no URL") from None
 
 
 def _check_answer(response: aiohttp.ClientResponse, limit: int) -> None:
-    where = _short(str(response.url))
+    where = short(str(response.url))
     if response.status != 200:
         raise BadInput("url_refused", f"{where} answered {response.status}; expected the file itself")
     if "Content-Type" in response.headers and not response.content_type.startswith(_TYPES):
@@ -329,12 +276,6 @@ def _name(url: URL) -> str:
     """The last part of the path, for people: printable, short, no separators."""
     name = PurePosixPath(url.path).name
     return "".join(c for c in name if c.isprintable() and c not in '/\\"')[:100] or (url.host or "file")
-
-
-def _short(url: str) -> str:
-    """A URL for an error: without its query, which may hold a signature."""
-    line = url.partition("?")[0]
-    return line if len(line) <= 120 else line[:119] + "…"
 
 
 def _add(file: int, piece: bytes, hear: Callable[[bytes], None]) -> None:

@@ -92,6 +92,9 @@ Url = Annotated[
 ]
 
 
+Webhook = Annotated[Url | None, Field(description="is told by POST how the job goes, see docs/webhooks.md")]
+
+
 Every = Annotated[
     int,
     Field(ge=1, le=8, description="one face in so many is enhanced; what changed in it is carried on"),
@@ -182,6 +185,7 @@ class VideoRequest(Model):
     readings: Readings | None = None
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+    webhook_url: Webhook = None
 
 
 def _known_choice(choice: str) -> str:
@@ -206,6 +210,7 @@ class TemplateRequest(Model):
     url: Url
     name: Annotated[Text, Field(max_length=100)] = ""
     face: FaceChoice = "auto"
+    webhook_url: Webhook = None
 
 
 class LipsyncRequest(Model):
@@ -220,12 +225,14 @@ class LipsyncRequest(Model):
     face: FaceChoice = "auto"
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+    webhook_url: Webhook = None
 
 
 class PrepareRequest(Model):
     """What the first video with these options would wait for; those of the voice mean nothing here."""
 
     options: VideoOptions = VideoOptions()
+    webhook_url: Webhook = None
 
 
 TemplateName = Annotated[Text, Field(min_length=1, max_length=100)]
@@ -251,6 +258,7 @@ class BackgroundRequest(Model):
     negative: Annotated[Text, Field(max_length=PROMPT_LIMIT, description="what shall not be seen")] = ""
     steps: Annotated[int, Field(ge=1, le=150)] | None = None
     guidance: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] | None = None
+    webhook_url: Webhook = None
 
     @model_validator(mode="after")
     def _says_what(self) -> "BackgroundRequest":
@@ -266,6 +274,7 @@ class EnlargeRequest(Model):
 
     name: Annotated[TemplateName, Field(description="of the new template")] | None = None
     engine: Annotated[Name, Field(description="what enlarges, from /v1/engines")] = "auto"
+    webhook_url: Webhook = None
 
 
 class EnhancementRequest(Model):
@@ -282,6 +291,7 @@ class EnhancementRequest(Model):
         bool, Field(description="what is around the faces clearer, too, by Real-ESRGAN; wants a GPU")
     ] = False
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
+    webhook_url: Webhook = None
 
 
 def _voice_name(voice: object) -> object:

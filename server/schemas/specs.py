@@ -60,6 +60,7 @@ class TemplateSpec(Model):
     prepare: PrepareRequest | None = None
     base: str | None = None
     enlarge: EnlargeRequest | None = None
+    webhook_url: str | None = None
 
 
 class BackgroundSpec(Model):
@@ -92,6 +93,19 @@ _SPECS: Mapping[str, type[JobSpec]] = {
     "background": BackgroundSpec,
     "enhancement": EnhancementSpec,
 }
+
+
+def webhook_of(spec: JobSpec) -> str | None:
+    """Whom to tell how the job goes."""
+    match spec:
+        case VideoSpec():
+            return spec.video.webhook_url
+        case EnhancementSpec():
+            return spec.enhancement.webhook_url
+        case BackgroundSpec():
+            return spec.background.webhook_url
+    asked = spec.prepare or spec.enlarge
+    return asked.webhook_url if asked is not None else spec.webhook_url
 
 
 def read_spec(kind: str, text: str) -> JobSpec:

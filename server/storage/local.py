@@ -7,7 +7,6 @@ object, and two attempts never disagree. A `Storage` blocks: it is called on thr
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from server.errors import Refused
+from server.folder import private_file
 
 LINKS = "/v1/files"
 """Where the server's own links point."""
@@ -69,10 +69,4 @@ class SignedLinks:
 
 def link_secret(folder: Path) -> bytes:
     """The secret that links are signed with; made at the first start, and readable by us alone."""
-    path = folder / "links.key"
-    if not path.exists():
-        draft = folder / f"links.{secrets.token_hex(4)}.part"
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-        draft.rename(path)
-    return path.read_bytes()
+    return private_file(folder / "links.key", lambda: secrets.token_bytes(32))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import UnknownJob
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 create table if not exists jobs(
@@ -58,6 +58,9 @@ create table if not exists used(              -- seconds of sound made, by hour
 create table if not exists discarded(         -- what is still to be deleted in a storage
   key text primary key, place text not null
 ) without rowid;
+create table if not exists hooks(             -- whom a job's events are to be told
+  job text not null unique, url text not null, told integer not null default 0
+);
 create table if not exists sessions(          -- live ones, of which no event has a number above last_seq
   id text primary key, request text not null, created real not null, last_seq integer not null,
   owner text not null

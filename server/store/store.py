@@ -17,6 +17,7 @@ from core.errors import BadInput, JobRunning, TooManyJobs
 from core.runtime.worker import Worker
 from server.store import rows
 from server.store.database import lacks_room, open_database, unusable
+from server.store.hooks import Hooks, add_hook
 from server.store.line import OVER, back_in_line, end, forgive, in_progress, json_of, may_start, running
 from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
@@ -30,7 +31,7 @@ class NewJob:
     """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are.
 
     owner: the key that asks for it, whose Idempotency-Keys are its own, and which may have what `quota` says.
-    template: one that will be the owner's too.
+    template: one that will be the owner's too. webhook: a URL that is told how it goes.
     """
 
     id: str
@@ -41,6 +42,7 @@ class NewJob:
     owner: str = ""
     quota: Quota = UNLIMITED
     template: str | None = None
+    webhook: str | None = None
 
     @property
     def recorded_key(self) -> str | None:
@@ -92,6 +94,7 @@ class Store:
         self._reader = Worker("store-read")
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)
+        self.hooks = Hooks(self._writer, self._reader, self._read)
         try:
             self.owners = Owners(self._writer, self._reader, self._read)
             self.sessions = SessionRecord(self._writer, self._reader, self._read)
@@ -134,6 +137,8 @@ class Store:
             )
             if job.template is not None:
                 own(db, "template", job.template, job.owner)
+            if job.webhook is not None:
+                add_hook(db, job.id, job.webhook)
             add_event(db, log, job.id, "job.queued", json_of(ahead=waiting))
             return Accepted(get_job(db, job.id), new=True)
 
@@ -386,4 +391,5 @@ def _forget(db: sqlite3.Connection, job_id: str) -> None:
     db.execute("delete from events where job = ?", (job_id,))
     db.execute("delete from outputs where job = ?", (job_id,))
     db.execute("delete from publications where job = ?", (job_id,))
+    db.execute("delete from hooks where job = ?", (job_id,))
     db.execute("delete from jobs where id = ?", (job_id,))
