@@ -129,23 +129,29 @@ def field_of(shape: Shape, mouth: Mouth, source: Rows, target: Rows) -> Field:
 def _moves_at(picture: Plane, at: Plane, moves: Plane) -> Plane:
     """How far what comes to lie at each point of `picture` has moved, for a grid at `at` that moves so."""
     rows, columns = at.shape[:2]
-    goes = at + moves
-    # The grid as one affine map, good enough to know which way to step.
+    # The grid as one affine map: by it all is counted in the grid's rows and columns.
     middle = np.s_[rows // 4 : 3 * rows // 4, columns // 4 : 3 * columns // 4]
     across = (at[middle][:, 1:] - at[middle][:, :-1]).reshape(-1, 2).mean(axis=0)
     down = (at[middle][1:] - at[middle][:-1]).reshape(-1, 2).mean(axis=0)
-    back = np.linalg.inv(np.array([across, down], np.float64).T).astype(np.float32).T
-    origin = at[rows // 2, columns // 2]
-    q = cv2.transform(picture - origin, back.T) + np.array([columns // 2, rows // 2], np.float32)
-    ends = np.array([columns - 1, rows - 1], np.float32)
-    forth = np.linalg.inv(back.astype(np.float64)).astype(np.float32)
+    back = np.linalg.inv(np.array([across, down], np.float64).T)
+    shift = np.array([columns // 2, rows // 2]) - back @ at[rows // 2, columns // 2]
+    counted = np.column_stack([back, shift]).astype(np.float32)
+    # How far from its place each point of the grid ends. Where this moves one to `picture` is what is sought:
+    # a fixed point.
+    off = np.asarray(cv2.transform(at + moves, counted), np.float32)
+    off[..., 0] -= np.arange(columns, dtype=np.float32)
+    off[..., 1] -= np.arange(rows, dtype=np.float32)[:, None]
+    here = np.asarray(cv2.transform(picture, counted), np.float32)
+    found = here
     for _ in range(_TURNS):
-        inside = np.clip(q, 0, ends)
-        there = cv2.remap(goes, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR)
-        q = q + cv2.transform(picture - there - cv2.transform(q - inside, forth.T), back.T)
-    inside = np.clip(q, 0, ends)
-    found = np.asarray(cv2.remap(moves, inside[..., 0], inside[..., 1], cv2.INTER_LINEAR), np.float32)
-    return found
+        found = here - _between(off, found)
+    return _between(moves, found)
+
+
+def _between(grid: Plane, places: Plane) -> Plane:
+    """The grid's values at `places`, columns and rows; beyond its edge those of the edge."""
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.remap(grid, places, None, cv2.INTER_LINEAR, borderMode=border), np.float32)
 
 
 def _lips(shape: Shape, mouth: Mouth, target: Rows, picture: Plane) -> tuple[Plane, Plane, list[Plane]]:
