@@ -23,7 +23,7 @@ from core.enhancement.video import Enhancement
 from core.errors import NodeLost
 from core.render import Request
 
-AHEAD = 4
+AHEAD = 2
 """Tellings that a node may be ahead of the server, of up to `core.cluster.node.AHEAD` items each."""
 
 PIECE = 4 << 20

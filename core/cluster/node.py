@@ -27,8 +27,15 @@ from core.runtime.processor import cores
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 
-AHEAD = 16
-"""Items that may wait to be told: those are told together, as each telling costs a millisecond."""
+AHEAD = 64
+"""Items that may wait to be told."""
+
+EAGER = 80
+"""Items that are told as they come: the first second or so, when a player waits for each."""
+
+PAUSE_S, STEP_S = 0.1, 0.02
+"""Seconds for which later ones are gathered, unless half of AHEAD wait before, and between two looks: each
+telling costs the server two milliseconds, whatever is in it."""
 
 TICK_S = 0.2
 """Seconds after which progress is told although there is no new item."""
@@ -117,10 +124,14 @@ class Node:
             ended = self._renders[number] = asyncio.Event()
             work = asyncio.create_task(self._make(self._found(what), waiting, progress))
             try:
-                over = False
+                over, told = False, 0
                 while not over or not waiting.empty():
+                    if told > EAGER:
+                        await _gather(waiting, work)
                     over = work.done()  # then this tells how it ended
-                    yield Told(await _some(waiting, work), progress.copy(), time.perf_counter())
+                    items = await _some(waiting, work)
+                    told += len(items)
+                    yield Told(items, progress.copy(), time.perf_counter())
                 await work
             finally:
                 work.cancel()
@@ -154,6 +165,14 @@ class Node:
             await self._templates.remove(digest)
         else:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _gather(waiting: "asyncio.Queue[Item]", work: "asyncio.Task[None]") -> None:
+    """Let some come together."""
+    for _ in range(round(PAUSE_S / STEP_S)):
+        if work.done() or waiting.qsize() >= AHEAD // 2:
+            return
+        await asyncio.sleep(STEP_S)
 
 
 async def _some(waiting: "asyncio.Queue[Item]", work: "asyncio.Task[None]") -> tuple[Item, ...]:

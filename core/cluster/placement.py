@@ -35,7 +35,7 @@ from core.types import Fragment
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 """Seconds between two looks at which nodes there are."""
 
 AGAIN_S = 10.0

@@ -31,12 +31,18 @@ class SmallCluster:
     data_dir: Path
     nodes: list[Any] = field(default_factory=list)
 
-    def add(self) -> Any:
-        """One more node; called on the main thread."""
+    def add(self, core: int | None = None) -> Any:
+        """One more node; called on the main thread. core: the one that it may use; None: it may use all."""
+        ours = os.sched_getaffinity(0)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LIPSTREAM_DATA_DIR", str(self.data_dir))
             patch.setenv("OMP_NUM_THREADS", "1")
-            node = self.ray.add_node(num_cpus=1, node_ip_address=LOOPBACK, object_store_memory=_STORE)
+            if core is not None:
+                os.sched_setaffinity(0, {core})  # which its processes inherit
+            try:
+                node = self.ray.add_node(num_cpus=1, node_ip_address=LOOPBACK, object_store_memory=_STORE)
+            finally:
+                os.sched_setaffinity(0, ours)
         self.nodes.append(node)
         return node
 
@@ -69,9 +75,10 @@ def small_cluster(nodes: int, data_dir: Path) -> Iterator[SmallCluster]:
         before = set(psutil.Process().children(recursive=True))
         from ray.cluster_utils import Cluster
 
-        head = {"num_cpus": 0, "node_ip_address": LOOPBACK, "object_store_memory": _STORE}
-        cluster = Cluster(initialize_head=True, head_node_args=head | {"include_dashboard": False})
+        head: dict[str, Any] = {"num_cpus": 0, "node_ip_address": LOOPBACK, "object_store_memory": _STORE}
+        cluster = Cluster()
         try:
+            cluster.add_node(**head, include_dashboard=False)
             made = SmallCluster(cluster, cluster.address, data_dir)
             for _ in range(nodes):
                 made.add()
