@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from server.api.route import Route, respond
-from server.api.sessions import SESSION, session_of
+from server.api.sessions import OPENING_S, SESSION, session_of
 from server.errors import Refused
 from server.schemas.responses import Deleted
 from server.state import AppState, state_of
@@ -30,6 +30,7 @@ async def create_viewer(request: web.Request) -> web.Response:
     offer = await read_body(request)
     if len(offer) > OFFER_LIMIT:
         raise web.HTTPRequestEntityTooLarge(OFFER_LIMIT, len(offer))
+    await session.settled(OPENING_S)
     if session.picture is None:
         over = session.log.ended
         raise Refused(

@@ -33,6 +33,8 @@ PEERS = 16
 ANSWER_S, CONNECT_S = 10.0, 20.0
 """Seconds in which an offer is answered, and a viewer must have come through."""
 
+_CODECS = ("video/H264", "audio/opus")
+
 _WAITING = 250
 """Packets that wait for a viewer; one who takes fewer goes on at the next key frame."""
 
@@ -77,9 +79,9 @@ class _Peer:
         """The answer to an offer. Raises BadInput `bad_offer`."""
         for track in self._tracks.values():
             self._line.addTrack(track)
-        video = next(one for one in self._line.getTransceivers() if one.kind == "video")
-        known = RTCRtpSender.getCapabilities("video").codecs
-        video.setCodecPreferences([codec for codec in known if codec.mimeType == "video/H264"])
+        for one in self._line.getTransceivers():
+            known = RTCRtpSender.getCapabilities(one.kind).codecs
+            one.setCodecPreferences([codec for codec in known if codec.mimeType in _CODECS])
         lines = [line for line in offer.splitlines() if not (".local " in line and "candidate:" in line)]
         try:
             async with asyncio.timeout(ANSWER_S):

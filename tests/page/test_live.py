@@ -115,3 +115,44 @@ async def test_a_session_that_another_ends_says_so(viewer: Viewer) -> None:
         assert response.status == 200
     await page.until(f"{STATUS}.includes('over')")
     assert await page.evaluate("document.querySelector('#live-begin').checkVisibility()")
+
+
+WATCH = """(async () => {
+  const line = new RTCPeerConnection();
+  const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true });
+  video.srcObject = new MediaStream();
+  line.ontrack = ({ track }) => video.srcObject.addTrack(track);
+  for (const kind of ['video', 'audio']) line.addTransceiver(kind, { direction: 'recvonly' });
+  await line.setLocalDescription(await line.createOffer());
+  const headers = { 'Content-Type': 'application/sdp' };
+  const body = line.localDescription.sdp;
+  const answer = await fetch('v1/sessions/SESSION/whep', { method: 'POST', headers, body });
+  await line.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+  document.body.append(video);
+  await video.play();
+  window.watched = { line, video };
+})()"""
+
+
+RECEIVED = """(async () => {
+  const stats = [...(await watched.line.getStats()).values()];
+  return Object.fromEntries(stats.filter(({ type }) => type === 'inbound-rtp').map((one) => [one.kind, one]));
+})()"""
+
+
+@in_browser
+async def test_a_browser_watches_by_webrtc(viewer: Viewer) -> None:
+    pytest.importorskip("aiortc")
+    ice = pytest.importorskip("aioice.ice")
+    page = viewer.page
+    session = (await viewer.ask("v1/sessions", {"size": "256x256"}))["id"]
+    await page.open(viewer.url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+        await page.evaluate(WATCH.replace("SESSION", session))
+        await page.until("watched.video.videoWidth === 256 && watched.video.currentTime > 1")
+    figures = await page.evaluate(RECEIVED)
+    assert figures["video"]["framesDecoded"] > 15
+    assert figures["audio"]["packetsReceived"] > 30
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass

@@ -68,6 +68,9 @@ ENGINES = {"half": HalfPace, "fifths": FourFifthsPace, "real": RealPace}
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 """A browser's flags for one that beeps, and that pages may use unasked."""
 
+LOOPBACK = "--allow-loopback-in-peer-connection"
+"""Its flag for WebRTC within this machine."""
+
 
 def served(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
     """A data folder for one server after another, `clip` its sample."""
@@ -175,7 +178,7 @@ def viewer(
     async def enter() -> Viewer:
         url = await stack.enter_async_context(open_server(folder))
         profile = tmp_path_factory.mktemp("profile")
-        page = await stack.enter_async_context(open_browser(profile, *MICROPHONE))
+        page = await stack.enter_async_context(open_browser(profile, *MICROPHONE, LOOPBACK))
         return Viewer(url, page, await stack.enter_async_context(aiohttp.ClientSession()))
 
     try:

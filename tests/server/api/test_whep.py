@@ -28,10 +28,13 @@ class Watcher:
         self.line.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
         self.place = ""
 
-    async def join(self, it, session):
+    async def offer(self):
         for kind in ("video", "audio"):
             self.line.addTransceiver(kind, direction="recvonly")
         await self.line.setLocalDescription(await self.line.createOffer())
+
+    async def join(self, it, session):
+        await self.offer()
         headers = {"Content-Type": "application/sdp"}
         sdp = self.line.localDescription.sdp
         async with it.http.post(f"/v1/sessions/{session}/whep", data=sdp, headers=headers) as answer:
@@ -91,5 +94,12 @@ def test_what_is_no_offer_is_refused(data_dir):
             for kind, offer, status, code in REFUSED:
                 async with it.http.post(place, data=offer, headers={"Content-Type": kind}) as answer:
                     assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
+            watcher = Watcher()  # one that knows no Opus would be sent what it cannot read
+            await watcher.offer()
+            told = watcher.line.localDescription.sdp.replace("opus/48000", "oups/48000")
+            headers = {"Content-Type": "application/sdp"}
+            async with it.http.post(place, data=told, headers=headers) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (422, "bad_offer")
+            await watcher.line.close()
 
     run(main())
