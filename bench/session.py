@@ -44,6 +44,7 @@ def figures() -> Iterator[Figure]:
         yield Figure(
             "live: the same, 95th percentile", float(np.percentile(milliseconds, 95)), "ms", None, False
         )
+    yield Figure("live: pictures that still sound after an interrupt, most", max(watch.after), "", 3, False)
     yield Figure("live: processor an idle session takes", watch.idle, "cores", 0.25, False)
     yield Figure("live: processor a session that speaks takes", watch.busy, "cores", None, False)
     yield Figure("live: sessions that speak a core", 1 / watch.busy, "", None)
@@ -61,6 +62,7 @@ class _Watch:
         self.text: list[float] = []
         self.sound: list[float] = []
         self.last: list[float] = []
+        self.after: list[int] = []
         self.shut: list[float] = []
         self.idle = self.busy = 0.0
 
@@ -145,6 +147,7 @@ async def _interrupted(session: Session, lips: WatchedLips, watch: _Watch) -> No
     lips.looking = False
     last = max((n for n in lips.sounds if n < shut), default=now)
     watch.last.append(max(watch.came[last] - began, 0.0))
+    watch.after.append(max(last - now, 0))
     watch.shut.append(watch.came[shut] - watch.came[last])
     await asyncio.sleep(0.3)
 
