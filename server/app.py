@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 
 from core.errors import BadInput
 
@@ -55,9 +56,14 @@ def build(settings: "ServerSettings") -> web.Application:
     async def stop(app: web.Application) -> None:
         await app[STATE].stop()
 
+    @web.middleware
+    async def measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await request.app[STATE].figures.requests.measure(request, handler)
+
     check = guard(settings.known_hosts, settings.trusted_origins)
     app = web.Application(
-        middlewares=[problems, check, gate(ROUTES, PUBLIC), lenient_slash], client_max_size=JSON_LIMIT
+        middlewares=[measured, problems, check, gate(ROUTES, PUBLIC), lenient_slash],
+        client_max_size=JSON_LIMIT,
     )
     app.on_response_prepare.append(hardener(settings.trusted_origins))
     app.on_response_prepare.append(tell_quota)

@@ -1,20 +1,38 @@
 """The figures of `/metrics`, in Prometheus' text format."""
 
+import platform
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+import core
 from core.progress import Progress
+from server.request_figures import RequestFigures
 from server.schemas.live import SessionInfo
 from server.schemas.requests import Status
+from server.store.rows import Event
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+
+
+_WAITS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
+_ENDS = frozenset({"job.completed", "job.failed", "job.cancelled"})
+
+Publish = Callable[[Sequence[Event]], None]
 
 
 class Figures:
@@ -34,6 +52,25 @@ class Figures:
             ["stage"],
             registry=self._registry,
         )
+        ProcessCollector(registry=self._registry)
+        Info("lipstream_build", "What runs here", registry=self._registry).info(
+            {"version": core.__version__, "python": platform.python_version()}
+        )
+        self.requests = RequestFigures(self._registry)
+        self._queued: dict[str, float] = {}
+        self._waited = Histogram(
+            "lipstream_queue_wait_seconds",
+            "How long jobs waited for their start",
+            buckets=_WAITS,
+            registry=self._registry,
+        )
+        self._ended = Counter(
+            "lipstream_jobs_ended",
+            "Jobs that ended while this server ran",
+            ["status"],
+            registry=self._registry,
+        )
+        self._connections = Gauge("lipstream_connections", "Connections of clients", registry=self._registry)
         self._viewers = Gauge("lipstream_viewers", "Clients that view a clip", registry=self._registry)
         self._lines = Gauge("lipstream_lines", "Open sockets and event streams", registry=self._registry)
         self._busy = Counter(
@@ -84,6 +121,22 @@ class Figures:
             registry=self._registry,
         )
 
+    def jobs(self, publish: Publish) -> Publish:
+        """`publish`, which also counts how long jobs wait and how they end."""
+
+        def published(events: Sequence[Event]) -> None:
+            publish(events)
+            for event in events:
+                if event.type == "job.queued":
+                    self._queued[event.job_id] = event.ts
+                elif event.type == "job.started" and event.job_id in self._queued:
+                    self._waited.observe(max(0.0, event.ts - self._queued.pop(event.job_id)))
+                elif event.type in _ENDS:
+                    self._queued.pop(event.job_id, None)
+                    self._ended.labels(event.type.removeprefix("job.")).inc()
+
+        return published
+
     def heard(self, after_s: float) -> None:
         """Something said in a session is heard, so long after it came."""
         self._heard.observe(after_s)
@@ -115,6 +168,7 @@ class Figures:
         uploads: Mapping[str, int],
         sessions: Sequence[SessionInfo],
         viewers: int,
+        lines: int,
         connections: int,
         nodes: Mapping[str, int],
     ) -> bytes:
@@ -132,7 +186,8 @@ class Figures:
             self._sessions.labels(status).set(sum(one.status == status for one in sessions))
         self._behind.set(max((one.behind_s for one in sessions), default=0.0))
         self._viewers.set(viewers)
-        self._lines.set(connections)
+        self._lines.set(lines)
+        self._connections.set(connections)
         self._queue.clear()
         for job_id, progress in self._progress.items():
             self._add(job_id)

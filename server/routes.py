@@ -67,7 +67,9 @@ async def metrics(request: web.Request) -> web.Response:
     viewers = state.clips.viewers + state.sessions.viewers
     sessions = [session.info() for session in state.sessions.all()]
     nodes = {node.name: node.slots for node in state.cluster.nodes()} if state.cluster is not None else {}
-    text = state.figures.text(jobs, uploads, sessions, viewers, len(state.connections), nodes)
+    text = state.figures.text(
+        jobs, uploads, sessions, viewers, len(state.connections), len(state.doors), nodes
+    )
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
 

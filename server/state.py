@@ -175,10 +175,10 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
     async with AsyncExitStack() as ends:
         ends.callback(folder.close)
         pool = await ends.enter_async_context(EnginePool(settings=settings))
-        hub = Hub()
+        hub, figures = Hub(), Figures()
         store = Store(
             folder.database,
-            logs.jobs(hub.publish),
+            figures.jobs(logs.jobs(hub.publish)),
             max_waiting=settings.waiting,
             ballast=settings.ballast_mb << 20,
             same=same_body,
@@ -187,7 +187,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         ends.push_async_callback(asyncio.to_thread, store.close)
         files = open_files(settings, folder)
         studio = await _studio(settings, pool, ends)
-        state = _furnish(settings, folder, studio, hub, store, files)
+        state = _furnish(settings, folder, studio, hub, store, files, figures)
         ends.push_async_callback(state.clips.close)
         ends.push_async_callback(asyncio.to_thread, state.catalog.close)
         ends.push_async_callback(state.stop)
@@ -228,10 +228,15 @@ async def _studio(settings: ServerSettings, pool: EnginePool, ends: AsyncExitSta
 
 
 def _furnish(
-    settings: ServerSettings, folder: ServerFolder, studio: _Studio, hub: Hub, store: Store, files: Files
+    settings: ServerSettings,
+    folder: ServerFolder,
+    studio: _Studio,
+    hub: Hub,
+    store: Store,
+    files: Files,
+    figures: Figures,
 ) -> AppState:
     pool, templates, renderer = studio.pool, studio.templates, studio.renderer
-    figures = Figures()
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
     works: dict[str, Work[Any]] = {
         "video": VideoWork(pool, templates, renderer, store, clips, folder, figures, settings),

@@ -42,6 +42,7 @@ FLOORS = [
     ["server.store", "server.folder"],
     ["server.schemas", "server.errors", "server.configuration"],
     ["server.access"],
+    ["server.request_figures"],
     ["server.metrics", "server.logs"],
     ["server.uploads", "server.turns", "server.doors"],
     ["server.storage"],

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+import core
 from core.engines import ENGINES, EngineSpec
 from core.media.speech_encoder import RATE, TYPES
 from server.routes import ROUTES
@@ -267,6 +268,21 @@ def test_figures_add_up(data_dir):
             assert figure(text, 'lipstream_stage_busy_seconds_total{stage="encode"}') > 0
             assert figure(text, 'lipstream_queue_depth{stage="tts"}') is not None
             assert figure(text, "lipstream_viewers") == 0
+            assert figure(text, "lipstream_queue_wait_seconds_count") == 2
+            assert figure(text, 'lipstream_jobs_ended_total{status="completed"}') == 1
+            assert figure(text, "lipstream_connections") >= 1
+            assert figure(text, "process_resident_memory_bytes") > 1e7
+            assert f'version="{core.__version__}"' in text
+            counted = 'lipstream_http_requests_total{{method="{}",route="{}",status="{}"}}'
+            assert figure(text, counted.format("POST", "/v1/videos", 202)) == 2
+            assert figure(text, counted.format("GET", "/v1/jobs/{job_id}", 200)) == 1
+            for method in ("GET", "PROPFIND"):
+                async with it.http.request(method, "/made/up") as response:
+                    assert response.status in (404, 405)
+            async with it.http.get("/metrics") as response:
+                text = await response.text()
+            assert figure(text, counted.format("other", "none", 404)) == 1
+            assert figure(text, counted.format("GET", "none", 404)) == 1
             await it.post(f"/v1/jobs/{slow}/cancel", 200)
             for path in ("/healthz", "/readyz"):
                 async with it.http.get(path) as response:
