@@ -1,4 +1,4 @@
-"""Whole videos with MuseTalk, by the command line and by the API: its networks are small, all else is real."""
+"""Whole videos with MuseTalk, by command line and by API: its networks are small, all else is real."""
 
 import io
 import shutil

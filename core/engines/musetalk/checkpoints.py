@@ -19,6 +19,7 @@ from core.nets.musetalk import (
     whisper_of,
 )
 from core.weights.files import locate
+from core.weights.table import SETS
 
 SIDE = 256
 """Of the face picture that the published weights draw in, in pixels; no shape tells it."""
@@ -43,10 +44,7 @@ def load_networks(settings: NeuralSettings, device: torch.device, dtype: torch.d
     Raises BadInput `weights_missing`, `weights_damaged`, `weights_unsafe` or `weights_wrong`, which name the
     file; Error if `device` has no room for them in `dtype`.
     """
-    paths = {
-        name: locate(name, settings.weights_dir, settings.own_weights)
-        for name in ("musetalk-unet", "sd-vae-ft-mse", "whisper-tiny")
-    }
+    paths = {name: locate(name, settings.weights_dir, settings.own_weights) for name in SETS["musetalk"]}
     _check_version(paths["musetalk-unet"])
     # The files are in float32.
     size = sum(path.stat().st_size for path in paths.values()) * dtype.itemsize // 4
