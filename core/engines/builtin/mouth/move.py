@@ -151,7 +151,7 @@ def _moves_at(picture: Plane, at: Plane, moves: Plane) -> Plane:
 def _between(grid: Plane, places: Plane) -> Plane:
     """The grid's values at `places`, columns and rows; beyond its edge those of the edge."""
     border = cv2.BORDER_REPLICATE
-    return np.asarray(cv2.remap(grid, places, None, cv2.INTER_LINEAR, borderMode=border), np.float32)
+    return np.asarray(cv2.remap(grid, places, None, cv2.INTER_LINEAR, borderMode=border), np.float32)  # type: ignore[call-overload]  # the stub wants a second map
 
 
 def _lips(shape: Shape, mouth: Mouth, target: Rows, picture: Plane) -> tuple[Plane, Plane, list[Plane]]:
