@@ -197,4 +197,9 @@ export const sessionPath = (/** @type {string} */ id) => `v1/sessions/${encodeUR
 export const listSessions = () => call('v1/sessions');
 export const getSession = (/** @type {string} */ id) => call(sessionPath(id));
 export const createSession = (/** @type {object} */ request) => call('v1/sessions', json(request));
+const pushPath = (/** @type {string} */ id) => `${sessionPath(id)}/push`;
+export const listPushes = (/** @type {string} */ id) => call(pushPath(id));
+export const createPush = (/** @type {string} */ id, /** @type {object} */ request) => call(pushPath(id), json(request));
+export const deletePush = (/** @type {string} */ id, /** @type {string} */ push) =>
+  call(`${pushPath(id)}/${encodeURIComponent(push)}`, { method: 'DELETE' });
 export const deleteSession = (/** @type {string} */ id) => call(sessionPath(id), { method: 'DELETE' });

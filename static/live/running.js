@@ -38,7 +38,7 @@ export class RunningSessions {
 
   async #ask() {
     const { data } = await listSessions();
-    this.sessions = data.filter((/** @type {{status: string}} */ { status }) => status !== 'ended').reverse();
+    this.sessions = data.filter((/** @type {{status: string}} */ { status }) => status !== 'ended'); // the oldest first
     this.draw();
   }
 

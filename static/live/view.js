@@ -6,6 +6,7 @@ import { Notice } from '../notice.js';
 import { Line } from './line.js';
 import { Microphone, canListen } from './microphone.js';
 import { Picture } from './picture.js';
+import { Pushes } from './pushes.js';
 import { Transcript } from './transcript.js';
 
 /** @typedef {'none' | 'starting' | 'idle' | 'speaking' | 'lost' | 'over'} State */
@@ -25,6 +26,7 @@ export class Live {
     this.voice = byId('live-voice', HTMLSelectElement);
     this.notice = new Notice(byId('live-problem', HTMLElement), language);
     this.transcript = new Transcript(byId('live-said', HTMLOListElement));
+    this.pushes = new Pushes(language);
     this.picture = new Picture(this.video, () => this.#press(true));
     this.microphone = new Microphone(
       (rate) => this.line?.send({ type: 'audio.format', rate, channels: 1, encoding: 's16le' }),
@@ -133,6 +135,7 @@ export class Live {
     this.onsession(this.id);
     this.transcript.clear();
     if (session.status === 'ended') return this.#become('over');
+    this.pushes.show(this.id).catch((error) => this.notice.fail(error));
     this.#become(session.status);
     this.#shape(session.picture);
     this.line = new Line(address(sessionPath(this.id), 'ws'), {
@@ -167,6 +170,7 @@ export class Live {
     } else if (type === 'speech.word') this.transcript.word(data);
     else if (type === 'speech.ended') this.transcript.end(data);
     else if (type === 'session.idle') this.#become('idle');
+    else if (type === 'push.changed') this.pushes.hear(data.push);
     else if (type === 'error') this.notice.fail(data);
     else if (type === 'session.ended') this.#over(data.error);
   }
@@ -265,6 +269,7 @@ export class Live {
     microphone.setAttribute('aria-pressed', String(this.microphone.on));
     microphone.toggleAttribute('data-recording', this.microphone.on);
     setText(microphone, language.t(this.microphone.on ? 'live.microphoneOff' : 'live.microphone'));
+    this.pushes.draw();
     this.notice.draw();
   }
 }

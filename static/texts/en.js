@@ -238,6 +238,15 @@ export const TEXTS = {
   'live.lost': 'The connection is interrupted. It goes on by itself.',
   'live.over': 'The session is over.',
 
+  'pushes.title': 'Send to a platform (RTMP)',
+  'pushes.url': 'Server',
+  'pushes.key': 'Stream key',
+  'pushes.add': 'Send',
+  'pushes.remove': 'Stop sending',
+  'pushes.connecting': 'connecting',
+  'pushes.live': 'live',
+  'pushes.lost': 'not there, tried again',
+
   'sessions.title': 'Live sessions',
   'sessions.starting': 'beginning',
   'sessions.idle': 'waiting',

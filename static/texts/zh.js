@@ -238,6 +238,15 @@ export const TEXTS = {
   'live.lost': '连接中断了，恢复后会自动继续。',
   'live.over': '会话已结束。',
 
+  'pushes.title': '推流到平台（RTMP）',
+  'pushes.url': '服务器',
+  'pushes.key': '推流密钥',
+  'pushes.add': '推流',
+  'pushes.remove': '停止推流',
+  'pushes.connecting': '正在连接',
+  'pushes.live': '直播中',
+  'pushes.lost': '未连上，正在重试',
+
   'sessions.title': '直播会话',
   'sessions.starting': '正在开始',
   'sessions.idle': '等待',

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.browser import needs_chromium
+from tests.support.rtmp import receiver
 from tests.support.sessions import length_of
-from tests.support.viewer import Viewer, in_browser, runner, viewer
+from tests.support.viewer import PUSH_PORT, Viewer, in_browser, runner, viewer
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 __all__ = ["runner", "viewer"]  # fixtures
@@ -70,6 +71,36 @@ async def test_the_person_says_what_the_microphone_hears(viewer: Viewer) -> None
     assert np.abs(heard).max() > 0.05
     await page.click("#live-microphone")
     await page.until(f"{STATUS}.includes('Waiting')")
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass
+
+
+@in_browser
+async def test_the_video_is_sent_to_a_server_and_no_more(viewer: Viewer) -> None:
+    page = viewer.page
+    session = (await viewer.ask("v1/sessions", {}))["id"]
+    await page.open(viewer.url + f"#/live/{session}")
+    await page.until(f"{VIDEO}.currentTime > 0.3", timeout_s=60)
+    await page.click("#live-push summary")
+    row = "document.querySelector('#push-list li')"
+    async with receiver(PUSH_PORT) as server:
+        await page.evaluate(
+            f"document.querySelector('#push-url').value = 'rtmp://127.0.0.1:{PUSH_PORT}/live';"
+            "document.querySelector('#push-key').value = 'secret'"
+        )
+        await page.click("#push-add")
+        await page.until(f"{row}?.dataset.state === 'live'")
+        await server.packets(20)
+    await page.until(f"{row}.dataset.state === 'lost'")
+    assert "secret" not in await page.evaluate("document.body.outerHTML")
+    await page.click("#push-list button")
+    await page.until(f"!{row}")
+    assert (await viewer.ask(f"v1/sessions/{session}/push"))["data"] == []
+    # What is refused is said where it was asked for.
+    await page.evaluate("document.querySelector('#push-url').value = 'http://a.example/live/key'")
+    await page.click("#push-add")
+    await page.until("document.querySelector('#push-problem').textContent.includes('rtmp://HOST/APP')")
+    page.complaints.clear()  # of an answer that refuses
     async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
         pass
 

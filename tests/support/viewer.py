@@ -19,6 +19,7 @@ from server.api.entrance import Runner
 from server.app import build
 from server.settings import ServerSettings
 from tests.support.browser import Page, open_browser
+from tests.support.rtmp import free_port
 from tests.support.serving import prepare_sample
 
 PACES = {"half": 0.5, "fifths": 0.8, "real": 1.0}
@@ -68,6 +69,9 @@ ENGINES = {"half": HalfPace, "fifths": FourFifthsPace, "real": RealPace}
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 """A browser's flags for one that beeps, and that pages may use unasked."""
 
+PUSH_PORT = free_port()
+"""Where a test may have an RTMP server: the only place of this machine that the server may send to."""
+
 LOOPBACK = "--allow-loopback-in-peer-connection"
 """Its flag for WebRTC within this machine."""
 
@@ -83,7 +87,10 @@ def served(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
 @asynccontextmanager
 async def open_server(folder: Path) -> AsyncGenerator[str, None]:
     """A server with warm engines; yields its address, with a slash at the end."""
-    runner = Runner(build(ServerSettings(data_dir=folder)), handler_cancellation=True)
+    runner = Runner(
+        build(ServerSettings(data_dir=folder, fetch_allow=(f"127.0.0.1:{PUSH_PORT}",))),
+        handler_cancellation=True,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
