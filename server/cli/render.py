@@ -181,6 +181,8 @@ def _shown() -> Iterator[Progress]:
     with watched(progress, console):
         yield progress
     console.print(_summary(progress), highlight=False, soft_wrap=True)
+    for remark in progress.remarks:
+        console.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _summary(progress: Progress) -> str:

@@ -93,6 +93,7 @@ class Metrics(Model):
 
     rtf: seconds of work for one second of video; below 1 is faster than it plays.
     tiles_made, tiles_reused: pieces of backgrounds that were made clearer, and that did not have to be again.
+    warnings: what of the template will not look right and why, for people.
     """
 
     first_audio_ms: int | None = None
@@ -107,6 +108,7 @@ class Metrics(Model):
     tiles_made: int = 0
     tiles_reused: int = 0
     retries: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class Job(Model):

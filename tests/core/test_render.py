@@ -4,10 +4,12 @@ import asyncio
 import math
 import threading
 
+import cv2
 import pytest
 
 from core.config import Settings
 from core.engines import ENGINES, EngineSpec
+from core.engines.builtin import presenter
 from core.errors import BadInput, StageError
 from core.progress import Progress
 from core.render import Request, Segment, render
@@ -81,6 +83,15 @@ def test_text_becomes_a_video_with_captions(small_library):
     segments = [item for item in items if isinstance(item, Segment)]
     assert [s.start for s in segments[1:]] == [s.stop for s in segments[:-1]]
     assert {m.state for m in progress.meters.values()} == {"finished"}
+    assert progress.remarks == ()
+
+
+def test_what_will_not_look_right_of_a_video_used_once_is_told(small_library, tmp_path):
+    small = tmp_path / "small.png"
+    cv2.imwrite(str(small), next(iter(presenter.frames(1, 25, 112))))
+    progress = Progress()
+    run(Request(video=small, text="Hi."), small_library, progress=progress)
+    assert "pixels wide" in progress.remarks[0]
 
 
 def test_the_same_request_gives_the_same_bytes(small_library):

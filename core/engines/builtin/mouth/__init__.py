@@ -15,13 +15,15 @@ from core.engines.builtin.mouth import plain, visemes
 from core.engines.builtin.mouth.paint import Inside, redraw
 from core.engines.builtin.mouth.prepare import learn, mouth_at
 from core.engines.builtin.mouth.shape import shape
-from core.engines.builtin.mouth.visible import remarks
+from core.engines.builtin.mouth.visible import remarks, size_remarks
 from core.errors import EngineUnavailable
 from core.protocols import Drawing
 from core.types import Arrays, FaceTrack, Image
 
 _SMALLEST = 4.0
 """Half width in pixels of the smallest mouth that is drawn on."""
+_LOOKED_AT = 50
+"""In so many frames, or fewer, it is measured how large the mouth is."""
 _STILL, _MOVES = 0.012, 0.03
 """A change, in half mouths, up to which the frame is left as it is, and from which on it is made whole."""
 _WIDER, _NARROWER = 0.35, 0.45
@@ -48,10 +50,14 @@ class WarpedMouth:
         return learn(track, crops, self._mesh, report)
 
     def remarks(self, track: FaceTrack, prepared: Arrays) -> Sequence[str]:
-        """What people should know of a template of which much is left as it is; see `visible.remarks`."""
+        """What people should know of a template of which much is left as it is, or whose mouth is small."""
         if "seen" not in prepared:
             return ()
-        return remarks(prepared["seen"], prepared["why"], track.found)  # type: ignore[arg-type]
+        found = np.flatnonzero(track.found)
+        some = found[:: len(found) // _LOOKED_AT + 1]
+        wide = [2 * mouth_at(prepared, int(number), track.poses[number]).half for number in some]
+        left = remarks(prepared["seen"], prepared["why"], track.found)  # type: ignore[arg-type]
+        return (*left, *size_remarks(wide, least=2 * _SMALLEST))
 
     def span(self, frame: int, rate: int, fps: int) -> tuple[int, int]:
         """2.4 s back, for the level of a voice without phonemes; less than 250 ms ahead."""

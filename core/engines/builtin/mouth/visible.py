@@ -2,6 +2,7 @@
 microphone covers the lips. Such frames are left as they are, softly in and out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,8 @@ from core.types import Image
 SEEN, TURNED, COVERED = 0, 1, 2
 """Why a frame is left as it is."""
 
+_LARGE_ENOUGH = 16
+"""Pixels of the narrowest mouth that people see speak: of a face that is some 45 wide."""
 _PIXELS = 24
 """To half a mouth, of the picture that is looked at: u in [-1.4, 1.4], v in [-1.1, 1.1]."""
 _U, _V = np.meshgrid(
@@ -146,4 +149,18 @@ def remarks(seen: NDArray[np.float32], why: NDArray[np.uint8], found: NDArray[np
     return [
         f"lips are left as they are in {int(left.sum())} of {len(found)} frames: {' and '.join(reasons)}; "
         "use a part in which the mouth can be seen"
+    ]
+
+
+def size_remarks(wide: Sequence[float], least: float) -> list[str]:
+    """What to tell people of a template whose mouth is too small. wide: its width in some frames, in pixels.
+
+    least: the smallest that is drawn on.
+    """
+    if not wide or (width := float(np.median(wide))) >= _LARGE_ENOUGH:
+        return []
+    seen = "so its lips are left as they are" if width < least else "so that hardly anybody sees it speak"
+    return [
+        f"the mouth is {width:.0f} pixels wide, {seen}; use a larger picture, or one taken closer, in which "
+        f"it has {_LARGE_ENOUGH} or more"
     ]

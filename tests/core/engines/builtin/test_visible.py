@@ -78,3 +78,10 @@ def test_a_mask_all_the_time_leaves_everything_alone():
     learnt = ENGINE.prepare(track, pictures, lambda _: None)
     assert not learnt["seen"].any()
     assert "12 of 12" in ENGINE.remarks(track, learnt)[0]
+
+
+@pytest.mark.parametrize(("side", "told"), [(64, "left as they are"), (96, "hardly anybody"), (256, None)])
+def test_people_are_told_how_small_a_mouth_is(side, told):
+    track, pictures = tracked(2, side)
+    remarks = ENGINE.remarks(track, ENGINE.prepare(track, pictures, lambda _: None))
+    assert [told in remark for remark in remarks] == [True] * bool(told)
