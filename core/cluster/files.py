@@ -20,6 +20,10 @@ _HASHES = 4096
 """Files whose hash is remembered."""
 
 
+class FilesGone(Error):
+    """Files of a job are not on the node any more, as others took their room: they are to be sent again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """Files that belong together. files: where each lies here, by its name in the bundle. bytes: of all."""
@@ -62,7 +66,7 @@ class Cache:
     """Bundles on a node, each a folder below `folder` that is named by its digest; `limit` bytes at most, but
     for what jobs use.
 
-    received: bytes that were sent here, by digest, ever.
+    received: bytes that were sent, by digest, of what is here.
     """
 
     def __init__(self, folder: Path, limit: int, remove: Callable[[str], Awaitable[None]]) -> None:
@@ -113,10 +117,10 @@ class Cache:
 
     @contextmanager
     def using(self, digests: Iterable[str]) -> Generator[None, None, None]:
-        """Keep these as long as the block runs. Raises Error if one is gone."""
+        """Keep these as long as the block runs. Raises FilesGone."""
         held = list(digests)
         if gone := self.missing(held):
-            raise Error(f"files of the job are not on this node any more: {gone[0][:8]}")
+            raise FilesGone(f"files of the job are not on this node any more: {gone[0][:8]}")
         for digest in held:
             self._order.move_to_end(digest)
         self._used.update(held)
@@ -124,6 +128,7 @@ class Cache:
             yield
         finally:
             self._used.subtract(held)
+            self._used = +self._used  # what nobody uses is not counted
 
     async def _trim(self) -> None:
         """Remove what was used longest ago until the rest fits; the newest stays, whatever its size."""
@@ -133,7 +138,7 @@ class Cache:
             if held <= self._limit:
                 return
             if not self._used[digest]:
-                del self._order[digest]
+                del self._order[digest], self.received[digest]
                 held -= sizes[digest]
                 await self._remove(digest)
 

@@ -6,12 +6,13 @@ results are taken one by one, and at most so many of them ahead.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -28,6 +29,9 @@ AHEAD = 2
 
 PIECE = 4 << 20
 """Bytes of a file that are sent in one go."""
+
+_WARM = 1000
+"""Bundles of which is remembered that a node had them, to give it jobs that want them."""
 
 END_S = 30.0
 """Seconds that a node has to let go of a job that was cut short, before its slot is given to another."""
@@ -55,7 +59,7 @@ class Place:
 class Machine:
     """The actor of a node. Methods raise NodeLost if it is gone, else what they raised there.
 
-    hello: None until it has opened. running: renders that were given to it. warm: bundles that it has.
+    hello: None until it has opened. running: renders that were given to it. warm: bundles that it had lately.
     drained: it was told to get no new job. sent: bytes.
     """
 
@@ -65,9 +69,10 @@ class Machine:
         self.running = 0
         self._numbers = count()
         self.drained = False
-        self.warm: set[str] = set()
+        self.warm: OrderedDict[str, None] = OrderedDict()
         self.sent = 0
-        self._sending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # By digest, and only while somebody holds or awaits it.
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         reserved = dict(place.reserved)
         options: dict[str, Any] = {
             "num_cpus": reserved.pop("CPU", 0),
@@ -103,10 +108,13 @@ class Machine:
     async def supply(self, bundles: Sequence[Bundle]) -> None:
         """Have it hold these; each is sent once, however many jobs want it. Raises OSError."""
         for bundle in bundles:
-            async with self._sending[bundle.digest]:
+            async with self._sending.setdefault(bundle.digest, asyncio.Lock()):
                 if await self._ask(self._actor.wants.remote(bundle.digest)):
                     await self._send(bundle)
-                self.warm.add(bundle.digest)
+                self.warm[bundle.digest] = None
+                self.warm.move_to_end(bundle.digest)
+                while len(self.warm) > _WARM:
+                    self.warm.popitem(last=False)
 
     async def make(
         self, what: Request | Enhancement, bundles: Sequence[Bundle]

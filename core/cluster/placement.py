@@ -9,8 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
 
@@ -19,18 +18,18 @@ from ray._private.state import state  # `ray drain-node` is told nowhere else
 
 import core
 from core.cluster.connect import connect, disconnect
-from core.cluster.files import Bundle, Bundler
+from core.cluster.files import Bundle, FilesGone
 from core.cluster.machine import Machine, Place
+from core.cluster.packing import Packer
 from core.config import Settings
 from core.enhancement.video import Enhancement
 from core.enhancement.video import Sink as FragmentSink
-from core.errors import BadInput, Error, NodeLost, blaming
-from core.labels import number_of
+from core.errors import BadInput, Error, NodeLost
 from core.progress import Progress
 from core.render import Request, Sink
+from core.renderer import Here
 from core.runtime.slots import Slots
-from core.templates.library import SAMPLE, Templates
-from core.text.dictionary import load
+from core.templates.library import Templates
 from core.types import Fragment
 
 log = logging.getLogger(__name__)
@@ -43,6 +42,9 @@ AGAIN_S = 10.0
 
 SLOTS = "lipstream"
 """The resource of a node that says how many jobs it may do at once, as `ray start --resources` takes it."""
+
+_SENDS = 3
+"""Times that files are sent to a node where others take their room before the job has begun."""
 
 _HERE = ("data_dir", "subtitle_font", "readings")
 """Settings that are paths of this machine."""
@@ -78,7 +80,7 @@ class Cluster:
         self.machines: dict[str, Machine] = {}
         self.problems: dict[str, str] = {}
         self._templates, self._settings = templates, templates.settings
-        self._bundler = Bundler()
+        self._packer = Packer(templates)
         self.slots = slots
         self._places: Mapping[str, Place] = {}
         self._room = asyncio.Condition()
@@ -87,8 +89,10 @@ class Cluster:
     # --- a Renderer ------------------------------------------------------------------------------
 
     async def render(self, request: Request, sink: Sink, progress: Progress) -> None:
-        """See `core.renderer.Renderer.render`."""
-        what, bundles = await self._packed(request)
+        """See `core.renderer.Renderer.render`. With a cloned voice it is made here, where that is."""
+        if request.voice is not None and await asyncio.to_thread(self._packer.stays, request.voice):
+            return await Here(self._templates.pool, self._templates).render(request, sink, progress)
+        what, bundles = await self._packer.request(request)
         await self._make(what, bundles, sink, progress)
 
     async def enhance(self, request: Enhancement, sink: FragmentSink, progress: Progress) -> None:
@@ -98,8 +102,8 @@ class Cluster:
             if isinstance(item, Fragment):
                 await sink(item)
 
-        bundle, source = await self._file(request.source)
-        await self._make(replace(request, source=source), [bundle], fragments, progress)
+        what, bundles = await self._packer.enhancement(request)
+        await self._make(what, bundles, fragments, progress)
 
     async def _make(
         self, what: Request | Enhancement, bundles: Sequence[Bundle], sink: Sink, progress: Progress
@@ -107,53 +111,29 @@ class Cluster:
         try:
             async with self._slot(bundles) as machine:
                 progress.node = machine.place.name
-                await machine.supply(bundles)
-                async with aclosing(machine.make(what, bundles)) as tellings:
-                    async for told in tellings:
-                        progress.follow(told.progress, perf_counter() - told.clock)
-                        for item in told.items:
-                            await sink(item)
+                for left in range(_SENDS - 1, -1, -1):
+                    await machine.supply(bundles)
+                    try:
+                        return await self._follow_render(machine, what, bundles, sink, progress)
+                    except FilesGone:  # before anything was told
+                        if not left:
+                            raise
         finally:
             progress.total_s = perf_counter() - progress.started
 
-    async def _packed(self, request: Request) -> tuple[Request, list[Bundle]]:
-        """The request as a node understands it, and what it needs there. Raises BadInput, OSError."""
-        words = await asyncio.to_thread(load, self._settings.readings, request.readings)
-        # Before anything is put in its place: the number tells what was asked for.
-        request = replace(
-            request,
-            number=request.number or number_of(request),
-            readings=words.words if words is not None else None,
-        )
-        bundles: list[Bundle] = []
-        if request.audio is not None:
-            bundle, audio = await self._file(request.audio)
-            bundles.append(bundle)
-            request = replace(request, audio=audio)
-        if request.video is not None:
-            bundle, video = await self._file(request.video)
-            bundles.append(bundle)
-            request = replace(request, video=video)
-        else:
-            with blaming("template"):
-                folder = await self._template(request.template)
-            if folder is not None:
-                bundles.append(await self._bundler.template(folder))
-                request = replace(request, template=bundles[-1].digest)
-        return request, bundles
-
-    async def _template(self, identity: str) -> Path | None:
-        """The folder of a template; None for the sample that was not drawn yet, which a node does as well."""
-        folder = self._settings.data_dir / "templates" / identity
-        if identity == SAMPLE and not folder.exists():
-            return None
-        await asyncio.to_thread(self._templates.show, identity)
-        return folder
-
-    async def _file(self, path: Path) -> tuple[Bundle, Path]:
-        """A bundle of one file, and where a node has it."""
-        bundle = await self._bundler.bundle({path.name: path})
-        return bundle, Path(bundle.digest, path.name)
+    async def _follow_render(
+        self,
+        machine: Machine,
+        what: Request | Enhancement,
+        bundles: Sequence[Bundle],
+        sink: Sink,
+        progress: Progress,
+    ) -> None:
+        async with aclosing(machine.make(what, bundles)) as tellings:
+            async for told in tellings:
+                progress.follow(told.progress, perf_counter() - told.clock)
+                for item in told.items:
+                    await sink(item)
 
     # --- who does what ---------------------------------------------------------------------------
 
@@ -179,7 +159,7 @@ class Cluster:
         """With a free slot: who has most of the files, of those who has most room."""
         able = [machine for machine in self.machines.values() if machine.free > 0]
         wanted = {bundle.digest for bundle in bundles}
-        return max(able, key=lambda one: (len(one.warm & wanted), one.free), default=None)
+        return max(able, key=lambda one: (len(wanted & one.warm.keys()), one.free), default=None)
 
     def nodes(self) -> list[NodeStatus]:
         """All that Ray lists and that could do something, those that joined first before the others."""
