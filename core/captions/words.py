@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from core.text.jieba_cache import keep_to_oneself
+
 _HAN: Final = r"\u2e80-\u2fdf\u3005\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _JOINED: Final = r"[\ufe0e\ufe0f\u20e3\u0300-\u036f\u3099\u309a\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 """What changes the character before it: variants, keycaps, accents, skin colours, tags."""
@@ -88,7 +90,7 @@ def load_words(text: str) -> None:
     """Load what knows Chinese words, where it is installed and `text` has some. Takes a second, once."""
     if re.search(f"[{_HAN}]", text) and importlib.util.find_spec("jieba") is not None:
         jieba = importlib.import_module("jieba")
-        jieba.setLogLevel(60)
+        keep_to_oneself(jieba)
         jieba.initialize()
 
 

@@ -39,7 +39,7 @@ def spectrum(data):
 def test_four_jobs_at_once_share_fairly_and_keep_their_voices_apart(data_dir):
     async def main():
         async with served(data_dir, jobs=4) as it:
-            text = "Every job has a tone of its own, and nobody else's. " * 6
+            text = "Every job has a tone of its own, and nobody else's. " * 3
             jobs = [await it.video(text, voice=f"f{hertz}") for hertz in TONES]
             done = await asyncio.gather(*(it.ended(job) for job in jobs))
             for job, hertz in zip(done, TONES, strict=True):
@@ -157,7 +157,7 @@ def test_forty_viewers_of_whom_half_are_stuck_cost_little_memory(data_dir):
 def test_the_loop_answers_promptly_while_two_jobs_render(data_dir):
     async def main():
         async with served(data_dir, jobs=2) as it:
-            jobs = [await it.video("Two of these at once keep the machine busy. " * 12) for _ in range(2)]
+            jobs = [await it.video("Two of these at once keep the machine busy. " * 6) for _ in range(2)]
             lags, over = [], asyncio.gather(*(it.ended(job) for job in jobs))
             while not over.done():
                 began = time.perf_counter()

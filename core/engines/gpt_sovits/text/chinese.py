@@ -14,6 +14,7 @@ from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import PUNCTUATION, Version, symbols
 from core.engines.gpt_sovits.text.tables import pronunciations, simplified
 from core.engines.gpt_sovits.text.tone_sandhi import Word
+from core.text.jieba_cache import keep_to_oneself
 
 ClausePinyin = Callable[[str], Sequence[str]]
 """Pinyin with tone digits ("ni3"), one for each character of a clause; a mark stands for itself."""
@@ -78,7 +79,7 @@ def normalise(text: str) -> str:
 @cache
 def _tagger() -> Any:
     jieba = need("jieba", "jieba", "neural")
-    jieba.setLogLevel(60)
+    keep_to_oneself(jieba)
     return need("jieba.posseg", "jieba", "neural")
 
 
