@@ -13,8 +13,7 @@ from functools import partial
 from typing import Literal
 
 from core.errors import BadInput, StageError
-from core.live import session as core_session
-from core.live.session import Event, Session, SessionRequest, open_session
+from core.live.session import Event, Session, open_session
 from core.media.fmp4 import codec_names
 from core.protocols import Style
 from core.runtime.tasks import first_of
@@ -25,6 +24,7 @@ from server.access.caller import caller
 from server.jobs.chat import Chat, ChatFailed, Turn
 from server.jobs.explain import explain
 from server.jobs.pushes import Pushes
+from server.jobs.session_words import told, wanted
 from server.metrics import Figures
 from server.schemas.live import (
     ChatAnswered,
@@ -41,9 +41,7 @@ from server.schemas.live import (
     SpeechEnded,
     SpeechQueued,
     SpeechStarted,
-    SpeechWord,
 )
-from server.schemas.requests import size_of
 from server.stream.media import STOPPED
 from server.stream.ring import Ring
 from server.stream.session_log import SessionLog
@@ -307,7 +305,7 @@ class LiveSession:
     async def _make(self, pool: EnginePool, templates: Templates, figures: Figures) -> None:
         failed: deque[float] = deque(maxlen=TRIES)
         while True:
-            self._session = await open_session(_wanted(self.request), pool, templates)
+            self._session = await open_session(wanted(self.request), pool, templates)
             try:
                 await self._session.run(partial(self._take, figures))
             except StageError as error:
@@ -321,8 +319,8 @@ class LiveSession:
 
     def _lost(self, error: StageError) -> None:
         """The pictures failed: what was to be said is gone, and viewers come back for a new video."""
-        told = explain(error, None)
-        self.log.append("error", SessionError(code=told.code, message=told.message))
+        why = explain(error, None)
+        self.log.append("error", SessionError(code=why.code, message=why.message))
         for number in sorted(self._utterances):
             self._ended(SpeechEnded(utterance=number, interrupted=True, position_s=0.0, text_spoken=""))
         self.picture = self._writer = self._format = None
@@ -332,36 +330,25 @@ class LiveSession:
 
     async def _take(self, figures: Figures, item: Fragment | Event) -> None:
         """The pipeline's sink."""
-        match item:
-            case Fragment():
-                if item.kind == "init":
-                    self._ready(item)
-                self.ring.append(item)
-            case core_session.SpeechStarted(number, frame, after_s):
-                at_s = round(frame / (self.picture.fps if self.picture else 1), 3)
-                started = SpeechStarted(utterance=number, frame=frame, at_s=at_s, after_s=after_s)
-                self.log.append("speech.started", started)
+        if isinstance(item, Fragment):
+            if item.kind == "init":
+                self._ready(item)
+            self.ring.append(item)
+            return
+        kind, data = told(item, self.picture.fps if self.picture else 1)
+        match data:
+            case SpeechStarted(after_s=after_s):
                 self._first_s = after_s
                 figures.heard(after_s)
-            case core_session.SpeechWord(number, text, start_s, end_s):
-                word = SpeechWord(utterance=number, text=text, start_s=start_s, end_s=end_s)
-                self.log.append("speech.word", word)
-            case core_session.SpeechEnded(number, interrupted, position_s, text):
-                if interrupted and self._interrupted is not None:
+            case SpeechEnded():
+                if data.interrupted and self._interrupted is not None:
                     self._stopped_s = round(time.monotonic() - self._interrupted, 3)
                     self._interrupted = None
                     figures.stopped(self._stopped_s)
-                self._ended(
-                    SpeechEnded(
-                        utterance=number, interrupted=interrupted, position_s=position_s, text_spoken=text
-                    )
-                )
-            case core_session.SessionBehind(seconds):
+                return self._ended(data)
+            case SessionBehind(behind_s=seconds):
                 self.behind_s = seconds
-                self.log.append("session.behind", SessionBehind(behind_s=seconds))
-            case core_session.SpeechFailed(number, code, message):
-                failed = SessionError(code=code, message=message, utterance=number)
-                self.log.append("error", failed)
+        self.log.append(kind, data)
 
     def _ready(self, init: Fragment) -> None:
         template = self._session.template if self._session else None
@@ -383,18 +370,3 @@ class LiveSession:
         self._utterances.discard(event.utterance)
         if not self._utterances:
             self.log.append("session.idle", SessionIdle())
-
-
-def _wanted(request: NewSession) -> SessionRequest:
-    return SessionRequest(
-        template=request.template,
-        language=request.language,
-        voice=request.voice,
-        style=Style(request.speed, request.pitch),
-        fps=request.fps,
-        size=size_of(request.size),
-        speech=request.engines.speech,
-        lipsync=request.engines.lipsync,
-        enhance=request.enhance,
-        enhancer=request.engines.enhance,
-    )
