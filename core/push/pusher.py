@@ -10,12 +10,9 @@ from typing import Literal
 
 from core.errors import BadInput
 from core.push.relay import relayed
-from core.push.target import Allows, Target
+from core.push.target import STUCK_S, Allows, Target
 from core.runtime.environment import SOURCES, child_environment
 from core.runtime.tasks import first_of
-
-STUCK_S = 10.0
-"""Seconds in which a server must take the video, and later on each piece of it, before it is given up."""
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 4.0
 """Seconds before the next attempt; twice as long each time."""

@@ -5,15 +5,18 @@ So the address that is dialled is the one that was looked at, certificates are c
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from core.errors import BadInput
-from core.push.target import CONNECT_S, Allows, Target, addresses
+from core.push.target import CONNECT_S, STUCK_S, Allows, Target, addresses
 from core.runtime.tasks import first_of
 
 _PIECE = 1 << 16
+_WAITING = 256 << 10
+"""Bytes that the system keeps for a server: with more it would be seconds behind before that is noticed."""
 
 _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -25,6 +28,7 @@ async def relayed(target: Target, allows: Allows) -> AsyncGenerator[int, None]:
     Raises BadInput `url_not_allowed`, `url_unreachable`.
     """
     away, up = await _dialled(target, allows)
+    _make_impatient(up.get_extra_info("socket"))
 
     async def pass_on(near: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
         server.close()  # there is one child
@@ -38,6 +42,13 @@ async def relayed(target: Target, allows: Allows) -> AsyncGenerator[int, None]:
     finally:
         server.close()
         up.transport.abort()  # whoever does not read is not waited for
+
+
+def _make_impatient(line: socket.socket) -> None:
+    """Have the system give a server up that acknowledges nothing; it would try for a quarter of an hour."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITING)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(STUCK_S * 1000))
 
 
 async def _dialled(target: Target, allows: Allows) -> _Line:

@@ -14,6 +14,9 @@ PORTS = {"rtmp": 1935, "rtmps": 443}
 CONNECT_S = 10.0
 """Seconds in which a server must be found and reached."""
 
+STUCK_S = 10.0
+"""Seconds in which a server must take the video, and later on each piece of it, before it is given up."""
+
 _LIMIT = 2048
 
 Allows = Callable[[str, int, str], bool]

@@ -1,6 +1,7 @@
 """Live video sent to RTMP servers that are there, go away, come back, or say nothing."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from core.errors import BadInput
 from core.media.fmp4 import LiveEncoder
-from core.push import pusher
+from core.push import pusher, relay
 from core.push.pusher import push
 from core.push.target import addresses, everywhere, target_of
 from tests.support.rtmp import free_port, receiver
@@ -91,6 +92,34 @@ def test_a_server_that_says_nothing_is_given_up_and_tried_again(monkeypatch):
             assert len(lines) >= 2
             for line in lines:
                 line.transport.abort()
+
+    asyncio.run(main())
+
+
+async def sent_for_ever(sending):
+    while True:
+        sending.write(bytes(1 << 18))
+        await sending.drain()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux gives up by itself")
+def test_a_server_that_takes_no_more_is_given_up(monkeypatch):
+    monkeypatch.setattr(relay, "STUCK_S", 0.5)
+
+    async def main():
+        held = []
+
+        async def hold(_reader, writer):
+            held.append(writer)  # its reader is full after a few bytes
+
+        async with await asyncio.start_server(hold, "127.0.0.1", 0, limit=1024) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with relay.relayed(target_of(f"rtmp://127.0.0.1:{port}/app/key"), everywhere) as way:
+                _, sending = await asyncio.open_connection("127.0.0.1", way)
+                with pytest.raises(ConnectionError):
+                    await asyncio.wait_for(sent_for_ever(sending), 20)
+            for writer in held:
+                writer.transport.abort()
 
     asyncio.run(main())
 
