@@ -5,8 +5,8 @@ import codecs
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Set
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Set
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel
 
-from core.errors import StorageFull
+from core.errors import BadInput, StorageFull
 from server.errors import Refused, reading
 from server.folder import ServerFolder
 
@@ -66,6 +66,16 @@ class Form:
         for uploads in self.files.values():
             for upload in uploads:
                 upload.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def named(upload: Upload, param: str) -> Iterator[None]:
+    """Around what looks at a file: a BadInput calls it as its sender does, not as we do. param: its part."""
+    try:
+        yield
+    except BadInput as error:
+        message = error.message.replace(upload.path.name, upload.name or "the file")
+        raise BadInput(error.code, message, param) from error
 
 
 def is_json(request: web.Request) -> bool:

@@ -6,7 +6,6 @@ import json
 
 from aiohttp import web
 
-from core.errors import BadInput
 from core.media.foreign import read_picture
 from core.templates.library import SAMPLE, template_id
 from server.api.accept import FILE, KEY, UPLOAD, accept, accepted_job, asked_for, idempotency_key, short
@@ -17,7 +16,7 @@ from server.schemas.requests import BackgroundRequest
 from server.schemas.responses import Job
 from server.schemas.specs import BackgroundSpec
 from server.state import state_of
-from server.uploads import Upload, is_json
+from server.uploads import Upload, is_json, named
 
 
 async def create_background(request: web.Request) -> web.StreamResponse:
@@ -47,11 +46,8 @@ async def create_background(request: web.Request) -> web.StreamResponse:
 
 async def _check_picture(image: Upload) -> None:
     """Refuse now what is none, not in the job; by the name that its sender knows."""
-    try:
+    with named(image, "image"):
         await read_picture(image.path, most=64)
-    except BadInput as error:
-        message = error.message.replace(image.path.name, image.name or "the file")
-        raise BadInput(error.code, message, "image") from error
 
 
 def _spec(base: str, wanted: BackgroundRequest, image: Upload | None) -> BackgroundSpec:

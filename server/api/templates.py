@@ -4,9 +4,8 @@ import asyncio
 
 from aiohttp import web
 
-from core.errors import BadInput
 from core.faces.choice import AUTO, check_choice
-from core.templates.info import checked_name, name_of_file
+from core.templates.info import checked_name, describe, name_of_file
 from core.templates.library import SAMPLE
 from server.access.caller import caller
 from server.api.accept import ENGINES, FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
@@ -16,7 +15,7 @@ from server.schemas.requests import EnlargeRequest, PrepareRequest, TemplateRequ
 from server.schemas.responses import Deleted, FaceList, Job, TemplateInfo, TemplateList
 from server.schemas.specs import TemplateSpec
 from server.state import state_of
-from server.uploads import Form, Upload, is_json, read_form, read_json
+from server.uploads import Form, Upload, is_json, named, read_form, read_json
 
 
 async def create_template(request: web.Request) -> web.StreamResponse:
@@ -40,6 +39,10 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         identity = await state.catalog.new_template_id(name)
         face = check_choice(form.text("face") or AUTO)
         await state.catalog.check_new_template(identity, upload.sha256, face)
+        if not is_json(request):  # what came by URL was looked at
+            with named(upload, "file"):
+                async with state.looking.turn():  # refused now, by its head, and not in the job
+                    await describe(upload.path, identity, name, face)
         spec = TemplateSpec(
             title=name,
             template=identity,
@@ -88,12 +91,9 @@ async def find_faces(request: web.Request) -> web.Response:
         upload = form.file("file")
         if upload is None:
             raise Refused(422, "invalid_request", "send the video or picture as the part `file`", "file")
-        try:
+        with named(upload, "file"):
             async with state.looking.turn():
                 return respond(await state.catalog.faces(upload.path))
-        except BadInput as error:  # it speaks of the file by the name we gave it
-            message = error.message.replace(upload.path.name, upload.name or "the file")
-            raise BadInput(error.code, message, "file") from error
     finally:
         form.discard()
 

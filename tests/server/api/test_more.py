@@ -103,7 +103,7 @@ def test_a_template_is_prepared_ahead_once_and_the_first_video_does_not_wait(dat
     run(main())
 
 
-def test_a_file_that_is_no_template_fails_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
+def test_a_file_that_is_no_template_is_refused_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
     sound = write_sound(tmp_path / "a.wav", tone(0.2, 16_000), 16_000).read_bytes()
 
     async def main():
@@ -112,12 +112,10 @@ def test_a_file_that_is_no_template_fails_with_the_reason_and_leaves_nothing(dat
                 ("a.mp4", b"nonsense" * 100, "not_media"),
                 ("b.wav", sound, "audio_only"),
             ):
-                job = await it.ended(
-                    (await it.post("/v1/templates", 202, data=form(file=(name, data))))["id"]
-                )
-                assert (job["status"], job["error"]["code"]) == ("failed", code)
-                assert str(data_dir) not in job["error"]["message"]
-                assert job["error"]["message"].startswith(f"{name} ")
+                error = (await it.post("/v1/templates", 422, data=form(file=(name, data))))["error"]
+                assert (error["code"], error["param"]) == (code, "file")
+                assert str(data_dir) not in error["message"]
+                assert error["message"].startswith(f"{name} ")
             empty = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"")))
             assert empty["error"]["code"] == "empty_file"
             odd = await it.post("/v1/templates", 422, data=form(file=("a.mp4", b"x"), name="a\x01b"))
