@@ -103,6 +103,12 @@ class Figures:
         self._sessions = Gauge(
             "lipstream_sessions", "Live sessions that run", ["status"], registry=self._registry
         )
+        self._pushes = Gauge(
+            "lipstream_session_pushes",
+            "Servers that live sessions are sent to",
+            ["state"],
+            registry=self._registry,
+        )
         self._behind = Gauge(
             "lipstream_session_behind_seconds",
             "How late the latest live session is, as the machine is too slow",
@@ -184,6 +190,9 @@ class Figures:
             self._jobs.labels(status).set(jobs.get(status, 0))
         for status in ("starting", "idle", "speaking"):
             self._sessions.labels(status).set(sum(one.status == status for one in sessions))
+        pushes = [push for one in sessions for push in one.pushes]
+        for state in ("connecting", "live", "lost"):
+            self._pushes.labels(state).set(sum(push.state == state for push in pushes))
         self._behind.set(max((one.behind_s for one in sessions), default=0.0))
         self._viewers.set(viewers)
         self._lines.set(lines)

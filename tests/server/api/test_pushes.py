@@ -71,6 +71,9 @@ def test_what_cannot_be_sent_to_is_refused(data_dir):
                 refused = await it.post(place, status, wanted)
                 assert refused["error"]["code"] == code
                 assert SECRET not in str(refused)
+            async with it.http.get("/metrics") as response:
+                lines = [line for line in (await response.text()).splitlines() if "pushes{" in line]
+            assert sum(float(line.split()[-1]) for line in lines) == PUSHES
             await it.post("/v1/sessions/nobody/push", 404, REFUSED[-1][0])
             async with it.http.delete(f"{place}/push_0123456789abcdef") as answer:
                 assert answer.status == 404
