@@ -5,6 +5,7 @@ with the upper lip and once with the lower, so that the two layers part along th
 then undone on an upright coarse grid of the picture: there it is smooth, but for the parting itself.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -108,11 +109,11 @@ def field_of(shape: Shape, mouth: Mouth, source: Rows, target: Rows) -> Field:
         for layer in grid.reshape(2, *shape.window.shape, 4)
     ]
     step = max(2, round(mouth.half / _GRID))
-    places = layers[0][0].reshape(-1, 2)
-    left, top = (int(v) for v in np.floor(places.min(axis=0)))
-    count = np.ceil((places.max(axis=0) - (left, top)) / step).astype(int) + 1
-    x = (left + (step - 1) / 2 + step * np.arange(count[0])).astype(np.float32)
-    y = (top + (step - 1) / 2 + step * np.arange(count[1])).astype(np.float32)
+    places = cv2.split(layers[0][0])
+    left, top = (math.floor(plane.min()) for plane in places)
+    right, bottom = (float(plane.max()) for plane in places)
+    x = (np.arange(left, right + step, step) + (step - 1) / 2).astype(np.float32)
+    y = (np.arange(top, bottom + step, step) + (step - 1) / 2).astype(np.float32)
     picture = np.stack(np.meshgrid(x, y), axis=-1)
     over, under = (picture - _moves_at(picture, *layer) for layer in layers)
     u, v, edges = _lips(shape, mouth, target, picture)
@@ -130,9 +131,9 @@ def _moves_at(picture: Plane, at: Plane, moves: Plane) -> Plane:
     """How far what comes to lie at each point of `picture` has moved, for a grid at `at` that moves so."""
     rows, columns = at.shape[:2]
     # The grid as one affine map: by it all is counted in the grid's rows and columns.
-    middle = np.s_[rows // 4 : 3 * rows // 4, columns // 4 : 3 * columns // 4]
-    across = (at[middle][:, 1:] - at[middle][:, :-1]).reshape(-1, 2).mean(axis=0)
-    down = (at[middle][1:] - at[middle][:-1]).reshape(-1, 2).mean(axis=0)
+    middle = at[rows // 4 : 3 * rows // 4, columns // 4 : 3 * columns // 4]
+    across = (middle[:, -1] - middle[:, 0]).mean(axis=0) / (middle.shape[1] - 1)
+    down = (middle[-1] - middle[0]).mean(axis=0) / (middle.shape[0] - 1)
     back = np.linalg.inv(np.array([across, down], np.float64).T)
     shift = np.array([columns // 2, rows // 2]) - back @ at[rows // 2, columns // 2]
     counted = np.column_stack([back, shift]).astype(np.float32)
