@@ -20,7 +20,7 @@ class ClusterSettings(Settings):
 
     @field_validator("cluster")
     @classmethod
-    def _an_address(cls, cluster: str) -> str:
+    def _a_cluster(cls, cluster: str) -> str:
         if cluster.startswith("ray://"):
             raise ValueError(
                 "Ray's client (ray://) streams no results; let this machine join the cluster, with "
