@@ -123,7 +123,7 @@ class _Rate:
 
 @asynccontextmanager
 async def _both(ray: SmallCluster, folder: Path) -> AsyncGenerator[tuple[Renderer, "Cluster"], None]:
-    from core.cluster.placement import open_cluster
+    from core.cluster.connect import open_cluster
 
     settings, slots = Settings(data_dir=folder, speech="builtin"), Slots(0)
     async with EnginePool(settings=settings) as pool:

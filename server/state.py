@@ -220,7 +220,7 @@ async def _studio(settings: ServerSettings, pool: EnginePool, ends: AsyncExitSta
     templates, slots = Templates(settings, pool), Slots(settings.jobs)
     if not settings.on_cluster:
         return _Studio(pool, templates, Here(pool, templates), slots)
-    from core.cluster.placement import open_cluster  # brings Ray
+    from core.cluster.connect import open_cluster
 
     slots.resize(0)  # until there are nodes
     cluster = await ends.enter_async_context(open_cluster(settings.cluster, templates, slots))

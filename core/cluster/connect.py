@@ -11,18 +11,22 @@ import logging
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import core
 from core.errors import Error
 from core.installation import install_command, pip
+from core.runtime.slots import Slots
+from core.templates.library import Templates
+
+if TYPE_CHECKING:
+    from core.cluster.placement import Cluster  # brings Ray
 
 PATIENCE_S = 30.0
 """Seconds to connect, if nothing is found to be wrong: a loaded machine takes some."""
-
-ANSWER_S = 20.0
-"""Seconds for a node to say what it has: a process is started there."""
 
 _COMPLAINTS = {
     "InvalidAuthToken": "it does not take our token: RAY_AUTH_TOKEN (or the file RAY_AUTH_TOKEN_PATH, or "
@@ -42,7 +46,7 @@ class NoCluster(Error):
     """The cluster cannot be used; the message says why, and what to do."""
 
 
-def prepare_environment() -> None:
+def _prepare_environment() -> None:
     """What Ray reads from the environment: it tells nobody that it is used, and wants a token."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # who reaches a cluster runs code on it
@@ -63,6 +67,7 @@ async def check(address: str, *, nodes: bool = False) -> list[NodeFound]:
 
     Raises NoCluster, in a few seconds.
     """
+    _prepare_environment()
     if importlib.util.find_spec("ray") is None:
         raise NoCluster(f"a cluster needs Ray; get it with: {install_command('ray')}")
     process = await asyncio.create_subprocess_exec(
@@ -111,23 +116,27 @@ def _found(line: str) -> NodeFound:
     return NodeFound(said["name"], version, said.get("python", ""), problem)
 
 
-async def connect(address: str) -> None:
-    """Become a member of the cluster at `address`, as this process. Raises NoCluster."""
-    prepare_environment()  # which Ray reads when it is loaded
-    await check(address)
-    import ray  # takes half a second to load
+@asynccontextmanager
+async def open_cluster(address: str, templates: Templates, slots: Slots) -> AsyncGenerator["Cluster", None]:
+    """The cluster at `address`, for as long as the block runs. Raises NoCluster.
 
-    await asyncio.to_thread(
+    slots: is kept at what its nodes can do.
+    """
+    await check(address)
+    import ray  # only now, as it reads the environment when it is loaded
+
+    from core.cluster.placement import following
+
+    joining = partial(
         ray.init,
         address=address,
         log_to_driver=False,
         configure_logging=False,
         logging_level=logging.WARNING,
     )
-
-
-async def disconnect() -> None:
-    """Leave it: what runs there for us ends."""
-    import ray
-
-    await asyncio.to_thread(ray.shutdown)
+    await asyncio.to_thread(joining)
+    try:
+        async with following(templates, slots) as cluster:
+            yield cluster
+    finally:
+        await asyncio.to_thread(ray.shutdown)  # what runs there for us ends

@@ -17,7 +17,6 @@ import ray
 from ray._private.state import state  # `ray drain-node` is told nowhere else
 
 import core
-from core.cluster.connect import connect, disconnect
 from core.cluster.files import Bundle, FilesGone
 from core.cluster.machine import Machine, Place
 from core.cluster.packing import Packer
@@ -255,21 +254,17 @@ class Cluster:
 
 
 @asynccontextmanager
-async def open_cluster(address: str, templates: Templates, slots: Slots) -> AsyncGenerator[Cluster, None]:
-    """The cluster at `address`, for as long as the block runs. Raises NoCluster."""
-    await connect(address)
+async def following(templates: Templates, slots: Slots) -> AsyncGenerator[Cluster, None]:
+    """The cluster that this process is a member of, for as long as the block runs."""
+    cluster = Cluster(templates, slots)
+    watching = asyncio.create_task(cluster.watch())
     try:
-        cluster = Cluster(templates, slots)
-        watching = asyncio.create_task(cluster.watch())
-        try:
-            yield cluster
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-            await cluster.close()
+        yield cluster
     finally:
-        await disconnect()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await cluster.close()
 
 
 def _places() -> dict[str, Place]:

@@ -11,7 +11,8 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from core.cluster.connect import ANSWER_S
+ANSWER_S = 20.0
+"""Seconds for a node to say what it has: a process is started there."""
 
 
 def installed() -> dict[str, str]:

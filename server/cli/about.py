@@ -111,9 +111,8 @@ def _storage(settings: ServerSettings) -> tuple[str, str | None]:
 
 def _cluster(address: str) -> Iterator[tuple[str, str | None]]:
     """Join, and ask every node what it has."""
-    from core.cluster.connect import NoCluster, check, prepare_environment
+    from core.cluster.connect import NoCluster, check
 
-    prepare_environment()
     try:
         nodes = asyncio.run(check(address, nodes=True))
     except NoCluster as error:

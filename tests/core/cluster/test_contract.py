@@ -50,7 +50,7 @@ async def here(data_dir: Path) -> AsyncGenerator[tuple[Renderer, Any], None]:
 
 @asynccontextmanager
 async def on_ray(data_dir: Path, address: str) -> AsyncGenerator[tuple[Renderer, Any], None]:
-    from core.cluster.placement import open_cluster
+    from core.cluster.connect import open_cluster
 
     settings, slots = Settings(data_dir=data_dir, speech="builtin"), Slots(0)
     async with AsyncExitStack() as ends:
