@@ -41,6 +41,11 @@ class ServerFolder:
             root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         root.mkdir(mode=0o700, exist_ok=True)
         root.chmod(0o700)
+        for name in ("templates", "voices"):  # also in a folder that was there before, for all to read
+            place = root.parent / name
+            place.mkdir(mode=0o700, exist_ok=True)
+            with suppress(OSError):  # another's: theirs to close
+                place.chmod(0o700)
         # Never deleted: a lock on a new file of the same name would be another lock.
         self._lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

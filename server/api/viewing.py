@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from typing import get_args
 
 from aiohttp import web
 
+from core.errors import UnreadableRecord
 from server.api.ranges import part_so_far
 from server.errors import Refused
 from server.schemas.describe import describe
-from server.schemas.requests import TERMINAL
+from server.schemas.requests import TERMINAL, Status
 from server.schemas.responses import Job
 from server.state import AppState
 from server.store.rows import JobRow
@@ -25,6 +27,8 @@ async def opened_clip(state: AppState, job_id: str) -> AsyncGenerator[Clip, None
     job = await state.store.get(job_id)
     if job.object not in ("video", "enhancement"):
         raise Refused(404, "no_video", f"job {job_id} makes no video")
+    if job.status not in get_args(Status):  # of a later version: nobody here will ever end it
+        raise UnreadableRecord(f"job {job_id} is {job.status[:80]!r}, which is not known here")
     if job.status not in TERMINAL:
         clip = state.clips.coming(job_id)
         async with state.clips.viewing(clip):

@@ -292,9 +292,9 @@ class Store:
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
             job = get_job(db, job_id)
-            if job.status not in OVER:
+            if job.status in ("queued", "in_progress"):
                 raise JobRunning(f"job {job_id} has not ended; cancel it first")
-            if not job.closed:
+            if job.status in OVER and not job.closed:
                 raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
             discard(db, job)
             _forget(db, job_id)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 
 import psutil
 import pytest
@@ -76,6 +77,25 @@ def test_an_odd_job_asked_for_by_its_id_is_gone_in_words_and_can_be_deleted(data
             async with it.http.delete(job) as response:
                 assert response.status == 200
             await it.get(job, 404)
+
+    run(main())
+
+
+def test_a_job_of_an_unknown_status_is_told_so_by_every_way_and_can_be_deleted(data_dir):
+    async def main():
+        async with served(data_dir) as it:
+            job = await it.video()
+            await it.ended(job)
+            with sqlite3.connect(data_dir / "server" / "jobs.db") as db:
+                db.execute("update jobs set status = 'paused'")
+            db.close()
+            for way in ("", "/events", "/stream"):
+                refused = await it.get(f"/v1/jobs/{job}{way}", 410)
+                assert refused["error"]["code"] == "unreadable_record", way
+            assert (await it.get("/v1/jobs"))["data"] == []
+            async with it.http.delete(f"/v1/jobs/{job}") as response:
+                assert response.status == 200
+            await it.get(f"/v1/jobs/{job}", 404)
 
     run(main())
 

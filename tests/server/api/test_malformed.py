@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 from yarl import URL
 
@@ -54,3 +55,46 @@ async def refused(place, sent):
     error = json.loads(body)["error"]
     assert error["message"].isprintable()
     assert error["request_id"]
+
+
+WHOLE = (
+    b"POST /v1/videos?stream=true HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b'Range: bytes=0-1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{"tex"\r\n0\r\n\r\n'
+)
+ODD = [  # what is put in
+    b"\0",
+    b"\r",
+    b"\n",
+    b"\r\n\r\n",
+    b" ",
+    b":",
+    b"%",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"..",
+    b"//",
+    b"0x",
+    b"9" * 30,
+]
+
+
+def test_no_damage_to_a_request_brings_the_server_down_or_to_a_5xx(data_dir):
+    async def main():
+        dice = random.Random(5)  # noqa: S311  # a test's dice
+        async with served(data_dir) as it:
+            place = URL(it.url)
+            for _ in range(300):
+                sent = bytearray(WHOLE)
+                for _ in range(dice.randrange(1, 4)):
+                    at = dice.randrange(len(sent))
+                    sent[at : at + dice.randrange(5)] = dice.choice(ODD)
+                reader, writer = await asyncio.open_connection(place.host, place.port)
+                writer.write(bytes(sent))
+                writer.write_eof()
+                answer = await reader.read()
+                writer.close()
+                for line in answer.splitlines():
+                    assert not line.startswith(b"HTTP/1.1 5"), (bytes(sent), answer)
+            assert (await it.get("/v1/jobs"))["data"] == []
+
+    run(main())
