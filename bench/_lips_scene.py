@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.engines.wav2lip.engine import Wav2LipEngine
+from core.engines.redrawing.engine import RedrawingEngine
 from core.protocols import Drawing
 from core.types import FaceTrack, Speech
 
@@ -20,7 +20,7 @@ class Scene:
     fps: int = 25
     rate: int = 22_050
 
-    def drawing(self, engine: Wav2LipEngine, first: int, count: int) -> Drawing:
+    def drawing(self, engine: RedrawingEngine, first: int, count: int) -> Drawing:
         """The call for `count` frames from number `first` on."""
         pose = np.array([[175.0, 0, 62], [0, 175, 54]])
         track = FaceTrack(
