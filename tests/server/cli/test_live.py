@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from server.cli import main
 from tests.support.openai_server import wav
 from tests.support.rtmp import free_port, receiver
 
@@ -53,7 +54,7 @@ def test_live_stops_in_the_middle_and_streams_to_standard_output(small_library, 
 
 @pytest.mark.slow
 def test_live_is_sent_to_a_server(small_library, tmp_path):
-    async def main():
+    async def both():
         port = free_port()
         async with receiver(port) as server:
             url = f"rtmp://127.0.0.1:{port}/live/secret"
@@ -69,9 +70,7 @@ def test_live_is_sent_to_a_server(small_library, tmp_path):
         assert {packet["kind"] for packet in packets} == {"video", "audio"}
         assert list(tmp_path.iterdir()) == []
 
-    asyncio.run(main())
-    done = live("", "--push", "http://a.example/live/key", data_dir=small_library, cwd=tmp_path)
-    assert (done.returncode, b"rtmp://HOST/APP" in done.stderr) == (2, True)
+    asyncio.run(both())
 
 
 def test_live_refuses_what_is_not_there(small_library, tmp_path):
@@ -109,13 +108,23 @@ def test_live_says_a_script(small_library, tmp_path):
     told = done.stderr.decode()
     assert done.returncode == 0, told
     assert told.index("1: said in ") < told.index("2: said in ")
-    for wrong, why in (
-        (["--loop"], b"name one"),
-        (["none.txt"], b"none.txt"),
-        (["script.txt", "--audio", "-"], b"not both"),
-    ):
-        done = live("", *wrong, data_dir=small_library, cwd=tmp_path)
-        assert (done.returncode, why in done.stderr) == (2, True)
-    done = live("", "script.txt", "-o", "script.txt", data_dir=small_library, cwd=tmp_path)
-    assert done.returncode == 2
-    assert (tmp_path / "script.txt").read_text(encoding="utf-8") == "Yes.\n\nNo.\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (["--loop"], "name one"),
+        (["none.txt"], "none.txt"),
+        (["script.txt", "--audio", "-"], "not both"),
+        (["script.txt", "-o", "script.txt"], "script.txt"),
+        (["--push", "http://a.example/live/key"], "rtmp://HOST/APP"),
+    ],
+)
+def test_live_refuses_what_makes_no_sense_before_anything_is_loaded(
+    wrong, why, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.txt").write_text("Yes.\n", encoding="utf-8")
+    assert main(["live", *wrong]) == 2
+    assert why in capsys.readouterr().err
+    assert (tmp_path / "script.txt").read_text(encoding="utf-8") == "Yes.\n"
