@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 
 import aiohttp
 import cv2
@@ -11,6 +14,7 @@ import pytest
 
 from core.runtime.environment import child_environment
 from server import uploads
+from server.cli.serve import without_secrets
 from server.errors import Refused
 from server.turns import Turns
 from tests.support.children import decoders
@@ -186,3 +190,15 @@ def test_children_that_open_foreign_files_know_none_of_our_secrets(monkeypatch):
     assert "secret" not in told.values()
     assert told["OMP_NUM_THREADS"] == "1"
     assert told["PATH"]
+
+
+def test_engines_processes_inherit_none_of_the_server_s_secrets(monkeypatch):
+    secrets = ("LIPSTREAM_OSS_ACCESS_KEY_SECRET", "oss_access_key_secret", "LIPSTREAM_WEBHOOK_SECRET")
+    for name in (*secrets, "LIPSTREAM_SPEECH_KEY"):  # which an engine reads
+        monkeypatch.setenv(name, "secret")
+    told = [sys.executable, "-c", "import os; print(*os.environ)"]
+    with without_secrets():
+        inherited = subprocess.run(told, capture_output=True, text=True, check=True).stdout.split()
+    assert not set(secrets) & set(inherited)
+    assert "LIPSTREAM_SPEECH_KEY" in inherited
+    assert all(os.environ[name] == "secret" for name in secrets)  # a server that starts itself anew has them
