@@ -31,7 +31,7 @@ WORKERS = 8
 """At most: with networks in it, one takes up to 3 GB."""
 
 ALONE = (
-    "tests/core/cluster/",
+    "tests/core/cluster/test_contract.py",
     "tests/server/test_cluster.py",
     "tests/page/",
     "tests/server/test_crowd.py",
@@ -115,9 +115,9 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCluster]:
-    """Two nodes of one processor each; skips where Ray is not installed."""
+    """Two nodes of one processor each, some 600 MB; skips where Ray is not installed."""
     with small_cluster(2, tmp_path_factory.mktemp("nodes")) as cluster:
         yield cluster
 

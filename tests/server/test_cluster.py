@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.cluster.connect import NoCluster, check
 from server.cli import main
 from tests.support.browser import needs_chromium, open_browser
 from tests.support.clusters import SmallCluster
@@ -169,8 +172,41 @@ def test_the_monitor_shows_which_node_does_a_job(server: Server, tmp_path: Path)
 
 
 def test_doctor_tells_what_each_node_has(ray_cluster: SmallCluster) -> None:
-    from core.cluster.connect import check
-
     found = asyncio.run(check(ray_cluster.address, nodes=True))
     assert len(found) == 2
     assert all(node.problem is None and node.lipstream and node.python for node in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"RAY_AUTH_TOKEN": "b" * 40}, "does not take our token"),
+        ({"RAY_AUTH_TOKEN": ""}, "there is no token here"),
+        ({"RAY_AUTH_MODE": "disabled"}, "does not take our token"),
+        ({"RAY_AUTH_MODE": None}, None),
+    ],
+)
+def test_a_wrong_or_missing_token_is_told_in_seconds(
+    ray_cluster: SmallCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, str | None],
+    told: str | None,
+) -> None:
+    for name, value in changed.items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name)
+    before, began = os.times(), time.monotonic()
+    if told is None:
+        asyncio.run(check(ray_cluster.address))
+    else:
+        with pytest.raises(NoCluster, match=told):
+            asyncio.run(check(ray_cluster.address))
+    took, after = time.monotonic() - began, os.times()
+    assert after.children_user - before.children_user < 5
+    assert took < 15  # five seconds where nothing else runs beside; Ray alone takes twenty
+
+
+def test_where_nobody_is_that_is_told(ray_cluster: SmallCluster) -> None:
+    host, _, _ = ray_cluster.address.partition(":")
+    with pytest.raises(NoCluster, match="nobody answers"):
+        asyncio.run(check(f"{host}:9"))
