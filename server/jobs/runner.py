@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from core.errors import Error, JobOver, NodeLost, Stalled, StorageFull
@@ -198,23 +199,26 @@ class Runner:
         while not self._stopping.is_set():
             self._news.clear()
             async with self._passing:
-                job = await self._store.claim(self._began)
+                specs: list[object] = []  # what was read of the request, if it could be
+                job = await self._store.claim(partial(self._began, specs))
                 if job is not None:
                     report = JobReport(self._store, job.id)
-                    work = asyncio.create_task(self._work(job, report))
+                    work = asyncio.create_task(self._work(job, specs, report))
                     self._running[job.id] = _Running(work, report)
                     return job
             with suppress(TimeoutError):  # a suspect that gets further lets the others start again
                 await asyncio.wait_for(self._news.wait(), LOOK_S)
         return None
 
-    async def _work(self, job: JobRow, report: JobReport) -> Done:
-        spec = self._read(job.object, job.request)
+    async def _work(self, job: JobRow, specs: Sequence[object], report: JobReport) -> Done:
+        spec = specs[0] if specs else self._read(job.object, job.request)  # whose error is the job's
         return await self._works[job.object].run(job.id, spec, report)
 
-    def _began(self, job: JobRow, attempt: int) -> str:
+    def _began(self, specs: list[object], job: JobRow, attempt: int) -> str:
+        specs.clear()
         try:
-            engines = self._works[job.object].engines(self._read(job.object, job.request))
+            specs.append(self._read(job.object, job.request))
+            engines = self._works[job.object].engines(specs[0])
         except Exception:  # its work will meet it too: the next job must not wait for ever
             log.exception("the engines of job %s cannot be told", job.id)
             engines = {}
