@@ -68,12 +68,11 @@ def test_batches_of_every_size_come_out_as_from_the_network_itself(fixed):
 def test_the_compiled_network_is_the_network_and_is_found_again_on_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no processes that stay behind
-    monkeypatch.setattr("core.engines.compute.batches.SIZES", (1,))
     from torch._dynamo.utils import counters  # takes a second
 
     counters.clear()
     net = Small().eval()
-    fast = Batches(net, EXAMPLE, CPU, torch.float32, tmp_path)
+    fast = Batches(net, EXAMPLE, CPU, torch.float32, tmp_path, sizes=(1,))
     given = inputs(1)
     with torch.inference_mode():
         torch.testing.assert_close(fast(*given), net(*given), rtol=1e-4, atol=1e-5)
