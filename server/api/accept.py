@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,15 @@ from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
 from server.jobs.video import BY_URL
 from server.schemas.requests import Engines
-from server.schemas.specs import BackgroundSpec, JobSpec, TemplateSpec, VideoSpec, body_of, webhook_of
+from server.schemas.specs import (
+    BackgroundSpec,
+    JobSpec,
+    TemplateSpec,
+    VideoSpec,
+    body_of,
+    not_before_of,
+    webhook_of,
+)
 from server.state import AppState, state_of
 from server.store.hooks import Hook
 from server.store.store import Accepted, NewJob
@@ -22,6 +31,9 @@ from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
 
 TITLE = 80
 """Characters of a job's title."""
+
+LONGEST_WAIT_S = 7 * 86_400
+"""How far from now a job may begin: until then its files, and a place in the line, are held."""
 
 UPLOAD, SCENE, TEMPLATE = "file", "video", "template"
 """What a job's uploaded file is called in its folder, a video used once in place of a template, and one that
@@ -66,11 +78,15 @@ async def asked_for(
         form.discard()
 
 
-async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], key: str | None) -> Accepted:
+async def accept(
+    state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], key: str | None, *, streamed: bool = False
+) -> Accepted:
     """Put a job on record, its files first; what is refused leaves nothing.
 
-    uploads: by what they shall be called in the job's folder. Raises what `Store.accept` does.
+    uploads: by what they shall be called in the job's folder. streamed: the video is to be the answer.
+    Raises what `Store.accept` does; Refused for a time to begin that cannot be kept.
     """
+    not_before = _beginning(spec, streamed)
     kind, asking = spec.kind, caller.get()
     job_id = f"{kind}_{secrets.token_hex(12)}"
     webhook = webhook_of(spec)
@@ -83,7 +99,7 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
         made = spec.template if asking.adds_for is not None and makes_template(spec) else None
         request = spec.model_dump_json()
         accepted = await state.store.accept(
-            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made, webhook)
+            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made, webhook, not_before)
         )
     except BaseException:
         await asyncio.to_thread(state.folder.clear, job_id)
@@ -95,6 +111,20 @@ async def accept(state: AppState, spec: JobSpec, uploads: Mapping[str, Upload], 
     elif uploads:
         await asyncio.to_thread(state.folder.clear, job_id)
     return accepted
+
+
+def _beginning(spec: JobSpec, streamed: bool) -> float:
+    """Before when the job is not to be started, in Unix seconds; 0: at once. Raises Refused."""
+    wanted = not_before_of(spec)
+    if wanted is None:
+        return 0.0
+    if streamed:
+        message = "an answer that is the video itself begins at once; leave out stream, or not_before"
+        raise Refused(422, "streamed_later", message, "not_before")
+    if wanted > time.time() + LONGEST_WAIT_S:
+        message = f"not_before is in Unix seconds, at most {LONGEST_WAIT_S // 86_400} days from now"
+        raise Refused(422, "too_far_ahead", message, "not_before")
+    return wanted
 
 
 def makes_template(spec: JobSpec) -> bool:

@@ -37,9 +37,10 @@ async def create_enhancement(request: web.Request) -> web.StreamResponse:
             form.files["file"] = [await state.fetch(wanted.video_url, "video", param="video_url")]
         video = form.files["file"][0]
         spec = EnhancementSpec(title=short(video.name), enhancement=wanted, upload=UPLOAD)
+        streamed = wanted.stream or to_be_streamed
         # Shielded: a client that leaves now may find half a job otherwise.
-        accepted = await asyncio.shield(accept(state, spec, {UPLOAD: video}, key))
-    return await answered(request, state, accepted, streamed=wanted.stream or to_be_streamed)
+        accepted = await asyncio.shield(accept(state, spec, {UPLOAD: video}, key, streamed=streamed))
+    return await answered(request, state, accepted, streamed=streamed)
 
 
 ROUTES = [

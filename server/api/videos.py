@@ -55,9 +55,10 @@ async def create_video(request: web.Request) -> web.StreamResponse:
             fetched = await state.fetch(video.template_url, "video", "image", param="template_url")
             form.files["template"] = [fetched]
         spec, files = _video_spec(video, form)
+        streamed = video.stream or to_be_streamed
         # Shielded: a client that leaves now may find half a job otherwise.
-        accepted = await asyncio.shield(accept(state, spec, files, key))
-    return await answered(request, state, accepted, streamed=video.stream or to_be_streamed)
+        accepted = await asyncio.shield(accept(state, spec, files, key, streamed=streamed))
+    return await answered(request, state, accepted, streamed=streamed)
 
 
 def _video_spec(video: VideoRequest, form: Form) -> tuple[VideoSpec, dict[str, Upload]]:
@@ -94,8 +95,9 @@ async def create_lipsync(request: web.Request) -> web.StreamResponse:
             scene=SCENE if scene else None,
         )
         files = {UPLOAD: audio} | ({SCENE: scene} if scene else {})
-        accepted = await asyncio.shield(accept(state, spec, files, key))
-    return await answered(request, state, accepted, streamed=wanted.stream or to_be_streamed)
+        streamed = wanted.stream or to_be_streamed
+        accepted = await asyncio.shield(accept(state, spec, files, key, streamed=streamed))
+    return await answered(request, state, accepted, streamed=streamed)
 
 
 def _check_lipsync(wanted: LipsyncRequest, form: Form) -> None:

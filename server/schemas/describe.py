@@ -18,7 +18,7 @@ from server.schemas.responses import (
     PublicationState,
     StageProgress,
 )
-from server.schemas.specs import EnhancementSpec, JobSpec, VideoSpec, read_record, read_spec
+from server.schemas.specs import EnhancementSpec, JobSpec, VideoSpec, not_before_of, read_record, read_spec
 from server.store.rows import Event, JobRow, OutputRow, PublicationRow
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def _describe(row: JobRow, full: bool, published: Published | None, prefix: str)
         title=spec.title,
         template=spec.template,
         created_at=round(row.created, 3),
+        not_before=not_before_of(spec),
         started_at=row.started and round(row.started, 3),
         finished_at=row.finished and round(row.finished, 3),
         attempt=row.attempt,

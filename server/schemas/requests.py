@@ -95,6 +95,16 @@ Url = Annotated[
 Webhook = Annotated[Url | None, Field(description="is told by POST how the job goes, see docs/webhooks.md")]
 
 
+NotBefore = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        allow_inf_nan=False,
+        description="Unix seconds, at most seven days from now: the job waits until then",
+    ),
+]
+
+
 Every = Annotated[
     int,
     Field(ge=1, le=8, description="one face in so many is enhanced; what changed in it is carried on"),
@@ -186,6 +196,7 @@ class VideoRequest(Model):
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
     webhook_url: Webhook = None
+    not_before: NotBefore = None
 
 
 def _known_choice(choice: str) -> str:
@@ -226,6 +237,7 @@ class LipsyncRequest(Model):
     options: VideoOptions = VideoOptions()
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
     webhook_url: Webhook = None
+    not_before: NotBefore = None
 
 
 class PrepareRequest(Model):
@@ -292,6 +304,7 @@ class EnhancementRequest(Model):
     ] = False
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
     webhook_url: Webhook = None
+    not_before: NotBefore = None
 
 
 def _voice_name(voice: object) -> object:

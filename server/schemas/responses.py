@@ -120,6 +120,7 @@ class Job(Model):
     title: Annotated[str, Field(description="the beginning of the text, or the name of the upload")]
     template: str | None = None
     created_at: float
+    not_before: Annotated[float | None, Field(description="it is not started earlier")] = None
     started_at: float | None = None
     finished_at: float | None = None
     attempt: Annotated[int, Field(description="how many times it was started")] = 0

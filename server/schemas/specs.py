@@ -108,6 +108,16 @@ def webhook_of(spec: JobSpec) -> str | None:
     return asked.webhook_url if asked is not None else spec.webhook_url
 
 
+def not_before_of(spec: JobSpec) -> float | None:
+    """When it may begin, in Unix seconds; None: at once."""
+    match spec:
+        case VideoSpec():
+            return spec.video.not_before
+        case EnhancementSpec():
+            return spec.enhancement.not_before
+    return None
+
+
 def read_spec(kind: str, text: str) -> JobSpec:
     """The request of a recorded job. kind: what its record says it is.
 

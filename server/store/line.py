@@ -23,6 +23,11 @@ def json_of(**data: object) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
+def due(db: sqlite3.Connection, by: float) -> int:
+    """How many waiting jobs may have begun by then, in Unix seconds."""
+    return count_jobs(db, "status = 'queued' and not_before <= ?", by)
+
+
 def running(db: sqlite3.Connection, job_id: str) -> None:
     """Raises JobOver unless the job is in progress."""
     running = db.execute("select 1 from jobs where id = ? and status = 'in_progress'", (job_id,))
@@ -86,7 +91,7 @@ def forgive(
 
 def back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
     """Put a job back where it was in the line, and say why."""
-    before = "status = 'queued' and number < (select number from jobs where id = ?)"
-    ahead = count_jobs(db, before, job_id)
+    before = "status = 'queued' and not_before <= ? and number < (select number from jobs where id = ?)"
+    ahead = count_jobs(db, before, time.time(), job_id)
     db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
     add_event(db, log, job_id, "job.queued", json_of(ahead=ahead, reason=reason))

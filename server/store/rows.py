@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import UnknownJob
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 SCHEMA = """
 create table if not exists jobs(
@@ -28,7 +28,8 @@ create table if not exists jobs(
   began text, progress text, error text, metrics text,
   bytes integer not null default 0,
   owner text not null default '',             -- whose it is; '' where no keys are asked for
-  lived real                                  -- seconds of the last start that ended with the server
+  lived real,                                 -- seconds of the last start that ended with the server
+  not_before real not null default 0          -- Unix seconds: it is not started earlier
 );
 create index if not exists jobs_status on jobs(status, number);
 create table if not exists events(
@@ -67,7 +68,7 @@ create table if not exists sessions(          -- live ones, of which no event ha
 ) without rowid;
 """
 
-LATER = {"owner": "text not null default ''", "lived": "real"}
+LATER = {"owner": "text not null default ''", "lived": "real", "not_before": "real not null default 0"}
 """Columns of jobs that records of earlier versions lack."""
 
 _COLUMNS = """id, object, status, request, created, started, finished,

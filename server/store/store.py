@@ -18,7 +18,7 @@ from core.runtime.worker import Worker
 from server.store import rows
 from server.store.database import lacks_room, open_database, unusable
 from server.store.hooks import Hooks, add_hook
-from server.store.line import OVER, back_in_line, end, forgive, in_progress, json_of, may_start, running
+from server.store.line import OVER, back_in_line, due, end, forgive, in_progress, json_of, may_start, running
 from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
 from server.store.rows import Event, JobRow, OutputRow, get_job
@@ -31,7 +31,8 @@ class NewJob:
     """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are.
 
     owner: the key that asks for it, whose Idempotency-Keys are its own, and which may have what `quota` says.
-    template: one that will be the owner's too. webhook: a URL that is told how it goes.
+    template: one that will be the owner's too. webhook: a URL that is told how it goes. not_before: it is not
+    started earlier, in Unix seconds.
     """
 
     id: str
@@ -43,6 +44,7 @@ class NewJob:
     quota: Quota = UNLIMITED
     template: str | None = None
     webhook: str | None = None
+    not_before: float = 0.0
 
     @property
     def recorded_key(self) -> str | None:
@@ -128,18 +130,20 @@ class Store:
                     raise _conflict(job)
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
-            waiting = _check_room(db, self._max_waiting)
+            _check_room(db, self._max_waiting)
             check_quota(db, job.owner, job.quota)
+            now = time.time()
+            ahead = due(db, max(now, job.not_before))
             db.execute(
-                "insert into jobs(id, object, status, request, body, key, created, owner)"
-                " values(?, ?, 'queued', ?, ?, ?, ?, ?)",
-                (job.id, job.object, job.request, job.body, key, time.time(), job.owner),
+                "insert into jobs(id, object, status, request, body, key, created, owner, not_before)"
+                " values(?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+                (job.id, job.object, job.request, job.body, key, now, job.owner, job.not_before),
             )
             if job.template is not None:
                 own(db, "template", job.template, job.owner)
             if job.webhook is not None:
                 add_hook(db, job.id, job.webhook)
-            add_event(db, log, job.id, "job.queued", json_of(ahead=waiting))
+            add_event(db, log, job.id, "job.queued", json_of(ahead=ahead))
             return Accepted(get_job(db, job.id), new=True)
 
         accepted = await self._writer.submit(change, sync=True)
@@ -148,7 +152,7 @@ class Store:
         return accepted
 
     async def claim(self, began: Callable[[JobRow, int], str]) -> JobRow | None:
-        """Take the job that has waited longest, or None; it is in progress from here on.
+        """Take the job that may begin and has waited longest, or None; it is in progress from here on.
 
         One that is suspected of ending the server runs alone: it waits until nothing else runs, and so do all
         behind it until it has ended, or got further than ever.
@@ -156,7 +160,8 @@ class Store:
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow | None:
-            job = rows.find_job(db, "status = 'queued' order by number limit 1")
+            first = "status = 'queued' and not_before <= ? order by number limit 1"
+            job = rows.find_job(db, first, time.time())
             if job is None or not may_start(db, job.id):
                 return None
             data = began(job, job.attempt + 1)
@@ -374,12 +379,11 @@ class Store:
         return await self._reader.call(rows.recent_runs, self._read, limit)
 
 
-def _check_room(db: sqlite3.Connection, most: int) -> int:
-    """How many jobs wait. Raises TooManyJobs if no more may."""
+def _check_room(db: sqlite3.Connection, most: int) -> None:
+    """Raises TooManyJobs if no more jobs may wait."""
     waiting = rows.count_jobs(db, "status = 'queued'")
     if waiting >= most:
         raise TooManyJobs(waiting, min(60, max(1, round(rows.seconds_a_job(db)))))
-    return waiting
 
 
 def _conflict(job: NewJob) -> BadInput:

@@ -11,7 +11,9 @@ import tempfile
 import textwrap
 import time
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -83,6 +85,31 @@ def test_a_job_goes_from_the_line_through_its_log_to_its_end(tmp_path):
         {"overall": 0.5},
     )
     assert runs == [Run(12.5, {}, 64 * 48)]
+
+
+def test_a_job_with_a_time_to_begin_waits_for_it_through_a_restart_and_holds_up_nobody(tmp_path, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr("server.store.store.time", SimpleNamespace(time=lambda: now))
+
+    async def main():
+        nonlocal now
+        async with opened(tmp_path) as store:
+            await store.accept(replace(job("later"), not_before=now + 60))
+            await store.accept(job("at once"))
+            assert (await store.claim(began)).id == "at once"
+            assert await store.claim(began) is None
+        async with opened(tmp_path) as store:
+            assert await store.claim(began) is None
+            await store.accept(replace(job("sooner"), not_before=now + 30))
+            now += 60
+            await store.accept(job("new"))
+            started = [(await store.claim(began)).id for _ in range(3)]
+            ahead = [json.loads((await log_of(store, name))[0].data)["ahead"] for name in ("sooner", "new")]
+            return started, ahead
+
+    started, ahead = run(main())
+    assert started == ["later", "sooner", "new"]
+    assert ahead == [0, 2]
 
 
 def test_jobs_start_in_the_order_they_came(tmp_path):
