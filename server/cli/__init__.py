@@ -15,6 +15,7 @@ from pathlib import Path
 import core
 from core.errors import BadInput, Error, StageError
 from server.cli.options import TEXT_HELP, every_option, face_option, json_option, look_options, voice_options
+from server.cli.remote import add_batch, add_cluster
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -112,7 +113,8 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_keys(commands.add_parser("keys", help="make, list and remove the keys that open the server"))
-    _add_cluster(commands.add_parser("cluster", help="what the nodes of a running server do"))
+    add_batch(commands.add_parser("batch", help="have a running server make a video of every row of a file"))
+    add_cluster(commands.add_parser("cluster", help="what the nodes of a running server do"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")
     config.set_defaults(run="server.cli.about:config_command")
@@ -302,19 +304,6 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     actions.add_parser("remove", help="a key opens nothing any more, at once").add_argument(
         "name", metavar="NAME"
     )
-
-
-def _add_cluster(cluster: argparse.ArgumentParser) -> None:
-    cluster.set_defaults(run="server.cli.cluster:cluster_command")
-    actions = cluster.add_subparsers(dest="action", metavar="ACTION", required=True)
-    status = actions.add_parser("status", help="every node: what it does, and why it is not used")
-    json_option(status)
-    drain = actions.add_parser("drain", help="give a node no new jobs; what runs there goes on")
-    drain.add_argument("node", metavar="NODE", help="as `cluster status` names it")
-    drain.add_argument("--off", action="store_true", help="give it jobs again")
-    for action in (status, drain):
-        action.add_argument("--server", metavar="URL", help="(default: where the settings have it listen)")
-        action.add_argument("--key-file", metavar="FILE", help="a file with a key of that server")
 
 
 def _add_models(models: argparse.ArgumentParser) -> None:

@@ -42,15 +42,22 @@ def cluster_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(options: argparse.Namespace, path: str, body: object = None) -> dict[str, Any]:
-    """What the server answers. Raises Error, BadInput."""
+def asked_server(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
+    """The server's address, and the headers that open it. Raises BadInput."""
     settings: ServerSettings = settings_of(ServerSettings)
     server = (options.server or f"http://{settings.host}:{settings.port}").rstrip("/")
     if not server.startswith(("http://", "https://")):
         raise BadInput("bad_address", f"--server {server}: write it like http://127.0.0.1:8010", "server")
-    headers = {"Content-Type": "application/json"}
-    if options.key_file:
-        headers["Authorization"] = f"Bearer {Path(options.key_file).read_text(encoding='ascii').strip()}"
+    if not options.key_file:
+        return server, {}
+    key = Path(options.key_file).read_text(encoding="ascii").strip()
+    return server, {"Authorization": f"Bearer {key}"}
+
+
+def _ask(options: argparse.Namespace, path: str, body: object = None) -> dict[str, Any]:
+    """What the server answers. Raises Error, BadInput."""
+    server, headers = asked_server(options)
+    headers["Content-Type"] = "application/json"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(server + path, data, headers)  # noqa: S310  # http or https, see above
     try:
