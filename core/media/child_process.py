@@ -123,6 +123,10 @@ class Child:
 def _check(path: Path) -> None:
     """Raises BadInput for what need not be opened to be refused."""
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():  # to open a pipe waits for its writer
+            raise BadInput(
+                "missing_file", f"{path} is a pipe or a device; save what it gives as a file, and name that"
+            )
         with path.open("rb") as file:
             first = file.read(1)
     except (OSError, ValueError) as error:

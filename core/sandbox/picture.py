@@ -71,9 +71,9 @@ def describe_picture(path: Path, limits: Limits) -> MediaInfo:
     """What the picture is. frames: more than one if it is animated, or has pages."""
     picture = open_picture(path, limits)
     width, height = picture.size
-    if picture.getexif().get(0x0112, 1) >= 5:  # EXIF orientation: lying on its side
-        width, height = height, width
     try:
+        if picture.getexif().get(0x0112, 1) >= 5:  # EXIF orientation: lying on its side
+            width, height = height, width
         frames = getattr(picture, "n_frames", 1)
     except _BROKEN as error:
         raise damaged(path, error) from error

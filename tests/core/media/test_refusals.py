@@ -1,6 +1,7 @@
 """Every unusable file is refused with a code of its own, and no file gets another file or address opened."""
 
 import asyncio
+import os
 import socket
 import struct
 import sys
@@ -69,6 +70,27 @@ def test_what_is_no_media_at_all(tmp_path: Path, use: str) -> None:
     assert refusal(use, given("noise.mp4", np.random.default_rng(3).bytes(50_000))) == "not_media"
     assert refusal(use, given("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>')) == "not_media"
     assert refusal(use, given("a.heic", b"\0\0\0\x18ftypheic" + bytes(200))) == "unsupported"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes")
+@pytest.mark.parametrize("use", USES)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, use: str) -> None:
+    pipe = tmp_path / "a.mp4"
+    os.mkfifo(pipe)
+    with pytest.raises(BadInput, match="a pipe or a device; save what it gives") as caught:
+        run(asyncio.wait_for(USES[use](pipe, Limits()), 20))
+    assert caught.value.code == "missing_file"
+
+
+@pytest.mark.parametrize("use", ["probe", "watch"])
+def test_a_png_that_breaks_off_is_told_as_a_picture(tmp_path: Path, use: str) -> None:
+    whole = tmp_path / "whole.png"
+    Image.fromarray(noise(64, 64, 0)).save(whole)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(whole.read_bytes()[:6000])
+    with pytest.raises(BadInput, match=r"breaks off or is damaged.*save it again as JPEG or PNG") as caught:
+        run(USES[use](cut, Limits()))
+    assert caught.value.code == "malformed_media"
 
 
 @pytest.mark.parametrize("use", USES)
