@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +82,11 @@ def read_rows(file: Path) -> list[Row]:
             rows = [_row(number, fields) for number, fields in enumerate(found, 1) if fields is not None]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput("unreadable_batch", f"{file} is not a table in UTF-8: {error}", "file") from None
-    names = [row.id for row in rows]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if not rows or twice is not None:
-        problem = f"two rows have the id {twice}" if rows else "there is no row in it"
-        raise BadInput("bad_batch", f"{file}: {problem}", "file")
+    if not rows:
+        raise BadInput("bad_batch", f"{file}: there is no row in it", "file")
+    name, times = Counter(row.id for row in rows).most_common(1)[0]
+    if times > 1:
+        raise BadInput("bad_batch", f"{file}: {times} rows have the id {name}", "file")
     return rows
 
 
@@ -126,7 +127,7 @@ async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, s
     async def work() -> None:
         nonlocal failed
         for row in left:
-            if row.key in made and (out / f"{row.id}.mp4").exists():
+            if made.get(row.id) == row.key and (out / f"{row.id}.mp4").exists():
                 continue
             result = {"id": row.id, "key": row.key}
             try:
@@ -141,7 +142,7 @@ async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, s
             results.write(json.dumps(result, ensure_ascii=False) + "\n")
             results.flush()
 
-    with (out / RESULTS).open("a", encoding="utf-8") as results:
+    with (out / RESULTS).open("a", encoding="utf-8", errors="replace") as results:
         async with aiohttp.ClientSession(f"{server}/", headers=headers, timeout=_PATIENCE) as http:
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -152,30 +153,37 @@ async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, s
     return failed
 
 
-def _made(out: Path) -> set[str]:
-    """The keys of rows that are completed; a line that broke off is none."""
-    made = set()
+def _made(out: Path) -> dict[str, str]:
+    """By id the key of the row whose video is there; a line that broke off is none."""
+    made = {}
     if (out / RESULTS).exists():
         for line in (out / RESULTS).read_text(encoding="utf-8", errors="replace").splitlines():
             result = _json(line)
             if isinstance(result, dict) and result.get("status") == "completed":
-                made.add(str(result.get("key")))
+                made[str(result.get("id"))] = str(result.get("key"))
     return made
 
 
 async def _make(http: aiohttp.ClientSession, row: Row, out: Path) -> str:
     """The id of the row's job, once its video is in `out`. Raises RowFailed, Error."""
     head = {"Content-Type": "application/json", "Idempotency-Key": row.key}
-    job = Job.model_validate_json(await _ask(http, "POST", "v1/videos", head, row.request), extra="ignore")
+    job = _job(await _ask(http, "POST", "v1/videos", head, row.request))
     while job.status not in TERMINAL:
         await asyncio.sleep(POLL_S)
-        job = Job.model_validate_json(await _ask(http, "GET", f"v1/jobs/{job.id}"), extra="ignore")
+        job = _job(await _ask(http, "GET", f"v1/jobs/{job.id}"))
     if job.status != "completed":
         raise RowFailed(f"job {job.id} is {job.status}: {job.error.message if job.error else 'by somebody'}")
     part = out / f"{row.id}.mp4.part"
     await _ask(http, "GET", f"v1/jobs/{job.id}/outputs/video.mp4", into=part)
     os.replace(part, out / f"{row.id}.mp4")
     return job.id
+
+
+def _job(answer: bytes) -> Job:
+    try:
+        return Job.model_validate_json(answer, extra="ignore")
+    except ValidationError:
+        raise Error("what answers there is no Lipstream server; say where one is with --server") from None
 
 
 async def _ask(

@@ -4,12 +4,14 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
 from core.errors import BadInput, Error
 from server.access.keys import Keys
+from server.app import site_address
 from server.cli import batch
 from server.cli import main as cli
-from server.cli.batch import make_all, read_rows
+from server.cli.batch import Row, make_all, read_rows
 from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -58,6 +60,13 @@ def test_a_batch_that_is_stopped_goes_on_and_makes_nothing_twice(data_dir, tmp_p
             assert await asyncio.to_thread(cli, [*command, "--key-file", str(tmp_path / "key")]) == 1
             assert "3 of 5 videos" in capsys.readouterr().out
             assert len(await jobs(it)) == 3
+            # A row that is changed, and changed back, has the video that it asks for.
+            whole = (out / "first.mp4").stat().st_size
+            changed = Row("first", json.dumps({"text": "Hello again, you."}))
+            assert await make_all([changed], out, it.url, ann, 1) == 0
+            assert (out / "first.mp4").stat().st_size > whole
+            assert await make_all(rows[:1], out, it.url, ann, 1) == 0
+            assert (out / "first.mp4").stat().st_size == whole
             assert sorted(file.name for file in out.glob("*.mp4*")) == ["first.mp4", "last.mp4", "slow.mp4"]
             with pytest.raises(Error, match="key"):
                 await make_all(rows, tmp_path / "other", it.url, {}, 2)
@@ -82,11 +91,32 @@ def test_a_server_that_is_away_is_waited_for_a_while(tmp_path, monkeypatch, free
         run(make_all(read_rows(tmp_path / "rows.csv"), tmp_path, f"http://127.0.0.1:{free_tcp_port}", {}, 1))
 
 
+def test_what_is_no_lipstream_is_told_so(tmp_path):
+    (tmp_path / "rows.csv").write_text("text\nHello.\n")
+
+    async def welcome(_request):
+        return web.Response(text="Welcome!")
+
+    async def main():
+        app = web.Application()
+        app.router.add_post("/v1/videos", welcome)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            with pytest.raises(Error, match="no Lipstream server"):
+                await make_all(read_rows(tmp_path / "rows.csv"), tmp_path, site_address(runner), {}, 1)
+        finally:
+            await runner.cleanup()
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("name", "written", "match"),
     [
         ("rows.jsonl", b"\n", "no row"),
-        ("rows.jsonl", b'{"id": "a"}\n{"id": "a"}\n', "two rows"),
+        ("rows.jsonl", b'{"id": "a"}\n{"id": "a"}\n', "2 rows"),
         ("rows.csv", b"id,text\n../a,Hello.\n", "row 1: id"),
         ("rows.csv", "text\n你好\n".encode("gbk"), "UTF-8"),
     ],
