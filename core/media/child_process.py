@@ -65,7 +65,7 @@ class Child:
 
         Raises BadInput if there is nothing at `path` to look at.
         """
-        _check(path)
+        check_source(path)
         order |= {"path": str(path.absolute()), "limits": asdict(limits), "pipe": give}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -120,7 +120,7 @@ class Child:
         return Error(f"the media process failed on {self._name}: {told.strip()[-2000:]}")
 
 
-def _check(path: Path) -> None:
+def check_source(path: Path) -> None:
     """Raises BadInput for what need not be opened to be refused."""
     try:
         if not (path.is_file() or path.is_dir()) and path.exists():  # to open a pipe waits for its writer

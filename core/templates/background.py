@@ -20,6 +20,7 @@ import numpy as np
 from core.engines.builtin.matte.backdrop import measure
 from core.errors import BadInput, Stopped, StorageFull
 from core.media.alpha import AlphaWriter
+from core.media.child_process import check_source
 from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
@@ -273,12 +274,11 @@ def _recipe(
     content = None
     if wanted.picture is not None:
         try:
+            check_source(wanted.picture)
             with wanted.picture.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BadInput(
-                "missing_file", f"{wanted.picture} cannot be read ({error.strerror})", "image"
-            ) from error
+        except BadInput as error:
+            raise BadInput(error.code, error.message, "image") from error
     plain = replace(wanted, picture=None, paint="", matte="")
     parts = [base.sha256, scene.VERSION, repr(plain), content, painter and painter.key, matting.key]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Templates with new backgrounds, made for real on a small library."""
 
 import asyncio
+import os
 import shutil
 
 import av
@@ -254,6 +255,8 @@ def odd(folder, name):
         path.write_text("this is no picture")
     elif name == "empty":
         path.write_bytes(b"")
+    elif name == "a pipe":
+        os.mkfifo(path)
     elif name == "cut off":
         Image.effect_noise((300, 300), 50).save(path)
         path.write_bytes(path.read_bytes()[:2000])
@@ -270,6 +273,9 @@ def odd(folder, name):
     ("name", "code"),
     [
         ("missing", "missing_file"),
+        pytest.param(
+            "a pipe", "missing_file", marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+        ),
         ("empty", "empty_file"),
         ("text", "not_a_picture"),
         ("a video", "not_a_picture"),
