@@ -62,7 +62,7 @@ def test_a_node_killed_in_the_middle_of_six_jobs_costs_none_of_them(
         there = await nodes(it, 3)
         short = added.node_id[:6]
         doomed = next(node["id"] for node in there if node["id"].endswith(short))
-        jobs = [await it.video(f"{LINE * 8} {n}.") for n in range(6)]
+        jobs = [await it.video(f"{LINE * 4} {n}.") for n in range(6)]
         while not (hit := it.state.figures.jobs_on(doomed)):  # noqa: ASYNC110  # bounded by the test's own limit
             await asyncio.sleep(0.01)
         await it.begun(hit[0])

@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from core.engines import ENGINES  # noqa: E402
 from core.engines.compute.device_check import checked  # noqa: E402  # needs torch
 from core.engines.compute.devices import device_of, dtype_of  # noqa: E402
 from core.errors import BadInput  # noqa: E402
@@ -68,6 +69,7 @@ def test_doctor_lists_devices_and_fails_for_one_that_is_not_there(capsys, monkey
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cuda:7")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setitem(ENGINES, "speech", {"builtin": ENGINES["speech"]["builtin"]})  # each says a word
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
     assert "device cpu: this processor, networks in" in said

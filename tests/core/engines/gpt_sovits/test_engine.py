@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -239,12 +240,13 @@ def test_the_engine_is_in_the_table_and_speaks_with_an_installations_own_files(
     assert len(sound(engine)) > 0
 
 
-def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
+def test_a_video_is_rendered_with_this_voice(settings, small_library, tmp_path, monkeypatch):
     """The whole product: text to fragments, spoken by networks from real checkpoint files."""
     own = {name: str(getattr(settings, part)) for part, name in parts().items()}
     own["gpt-sovits-speaker"] = own["chinese-hubert"]
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps(own))
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
+    shutil.copytree(small_library / "templates", tmp_path / "templates")
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cpu")
     add_voice(tmp_path / "voices", "anna", recording(), text="The dog ran.", language="en")
 
@@ -257,7 +259,14 @@ def test_a_video_is_rendered_with_this_voice(settings, tmp_path, monkeypatch):
             items.append(item)
 
         async with EnginePool() as pool:
-            request = Request(text=ENGLISH, language="en", speech="gpt-sovits", voice="anna", enhance=False)
+            request = Request(
+                template="small",
+                text=ENGLISH,
+                language="en",
+                speech="gpt-sovits",
+                voice="anna",
+                enhance=False,
+            )
             return await render(request, pool, Templates(Settings(), pool), sink), items
 
     progress, items = asyncio.run(run())
