@@ -10,6 +10,10 @@ CLOCK = 90_000
 usual rate is whole in it, and the times of any other file are right to 11 microseconds."""
 
 
+SMALLEST_SIDE = 16
+"""Pixels of the least that is taken for a picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
     """What a file is.
@@ -42,6 +46,13 @@ class Limits:
     frame_pixels: int = 4096 * 2304
     memory_bytes: int = 2 << 30
     cpu_s: int = 3600
+
+
+def check_large_enough(name: str, width: int, height: int) -> None:
+    """Raise BadInput `unsupported` for a picture in which nobody could be seen."""
+    if min(width, height) < SMALLEST_SIDE:
+        least = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+        raise BadInput("unsupported", f"{name} is too small, {width}x{height}; use one of {least} or more")
 
 
 def check_frame(name: str, width: int, height: int, limits: Limits, *, enlarged: bool) -> None:

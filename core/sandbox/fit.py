@@ -17,7 +17,7 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from core.errors import BadInput
+from core.media.info import check_large_enough
 
 Size = tuple[int, int]
 Turn = tuple[tuple[str, str], ...]
@@ -25,8 +25,6 @@ Turn = tuple[tuple[str, str], ...]
 
 LONGEST_SIDE = 1920
 """What is larger is scaled down to this, if no size is asked for."""
-
-SMALLEST_SIDE = 16
 
 GREY = 128
 """What shines through transparent parts."""
@@ -75,8 +73,7 @@ class Fit:
         if size is None:
             scale = min(1.0, LONGEST_SIDE / max(shown))
             size = (int(shown[0] * scale) // 2 * 2, int(shown[1] * scale) // 2 * 2)
-        if min(size) < SMALLEST_SIDE:
-            raise BadInput("unsupported", f"{shown[0]}x{shown[1]} is too small a picture; 16x16 is the least")
+        check_large_enough("the picture", *size)
         self.width, self.height = size
         self._graphs: dict[tuple[object, ...], Graph] = {}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.errors import BadInput
 from core.faces.choice import AUTO
 from core.media.foreign import probe
+from core.media.info import check_large_enough
 from core.templates.sample import SAMPLE
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
     found = await probe(source)
     if found.kind == "audio":
         raise BadInput("audio_only", f"{source.name} has no picture; a template is a video or a picture")
+    check_large_enough(source.name, found.width, found.height)
     return TemplateInfo(
         id=identity,
         name=name,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import aiohttp
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -105,12 +106,14 @@ def test_a_template_is_prepared_ahead_once_and_the_first_video_does_not_wait(dat
 
 def test_a_file_that_is_no_template_is_refused_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
     sound = write_sound(tmp_path / "a.wav", tone(0.2, 16_000), 16_000).read_bytes()
+    tiny = cv2.imencode(".png", np.zeros((2, 2, 3), np.uint8))[1].tobytes()
 
     async def main():
         async with served(data_dir) as it:
             for name, data, code in (
                 ("a.mp4", b"nonsense" * 100, "not_media"),
                 ("b.wav", sound, "audio_only"),
+                ("c.png", tiny, "unsupported"),
             ):
                 error = (await it.post("/v1/templates", 422, data=form(file=(name, data))))["error"]
                 assert (error["code"], error["param"]) == (code, "file")
