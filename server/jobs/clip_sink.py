@@ -93,7 +93,7 @@ def metrics(progress: Progress) -> Metrics:
         tiles_made=progress.tiles_made,
         tiles_reused=progress.tiles_reused,
         retries=progress.retries.total(),
-        warnings=progress.remarks,
+        warnings=list(progress.remarks),
     )
 
 

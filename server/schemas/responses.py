@@ -108,7 +108,7 @@ class Metrics(Model):
     tiles_made: int = 0
     tiles_reused: int = 0
     retries: int = 0
-    warnings: tuple[str, ...] = ()
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Job(Model):
