@@ -59,7 +59,7 @@ def worked(scenario: Callable[[Processes[Idle]], Any]) -> Any:
 def test_what_is_asked_after_a_process_was_killed_is_answered_by_a_new_one() -> None:
     async def scenario(team: Processes[Idle]) -> list[str]:
         for child in psutil.Process().children(recursive=True):
-            if "spawn_main" in " ".join(child.cmdline()):
+            if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline()):
                 child.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(child.wait, 10)
         return [await team.call(fine), await team.patiently(heard, print)]
