@@ -4,6 +4,7 @@ import ast
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import aclosing
@@ -17,6 +18,9 @@ import lipstream
 from core.render import Request
 from tests.support import ROOT
 from tests.support.samples import tone, write_sound
+from tests.support.serving import library
+
+__all__ = ["library"]  # a fixture
 
 PAGE = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 SEEN = (ROOT / "lipstream" / "__init__.py").read_text(encoding="utf-8")
@@ -42,7 +46,8 @@ def pictures(path):
 
 
 @pytest.mark.slow
-def test_the_first_program_of_the_page(tmp_path):
+def test_the_first_program_of_the_page(library, tmp_path):
+    shutil.copytree(library / "templates", tmp_path / "data/templates")
     done = run(PROGRAMS[0], cwd=tmp_path, data_dir=tmp_path / "data")
     assert done.returncode == 0, done.stderr
     # Which voice is the best that runs depends on the processor.
