@@ -37,7 +37,6 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.subtitle_style import SubtitleStyle, together
 from core.templates.library import SAMPLE, Templates
-from core.templates.preparation import remarks
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.text.dictionary import load
@@ -292,7 +291,7 @@ async def _template(
         meter.ended = time.perf_counter()
     meter.state = "finished"
     progress.fps, progress.width, progress.height = template.fps, template.width, template.height
-    progress.remarks = remarks(template, [lipsync, *([enhance] if enhance else [])])
+    progress.remarks = template.remarks
     return template
 
 

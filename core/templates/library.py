@@ -43,7 +43,7 @@ from core.templates.info import (
     template_id,
 )
 from core.templates.info import unknown_template as unknown
-from core.templates.preparation import Learner, Wanted, prepare, remarks
+from core.templates.preparation import Learner, Wanted, prepare
 from core.templates.sample import SAMPLE
 from core.templates.template import StepReport, Template
 
@@ -121,8 +121,7 @@ class Templates:
             wanted = Wanted(info, draft / info.source, draft, None, None)
             template = await self._prepare(wanted, face, engines, report)
             template.close()  # jobs open it where it then lies
-            told = info.warnings + tuple(remarks(template, engines))
-            keep_info(replace(info, warnings=told), draft)
+            keep_info(replace(info, warnings=info.warnings + template.remarks), draft)
             if anew and (self._folder / info.id).exists():
                 # Both names in one step of the loop: no job finds none of them.
                 gone = self._set_aside(info.id)

@@ -82,6 +82,7 @@ async def prepare(
             if loaded.key not in known
         }
         template.prepared.update(zip(learning, await asyncio.gather(*learning.values()), strict=True))
+        template.remarks = await asyncio.to_thread(_remarks, template, engines)
     except BaseException:
         template.close()  # nobody else has it
         raise
@@ -191,7 +192,7 @@ async def _consult(template: Template, loaded: Learner, path: Path, report: Step
     return await asyncio.to_thread(load, path)
 
 
-def remarks(template: Template, engines: Sequence[Learner]) -> tuple[str, ...]:
+def _remarks(template: Template, engines: Sequence[Learner]) -> tuple[str, ...]:
     """What the engines that learnt a template have to say against it."""
     return tuple(
         remark

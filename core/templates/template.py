@@ -26,12 +26,14 @@ class Template:
     """A prepared template, open for jobs. Safe to share between threads and jobs.
 
     prepared: what each engine learnt of it, by `LoadedEngine.key`; whoever opens it may still add to that.
+    remarks: what those engines have to say against it, for people.
     """
 
     def __init__(self, name: str, frames: Frames, track: FaceTrack, prepared: dict[str, Arrays]) -> None:
         self.name = name
         self.track = track
         self.prepared = prepared
+        self.remarks: tuple[str, ...] = ()
         self._frames = frames
 
     @property
