@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import core
 from core.errors import Error
-from core.installation import install_command, pip
+from core.installation import install_command
 from core.runtime.slots import Slots
 from core.templates.library import Templates
 
@@ -110,7 +110,7 @@ def _found(line: str) -> NodeFound:
     said: dict[str, str] = json.loads(line)
     problem, version = said.get("problem"), said.get("lipstream", "")
     if problem is None and not version:
-        problem = f"Lipstream is not installed there; run there: {pip()} 'lipstream[ray]=={core.__version__}'"
+        problem = f"Lipstream is not installed there; install {core.__version__} there, with the extra ray"
     elif problem is None and version != core.__version__:
         problem = f"it has Lipstream {version}, and this machine {core.__version__}; they must be the same"
     return NodeFound(said["name"], version, said.get("python", ""), problem)
