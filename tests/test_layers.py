@@ -12,7 +12,7 @@ import pytest
 from tests.support import ROOT
 
 FLOORS = [
-    ["core.types", "core.errors"],
+    ["core.types", "core.errors", "core.digest"],
     ["core.subtitle_style", "core.labels"],
     ["core", "core.config", "core.installation"],
     ["core.runtime", "core.text", "core.weights", "core.models"],

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.digest import sha256_of
 from core.errors import Error
 
 _HASHES = 4096
@@ -55,7 +56,7 @@ class Bundler:
         seen = path.stat()
         key = str(path), seen.st_mtime_ns, seen.st_size
         if key not in self._known:
-            self._known[key] = _sha256(path)
+            self._known[key] = sha256_of(path)
             while len(self._known) > _HASHES:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
@@ -160,13 +161,8 @@ def _files_of(folder: Path) -> dict[str, Path]:
 
 def _hashes(folder: Path) -> dict[str, str]:
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

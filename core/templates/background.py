@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.digest import sha256_of
 from core.engines.builtin.matte.backdrop import measure
 from core.errors import BadInput, Stopped, StorageFull
 from core.media.alpha import AlphaWriter
@@ -275,8 +276,7 @@ def _recipe(
     if wanted.picture is not None:
         try:
             check_source(wanted.picture)
-            with wanted.picture.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
+            content = sha256_of(wanted.picture)
         except BadInput as error:
             raise BadInput(error.code, error.message, "image") from error
     plain = replace(wanted, picture=None, paint="", matte="")

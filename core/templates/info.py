@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from core.digest import sha256_of
 from core.errors import BadInput
 from core.faces.choice import AUTO
 from core.media.foreign import probe
@@ -93,7 +94,7 @@ async def describe(source: Path, identity: str, name: str, face: str) -> Templat
         name=name,
         kind=found.kind,
         source=f"source{source.suffix.lower()}",
-        sha256=await asyncio.to_thread(_sha256, source),
+        sha256=await asyncio.to_thread(sha256_of, source),
         bytes=source.stat().st_size,
         width=found.width,
         height=found.height,
@@ -175,11 +176,6 @@ def _shown(char: str) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unknown_template(identity: str, known: Iterable[str]) -> BadInput:

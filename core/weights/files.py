@@ -4,7 +4,6 @@ Loading them is for `core.engines.compute.checkpoints`; here they are bytes.
 """
 
 import errno
-import hashlib
 import http.client
 import os
 import time
@@ -13,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from core.digest import sha256_of
 from core.errors import BadInput, StorageFull
 from core.weights.table import CHECKPOINTS, SETS, Checkpoint
 
@@ -204,8 +204,7 @@ def _fault(path: Path, checkpoint: Checkpoint) -> str | None:
     length = _length(path)
     if length != checkpoint.size:
         return f"{length} bytes, {checkpoint.size} expected"
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     return None if digest == checkpoint.sha256 else f"its sha256 is {digest}, not {checkpoint.sha256}"
 
 

@@ -1,11 +1,11 @@
 """Files that requests of older clients name: by URL, or by a path in a folder that the settings allow."""
 
 import asyncio
-import hashlib
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from core.digest import sha256_of
 from core.errors import BadInput
 from server.fetch.fetcher import Kind
 from server.settings import ServerSettings
@@ -52,6 +52,4 @@ def allowed_path(settings: ServerSettings, name: str, param: str) -> Path:
 def _copied(path: Path, to: Path) -> Upload:
     # A copy: what lies elsewhere may change while the job waits.
     shutil.copyfile(path, to)
-    with to.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Upload(to, path.name, to.stat().st_size, digest)
+    return Upload(to, path.name, to.stat().st_size, sha256_of(to))

@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from core.digest import sha256_of
 from core.errors import BadInput, Error, StorageFull
 from core.media.foreign import probe
 from server.addresses import Allowed, allowed
@@ -294,8 +295,7 @@ def _add(file: int, piece: bytes, hear: Callable[[bytes], None]) -> None:
 
 
 def _measure(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    return path.stat().st_size, sha256_of(path)
 
 
 def fetcher_of(settings: ServerSettings, sources: Sequence[Source] = ()) -> Fetcher:
