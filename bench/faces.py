@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from bench import Figure
+from bench import Figure, _packages
 from bench._scene import rendered, scene
 from bench._small_codeformer import downloaded
 from bench._timing import side_by_side
@@ -35,8 +36,6 @@ from core.media.paste import paste
 from core.media.planes import to_bgr, to_i420
 from core.nets import gfpgan as gfpgan_net
 from core.nets.codeformer import CodeFormer
-from core.nets.parsenet import ParseNet
-from core.nets.retinaface import RetinaFace
 from core.render import Request
 from core.tracking.pose import LANDMARKS, placed
 from core.types import FaceTrack, Image
@@ -66,6 +65,7 @@ def figures() -> Iterator[Figure]:
     del net, plain
     yield from _gfpgan(fast, face)
     del engine, fast
+    yield from _packages.figures(face)
     yield from _pipeline()
     if device.type != "cpu":
         from bench import gpu  # it imports much that this does not need
@@ -123,7 +123,8 @@ def _gfpgan(codeformer: Restorer, face: Image) -> Iterator[Figure]:
 def _path(plain: CodeFormer, engine: CodeFormerEngine, device: torch.device) -> Iterator[Figure]:
     """A 720p frame: align, restore, mask, lay back, paste; against the authors' flow."""
     torch.manual_seed(0)
-    finder, parser = RetinaFace(mobile=False).eval().to(device), ParseNet().eval().to(device)
+    finder, parser, whose = _packages.finder_and_parser()
+    finder, parser = finder.to(device), parser.to(device)
     track, frame = _scene_720p()
     planes = to_i420(frame)
     (x, y), side = track.corners[0].tolist(), track.side
@@ -139,13 +140,13 @@ def _path(plain: CodeFormer, engine: CodeFormerEngine, device: torch.device) -> 
 
     mine, baseline, ratio = side_by_side(ours, theirs, 2)
     yield Figure("720p frame, whole path", mine, "s", higher=False, baseline=baseline)
-    yield Figure("720p frame, times the authors' flow", ratio, "x", 5 if device == _CPU else None)
+    yield Figure(f"720p frame, times the authors' flow ({whose})", ratio, "x", 5 if device == _CPU else None)
 
 
 def _their_frame(
     net: CodeFormer,
-    finder: RetinaFace,
-    parser: ParseNet,
+    finder: nn.Module,
+    parser: nn.Module,
     frame: Image,
     landmarks: NDArray[np.float64],
     device: torch.device,
@@ -159,8 +160,9 @@ def _their_frame(
         restored = _levels(net(_plain_input(face, device), 0.5, True)[0])
 
         def parse(image: Image) -> NDArray[np.integer]:
-            labels = parser(_plain_input(image, device)).argmax(dim=1)
-            return np.asarray(labels[0].cpu().numpy())
+            made = parser(_plain_input(image, device))
+            labels = made[0] if isinstance(made, tuple) else made  # facexlib's gives a picture besides
+            return np.asarray(labels.argmax(dim=1)[0].cpu().numpy())
 
         reference.pasted(frame, [restored], [matrix], 1, parse)
 

@@ -50,7 +50,7 @@ from server.store.database import unusable
 from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
-from server.stream.progress import Progress
+from server.stream.progress import JobEvents
 from server.stream.sockets import Connections
 from server.turns import Turns
 from server.uploads import Upload
@@ -95,7 +95,7 @@ class AppState:
     connections: Connections
     speaking: Turns
     looking: Turns
-    progress: Progress
+    job_events: JobEvents
     webrtc: "Webrtc | None" = None
     ready: bool = False
     stopping: bool = False
@@ -290,7 +290,7 @@ def _furnish(
         connections=connections,
         speaking=Turns(settings.speaking, settings.speaking, "requests for speech"),
         looking=Turns(LOOKING, 32, "files to look at"),
-        progress=Progress(store, hub, connections, runner.cancel, files.describe),
+        job_events=JobEvents(store, hub, connections, runner.cancel, files.describe),
     )
 
 

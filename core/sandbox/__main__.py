@@ -61,11 +61,11 @@ def say(**message: Any) -> None:
 
 def probe(order: dict[str, Any], limits: Limits) -> None:
     """Answer with what the file is."""
-    from core.sandbox.picture import describe_picture
-    from core.sandbox.reader import describe, signature
+    from core.sandbox.picture import picture_info
+    from core.sandbox.reader import media_info, signature
 
     path = Path(order["path"])
-    say(info=asdict((describe_picture if signature(path) == "picture" else describe)(path, limits)))
+    say(info=asdict((picture_info if signature(path) == "picture" else media_info)(path, limits)))
 
 
 def normalise(order: dict[str, Any], limits: Limits) -> None:

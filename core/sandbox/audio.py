@@ -10,7 +10,7 @@ from av.audio.resampler import AudioResampler
 from core.errors import BadInput
 from core.media.info import Limits
 from core.media.resample import Resampler
-from core.sandbox.picture import describe_picture
+from core.sandbox.picture import picture_info
 from core.sandbox.reader import (
     Faults,
     audio_stream,
@@ -35,7 +35,7 @@ def read_sound(path: Path, rate: int | None, limits: Limits) -> tuple[int, Itera
     Raises BadInput for what cannot be used; iterating raises it for what turns out to be damaged.
     """
     if signature(path) == "picture":
-        describe_picture(path, limits)  # which says if not even that can be read
+        picture_info(path, limits)  # which says if not even that can be read
         raise BadInput("no_audio", f"{path.name} is a picture; give a file with speech in it")
     container = open_container(path)
     stream = audio_stream(container, path, limits)

@@ -67,7 +67,7 @@ def damaged(path: Path, why: BaseException) -> BadInput:
     return BadInput("malformed_media", f"{path.name} is damaged or incomplete ({told}); {_REMEDY}")
 
 
-def describe_picture(path: Path, limits: Limits) -> MediaInfo:
+def picture_info(path: Path, limits: Limits) -> MediaInfo:
     """What the picture is. frames: more than one if it is animated, or has pages."""
     picture = open_picture(path, limits)
     width, height = picture.size

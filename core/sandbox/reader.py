@@ -248,7 +248,7 @@ def check_faults(path: Path, faults: Faults, seconds: float) -> None:
         raise malformed(path, f"{faults.bad} of {faults.good + faults.bad} pieces cannot be decoded")
 
 
-def describe(path: Path, limits: Limits) -> MediaInfo:
+def media_info(path: Path, limits: Limits) -> MediaInfo:
     """What `path` is. Raises BadInput if it cannot be used."""
     with open_container(path) as container:
         if not moving(container):

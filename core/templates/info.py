@@ -83,7 +83,7 @@ def every(folder: Path) -> list[TemplateInfo]:
     return found
 
 
-async def describe(source: Path, identity: str, name: str, face: str) -> TemplateInfo:
+async def template_info(source: Path, identity: str, name: str, face: str) -> TemplateInfo:
     """What a template made of `source` would be. Raises BadInput for a file that cannot become one."""
     found = await probe(source)
     if found.kind == "audio":

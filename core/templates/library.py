@@ -34,13 +34,13 @@ from core.templates import sample
 from core.templates.info import (
     TemplateInfo,
     checked_name,
-    describe,
     every,
     keep_info,
     kept_info,
     name_of_file,
     new_id,
     template_id,
+    template_info,
 )
 from core.templates.info import unknown_template as unknown
 from core.templates.preparation import Learner, Wanted, prepare
@@ -93,7 +93,7 @@ class Templates:
         check_choice(face)
         name = name_of_file(source.name) if name is None else checked_name(name)
         identity = self.new_id(name) if identity is None else identity
-        info = replace(await describe(source, identity, name, face), recipe=recipe)
+        info = replace(await template_info(source, identity, name, face), recipe=recipe)
         async with self._lock(identity):
             folder = self._folder / identity
             if folder.exists():
@@ -155,7 +155,7 @@ class Templates:
             state = _state(source)
             if state is not None and self._kept.get(identity) == state and folder.exists():
                 return kept_info(folder)
-            info = await describe(source, identity, name, AUTO)
+            info = await template_info(source, identity, name, AUTO)
             if not folder.exists() or kept_info(folder).sha256 != info.sha256:
                 await self._install(info, source, report, anew=True)
             if state is not None:
@@ -276,7 +276,7 @@ class Templates:
     ) -> AsyncGenerator[Template, None]:
         """The file `source` as a template for one job; nothing of it is kept. Raises BadInput like `add`."""
         check_choice(face)
-        info = await describe(source, "once", source.stem, face)
+        info = await template_info(source, "once", source.stem, face)
         self._folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".once-", dir=self._folder))
         try:

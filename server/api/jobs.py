@@ -116,12 +116,12 @@ async def publish_job(request: web.Request) -> web.Response:
 
 async def job_events(request: web.Request) -> web.StreamResponse:
     """The job's log and what is added to it: WebSocket if asked for, else server-sent events."""
-    progress, job_id = state_of(request).progress, request.match_info["job_id"]
+    events, job_id = state_of(request).job_events, request.match_info["job_id"]
     after = known(request.query.get("after"), "after", 0)
     after = known(request.headers.get("Last-Event-ID"), "Last-Event-ID", after)
     if is_socket(request):
-        return await progress.one_job(request, job_id, after)
-    return await progress.events(request, job_id, after)
+        return await events.one_job(request, job_id, after)
+    return await events.server_sent(request, job_id, after)
 
 
 async def many_jobs(request: web.Request) -> web.StreamResponse:
@@ -133,7 +133,7 @@ async def many_jobs(request: web.Request) -> web.StreamResponse:
             "this is a WebSocket",
             headers={"Upgrade": "websocket", "Connection": "Upgrade"},
         )
-    return await state_of(request).progress.many_jobs(request)
+    return await state_of(request).job_events.many_jobs(request)
 
 
 async def job_stream(request: web.Request) -> web.StreamResponse:

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from core.faces.choice import AUTO, check_choice
-from core.templates.info import checked_name, describe, name_of_file
+from core.templates.info import checked_name, name_of_file, template_info
 from core.templates.library import SAMPLE
 from server.access.caller import caller
 from server.api.accept import ENGINES, FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
@@ -42,7 +42,7 @@ async def create_template(request: web.Request) -> web.StreamResponse:
         if not is_json(request):  # what came by URL was looked at
             with named(upload, "file"):
                 async with state.looking.turn():  # refused now, by its head, and not in the job
-                    await describe(upload.path, identity, name, face)
+                    await template_info(upload.path, identity, name, face)
         spec = TemplateSpec(
             title=name,
             template=identity,

@@ -5,6 +5,7 @@ Knows the pipeline and the record; knows no HTTP.
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,45 +27,35 @@ from server.store.store import Store
 from server.stream.media import Clips
 
 
+@dataclass(frozen=True, slots=True)
 class EnhanceWork:
-    """Makes faces clearer."""
+    """Makes faces clearer. pool: tells which engines there are. face: the engine that finds faces."""
 
-    def __init__(
-        self,
-        pool: EnginePool,
-        renderer: Renderer,
-        store: Store,
-        clips: Clips,
-        folder: ServerFolder,
-        figures: Figures,
-        face: str,
-    ) -> None:
-        """pool: tells which engines there are. face: the engine that finds faces."""
-        self._pool = pool
-        self._renderer = renderer
-        self._store = store
-        self._clips = clips
-        self._folder = folder
-        self._figures = figures
-        self._face = face
+    pool: EnginePool
+    renderer: Renderer
+    store: Store
+    clips: Clips
+    folder: ServerFolder
+    figures: Figures
+    face: str
 
     def engines(self, spec: EnhancementSpec) -> dict[str, str]:
         """The engines that will be used, by kind; without those that cannot run, which the job then says."""
         wanted = spec.enhancement
         background = {"upscale": UPSCALER} if wanted.background else {}
-        return self._pool.choose_all({"enhance": wanted.engine, "face": self._face} | background)
+        return self.pool.choose_all({"enhance": wanted.engine, "face": self.face} | background)
 
     async def run(self, job_id: str, spec: EnhancementSpec, report: JobReport) -> Done:
         """Make the job's `video.mp4` of what was uploaded."""
-        folder, wanted = self._folder.job(job_id), spec.enhancement
+        folder, wanted = self.folder.job(job_id), spec.enhancement
         source, progress = folder / spec.upload, Progress()
-        clip, runs = await self._clips.begin(job_id), await self._store.recent_runs(LOOKED_AT)
+        clip, runs = await self.clips.begin(job_id), await self.store.recent_runs(LOOKED_AT)
         growing = ClipSink(clip, report, progress, runs, await asyncio.to_thread(self.engines, spec))
         background = wanted.background
         stages = [stage for stage in VIDEO_STAGES if background or stage != "background"]
         reporter = ProgressReporter(report, partial(of_meters, progress, stages))
-        async with self._figures.running(job_id, progress):
-            enhancing = self._renderer.enhance(self._request(wanted, source), growing.take, progress)
+        async with self.figures.running(job_id, progress):
+            enhancing = self.renderer.enhance(self._request(wanted, source), growing.take, progress)
             try:
                 await first_of(enhancing, reporter.run())
             except Exception:
@@ -75,14 +66,14 @@ class EnhanceWork:
         await clip.flush()
         video = folder / "video.mp4"
         await splice(folder / "stream.mp4", source, video, LIMITS)
-        output = await asyncio.to_thread(output_row, self._folder, video, "video", "video/mp4")
+        output = await asyncio.to_thread(output_row, self.folder, video, "video", "video/mp4")
         return Done([output], metrics(progress))
 
     def _request(self, wanted: EnhancementRequest, source: Path) -> Enhancement:
         return Enhancement(
             source,
             wanted.engine,
-            self._face,
+            self.face,
             wanted.upscale,
             wanted.fidelity,
             wanted.every,

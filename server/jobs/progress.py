@@ -12,8 +12,7 @@ from typing import NoReturn
 
 from core.progress import Progress
 from server.jobs.work import JobReport
-from server.schemas.events import Progress as ProgressEvent
-from server.schemas.events import StageFinished, StageStarted
+from server.schemas.events import JobProgress, StageFinished, StageStarted
 from server.schemas.responses import StageProgress
 
 TICK_S = 0.2
@@ -29,7 +28,7 @@ class Snapshot:
     shows that the work goes on, although the stages stand still.
     """
 
-    progress: ProgressEvent
+    progress: JobProgress
     elapsed_s: Mapping[str, float]
     items: Mapping[str, int]
     reached: int
@@ -48,7 +47,7 @@ class ProgressReporter:
         """besides: called at every look, for what else there may be to tell."""
         self._report, self._look, self._besides = report, look, besides
         self._states: dict[str, str] = {}
-        self._last: tuple[ProgressEvent, int] | None = None
+        self._last: tuple[JobProgress, int] | None = None
 
     async def run(self) -> NoReturn:
         """Tell until this is cancelled."""
@@ -90,7 +89,7 @@ def of_meters(progress: Progress, names: Sequence[str]) -> Snapshot:
     overall = min(1.0, progress.frames / total) if total else 0.0
     meters = progress.meters
     return Snapshot(
-        ProgressEvent(overall=round(overall, 4), stages=stages),
+        JobProgress(overall=round(overall, 4), stages=stages),
         {name: meter.elapsed_s for name, meter in meters.items()},
         {name: meter.done for name, meter in meters.items()},
         progress.frames,
@@ -155,7 +154,7 @@ class Steps:
         now = time.perf_counter()
         overall = round(self._overall, 4)
         return Snapshot(
-            ProgressEvent(overall=overall, stages=dict(self._stages)),
+            JobProgress(overall=overall, stages=dict(self._stages)),
             {name: (ended or now) - began for name, (began, ended) in self._spans.items()},
             {name: stage.done for name, stage in self._stages.items()},
             round(overall * 1000),

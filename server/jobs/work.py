@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from server.schemas.events import Progress
+from server.schemas.events import JobProgress
 from server.schemas.requests import Model
 from server.schemas.responses import Metrics
 from server.store.rows import OutputRow
@@ -44,7 +44,7 @@ class JobReport:
         self.alive = time.monotonic()
         await self._store.append(self._job_id, type, data.model_dump_json(exclude_none=True))
 
-    async def progress(self, data: Progress, reached: int) -> None:
+    async def progress(self, data: JobProgress, reached: int) -> None:
         """Tell how far everything is. reached: frames made, or whatever else grows."""
         self.alive = time.monotonic()
         await self._store.progress(self._job_id, data.model_dump_json(), reached)

@@ -6,7 +6,7 @@ from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 from core.errors import UnreadableRecord
-from server.schemas.events import Progress, Started
+from server.schemas.events import JobProgress, Started
 from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
 from server.schemas.responses import (
     Job,
@@ -56,7 +56,7 @@ def describe(row: JobRow, *, full: bool = True, published: Published | None = No
 
 def _describe(row: JobRow, full: bool, published: Published | None, prefix: str) -> Job:
     spec = read_spec(row.object, row.request)
-    progress = read_record(Progress, row.progress) if row.progress else None
+    progress = read_record(JobProgress, row.progress) if row.progress else None
     done = row.status == "completed"
     return Job(
         id=row.id,
@@ -123,7 +123,7 @@ def _publication(row: PublicationRow) -> Publication:
     return Publication(state=state, attempts=row.attempts, error=error)
 
 
-def _stages(row: JobRow, progress: Progress | None) -> dict[str, StageProgress]:
+def _stages(row: JobRow, progress: JobProgress | None) -> dict[str, StageProgress]:
     """The stages; the upload is one too, for a job that has it."""
     stages = dict(progress.stages) if progress else {}
     if row.publication is not None:

@@ -41,7 +41,7 @@ class StageFailed(Model):
     error: JobError
 
 
-class Progress(Model):
+class JobProgress(Model):
     """How far the whole job (0 to 1) and every stage is; at most five a second, the newest counts."""
 
     overall: float
@@ -149,7 +149,7 @@ EVENTS: dict[str, type[Model]] = {
     "stage.started": StageStarted,
     "stage.finished": StageFinished,
     "stage.failed": StageFailed,
-    "job.progress": Progress,
+    "job.progress": JobProgress,
     "audio.segment": AudioSegment,
     "subtitle.cue": SubtitleCue,
     "subtitle.word": SubtitleWord,

@@ -50,8 +50,8 @@ Cancel = Callable[[str], Awaitable[object]]
 Describe = Callable[[JobRow], Job]
 
 
-class Progress:
-    """The three ways to watch. cancel: what a client's `job.cancel` does. describe: shows a job."""
+class JobEvents:
+    """The three ways to watch jobs. cancel: what a client's `job.cancel` does. describe: shows a job."""
 
     def __init__(
         self, store: Store, hub: Hub, connections: Connections, cancel: Cancel, describe: Describe
@@ -73,7 +73,7 @@ class Progress:
         """A socket that follows whatever it is asked to."""
         return await self._converse(request, None)
 
-    async def events(self, request: web.Request, job_id: str, after: int) -> web.StreamResponse:
+    async def server_sent(self, request: web.Request, job_id: str, after: int) -> web.StreamResponse:
         """Server-sent events of a job, to its end; 204, which ends the asking, for one who knows all."""
         job = await self.store.get(job_id)
         if job.closed and after == job.last_seq:
@@ -85,11 +85,11 @@ class Progress:
         async with self.connections.response(request):
             await response.prepare(request)
             with suppress(ClientGone):
-                async for text in self._server_sent(job, shown, after):
+                async for text in self._sent(job, shown, after):
                     await send(request, response.write(text.encode()))
         return response
 
-    async def _server_sent(self, job: JobRow, shown: Job, after: int) -> AsyncGenerator[str, None]:
+    async def _sent(self, job: JobRow, shown: Job, after: int) -> AsyncGenerator[str, None]:
         if after > job.last_seq:
             yield f"event: resync\ndata: {resync(job, after)}\n\n"
             after = 0
@@ -119,9 +119,9 @@ class _Conversation:
     """One socket: a task listens while another speaks."""
 
     def __init__(
-        self, progress: Progress, request: web.Request, ws: web.WebSocketResponse, watcher: Watcher
+        self, jobs: JobEvents, request: web.Request, ws: web.WebSocketResponse, watcher: Watcher
     ) -> None:
-        self._progress = progress
+        self._jobs = jobs
         self._request = request
         self._ws = ws
         self._watcher = watcher
@@ -165,7 +165,7 @@ class _Conversation:
             return True
         if job_id not in self._known:
             with suppress(UnknownJob):
-                if asking.sees_job(await self._progress.store.get(job_id)):
+                if asking.sees_job(await self._jobs.store.get(job_id)):
                     self._known.add(job_id)
         if job_id not in self._known:
             self._watcher.pass_over(job_id)
@@ -184,7 +184,7 @@ class _Conversation:
         if message.type is not WSMsgType.TEXT:
             return await self._refuse("bad_message", "messages are JSON text", None)
         try:
-            asked = self._progress.messages.validate_json(message.data)
+            asked = self._jobs.messages.validate_json(message.data)
         except ValidationError as error:
             return await self._refuse("bad_message", invalid(error).message, ref_of(message.data))
         try:
@@ -213,7 +213,7 @@ class _Conversation:
             case CancelJob(job_id=job_id):
                 caller.get().require("make")
                 await self._seen(job_id)
-                await self._progress.cancel(job_id)
+                await self._jobs.cancel(job_id)
             case Ping(ref=ref):
                 await self._send(beside("pong", Pong(ref=ref)))
         return True
@@ -241,27 +241,27 @@ class _Conversation:
         if known > job.last_seq:
             await self._send(resync(job, known))
             known = 0
-        await self._send(snapshot(self._progress.describe(job)))
+        await self._send(snapshot(self._jobs.describe(job)))
         if not job.closed or known < job.last_seq:
             self._watcher.follow(job_id, known)
 
     async def _seen(self, job_id: str) -> JobRow:
         """The job, if there is one that the client may see. Raises UnknownJob."""
-        job = await self._progress.store.get(job_id)
+        job = await self._jobs.store.get(job_id)
         if not caller.get().sees_job(job):
             raise UnknownJob(f"there is no job {job_id!r}")
         self._known.add(job_id)
         return job
 
     async def _follow_all(self) -> None:
-        store = self._progress.store
+        store = self._jobs.store
         async with self._speaking:
             followed = set(self._watcher.jobs)
             # First this, then the list: a job that comes in between is in both, never in neither.
             self._watcher.follow_all()
             for status in ("queued", "in_progress"):
                 rows = await store.list(status=status, limit=FOLLOW_LIMIT, owner=caller.get().only)
-                for job in describe_each(rows, self._progress.describe):
+                for job in describe_each(rows, self._jobs.describe):
                     await self._send(snapshot(job))
                     if job.id not in followed:  # what is, is told from where it is
                         self._watcher.follow(job.id, job.last_seq)

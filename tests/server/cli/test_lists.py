@@ -12,7 +12,7 @@ from rich.console import Console
 
 from core.progress import Progress
 from core.runtime.pipeline import Meter
-from core.templates.info import describe
+from core.templates.info import template_info
 from server.cli import main, shown
 
 LISTS = ["templates list", "templates show small", "voices list", "models list", "engines"]
@@ -51,7 +51,7 @@ def test_where_there_is_no_terminal_a_line_comes_now_and_then(monkeypatch: pytes
 
 
 async def _described(path: Path) -> tuple[str, ...]:
-    return (await describe(path, "x", "x", "auto")).warnings
+    return (await template_info(path, "x", "x", "auto")).warnings
 
 
 @pytest.mark.parametrize("ending", ["gif", "png", "webp", "tiff"])
