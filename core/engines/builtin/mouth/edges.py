@@ -34,6 +34,10 @@ _WIDEST, _TEETH = 0.09, 0.16
 not in lips that are shut, which are dark near the line, too; where teeth are seen. In half mouths."""
 _TOOTH, _SOON = 6.0, 0.06
 """How much lighter than a lip a tooth is, in L*, and how near the line they begin, in half mouths."""
+_PALE, _LATER = 14.0, 0.14
+"""How much less colour than a lip a tooth has for certain, and how near the line such a one begins."""
+_UNEVEN = 14.0
+"""How much the colour of one lip may change from corner to corner: what differs more is no lip."""
 
 Plane = NDArray[np.float32]
 
@@ -156,21 +160,36 @@ def _ends(lab: Plane, path: NDArray[np.intp], rows: Rows, edges: list[Rows]) -> 
         off = [path + sign * round(r / step) for r in ((0.09, 0.12, 0.15) if sign < 0 else (0.14, 0.17, 0.2))]
         own = np.array([lab[np.clip(o, 0, len(rows) - 1), np.arange(len(path))] for o in off])
         lip = np.median(own, axis=0)
+        colourful = np.hypot(own[..., 1], own[..., 2])
+        usual = np.median(own[colourful >= np.percentile(colourful, 60)], axis=0)
+        lip[np.linalg.norm(lip - usual, axis=1) > _UNEVEN] = usual
         lip = np.stack([_calm(part) for part in lip.T], axis=1)
         end = line.copy()
         for k, row in enumerate(path.tolist()):
-            outwards = lab[row : row + round(_TEETH / step) + 1, k] if sign > 0 else lab[row::-1, k]
-            outwards = outwards[: round(_TEETH / step) + 1]
+            outwards = lab[row:, k] if sign > 0 else lab[row::-1, k]
+            outwards = outwards[: round((_LATER + _TEETH) / step) + 1]
             away = np.linalg.norm(outwards - lip[k], axis=1)
             lips = away < max(0.5 * _LEAST, 0.45 * float(away[0]))
-            light = (outwards[:, 0] > lip[k, 0] + _TOOTH) & ~lips
-            teeth = bool(light[: round(_SOON / step) + 1].any())
-            begin = int(light.argmax()) if teeth else 0
-            length = begin + int(np.append(lips[begin:], True).argmax())
-            furthest = _TEETH if teeth else abs(float(edge[k])) + widest
+            begin = _first_tooth(outwards, lip[k], lips, step)
+            length = (begin or 0) + int(np.append(lips[begin:], True).argmax())
+            furthest = abs(float(edge[k])) + widest if begin is None else begin * step + _TEETH
             end[k] = line[k] + sign * min(length * step, furthest)
         ends.append(end)
     return ends
+
+
+def _first_tooth(column: Plane, lip: Rows, lips: NDArray[np.bool_], step: float) -> int | None:
+    """The row of a column, which goes outwards from the line, at which a tooth begins; None where none does.
+
+    lips: where the column has the colour of the `lip`.
+    """
+    off = np.arange(len(column)) * step - 1e-6
+    light = (column[:, 0] > lip[0] + _TOOTH) & ~lips
+    # Skin is pale, too, but has no lip beyond it.
+    beyond = np.logical_or.accumulate(lips[::-1])[::-1]
+    pale = np.hypot(column[:, 1], column[:, 2]) < float(np.hypot(lip[1], lip[2])) - _PALE
+    teeth = light & ((off < _SOON) | (pale & beyond & (off < _LATER)))
+    return int(teeth.argmax()) if teeth.any() else None
 
 
 def _calm(values: Rows) -> Rows:

@@ -1,5 +1,6 @@
 """The line between lips is found though the landmarks are off; the picture is the drawn presenter."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -57,3 +58,23 @@ def test_an_opening_is_found_by_colour_where_the_landmarks_are_a_little_off(mout
         # The line between the presenter's lips is drawn, and stretched with them: it counts as opening.
         assert -0.07 < edges[0].mean() < 0.03
         assert -0.03 < edges[1].mean() < 0.07
+
+
+@pytest.mark.parametrize("ends", [0.1, 0.14])
+def test_teeth_between_painted_lips_are_no_lip_though_the_landmarks_have_them_shut(mouth, ends):
+    picture, here, _ = mouth
+    form, half = shape(), here.half
+    line = here.points[form.ring[0]]
+    down = here.turn[:, 1] / half
+    out = picture.copy()
+    for rings, colour in ((form.upper, (26, 18, 70)), (form.lower, (88, 76, 150))):
+        lip = np.concatenate([here.points[rings[0]], line[1:-1][::-1]])
+        cv2.fillPoly(out, [np.round(lip).astype(np.int32)], colour)
+    cv2.polylines(out, [np.round(line * 16).astype(np.int32)], False, (8, 5, 25), 2, cv2.LINE_AA, 4)
+    seen = line[3:-3]
+    teeth = np.concatenate([seen + 0.03 * half * down, (seen + ends * half * down)[::-1]])
+    cv2.fillPoly(out, [np.round(teeth * 16).astype(np.int32)], (170, 185, 182), cv2.LINE_AA, 4)
+    out = cv2.GaussianBlur(out, (0, 0), 0.02 * half)
+    edges = found(out, here.points, half)[1]
+    assert ends - 0.04 < edges[4:-4].min() and edges[4:-4].max() < ends + 0.05
+    assert edges[[1, 2, -3, -2]].max() < 0.06, "beside the teeth lips are shut"
