@@ -272,6 +272,31 @@ async def test_what_was_made_before_is_opened_again(viewer: Viewer) -> None:
 
 
 @in_browser
+async def test_the_job_of_the_address_is_shown_though_another_answers_later(viewer: Viewer) -> None:
+    slow, fast = await viewer.make("The first is slow."), await viewer.make("The second is fast.")
+    page = await viewer.visit()
+    await page.evaluate(f"""(() => {{
+      const real = window.fetch;
+      window.answered = 0;
+      window.fetch = async (url, init) => {{
+        const answer = await real(url, init);
+        if (String(url).includes('{slow}')) {{
+          await new Promise((done) => setTimeout(done, 500));
+          window.answered += 1;
+        }}
+        return answer;
+      }};
+      location.hash = '#/job/{slow}';
+    }})()""")
+    await page.until("location.hash.endsWith('" + slow + "')")
+    await page.evaluate(f"location.hash = '#/job/{fast}'")
+    await page.until("window.answered > 0")
+    await page.until(f"{VIDEO}.duration > 1")
+    assert await page.evaluate("document.querySelector('#text').value") == "The second is fast."
+    assert f"/v1/jobs/{fast}/outputs/" in await page.evaluate(f"{VIDEO}.currentSrc")
+
+
+@in_browser
 async def test_a_new_server_says_that_it_draws_the_sample_and_shows_it_then(viewer: Viewer) -> None:
     await viewer.page.inject("""(() => {
       const real = window.fetch;
