@@ -1,5 +1,6 @@
 """The figures of `/metrics`, in Prometheus' text format."""
 
+import json
 import platform
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -128,12 +129,12 @@ class Figures:
         )
 
     def jobs(self, publish: Publish) -> Publish:
-        """`publish`, which also counts how long jobs wait and how they end."""
+        """`publish`, which also counts how long jobs wait, if anybody waits for them, and how they end."""
 
         def published(events: Sequence[Event]) -> None:
             publish(events)
             for event in events:
-                if event.type == "job.queued":
+                if event.type == "job.queued" and not json.loads(event.data).get("patient"):
                     self._queued[event.job_id] = event.ts
                 elif event.type == "job.started" and event.job_id in self._queued:
                     self._waited.observe(max(0.0, event.ts - self._queued.pop(event.job_id)))
@@ -186,7 +187,7 @@ class Figures:
             self._node_jobs.labels(node).set(len(self.jobs_on(node)))
         for state in ("uploading", "published", "failed"):
             self._uploads.labels(state).set(uploads.get(state, 0))
-        for status in get_args(Status):
+        for status in (*get_args(Status), "backlog"):
             self._jobs.labels(status).set(jobs.get(status, 0))
         for status in ("starting", "idle", "speaking"):
             self._sessions.labels(status).set(sum(one.status == status for one in sessions))

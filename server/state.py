@@ -47,6 +47,7 @@ from server.storage.links import Files, open_files
 from server.storage.local import link_secret
 from server.storage.publisher import Publisher, abandon
 from server.store.database import unusable
+from server.store.line import Line
 from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
@@ -179,7 +180,7 @@ async def open_state(settings: ServerSettings) -> AsyncGenerator[AppState, None]
         store = Store(
             folder.database,
             figures.jobs(logs.jobs(hub.publish)),
-            max_waiting=settings.waiting,
+            line=Line(settings.waiting, settings.backlog),
             ballast=settings.ballast_mb << 20,
             same=same_body,
         )
@@ -252,6 +253,7 @@ def _furnish(
         folder,
         works,
         slots=studio.slots,
+        rests=studio.cluster is None,
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
         prefix=settings.prefix,

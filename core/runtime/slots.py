@@ -4,35 +4,16 @@ import asyncio
 
 
 class Slots:
-    """What a semaphore is, but that its limit may be changed, even below what is taken.
+    """How many jobs may run at once. limit: so many, from now on; those beyond it run to their end.
 
-    taken: how many are. limit: how many may be.
+    news: is set when there may be room for another.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.taken = 0
-        self._closed = False
-        self._news = asyncio.Event()
-
-    async def acquire(self) -> None:
-        """Wait for one and take it; from `close` on, at once."""
-        while self.taken >= self.limit and not self._closed:
-            self._news.clear()
-            await self._news.wait()
-        self.taken += 1
-
-    def release(self) -> None:
-        """Give one back."""
-        self.taken -= 1
-        self._news.set()
+        self.news = asyncio.Event()
 
     def resize(self, limit: int) -> None:
-        """From now on so many; what is taken beyond that stays taken until it is given back."""
+        """Let so many run from now on."""
         self.limit = limit
-        self._news.set()
-
-    def close(self) -> None:
-        """Have nobody wait any more."""
-        self._closed = True
-        self._news.set()
+        self.news.set()

@@ -99,7 +99,19 @@ async def accept(
         made = spec.template if asking.adds_for is not None and makes_template(spec) else None
         request = spec.model_dump_json()
         accepted = await state.store.accept(
-            NewJob(job_id, kind, request, body, key, asking.owner, asking.quota, made, webhook, not_before)
+            NewJob(
+                job_id,
+                kind,
+                request,
+                body,
+                key,
+                asking.owner,
+                asking.quota,
+                made,
+                webhook,
+                not_before,
+                patient=not_before > time.time(),
+            )
         )
     except BaseException:
         await asyncio.to_thread(state.folder.clear, job_id)

@@ -60,6 +60,7 @@ class ClipSink:
             await self._report.event("video.init", self._init(fragment))
             await self._clip.append(fragment.data)
             return
+        await self._report.turn()
         if fragment.frames:
             self._report.produced_s = (fragment.start + fragment.duration) / fragment.timescale
         key = fragment.key and fragment.kind == "video"

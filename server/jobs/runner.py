@@ -1,4 +1,4 @@
-"""Run accepted jobs: a few at once, in the order they came, each to exactly one end.
+"""Run accepted jobs: a few at once, in the order of the line, each to exactly one end.
 
 Knows no kind of work: a `Work` is given for each. A job ends when its work returns, raises, is cancelled, or
 does nothing for STALL_S; when the server stops first, it goes back in line for the next start.
@@ -18,6 +18,7 @@ from core.errors import Error, JobOver, NodeLost, Stalled, StorageFull
 from core.runtime.slots import Slots
 from server.folder import ServerFolder
 from server.jobs.explain import STALLED, explain
+from server.jobs.lanes import Lanes
 from server.jobs.work import Done, JobReport, Work
 from server.schemas.describe import describe_output
 from server.schemas.events import Cancelled, Completed, Failed, StageFailed, Started
@@ -86,6 +87,7 @@ class Runner:
         works: Mapping[str, Work[Any]],
         *,
         slots: Slots,
+        rests: bool = True,
         keep_s: float,
         keep_bytes: int,
         prefix: str = "",
@@ -95,7 +97,7 @@ class Runner:
     ) -> None:
         """works: by kind. read: what `Work` is given, of a job's kind and its recorded request.
 
-        prefix: of addresses of files.
+        rests: patient jobs rest for others, see `Lanes`. prefix: of addresses of files.
 
         publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
 
@@ -108,14 +110,14 @@ class Runner:
         self._works = works
         self._prefix = prefix
         self._read = read
-        self._slots = slots
+        self._lanes = Lanes(slots, rests=rests)
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
         self._publish = publish
         self._tidy = tidy
         self._running: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._news = asyncio.Event()
+        self._news = slots.news
         # Held while a job passes from the record to `_running`, so that a cancel finds it in one of them.
         self._passing = asyncio.Lock()
         self._taking: asyncio.Task[None] | None = None
@@ -163,7 +165,6 @@ class Runner:
     async def stop(self) -> None:
         """Put running jobs back in line and end."""
         self._stopping.set()
-        self._slots.close()
         self.nudge()
         for running in self._running.values():
             running.halt(STOPPED)
@@ -174,9 +175,8 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self) -> None:
-        """Start jobs as there are jobs and slots."""
+        """Start jobs as there are jobs, and room for them."""
         while not self._stopping.is_set():
-            await self._slots.acquire()
             try:
                 job = await self._next()
             except Exception:  # whatever it is, the jobs behind it wait
@@ -185,7 +185,6 @@ class Runner:
                     await asyncio.wait_for(self._stopping.wait(), RETRY_S)
                 job = None
             if job is None:
-                self._slots.release()
                 continue
             running = self._running[job.id]
             if self._stopping.is_set():
@@ -195,20 +194,27 @@ class Runner:
             task.add_done_callback(self._tasks.discard)
 
     async def _next(self) -> JobRow | None:
-        """Wait for a job and start its work; None if the server stops first."""
+        """Wait for a job that there is room for, and start its work; None if the server stops first."""
         while not self._stopping.is_set():
             self._news.clear()
-            async with self._passing:
-                specs: list[object] = []  # what was read of the request, if it could be
-                job = await self._store.claim(partial(self._began, specs))
-                if job is not None:
-                    report = JobReport(self._store, job.id)
-                    work = asyncio.create_task(self._work(job, specs, report))
-                    self._running[job.id] = _Running(work, report)
-                    return job
+            if self._lanes.room(patient=False) and (job := await self._claim()) is not None:
+                return job
             with suppress(TimeoutError):  # a suspect that gets further lets the others start again
                 await asyncio.wait_for(self._news.wait(), LOOK_S)
         return None
+
+    async def _claim(self) -> JobRow | None:
+        """Start the work of the job whose turn it is, if there is one."""
+        async with self._passing:
+            specs: list[object] = []  # what was read of the request, if it could be
+            began, patient = partial(self._began, specs), self._lanes.room(patient=True)
+            job = await self._store.claim(began, patient=patient)
+            if job is not None:
+                report = JobReport(self._store, job.id, self._lanes.turn)
+                self._lanes.add(job.id, report, job.patient)
+                work = asyncio.create_task(self._work(job, specs, report))
+                self._running[job.id] = _Running(work, report)
+            return job
 
     async def _work(self, job: JobRow, specs: Sequence[object], report: JobReport) -> Done:
         spec = specs[0] if specs else self._read(job.object, job.request)  # whose error is the job's
@@ -245,8 +251,8 @@ class Runner:
         finally:
             del self._running[job.id]
             running.settled.set()
-            self._slots.release()
-            self.nudge()  # one that is to run alone may have waited for this
+            self._lanes.remove(job.id)
+            self.nudge()
 
     async def _settle_plainly(self, job: JobRow, running: _Running) -> None:
         """Record the end of a job whose end cannot be told as it was."""

@@ -1,7 +1,7 @@
 """What a kind of job is to the runner: work that reports, and that has something to show when it is done."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -32,12 +32,20 @@ class JobReport:
     stage: the furthest that has begun; produced_s: seconds of video made. Both are told of a job cut short.
     """
 
-    def __init__(self, store: Store, job_id: str) -> None:
+    def __init__(
+        self, store: Store, job_id: str, turn: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
         self.stage: str | None = None
         self.produced_s = 0.0
         self.alive = time.monotonic()
         self._store = store
         self._job_id = job_id
+        self._turn = turn
+
+    async def turn(self) -> None:
+        """Wait until the job may go on."""
+        if self._turn is not None:
+            await self._turn(self._job_id)
 
     async def event(self, type: str, data: Model) -> None:
         """Add an event to the log; it is committed, and on its way to watchers, on return."""

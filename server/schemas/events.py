@@ -13,10 +13,12 @@ from server.schemas.responses import Job, JobError, Metrics, Output, StageProgre
 
 
 class Queued(Model):
-    """The job waits. ahead: how many jobs go before it. reason: why it waits again, after a restart."""
+    """The job waits. ahead: how many jobs go before it. reason: why it waits again, after a restart. patient:
+    nobody waits for it, so all that come later and are not go before it, too."""
 
     ahead: int
     reason: str | None = None
+    patient: bool = False
 
 
 class Started(Model):

@@ -3,10 +3,11 @@
 import json
 import sqlite3
 import time
+from dataclasses import dataclass
 
-from core.errors import JobOver
+from core.errors import JobOver, TooManyJobs
 from server.store.publications import add_event
-from server.store.rows import Event, count_jobs, get_job
+from server.store.rows import Event, count_jobs, get_job, seconds_a_job
 
 OVER = ("completed", "failed", "cancelled")
 """What a job is that has ended."""
@@ -23,9 +24,27 @@ def json_of(**data: object) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def due(db: sqlite3.Connection, by: float) -> int:
-    """How many waiting jobs may have begun by then, in Unix seconds."""
-    return count_jobs(db, "status = 'queued' and not_before <= ?", by)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How many jobs may wait, and how many patient ones besides."""
+
+    waiting: int = 64
+    patient: int = 2000
+
+    def check(self, db: sqlite3.Connection, patient: bool) -> None:
+        """Raises TooManyJobs if no more jobs may wait."""
+        waiting, most = _waiting(db, patient), self.patient if patient else self.waiting
+        if waiting >= most:
+            raise TooManyJobs(waiting, min(60, max(1, round(seconds_a_job(db)))))
+
+
+def _waiting(db: sqlite3.Connection, patient: bool) -> int:
+    return count_jobs(db, "status = 'queued' and patient = ?", patient)
+
+
+def due(db: sqlite3.Connection, by: float, patient: bool) -> int:
+    """How many jobs go before one that is new in line, and begins at `by` in Unix seconds or later."""
+    return count_jobs(db, "status = 'queued' and not_before <= ? and patient <= ?", by, patient)
 
 
 def running(db: sqlite3.Connection, job_id: str) -> None:
@@ -89,9 +108,23 @@ def forgive(
     return False
 
 
+def queued(ahead: int, patient: bool, **more: str) -> str:
+    """The data of a job's `job.queued`."""
+    return json_of(ahead=ahead, **more, **({"patient": True} if patient else {}))
+
+
 def back_in_line(db: sqlite3.Connection, log: list[Event], job_id: str, reason: str) -> None:
     """Put a job back where it was in the line, and say why."""
-    before = "status = 'queued' and not_before <= ? and number < (select number from jobs where id = ?)"
+    place = "(patient, number) < (select patient, number from jobs where id = ?)"
+    before = f"status = 'queued' and not_before <= ? and {place}"
     ahead = count_jobs(db, before, time.time(), job_id)
     db.execute("update jobs set status = 'queued', progress = null where id = ?", (job_id,))
-    add_event(db, log, job_id, "job.queued", json_of(ahead=ahead, reason=reason))
+    data = queued(ahead, get_job(db, job_id).patient, reason=reason)
+    add_event(db, log, job_id, "job.queued", data)
+
+
+def forget(db: sqlite3.Connection, job_id: str) -> None:
+    """Take all that is on record of a job."""
+    for table in ("events", "outputs", "publications", "hooks"):
+        db.execute(f"delete from {table} where job = ?", (job_id,))  # noqa: S608  # the record's own tables
+    db.execute("delete from jobs where id = ?", (job_id,))

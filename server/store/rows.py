@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import UnknownJob
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 SCHEMA = """
 create table if not exists jobs(
@@ -29,7 +29,8 @@ create table if not exists jobs(
   bytes integer not null default 0,
   owner text not null default '',             -- whose it is; '' where no keys are asked for
   lived real,                                 -- seconds of the last start that ended with the server
-  not_before real not null default 0          -- Unix seconds: it is not started earlier
+  not_before real not null default 0,         -- Unix seconds: it is not started earlier
+  patient integer not null default 0          -- whether nobody waits for it: all others go first
 );
 create index if not exists jobs_status on jobs(status, number);
 create table if not exists events(
@@ -68,11 +69,16 @@ create table if not exists sessions(          -- live ones, of which no event ha
 ) without rowid;
 """
 
-LATER = {"owner": "text not null default ''", "lived": "real", "not_before": "real not null default 0"}
+LATER = {
+    "owner": "text not null default ''",
+    "lived": "real",
+    "not_before": "real not null default 0",
+    "patient": "integer not null default 0",
+}
 """Columns of jobs that records of earlier versions lack."""
 
 _COLUMNS = """id, object, status, request, created, started, finished,
-attempt, last_seq, began, progress, error, metrics, owner"""
+attempt, last_seq, began, progress, error, metrics, owner, patient"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,8 @@ class PublicationRow:
 class JobRow:
     """A job as recorded. Times are Unix seconds.
 
-    owner: whose key asked for it. began: data of the newest `job.started`, progress: of the newest
-    `job.progress` since; JSON, like `request`, `error` and `metrics`.
+    owner: whose key asked for it. patient: nobody waits for it. began: data of the newest `job.started`,
+    progress: of the newest `job.progress` since; JSON, like `request`, `error` and `metrics`.
     """
 
     id: str
@@ -127,6 +133,7 @@ class JobRow:
     error: str | None
     metrics: str | None
     owner: str = ""
+    patient: bool = False
     outputs: tuple[OutputRow, ...] = ()
     publication: PublicationRow | None = None
 
@@ -209,8 +216,9 @@ def count_jobs(db: sqlite3.Connection, where: str, *values: object) -> int:
 
 
 def count_by_status(db: sqlite3.Connection) -> dict[str, int]:
-    """How many jobs there are of each status."""
-    return dict(db.execute("select status, count(*) from jobs group by status").fetchall())
+    """How many jobs there are of each status; patient ones that wait are `backlog`, and not `queued`."""
+    status = "iif(patient and status = 'queued', 'backlog', status)"
+    return dict(db.execute(f"select {status}, count(*) from jobs group by 1").fetchall())  # noqa: S608  # constants
 
 
 def job_ids(db: sqlite3.Connection) -> set[str]:
@@ -248,10 +256,10 @@ class Run:
 
 
 def recent_runs(db: sqlite3.Connection, limit: int) -> list[Run]:
-    """The jobs completed last that made a video, newest first."""
+    """The jobs completed last that made a video, newest first; those that rested for others tell nothing."""
     init = "select data from events where job = jobs.id and type = 'video.init' order by seq limit 1"
     rows = db.execute(
-        f"select metrics, began, ({init}) as video from jobs where status = 'completed'"  # noqa: S608  # constants
+        f"select metrics, began, ({init}) as video from jobs where status = 'completed' and not patient"  # noqa: S608  # constants
         " and metrics is not null and began is not null and video is not null order by number desc limit ?",
         (limit,),
     )

@@ -13,12 +13,25 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadInput, JobRunning, TooManyJobs
+from core.errors import BadInput, JobRunning
 from core.runtime.worker import Worker
 from server.store import rows
 from server.store.database import lacks_room, open_database, unusable
 from server.store.hooks import Hooks, add_hook
-from server.store.line import OVER, back_in_line, due, end, forgive, in_progress, json_of, may_start, running
+from server.store.line import (
+    OVER,
+    Line,
+    back_in_line,
+    due,
+    end,
+    forget,
+    forgive,
+    in_progress,
+    json_of,
+    may_start,
+    queued,
+    running,
+)
 from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
 from server.store.rows import Event, JobRow, OutputRow, get_job
@@ -32,7 +45,7 @@ class NewJob:
 
     owner: the key that asks for it, whose Idempotency-Keys are its own, and which may have what `quota` says.
     template: one that will be the owner's too. webhook: a URL that is told how it goes. not_before: it is not
-    started earlier, in Unix seconds.
+    started earlier, in Unix seconds. patient: nobody waits for it, so all others go first.
     """
 
     id: str
@@ -45,6 +58,7 @@ class NewJob:
     template: str | None = None
     webhook: str | None = None
     not_before: float = 0.0
+    patient: bool = False
 
     @property
     def recorded_key(self) -> str | None:
@@ -71,17 +85,17 @@ class Store:
         path: Path,
         publish: Callable[[Sequence[Event]], None],
         *,
-        max_waiting: int = 64,
+        line: Line | None = None,
         ballast: int = 16 << 20,
         same: Callable[[str, str], bool] = str.__eq__,
     ) -> None:
-        """same: whether two bodies of requests ask for the same.
+        """line: how many jobs may wait. same: whether two bodies of requests ask for the same.
 
         Raises Error, which says what to do, for a file that cannot be used: written by a later version,
         damaged, no database, in use by another program; StorageFull if the disk has no room for it.
         """
         self.ballast = Ballast(path.with_name("ballast"), ballast)
-        self._max_waiting = max_waiting
+        self._line = line or Line()
         self._same = same
         try:
             self._write, self._read = open_database(path)
@@ -130,20 +144,20 @@ class Store:
                     raise _conflict(job)
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
-            _check_room(db, self._max_waiting)
+            self._line.check(db, job.patient)
             check_quota(db, job.owner, job.quota)
             now = time.time()
-            ahead = due(db, max(now, job.not_before))
+            ahead = due(db, max(now, job.not_before), job.patient)
             db.execute(
-                "insert into jobs(id, object, status, request, body, key, created, owner, not_before)"
-                " values(?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
-                (job.id, job.object, job.request, job.body, key, now, job.owner, job.not_before),
+                "insert into jobs(id, object, status, request, body, key, created, owner, not_before,"
+                " patient) values(?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                (job.id, job.object, job.request, job.body, key, now, job.owner, job.not_before, job.patient),
             )
             if job.template is not None:
                 own(db, "template", job.template, job.owner)
             if job.webhook is not None:
                 add_hook(db, job.id, job.webhook)
-            add_event(db, log, job.id, "job.queued", json_of(ahead=ahead))
+            add_event(db, log, job.id, "job.queued", queued(ahead, job.patient))
             return Accepted(get_job(db, job.id), new=True)
 
         accepted = await self._writer.submit(change, sync=True)
@@ -151,17 +165,18 @@ class Store:
             self.owners.note("template", job.template, job.owner)
         return accepted
 
-    async def claim(self, began: Callable[[JobRow, int], str]) -> JobRow | None:
+    async def claim(self, began: Callable[[JobRow, int], str], *, patient: bool = True) -> JobRow | None:
         """Take the job that may begin and has waited longest, or None; it is in progress from here on.
 
+        A patient one is taken if there is no other, and only if it may be: `patient`.
         One that is suspected of ending the server runs alone: it waits until nothing else runs, and so do all
         behind it until it has ended, or got further than ever.
         began: makes the data of its `job.started` from the job and the number of this attempt.
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> JobRow | None:
-            first = "status = 'queued' and not_before <= ? order by number limit 1"
-            job = rows.find_job(db, first, time.time())
+            first = "status = 'queued' and not_before <= ? and patient <= ? order by patient, number limit 1"
+            job = rows.find_job(db, first, time.time(), patient)
             if job is None or not may_start(db, job.id):
                 return None
             data = began(job, job.attempt + 1)
@@ -302,7 +317,7 @@ class Store:
             if job.status in OVER and not job.closed:
                 raise JobRunning(f"the files of job {job_id} are being uploaded; delete it after that")
             discard(db, job)
-            _forget(db, job_id)
+            forget(db, job_id)
 
         await self._writer.submit(change)
 
@@ -324,7 +339,7 @@ class Store:
             for job_id, size, finished in found.fetchall():
                 held += size
                 if finished < oldest or held > max_bytes:
-                    _forget(db, job_id)
+                    forget(db, job_id)
                     gone.append(job_id)
             return gone
 
@@ -362,12 +377,12 @@ class Store:
         return await self._reader.call(rows.newest_event, self._read, job_id, type)
 
     async def check_room(self) -> None:
-        """Raises TooManyJobs if none more may wait: asked before a body is read, so that a refusal costs
-        nothing. `accept` alone is exact."""
-        await self._reader.call(_check_room, self._read, self._max_waiting)
+        """Raises TooManyJobs if none more may wait that is not patient: asked before a body is read, so that
+        a refusal costs nothing. `accept` alone is exact."""
+        await self._reader.call(self._line.check, self._read, False)
 
     async def counts(self) -> dict[str, int]:
-        """How many jobs there are of each status."""
+        """How many jobs there are of each status; patient ones that wait are `backlog`, and not `queued`."""
         return await self._reader.call(rows.count_by_status, self._read)
 
     async def ids(self) -> set[str]:
@@ -379,21 +394,6 @@ class Store:
         return await self._reader.call(rows.recent_runs, self._read, limit)
 
 
-def _check_room(db: sqlite3.Connection, most: int) -> None:
-    """Raises TooManyJobs if no more jobs may wait."""
-    waiting = rows.count_jobs(db, "status = 'queued'")
-    if waiting >= most:
-        raise TooManyJobs(waiting, min(60, max(1, round(rows.seconds_a_job(db)))))
-
-
 def _conflict(job: NewJob) -> BadInput:
     message = f"Idempotency-Key {job.key!r} was used with another request; use a new one"
     return BadInput("idempotency_conflict", message, "Idempotency-Key")
-
-
-def _forget(db: sqlite3.Connection, job_id: str) -> None:
-    db.execute("delete from events where job = ?", (job_id,))
-    db.execute("delete from outputs where job = ?", (job_id,))
-    db.execute("delete from publications where job = ?", (job_id,))
-    db.execute("delete from hooks where job = ?", (job_id,))
-    db.execute("delete from jobs where id = ?", (job_id,))

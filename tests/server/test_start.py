@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server.store.line import Line
 from server.store.store import NewJob, Store
 from tests.server.test_disk import fill, small_disk
 from tests.support.serving import data_dir, library, run, served
@@ -26,7 +27,7 @@ OSS = {
 async def filled(path: Path, count: int = 40) -> None:
     """A record with so many jobs in it, the first of them in progress."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    store = Store(path, lambda events: None, max_waiting=1000, ballast=0)
+    store = Store(path, lambda events: None, line=Line(1000), ballast=0)
     for k in range(count):
         title = "x" * 3000
         request = f'{{"title":"{title}","template":"sample","video":{{"text":"Hello there."}}}}'

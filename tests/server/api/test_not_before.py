@@ -1,13 +1,17 @@
-"""A job that is to begin at a time waits until then, and holds up nobody."""
+"""A job that is to begin at a time waits until then, and holds up nobody; nor does it when it runs."""
 
+import asyncio
 import time
 
 from server.access.keys import Keys
 from server.api.accept import LONGEST_WAIT_S
 from server.jobs import runner
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import SLOW, data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
+
+FRAME = 20_000
+"""Bytes of a frame of these videos, at most; a second of them has 25."""
 
 
 def test_a_job_begins_no_earlier_than_it_may_and_others_pass_it(data_dir, monkeypatch):
@@ -49,5 +53,35 @@ def test_a_job_begins_no_earlier_than_it_may_and_others_pass_it(data_dir, monkey
             ):
                 refused = (await it.post(path, 422, wrong))["error"]
                 assert (refused["code"], refused["param"]) == (code, "not_before"), wrong
+
+    run(main())
+
+
+def test_a_patient_job_that_runs_rests_for_others_and_goes_on_where_it_was(data_dir):
+    async def main():
+        async with served(data_dir, jobs=1, waiting=1, backlog=2) as it:
+            soon = {"text": "This one can wait, and is long enough for that. " * 2} | SLOW
+            resting = await it.video(**soon, not_before=time.time() + 0.1)
+            await it.begun(resting)
+            # As many as may wait hold up nobody, though the line itself has room for one alone.
+            tomorrow = {"text": "Good morning.", "not_before": time.time() + 86_400}
+            asleep = [await it.video(**tomorrow) for _ in range(2)]
+            counts = await it.state.store.counts()
+            assert (counts.get("queued", 0), counts["backlog"]) == (0, 2)
+            refused = await it.post("/v1/videos", 429, tomorrow)
+            assert refused["error"]["code"] == "too_many_jobs"
+            awaited = await it.video("Somebody waits for this one.", **SLOW)
+            await it.begun(awaited)
+            await asyncio.sleep(0.05)
+            made = it.state.clips.coming(resting).size
+            assert (await it.ended(awaited))["status"] == "completed"
+            assert it.state.clips.coming(resting).size <= made + FRAME
+            rested = await it.get(f"/v1/jobs/{resting}")
+            assert (rested["status"], rested["attempt"]) == ("in_progress", 1)
+            last = await it.ended(resting)
+            assert (last["status"], last["attempt"]) == ("completed", 1)
+            assert last["metrics"]["frames"] == len(soon["text"].strip()) - 1  # a frame a character
+            for job in asleep:
+                await it.post(f"/v1/jobs/{job}/cancel", 200)
 
     run(main())

@@ -13,6 +13,7 @@ from server.jobs import runner as module
 from server.jobs.runner import Runner
 from server.jobs.work import Done
 from server.schemas.events import EVENTS, StageStarted
+from server.store.line import Line
 from server.store.store import NewJob, OutputRow, Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
@@ -89,7 +90,7 @@ class AppState:
     def __init__(self, root, slots=2, waiting=100):
         self.folder = ServerFolder(root)
         self.hub = Hub()
-        self.store = Store(self.folder.database, self.hub.publish, max_waiting=waiting, ballast=4096)
+        self.store = Store(self.folder.database, self.hub.publish, line=Line(waiting), ballast=4096)
         self.clips = Clips(lambda job_id: self.folder.job(job_id) / "stream.mp4")
         self.work = Scripted(self.clips, self.folder)
         self.runner = Runner(
@@ -281,10 +282,10 @@ def test_whatever_goes_wrong_while_the_next_job_is_looked_for_jobs_go_on(tmp_pat
         async with state(tmp_path, slots=1) as it:
             claim, faults = it.store.claim, [TypeError("unforeseen"), KeyError("that neither")]
 
-            async def odd(began):
+            async def odd(began, **lanes):
                 if faults:
                     raise faults.pop()
-                return await claim(began)
+                return await claim(began, **lanes)
 
             monkeypatch.setattr(it.store, "claim", odd)
             await it.store.accept(NewJob("odd", "kind-of-a-later-version", "{}", "{}"))
@@ -410,7 +411,7 @@ def test_a_record_that_fails_for_a_while_does_not_end_the_running(tmp_path, monk
                     raise StorageFull("for a while")
                 return await method(*arguments, **more)
 
-            monkeypatch.setattr(it.store, "claim", lambda *a: flaky(0, claim, *a))
+            monkeypatch.setattr(it.store, "claim", lambda *a, **k: flaky(0, claim, *a, **k))
             monkeypatch.setattr(it.store, "finish", lambda *a, **k: flaky(1, finish, *a, **k))
             await it.submit("a", "quick")
             assert (await it.end("a"))[0].status == "completed"

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.errors import BadInput, Error, JobOver, JobRunning, StorageFull, TooManyJobs, UnknownJob
 from server.store.database import lacks_room
-from server.store.line import STRIKES
+from server.store.line import STRIKES, Line
 from server.store.rows import Run
 from server.store.store import NewJob, OutputRow, Store
 
@@ -123,9 +123,36 @@ def test_jobs_start_in_the_order_they_came(tmp_path):
     assert run(main()) == (["c", "a", "b"], None)
 
 
+def test_patient_jobs_let_all_others_go_first_and_fill_no_line_but_their_own(tmp_path):
+    async def main():
+        async with opened(tmp_path, line=Line(waiting=2, patient=3)) as store:
+            for name in ("p1", "p2", "p3"):
+                await store.accept(replace(job(name), patient=True))
+            with pytest.raises(TooManyJobs):
+                await store.accept(replace(job("p4"), patient=True))
+            await store.check_room()
+            for name in ("a", "b"):
+                await store.accept(job(name))
+            with pytest.raises(TooManyJobs):
+                await store.accept(job("c"))
+            started = [(await store.claim(began)).id for _ in range(2)]
+            assert await store.claim(began, patient=False) is None
+            started += [(await store.claim(began)).id for _ in range(2)]
+            await store.requeue("p1", "server_stopping")
+            await store.accept(job("d"))
+            ahead = [json.loads((await log_of(store, name))[0].data)["ahead"] for name in ("p3", "b", "d")]
+            last = json.loads((await log_of(store, "p1"))[-1].data)["ahead"]
+            started += [(await store.claim(began)).id for _ in range(3)]
+            return started, ahead, last
+
+    started, ahead, last = run(main())
+    assert started == ["a", "b", "p1", "p2", "d", "p1", "p3"]
+    assert (ahead, last) == ([2, 1, 0], 0)
+
+
 def test_one_job_for_one_key_however_many_ask_at_once(tmp_path):
     async def main():
-        async with opened(tmp_path, max_waiting=1) as store:
+        async with opened(tmp_path, line=Line(1)) as store:
             got = await asyncio.gather(*(store.accept(job(f"j{n}", "same", "key")) for n in range(20)))
             assert [a.new for a in got].count(True) == 1
             assert len({a.job.id for a in got}) == 1
@@ -143,7 +170,7 @@ def test_one_job_for_one_key_however_many_ask_at_once(tmp_path):
 
 def test_the_line_is_exactly_as_long_as_allowed(tmp_path):
     async def main():
-        async with opened(tmp_path, max_waiting=4) as store:
+        async with opened(tmp_path, line=Line(4)) as store:
             answers = await asyncio.gather(
                 *(store.accept(job(f"j{n}")) for n in range(30)), return_exceptions=True
             )
@@ -479,7 +506,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def open(self):
         async def make():
-            return Store(Path(self.folder.name) / "jobs.db", self.publish, max_waiting=3, ballast=4096)
+            return Store(Path(self.folder.name) / "jobs.db", self.publish, line=Line(3), ballast=4096)
 
         self.store = self.loop.run_until_complete(make())
 

@@ -1,0 +1,29 @@
+import pytest
+
+from core.runtime.slots import Slots
+from server.jobs.lanes import Lanes
+from server.jobs.work import JobReport
+
+
+@pytest.mark.parametrize(
+    ("rests", "limit", "running", "awaited", "patient"),
+    [
+        (True, 2, "", True, True),
+        (True, 2, "pp", True, False),  # a patient one rests for it
+        (True, 2, "ap", True, False),
+        (True, 2, "app", True, False),
+        (True, 2, "aa", False, False),
+        (True, 0, "", False, False),
+        (False, 4, "pp", True, True),
+        (False, 4, "ppp", True, False),  # nothing rests, so one place is kept
+        (False, 4, "aaa", True, False),
+        (False, 4, "aaap", False, False),
+        (False, 1, "", True, True),
+        (False, 0, "", False, False),
+    ],
+)
+def test_there_is_room_for_what_somebody_waits_for(rests, limit, running, awaited, patient):
+    lanes = Lanes(Slots(limit), rests=rests)
+    for number, kind in enumerate(running):
+        lanes.add(str(number), JobReport(None, str(number)), kind == "p")
+    assert (lanes.room(patient=False), lanes.room(patient=True)) == (awaited, patient)
