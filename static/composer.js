@@ -36,6 +36,8 @@ export class Composer {
     this.enhance = byId('enhance', HTMLInputElement);
     this.spoken = byId('spoken', HTMLSelectElement);
     this.burn = byId('burn', HTMLInputElement);
+    this.still = byId('still', HTMLSelectElement);
+    this.seed = byId('seed', HTMLInputElement);
     this.engines = new Map(CHOICES.map((kind) => [kind, byId(`engine-${kind}`, HTMLSelectElement)]));
     this.button = byId('speak', HTMLButtonElement);
     this.problem = new Notice(byId('problem', HTMLElement), context.language);
@@ -46,7 +48,10 @@ export class Composer {
     this.picker = new Picker(
       { root: byId('picker', HTMLElement), faces: byId('picker-faces', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
       context,
-      ontemplate,
+      (template) => {
+        byId('still-field', HTMLElement).hidden = !isPicture(template);
+        ontemplate(template);
+      },
     );
     this.background = new Background(context, {
       chosen: () => this.picker.chosen,
@@ -142,6 +147,8 @@ export class Composer {
       ...(this.size.value && template && { size: scaled(template, Number(this.size.value)) }),
       enhance: this.enhance.checked,
       ...(this.burn.checked && { burn_subtitles: true }),
+      ...(this.still.value && isPicture(template) && { still: this.still.value === 'true' }),
+      ...(Number(this.seed.value) && { seed: Number(this.seed.value) }),
       ...([...this.engines.values()].some(({ value }) => value) && { engines: this.#chosen() }),
     };
     const who = this.picker.chosen && { template: this.picker.chosen };
@@ -195,6 +202,8 @@ export class Composer {
     this.enhance.checked = options.enhance ?? true;
     this.spoken.value = language ?? 'auto';
     this.burn.checked = options.burn_subtitles ?? false;
+    this.still.value = String(options.still ?? '');
+    this.seed.value = String(options.seed ?? 0);
     this.reading.restore(readings);
     for (const [kind, select] of this.engines) {
       select.value = options.engines?.[kind] ?? '';
@@ -268,6 +277,11 @@ export class Composer {
     if (!only || others.length || !language.knows(`language.${only}`)) return words;
     return `${words} (${language.t(`language.${only}`)})`;
   }
+}
+
+/** Whether it was made of a single picture. @param {import('./picker.js').Template | null} template */
+function isPicture(template) {
+  return template?.duration_s === 0;
 }
 
 /**

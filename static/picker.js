@@ -15,7 +15,7 @@ const SAMPLE_MS = 1500;
 /** Bytes of a video that may be sent twice, once to see who is in it. Of a larger one the most prominent person speaks. */
 const ASK_BYTES = 64 << 20;
 
-/** @typedef {{id: string, name: string, width: number, height: number, thumbnail?: string | null, warnings?: string[]}} Template */
+/** @typedef {{id: string, name: string, width: number, height: number, duration_s: number, thumbnail?: string | null, warnings?: string[]}} Template */
 
 export class Picker {
   /**

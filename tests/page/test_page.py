@@ -343,12 +343,25 @@ async def test_text_is_never_taken_for_markup(viewer: Viewer) -> None:
 
 
 @in_browser
-async def test_a_picture_becomes_a_presenter_and_one_without_a_face_is_explained(viewer: Viewer) -> None:
+async def test_a_picture_becomes_a_presenter_that_may_keep_still_and_one_without_a_face_is_explained(
+    viewer: Viewer,
+) -> None:
     page = await viewer.visit()
     face = next(iter(presenter.frames(1, 25)))
     await add_presenter(page, "a-face.png", face)
     await page.until("document.querySelector('#picker-note').textContent.includes('is ready')", timeout_s=60)
     assert await page.evaluate("document.querySelector('.person input:checked').value") == "a-face"
+    await page.evaluate("document.querySelector('#still').value = 'true'")
+    await page.evaluate("document.querySelector('#seed').value = '7'")
+    job = await viewer.speak("Hello.")
+    options = (await viewer.ask(f"v1/jobs/{job}"))["request"]["options"]
+    assert (options["still"], options["seed"]) == (True, 7)
+    await page.until(f"{TONE} === 'completed'", timeout_s=60)
+    still = "document.querySelector('#still-field').hidden"
+    assert not await page.evaluate(still)
+    await page.evaluate("document.querySelector('.person input[value=sample]').click()")
+    assert await page.evaluate(still), "of a film there is nothing to keep still"
+    await page.evaluate("document.querySelector('.person input[value=a-face]').click()")
     await add_presenter(page, "grey.png", np.full((256, 256, 3), 128, np.uint8))
     await page.until("/face/.test(document.querySelector('#picker-note').textContent)", timeout_s=60)
     page.complaints.clear()  # a refusal, if it comes with the upload itself
