@@ -20,13 +20,13 @@ _ENDS = re.compile(r"[。！？!?.…]+|\n\s*")
 _UNBROKEN = re.compile(rf"{EMAIL}|{URL}|\d[\d.,:/]{0, 99}\d")
 # With one of these before it a full stop is not the end ...
 _NEVER_LAST = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
+    r"(?:(?<![A-Za-z])(?:Mr|Mrs|Ms|Dr|Prof|St|Rev|Gen|Sen|Rep|Gov|Sgt|Capt|Lt|Col|Hon|Pres|Mt|vs|cf|e\.\s?g|i\.\s?e|approx|Messrs|"
     r"Mme|Mlle|al)|(?<![\w./@-])(?![ap]\.m\b)(?:[a-z]\.){1,3}[a-z]|(?:^|[\s(\u4e00-\u9fff，。])(?:[A-Z]\.\s?)*(?<![a-z]\s)[A-HJ-Z])\.$"
 )
 # ... nor with these if a number follows.
 _BEFORE_NUMBER = re.compile(
-    r"(?:\b(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Rr]te?|[Ff]l|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
-    r"\b(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
+    r"(?:(?<![A-Za-z])(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Rr]te?|[Ff]l|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
+    r"(?<![A-Za-z])(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt)\.$"
 )
 # With one of these it is only if a capital follows.
 _MAYBE_LAST = re.compile(
@@ -47,7 +47,7 @@ _KEPT: Final = {
     language: re.compile(rf"(?<![\w°])[^\W\d_]\.$|\b(?:{short})\.$" + _ORDINAL.get(language, ""))
     for language, short in _SHORT.items()
 }
-_PART_OF_SPEECH = re.compile(r"[A-Za-z]\s(?:adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.$")
+_PART_OF_SPEECH = re.compile(r"(?:^|\s)(?:adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.$")
 _SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
 
 

@@ -13,9 +13,13 @@ from core.text.markup import SPELLED
 
 # Characters that may follow a letter and make one character with it (NFC), or say how to draw an emoji.
 _JOINING = r"[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f]"
+# A space that a typesetter puts into a date, a time, a ratio or a fraction: 2026 年 11 月, 20 : 00, 1 / 3.
+_INSIDE = (
+    r"(?<=\d) (?=[年月日号时点分秒])|(?<=\d[年月时点分]) (?=\d)|(?<=\d) (?=[:：/] \d)|(?<=\d [:：/]) (?=\d)"
+)
 # Everything else than plain ASCII, hanzi, kana, hangul and their punctuation is looked at one by one.
 _UNUSUAL = re.compile(
-    rf"&(?:[a-zA-Z]{{2,8}}|#\d{{1,6}}|#x[0-9a-fA-F]{{1,5}});|.{_JOINING}+|[^\x20-\x5f\x61-\x7e\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3，。！？；：、“”…\n]",
+    rf"&(?:[a-zA-Z]{{2,8}}|#\d{{1,6}}|#x[0-9a-fA-F]{{1,5}});|[0-9#*]\ufe0f?\u20e3|{_INSIDE}|.{_JOINING}+|[^\x20-\x5f\x61-\x7e\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3，。！？；：、“”…\n]",
     re.DOTALL,
 )
 _KNOWN = {
@@ -29,7 +33,8 @@ _KNOWN = {
     **dict.fromkeys("→⇒➔➡⟶", "→"),
     **{
         c: c
-        for c in "°¥£€₩₹±×÷√∞≈≠≤≥‰△∠⊥∥≌∽∑∫∵∴∈∉∪∩⊂⊆∅↑↓∝∀∃∂≡∏→—…·•「」『』《》〈〉【】〔〕，。！？；：、“”«»‹›Ω"
+        for c in "°¥£€₩₹₽฿₿₫"
+        "±×÷√∞≈≠≤≥‰△∠⊥∥≌∽∑∫∵∴∈∉∪∩⊂⊆∅↑↓∝∀∃∂≡∏→—…·•「」『』《》〈〉【】〔〕，。！？；：、“”«»‹›Ω"
     },
     **dict(zip("（）［］｛｝｟｠⸨⸩", "()[]{}()()", strict=True)),
     "　": " ",
@@ -56,6 +61,7 @@ _KNOWN = {
     "％": "%",
     "・": "·",
     "･": "·",
+    "🔟": "10、",
 }
 # A ring among Chinese digits is a zero.
 _RING = re.compile(r"(?<=[〇零一二三四五六七八九○])○|○(?=○{0,3}[〇零一二三四五六七八九])")
@@ -97,6 +103,8 @@ def fold(written: str) -> Folded:
         folded = _one(match[0], raised)
         if folded.endswith("、") and written[stop : stop + 1] in _COUNTED:
             folded = folded.removesuffix("、")  # ①号链接
+        if folded.endswith("、") and len(folded) > 1 and start and written[start - 1].isalpha():
+            folded = "，" + folded  # ①首先②其次
         if folded.isdigit() and match[0] in _SUBSCRIPT and written[stop : stop + 1].isdecimal():
             folded += " "  # log₂8
         raised = match[0] in _SUPERSCRIPT
@@ -115,6 +123,10 @@ def _one(character: str, raised: bool) -> str:
     """The folded form of one unusual character, with the marks that belong to it."""
     if character[0] == "&" and character[-1] == ";":  # an HTML entity
         return fold(html.unescape(character)).text if html.unescape(character) != character else character
+    if character[-1] == "\u20e3":
+        return character[0] + "、"  # a keycap
+    if character == " ":
+        return ""
     if len(character) > 1:
         composed = unicodedata.normalize("NFKC", character)
         if character[0] in _KNOWN or len(composed) >= len(character):

@@ -18,48 +18,15 @@ _BEFORE: Final = r"[-(√±]{0,3}"
 _UNKNOWN: Final = r"(?:\?{1,3}|？|_{1,20}|\(\s{0,4}\))"
 _SOON: Final = r"[^+×÷*=≈≠≤≥<>√]{0,120}[+×÷*=≈≠≤≥<>√]"  # else it is none, and looking for one takes long
 FORMULA: Final = (
-    rf"(?<![A-Za-z0-9.]){_BEFORE}{_ATOM}(?={_SOON})(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9])"
+    rf"(?<![A-Za-z0-9.]){_BEFORE}{_ATOM}(?={_SOON})(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9]|:\d)"
     rf"(?:\s?=\s?{_UNKNOWN})?"
 )
 _TOKEN: Final = re.compile(
     rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
 )
-_SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]")
-_WORDS: Final = frozenset(
-    [
-        "is",
-        "to",
-        "or",
-        "in",
-        "of",
-        "if",
-        "no",
-        "so",
-        "we",
-        "he",
-        "me",
-        "my",
-        "it",
-        "as",
-        "at",
-        "by",
-        "do",
-        "go",
-        "up",
-        "us",
-        "an",
-        "am",
-        "be",
-        "on",
-        "ok",
-        "hi",
-        "oh",
-        "id",
-        "tv",
-        "pc",
-        "vs",
-        "pk",
-    ]
+_SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]|[a-z]\^\d-")
+_WORDS: Final = re.compile(
+    "is|to|or|in|of|if|[nsdg]o|[whmb]e|my|it|as|at|by|up|us|an|am|on|ok|hi|oh|id|tv|pc|vs|pk"
 )
 _PARTS: Final = re.compile(rf"(?P<number>{NUMBER})(?P<after>.*)", re.DOTALL)
 
@@ -141,7 +108,7 @@ class FormulaWords:
     def _share(self, top: str, bottom: str) -> str:
         if 0 < int(top) < int(bottom) <= 100:
             return self.fraction(top, bottom)
-        return f"{self.number(top)}{self.operators['/']}{self.number(bottom)}"
+        return (" " * self.greek).join((self.number(top), self.operators["/"], self.number(bottom)))
 
     def _number(self, part: str, measured: bool) -> str:
         parts = _PARTS.fullmatch(part)
@@ -179,7 +146,7 @@ class FormulaWords:
         said += [self.number(match["charge"])] if match["charge"] else []
         signs = {"+": "plus", "-": "minus"} if self.greek else {"+": "正", "-": "负"}
         said.append(signs[match["sign"]])
-        return " ".join(said) if self.greek else _joined(said)
+        return " ".join(said) if self.greek else joined(said)
 
     def chemical(self, match: re.Match[str]) -> str | None:
         """NaOH, H2SO4: letter by letter; None for what may be a word in capitals."""
@@ -188,11 +155,11 @@ class FormulaWords:
         said = [
             self.number(part) if part.isdigit() else part for part in re.findall(r"\d+|[A-Za-z]", match[0])
         ]
-        return " ".join(said) if self.greek else _joined(said)
+        return " ".join(said) if self.greek else joined(said)
 
 
-def _joined(words: list[str]) -> str:
-    """With spaces between Latin letters only."""
+def joined(words: list[str]) -> str:
+    """`words` with spaces between Latin letters only."""
     out = words[0]
     for word in words[1:]:
         out += (" " if out[-1].isascii() and word[0].isascii() else "") + word
@@ -208,8 +175,13 @@ def _has_words(text: str) -> bool:
     """Letters that are a word, not variables: more than two of them that no number precedes."""
     for run in re.finditer(rf"(?<![A-Za-z])(?P<number>\d\s?)?(?P<run>{_LETTER}{{2,}})", text):
         letters = run["run"]
-        if run["number"] or re.fullmatch(_FUNCTION, letters) or re.fullmatch("[A-Z]{2,3}", letters):
+        if (
+            run["number"]
+            or not letters.isascii()
+            or re.fullmatch(_FUNCTION, letters)
+            or re.fullmatch("[A-Z]{2,3}", letters)
+        ):
             continue
-        if len(letters) > 2 or letters.lower() in _WORDS or ("=" not in text and letters.islower()):
+        if len(letters) > 2 or _WORDS.fullmatch(letters.lower()) or ("=" not in text and letters.islower()):
             return True
     return False

@@ -33,6 +33,7 @@ _NAMES: Final = (
 _END_OF_LINE: Final = re.compile(
     r"/?(?:br|p|div|li|h[1-6]|tr|s|ul|ol|table|par|title|section|article|hr)", re.I
 )
+_APART: Final = re.compile(r"</?(?:del|ins|s|strike|td|th|dt|dd|option|button|label)\b[^>]*>|~~", re.I)
 _FEELINGS: Final = (
     r"(?:laugh(?:s|ing|ter)?|sighs?|breath(?:es|ing)?|gasps?|coughs?|chuckles?|giggles?|whisper(?:s|ing|ed)?|happy|sad|"
     r"angry|excited|surprised|shout(?:s|ing)?|cry(?:ing)?|cries|sob(?:s|bing)?|clears? throat|sniffs?|"
@@ -54,12 +55,12 @@ _TOKEN: Final = re.compile(
     r"|<\|[^<>|\n]{1,60}\|>"
     rf"|[\[【(（]{_FEELINGS}[\]】)）](?!\()|<{_FEELINGS}\s?/?>"
     rf"|</?(?P<tag>{_NAMES}){_ATTRIBUTE}{{0,20}}\s{{0,5}}/?>|</[A-Za-z][\w:-]{{0,40}}>|<[A-Za-z][\w:-]{{1,40}}{_ATTRIBUTE}{{0,20}}\s?/>"
-    r"|\{\\[^{}\n]{1,80}\}"
+    r"|\{\\[^{}\n]{1,80}\}|\{/?[biu]\}"
     rf"|(?<![A-Za-z0-9/])/(?=[^/\n]{{0,40}}[{_IPA}])[^/\n\d]{{1,40}}/(?![A-Za-z0-9/])|\[(?=[^\[\]\n]{{0,40}}[{_IPA}])[^\[\]\n]{{1,40}}\]"
     r"|!?\[(?P<label>[^\[\]\n]{0,300})\]\([^()\s]{0,2000}\)"
     r"|(?m:^[ \t]{0,8}(?:\#{1,6}|>{1,6}|[-*+])[ \t]+)"
     r"|(?m:^[ \t]{0,8}(?:[-*_=][ \t]?){3,99}$)|(?m:^[ \t]{0,8}\|?[ \t:|-]{3,200}$)"
-    r"|(?P<mark>\*\*|~~|(?<![\w_])__(?=[^\s_])|(?<=[^\s_])__(?![\w_])|```\w{0,20}|`)"
+    r"|(?P<mark>(?<![\d*])\*\*(?!\*)|\*\*(?![\d*])|(?<!~)~~(?!~)|(?<![\w_])__(?=[^\s_])|(?<=[^\s_])__(?![\w_])|```\w{0,20}|`)"
     r"|(?<![\w*])\*(?P<stressed>[^\s*0-9号号](?:[^*\n]{0,200}[^\s*])?)\*(?![\w*])",
     re.DOTALL | re.IGNORECASE,
 )
@@ -228,7 +229,9 @@ def _inner(match: re.Match[str], out: _Output) -> bool:
 
 def _silent(match: re.Match[str], out: _Output) -> bool:
     out.hide(*match.span())
-    if match["tag"] and _END_OF_LINE.fullmatch(match[0].strip("<>/ ").split()[0]):
+    if _APART.fullmatch(match[0]):
+        out.put("，", match.start())
+    elif match["tag"] and _END_OF_LINE.fullmatch(match[0].strip("<>/ ").split()[0]):
         out.put("\n", match.start())
     elif match[0][0] in "[/" and any(c in _IPA for c in match[0]):
         out.put(" ", match.start())

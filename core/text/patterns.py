@@ -16,11 +16,11 @@ URL = (
 EMAIL = rf"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{{0,63}}@{_LABEL}(?:\.{_LABEL}){{1,8}}"
 LIST_NUMBER = r"(?m:^[ \t]*(?P<n>\d{1,3})[.)](?=\s))"
 TIME = (
-    r"(?<!\d)(?<!\d[:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.\d+)?)?"
+    r"(?<!\d)(?<!\d[:：])(?P<hour>[01]?\d|2[0-4])[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d)(?:\.(?P<split>\d+))?)?"
     r"(?![\d:：])(?:Z(?!\w))?(?:\s?(?P<half>[AaPp]\.[Mm](?:\.(?![A-Za-z])|(?![A-Za-z]))|[AaPp][Mm](?![A-Za-z])))?"
 )
 VERSION = (
-    r"(?<![A-Za-z0-9.])(?:(?P<v>[vV])\.?(?P<versioned>\d+(?:\.\d+)*)|(?P<dotted>\d+(?:\.\d+){2,}))"
+    r"(?:(?<![A-Za-z0-9.])(?P<v>[vV])\.?(?P<versioned>\d+(?:\.\d+)*)|(?<![0-9.])(?P<dotted>\d+(?:\.\d+){2,}))"
     r"(?![A-Za-z0-9%])"
 )
 CODE = r"(?<![A-Za-z0-9.-])\d+(?:-\d+){2,20}(?![A-Za-z0-9-])"  # digits in groups: an ISBN, say
@@ -30,16 +30,26 @@ FOREIGN_PHONE = r"\+\d{1,3}(?:[- ]\(?\d{1,5}\)?){2,5}(?![A-Za-z0-9-])"
 HARDWARE = (
     r"(?<![A-Za-z0-9:-])(?:(?:[0-9A-Fa-f]{2}:){5}|(?:[0-9A-Fa-f]{2}-){5})[0-9A-Fa-f]{2}(?![A-Za-z0-9:-])"
     r"|(?<![A-Za-z0-9:])(?=[\d:]{0,34}[A-Fa-f])(?:[0-9A-Fa-f]{1,4}:){3,7}:?[0-9A-Fa-f]{1,4}(?![A-Za-z0-9:])"
+    r"|(?<![A-Za-z0-9:])(?:[0-9A-Fa-f]{1,4}:){1,2}:[0-9A-Fa-f]{1,4}(?![A-Za-z0-9:])"
 )
 """Addresses of network cards, and those of IPv6."""
+INTERNET = (
+    r"(?<![A-Za-z0-9.])(?P<ip>\d{1,3}(?:\.\d{1,3}){3})(?!\d|\.\d)"
+    r"(?::(?P<port>\d{1,5}))?(?:/(?P<bits>\d{1,2}))?(?!\d)"
+)
 BOOK = r"(?<=IS[BS]N)[: ：]{0,2}\d[\d-]{6,16}[\dXx](?![\dA-Za-z])"
-ANGLE = r"(?<![\d.])(?P<degrees>\d{1,3})°(?P<minutes>[0-5]?\d)[′'](?:(?P<seconds>[0-5]?\d(?:\.\d+)?)[″\"])?"
+ANGLE = (
+    r"(?<![\d.])(?P<degrees>\d{1,3}(?:\.\d+)?)°(?:(?P<minutes>[0-5]?\d)[′'](?:(?P<seconds>[0-5]?\d(?:\.\d+)?)[″\"])?"
+    r"(?:\s?(?P<side>[NSEW])(?![A-Za-z]))?|\s?(?P<by>[NSEW])(?![A-Za-z]))"
+)
 _RATED = "(?:EUR|USD|GBP|JPY|CNY|CNH|HKD|AUD|CAD|CHF|NZD|SGD|BTC|ETH)"
 RATE = rf"(?<![A-Za-z])(?P<a>{_RATED})/(?P<b>{_RATED})(?![A-Za-z])"
 
 FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/]|\.\d)"
 
-CURRENCIES = r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|[$¥€£₩₹₽])"
+CURRENCIES = (
+    r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|TWD|AUD|CAD|SGD|KRW|THB|CHF|[$¥€£₩₹₽฿₿₫])"
+)
 
 # symbol: Chinese, English for one, English for many
 UNITS: Final = {
@@ -153,6 +163,18 @@ UNITS: Final = {
     "tbsp": ("汤匙", "tablespoon", "tablespoons"),
     "tsp": ("茶匙", "teaspoon", "teaspoons"),
     "m/s^2": ("米每平方秒", "metre per second squared", "metres per second squared"),
+    "m/s": ("米每秒", "metre per second", "metres per second"),
+    "km/h": ("公里每小时", "kilometre per hour", "kilometres per hour"),
+    "N": ("牛", "newton", "newtons"),
+    "J": ("焦", "joule", "joules"),
+    "N·m": ("牛米", "newton-metre", "newton-metres"),
+    "N.m": ("牛米", "newton-metre", "newton-metres"),
+    "Nm": ("牛米", "newton-metre", "newton-metres"),
+    "lux": ("勒克斯", "lux", "lux"),
+    "nit": ("尼特", "nit", "nits"),
+    "nits": ("尼特", "nit", "nits"),
+    "bit": ("比特", "bit", "bits"),
+    "psi": ("P S I", "P S I", "P S I"),
 }
 UNIT = "(?:" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-z0-9^])"
 

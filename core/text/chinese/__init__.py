@@ -12,7 +12,7 @@ from core.text.chinese.dates import DATES, TIMES, YEARS
 from core.text.chinese.numbers import cardinal, one_by_one
 from core.text.chinese.quantities import MONEY_QUANTITY, QUANTITY, quantities
 from core.text.chinese.selling import SELLING
-from core.text.chinese.signs import PLAIN, RANGES, SIGNS, SUMS
+from core.text.chinese.signs import PLAIN, RANGES, SIGNS, SUMS, tag
 from core.text.markup import SPELLED
 from core.text.rules import Rule, Rules
 
@@ -23,6 +23,10 @@ _MONARCHS: Final = (
     r"(?:路易|亨利|乔治|威廉|查理|理查|保禄|本笃|约翰|爱德华|腓特烈|拿破仑|伊丽莎白|亚历山大|尼古拉|"
     r"[A-Z][a-z]{2,9} ?)"
 )
+_TITLES: Final = {
+    **{"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "St": "Saint", "Mt": "Mount"},
+    **{"Prof": "Professor", "Jr": "Junior", "Sr": "Senior"},
+}
 _PARTS_OF_SPEECH: Final = {
     **{"adj": "形容词", "adv": "副词", "n": "名词", "v": "动词", "vt": "及物动词", "vi": "不及物动词"},
     **{"prep": "介词", "conj": "连词", "pron": "代词", "num": "数词", "art": "冠词", "int": "感叹词"},
@@ -69,7 +73,18 @@ _LETTERS: Final[list[Rule]] = [
     (r"(?<![A-Za-z])(?:vs|VS)\.?(?![A-Za-z])", lambda m: "对"),
     (r"(?<![A-Za-z])(?:No|NO|№)\.?\s?(?=\d)|(?<![A-Za-z])no\.\s?(?=\d)", lambda m: "第"),
     (
-        rf"(?<=[A-Za-z]\s)(?P<part>adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.(?=\s?[{HAN}])",
+        r"(?<![A-Za-z])(?P<of>Mr|Mrs|Ms|Dr|St|Mt|Prof|Jr|Sr)\.\s?(?=[A-Z\u4e00-\u9fff])",
+        lambda m: _TITLES[m["of"]] + " ",
+    ),
+    (r"(?<![A-Za-z.])Ph\.?D\.?(?![A-Za-z])", lambda m: "P H D"),
+    (
+        r"(?<![A-Za-z0-9])[Ss](?P<season>\d{1,2})[Ee][Pp]?(?P<n>\d{1,3})(?![A-Za-z0-9])",
+        lambda m: f"第{cardinal(m['season'])}季第{cardinal(m['n'])}集",
+    ),
+    (rf"(?<![A-Za-z.])(?P<of>[A-H])\.\s?(?=[{HAN}])", lambda m: m["of"] + "，"),
+    (r"(?<=[A-Z]{2})&(?=[A-Z])", lambda m: " and "),
+    (
+        rf"(?<![A-Za-z.])(?P<part>adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.(?=\s?[{HAN}])",
         lambda m: f"，{_PARTS_OF_SPEECH[m['part']]}，",
     ),
     (r"(?<![A-Za-z.])(?:[a-z]\.){2,}(?![A-Za-z])", lambda m: " ".join(m[0].replace(".", "").upper())),
@@ -80,8 +95,8 @@ _LETTERS: Final[list[Rule]] = [
     (r"(?<=[A-Za-z0-9])\+(?![A-Za-z0-9])", lambda m: "加"),
     (r"(?<![A-Za-z])(?P<letters>Lv|LV|lv)(?P<many>)(?:\.\s?)?(?=\d|$)", lambda m: "L V"),
     (r"(?<![A-Za-z])(?P<letters>[A-Z])\.\s?(?=[A-Z](?![a-z]))", lambda m: m["letters"] + " "),
-    (r"(?<=[A-Z]\.[A-Z])\.|(?<![A-Za-z])(?<=[A-Z])\.(?=\s[A-Z][a-z])", lambda m: " "),
     (r"(?<=\s[A-Z])\.(?=[A-Z][a-z])", lambda m: "，"),
+    (r"(?<=[A-Z]\.[A-Z])\.|(?<![A-Za-z][A-Z])(?<=[A-Z])\.(?=\s?[A-Z][a-z])", lambda m: " "),
     (r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", lambda m: "点"),
     (
         r"(?<![A-Za-z])(?P<letters>[b-df-hj-np-tv-z]{3,6})(?<!y)(?<!shh)(?<!hmm)(?P<many>)(?![A-Za-z.])",
@@ -100,7 +115,7 @@ _MARKS: Final[list[Rule]] = [
     (r"\.(?![A-Za-z0-9])", lambda m: "。"),
     (r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
     (r"\s+-+\s+|--+", lambda m: "，"),
-    (r"#(?=\d)", lambda m: "第"),
+    (r"#", tag),
     (r"@(?=\w)", lambda m: "艾特"),
     (r"\n\s*(?=\S)", lambda m: "，"),
 ]

@@ -2,7 +2,8 @@
 
 import re
 
-from core.text.chinese.numbers import cardinal, number, year
+from core.text.chinese.codes import ahead, announced
+from core.text.chinese.numbers import cardinal, number, one_by_one, year
 from core.text.chinese.quantities import MEASURED, RANGE
 from core.text.patterns import CURRENCIES, TIME, UNIT, iso_date
 from core.text.rules import Rule
@@ -12,6 +13,9 @@ _SCORE_AFTER = re.compile(r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领�
 _LASTING_BEFORE = re.compile(r"(?:时长|用时|耗时|历时|片长|全程|全长|成绩|倒计时)[:：]?(?:是|为|约|共)?\s?$")
 _LASTING_AFTER = re.compile(r"\s?(?:完赛|跑完|跑进|的成绩)")
 _LASTING = {"h": "小时", "min": "分钟", "m": "分钟", "s": "秒"}
+_LISTED = re.compile(
+    r"(?:日期|时间|日子|日程|安排)[:：为是]{0,2}\s?(?:\d{1,2}/\d{1,2}[日号]?[、,，和及与]\s?){1,9}$"
+)
 _SHARE_BEFORE = re.compile(
     r"(?:约占?|占|超过?|近|不到|不足|有|将近|大约|剩下?|还剩|[+×÷*=乘加减又])\s?$|\d\s$"
 )
@@ -24,10 +28,13 @@ _DAY_BEFORE = re.compile(
 )
 _DAY_AFTER = re.compile(
     r"\s?(?:(?:妇女|女神|女王|女生|儿童|劳动|青年|教师|国庆|光棍|情人|圣诞|元旦|植树|愚人|程序员|购物)?节(?![课目省约点])|前|后|起|开始|到|至|止|截止|发货|到货|下单|开播|直播|上线|上新|上架|出发|当天|当日|日|号|晚|早|上午|下午|中午|凌晨|周[一二三四五六日]|"
-    r"星期|开[售抢课学奖]|预售|结束|之前|之后|生效|[（(]周|大促|活动|放假|见|[-~—]\s?\d{1,2}/\d)"
+    r"星期|开[售抢课学奖会营]|预售|考|上课|[交截]止?|比赛|聚|面试|生日|补[考课]|出[发货成]|结束|之前|之后|生效|[（(]周|大促|活动|放假|见|[-~—]\s?\d{1,2}/\d)"
 )
 # Years are told from counts by what follows.
 _OF_A_YEAR = r"(?=年|届|级|款|版|赛季|财年|年度|学年|[Qq][1-4])"
+
+
+_COUNTED = re.compile(rf"\s?(?:{UNIT}|{CURRENCIES}|[元块折万千百亿%天个月年点时日号號分秒])")
 
 
 def day_of(month: str, day: str) -> str | None:
@@ -56,15 +63,14 @@ def _slashed_date(match: re.Match[str]) -> str | None:
 def _month_day(match: re.Match[str]) -> str | None:
     """11/30 is a day, 3/4 a share, by what is around; with nothing around by what it could be."""
     month, day = match["m"], match["d"]
-    around = (
-        match.string[max(0, match.start() - 6) : match.start()],
-        match.string[match.end() : match.end() + 8],
-    )
+    around = (ahead(match, 6), match.string[match.end() : match.end() + 8])
     if _SHARE_BEFORE.search(around[0]) or _SHARE_AFTER.match(around[1]):
         return None
-    dated = _DAY_BEFORE.search(around[0]) or _DAY_AFTER.match(around[1])
+    listed = _LISTED.search(ahead(match, 50))
+    dated = listed or _DAY_BEFORE.search(around[0]) or _DAY_AFTER.match(around[1])
     likely = int(day) > 10 or int(month) > int(day) or month[0] == "0" or day[0] == "0"
-    return day_of(month, day) if dated or (likely and int(month) > 1) else None
+    said = day_of(month, day) if dated or (likely and int(month) > 1) else None
+    return said and said.removesuffix("日" if match["of"] else "") + (match["of"] or "")
 
 
 def _dotted_day(match: re.Match[str]) -> str | None:
@@ -73,9 +79,11 @@ def _dotted_day(match: re.Match[str]) -> str | None:
 
 
 def _dotted_days(match: re.Match[str]) -> list[tuple[int, str]] | None:
-    """6.18-6.20, if the second day is after the first."""
+    """6.18-6.20, if the second day is after the first; 9.1-9.30, if days are spoken of or a month ends."""
     first, second = (int(match["m"]), int(match["d"])), (int(match["last"]), int(match["day"]))
-    if not (first < second):
+    before = ahead(match, 6)
+    sure = int(match["d"]) > 9 or int(match["day"]) > 27 or _DAY_BEFORE.search(before)
+    if not (first < second and sure):
         return None
     return [
         (match.start("m"), f"{cardinal(match['m'])}月{cardinal(match['d'])}日"),
@@ -89,7 +97,7 @@ def _dotted_month(match: re.Match[str]) -> str | None:
     after = match.string[match.end() : match.end() + 2]
     if re.match(r"\s?[元块万亿千百%米公克吨度人]", after):
         return None
-    before = match.string[max(0, match.start() - 5) : match.start()]
+    before = ahead(match, 5)
     announced = re.search(r"(?:至|到|自|于|在|从|截止|有效期|日期|时间|年月|出版)[:：]?\s?$", before)
     return _year_month(match) if announced or len(match["m"]) == 2 else None
 
@@ -108,8 +116,7 @@ def _month(match: re.Match[str]) -> list[tuple[int, str]]:
 
 def _bare_day(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """11月30: a day without its 日, unless something is counted."""
-    counted = re.compile(rf"\s?(?:{UNIT}|{CURRENCIES}|[元块折万千百亿%天个月年点时日号號分秒])")
-    if counted.match(match.string, match.end()) or MEASURED.match(match.string, match.end()):
+    if _COUNTED.match(match.string, match.end()) or MEASURED.match(match.string, match.end()):
         return None
     readings = [(match.start(), cardinal(match["m"]) + "月"), (match.start("d"), cardinal(match["d"]) + "日")]
     if match["last"]:
@@ -132,10 +139,10 @@ def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
 def _time(match: re.Match[str]) -> str | None:
     """None for 21:18 where the words around it say it is a score, and for the offset of a time zone."""
     hour, minute, second = match["hour"], match["minute"], match["second"]
-    ahead = match.string[max(0, match.start() - 45) : match.start()]
-    if not second and (_SCORE_BEFORE.search(ahead) or _SCORE_AFTER.match(match.string, match.end())):
+    before = ahead(match, 45)
+    if not second and (_SCORE_BEFORE.search(before) or _SCORE_AFTER.match(match.string, match.end())):
         return None
-    lasting = _LASTING_BEFORE.search(ahead) or _LASTING_AFTER.match(match.string, match.end())
+    lasting = _LASTING_BEFORE.search(before) or _LASTING_AFTER.match(match.string, match.end())
     if lasting and not match["half"]:
         values = (hour, minute, second) if second else ("0", hour, minute)
         units = zip(values, ("小时", "分", "秒"), strict=True)
@@ -148,17 +155,29 @@ def _time(match: re.Match[str]) -> str | None:
             for k, (value, unit) in enumerate(parts)
             if k >= first
         )
-    half = {"a": "上午", "p": "下午"}[match["half"][0].lower()] if match["half"] else ""
+    half = _half(match)
     words = f"{half}{'两' if int(hour) == 2 else cardinal(hour)}点"
     if minute != "00" or second:
         words += _two_digits(minute) + "分"
-    return words + (_two_digits(second) + "秒" if second else "")
+    if second:
+        words += _two_digits(second) + ("点" + one_by_one(match["split"]) if match["split"] else "") + "秒"
+    return words
+
+
+def _half(match: re.Match[str]) -> str:
+    """上午 or 下午 for am and pm, unless it is said already."""
+    said = re.search(r"[上下中][午]|[早晚][上]?|凌晨|傍晚", ahead(match, 3))
+    return {"a": "上午", "p": "下午"}[match["half"][0].lower()] if match["half"] and not said else ""
+
+
+def _hour(match: re.Match[str]) -> str:
+    return f"{_half(match)}{'两' if int(match['hour']) == 2 else cardinal(match['hour'])}点"
 
 
 def _zone(match: re.Match[str]) -> str:
     """UTC+08:00."""
     minutes = "" if match["minute"] in (None, "00") else "点" + cardinal(match["minute"])
-    zone = " ".join(match["zone"])
+    zone = "，U T C" if not match["zone"] else " ".join(match["zone"])
     return zone + ("加" if match["sign"] == "+" else "减") + cardinal(match["hour"]) + minutes
 
 
@@ -187,8 +206,39 @@ def _ratio(match: re.Match[str]) -> list[tuple[int, str]]:
     return [(piece.start(), "比" if piece[0] in ":：" else number(piece[0])) for piece in pieces]
 
 
+_CLOSE_DATE = (
+    r"(?<![\d.,A-Za-z-])(?P<y>19\d\d|20\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?![\d.,A-Za-z-])"
+)
+
+
+def _close_date(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """20251130, unless it is a code or something is counted."""
+    counted = _COUNTED.match(match.string, match.end()) or MEASURED.match(match.string, match.end())
+    return None if announced(match) or counted else _date(match)
+
+
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_NAMED_MONTH = rf"(?P<name>{'|'.join(re.findall('...', _MONTHS))})[a-z]{{0,6}}\.?"
+
+
+def _named_day(match: re.Match[str]) -> str:
+    """Nov 30, 2026; 30 Nov."""
+    said = f"{cardinal(str(_MONTHS.index(match['name']) // 3 + 1))}月{cardinal(match['d'])}日"
+    return f"{year(match['y'])}年{said}" if match["y"] else said
+
+
 DATES: list[Rule] = [
+    (
+        rf"(?<![A-Za-z]){_NAMED_MONTH}\s?(?P<d>[12]\d|3[01]|[1-9])(?:st|nd|rd|th)?(?:,?\s(?P<y>20\d\d))?(?![A-Za-z0-9.:%])",
+        _named_day,
+    ),
+    (
+        rf"(?<![\w.])(?P<d>[12]\d|3[01]|[1-9])(?:st|nd|rd|th)?\s?{_NAMED_MONTH}(?![A-Za-z])(?:,?\s(?P<y>20\d\d)(?!\d))?",
+        _named_day,
+    ),
     *((iso_date(mark), _date) for mark in "-/."),
+    (_CLOSE_DATE, _close_date),
+    (r"(?<![\d./])(?P<m>0?[1-9]|1[0-2])/(?P<y>20\d\d)(?![\d/])", _year_month),
     (r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
     (r"(?<![\d.])(?P<y>[12]\d{3})[-/](?P<m>0[1-9]|1[0-2])(?![\d/-])", _year_month),
     (r"(?<![\d.¥$€£])(?P<y>20[0-4]\d|19\d\d)\.(?P<m>0?[1-9]|1[0-2])(?![\d%A-Za-z.])", _dotted_month),
@@ -197,7 +247,8 @@ DATES: list[Rule] = [
         _dotted_day,
     ),
     (
-        r"(?<![\d./])(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01])(?![\d/%]|\.\d)(?!\s?(?:mm|[米元块]))",
+        r"(?<![\d./第])(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01])(?![\d/%]|\.\d)(?!\s?(?:mm|[米元块]))"
+        r"(?P<of>[日号](?![线楼店]))?",
         _month_day,
     ),
     (
@@ -207,20 +258,22 @@ DATES: list[Rule] = [
 ]
 DATES.append(
     (
-        r"(?<![\d.¥$€£])(?P<m>1[0-2]|[1-9])\.(?P<d>[12]\d|3[01])(?P<to>\s?[-~—至到]\s?)"
-        r"(?P<last>1[0-2]|[1-9])\.(?P<day>[12]\d|3[01]|[1-9])(?![\d.%A-Za-z元块万亿米斤折])",
+        r"(?<![\d.¥$€£])(?P<m>1[0-2]|[1-9])\.(?P<d>[12]\d|3[01]|[1-9])(?P<to>\s?[-~—至到]\s?)"
+        r"(?P<last>1[0-2]|[1-9])\.(?P<day>[12]\d|3[01]|[1-9])(?![\d.%A-Za-z元块万亿米斤折倍度克升])",
         _dotted_days,
     )
 )
 TIMES: list[Rule] = [
     (r"(?P<zone>UTC|GMT)\s?(?P<sign>[-+])(?P<hour>0?\d|1[0-4])(?:[:：](?P<minute>[0-5]\d))?(?!\d)", _zone),
-    (TIME + r"(?:分(?![钟之]))?", _time),
+    (r"(?<=\d:\d\d:\d\d)(?P<zone>)(?P<sign>[-+])(?P<hour>0\d|1[0-4]):?(?P<minute>[0-5]\d)(?!\d)", _zone),
+    (TIME + r"(?:分(?![钟之])|点(?!\d))?", _time),
+    (r"(?<![\d.:A-Za-z])(?P<hour>1[0-2]|0?[1-9])\s?(?P<half>[AaPp])\.?[Mm](?:\.|(?![A-Za-z]))", _hour),
     (
         r"(?<![\d.])(?P<m>\d{1,2})'(?P<s>[0-5]\d)\"",
         lambda m: f"{number(m['m'])}分{_two_digits(m['s'])}秒",
     ),
     (r"(?<![\d.A-Za-z])(?P<h>12|24|36|48|72)H(?![A-Za-z0-9])", lambda m: number(m["h"]) + "小时"),
-    (rf"(?<=[:：]\d\d){RANGE}(?=\d{{1,2}}[:：][0-5]\d)", lambda m: "到"),
+    (rf"(?<=[:：]\d\d)(?:{RANGE}|\s?[-~]{{2}}\s?)(?=\d{{1,2}}[:：][0-5]\d)", lambda m: "到"),
     (
         r"(?<![\d.A-Za-z])(?P<a>\d{1,3})\s?(?P<first>h|min|m)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
         _lasting,

@@ -27,27 +27,26 @@ _BIG: Final = {
     "trillion": 10**12,
 }
 _MONEY: Final = {
-    "$": "美元",
-    "US$": "美元",
-    "USD": "美元",
-    "HK$": "港元",
-    "HKD": "港元",
-    "NT$": "新台币",
-    "A$": "澳元",
-    "C$": "加元",
-    "S$": "新加坡元",
-    "R$": "雷亚尔",
-    "¥": "元",
-    "RMB": "元",
-    "CNY": "元",
-    "€": "欧元",
-    "EUR": "欧元",
-    "£": "英镑",
-    "GBP": "英镑",
-    "JPY": "日元",
-    "₩": "韩元",
-    "₹": "卢比",
-    "₽": "卢布",
+    **dict.fromkeys(("$", "US$", "USD"), "美元"),
+    **dict.fromkeys(("HK$", "HKD"), "港元"),
+    **dict.fromkeys(("NT$", "TWD"), "新台币"),
+    **dict.fromkeys(("A$", "AUD"), "澳元"),
+    **dict.fromkeys(("C$", "CAD"), "加元"),
+    **dict.fromkeys(("S$", "SGD"), "新加坡元"),
+    **dict.fromkeys(("¥", "RMB", "CNY"), "元"),
+    **dict.fromkeys(("€", "EUR"), "欧元"),
+    **dict.fromkeys(("£", "GBP"), "英镑"),
+    **dict.fromkeys(("₩", "KRW"), "韩元"),
+    **dict.fromkeys(("฿", "THB"), "泰铢"),
+    **{
+        "R$": "雷亚尔",
+        "JPY": "日元",
+        "₹": "卢比",
+        "₽": "卢布",
+        "₿": "比特币",
+        "CHF": "瑞士法郎",
+        "₫": "越南盾",
+    },
 }
 _MEASURE_AFTER = (
     r"[人次天件个包盒箱瓶袋罐份斤台套张只块月年周日班组户人间层亩支条双对科门课节页行篇册本米吨克升桌位名场轮栋单"
@@ -55,7 +54,7 @@ _MEASURE_AFTER = (
 )
 QUANTITY = (
     rf"(?P<sign>[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
-    rf"(?:(?P<own>%|{UNIT})(?=(?:{RANGE}|\s?±\s?)(?:{CURRENCIES})?\s?-?\.?\d))?"
+    rf"(?:(?P<own>[%‰]|{UNIT})(?=(?:{RANGE}|\s?±\s?)(?:{CURRENCIES})?\s?-?\.?\d))?"
     rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER})(?![xX×*]\d))?"
     rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion)(?![A-Za-z])|(?:[kKmMbB]|bn|mn|tn)(?![A-Za-z0-9])|"
     r"[万亿千百萬億]+))?"
@@ -70,13 +69,15 @@ MONEY_QUANTITY = QUANTITY.replace(rf"(?P<big>(?!{UNIT})", "(?P<big>").replace(
 _ONE_WORD = (
     "个個只隻条條张張件位台臺辆輛家名人天年周岁歲次倍种種层層座所间間杯瓶碗盘份本册篇首支枝把双雙对對套副颗顆粒滴块塊片根棵朵头頭匹群秒点元斤吨升米克亩"
     "部款批场場门門类類组組步句字遍趟项項则幅架艘口笔回顿代轮圈段股串箱包袋桶卷盒罐单單提桌篮籃扎捆排行列页頁道节節听打盆碟壶勺筐筒管枚样樣株簇束盏盞"
-    "扇床锅鍋帖剂劑味枪缸毫厘寸尺丈里碼码瓣节枕晚夜餐票集堂桩壺坛罈屉笼籠摞叠沓版拨撥伙班"
+    "扇角毛床锅鍋帖剂劑味枪缸毫厘寸尺丈里碼码瓣节枕晚夜餐票集堂桩壺坛罈屉笼籠摞叠沓版拨撥伙班"
 )
 MEASURED = re.compile(
     rf"\s?(?:(?![年班]级|单[元位项号]|層樓|层楼|点[五\d]|分之|班|版本|代表|口味|里[面边]|夜市)[{_ONE_WORD}]|"
+    r"[男女大小荤素](?![学小号时写寒暑雪号])(?=\d|[，。、；！？\s]|$|优|亮|特|重|福|好|礼)|[室房](?=\d[厅卫])|[厅卫]|"
     r"小时|小時|分钟|分鐘|公里|公斤|公尺|千克|千米|厘米|毫米|毫升|平方|立方|美元|英镑|欧元|港元|日元|星期|礼拜|季度|世代|大[盒包瓶袋箱罐桶]|"
     r"小[盒包瓶袋箱罐桶])"
 )
+_CURRENCY_AFTER: Final = re.compile("[美欧日港澳加韩]元|美金|英镑|人民币|新台币")
 _PER: Final = {"d": "天", "y": "年", "r": "转", "min": "分钟"}
 _WARMTH = ("°C", "°c", "°F")
 _CAN_BE_BELOW_ZERO = set("温為为是到至约降低达於于在零值得约差跌，。：；、！？,:;(= \n\t“\"'~")
@@ -102,8 +103,11 @@ def _quantity(match: re.Match[str], names: Mapping[str, str]) -> list[tuple[int,
     if match["b"]:
         below = ("零下" if unit in _WARMTH else "负") if match["bsign"] else ""
         readings.append((match.start("to"), "正负" if "±" in match["to"] else "到"))
-        readings.append((match.start("b"), (share if own == "%" else "") + below + _value(match, "b", money)))
-    if match["big"] and not (money and match["big"].strip().isascii()):
+        readings.append(
+            (match.start("b"), (share if own in ("%", "‰") else "") + below + _value(match, "b", money))
+        )
+    scaled = money or _CURRENCY_AFTER.match(match.string, match.end())
+    if match["big"] and not (scaled and match["big"].strip() in _BIG):
         readings.append((match.start("big"), _big(match["big"].strip())))
     if name := _unit(match, unit, money, names):
         readings.append((match.start("unit") if unit else readings[-1][0], name))
@@ -120,7 +124,7 @@ def _sign(match: re.Match[str], unit: str) -> str:
     sign = match["sign"]
     if sign == "±":
         return "正负"
-    if (previous.isascii() and previous.isalnum()) or previous in (")", "]"):
+    if (previous.isascii() and previous.isalnum()) or previous in (")", "]", "…"):
         return "加" if sign == "+" else ""
     warm = unit in _WARMTH or match.string[match.end() : match.end() + 1] == "度"
     counted = (
@@ -134,9 +138,9 @@ def _sign(match: re.Match[str], unit: str) -> str:
 def _value(match: re.Match[str], group: str, money: str) -> str:
     digits = match[group].replace(",", "")
     big = (match["big"] or "").strip()
-    scale = _BIG.get(big) if money else None
+    scale = _BIG.get(big) if money or _CURRENCY_AFTER.match(match.string, match.end()) else None
     if scale:
-        digits = f"{Decimal(digits) * scale:f}"
+        digits = f"{(Decimal(digits) * scale).normalize():f}"
     if "." in digits and (money or match.string.startswith("元", match.end())):
         digits = digits.rstrip("0").rstrip(".")
     return "两" if digits == "2" and _takes_liang(match, group) else number(digits)
@@ -144,7 +148,7 @@ def _value(match: re.Match[str], group: str, money: str) -> str:
 
 def _takes_liang(match: re.Match[str], group: str) -> bool:
     """Is this 2 a count of something (两个), not a name or a grade (二楼)?"""
-    if match.string[max(0, match.start() - 1) : match.start()] in ("第", "初"):
+    if match.string[max(0, match.start() - 2) : match.start()].rstrip().endswith(("第", "初")):
         return False
     if match["big"]:
         return match["big"].strip()[0] in "千万亿萬億"

@@ -25,23 +25,19 @@ _MANY_BEFORE = re.compile(
 )
 _MANY_AFTER = re.compile(
     r"\s?(?:\+|多?人|粉|单|件|元|块|次|播放|点赞|销量|用户|家|份|斤|套|条|台|关注|流量|好评|会员|册|瓶)"
+    r"|[-~—至到]\s?[\d.]+[wW](?:多?人|粉|单|件|元|块|次|播放|点赞|销量|用户|家|份)"
 )
 _FESTIVALS: Final = {
-    "3.8": "三八",
-    "3.15": "三一五",
-    "5.20": "五二零",
-    "5.21": "五二一",
-    "6.18": "六一八",
-    "8.18": "八一八",
-    "10.24": "一零二四",
-    "11.11": "双十一",
-    "12.12": "双十二",
+    **{"3.8": "三八", "3.15": "三一五", "5.20": "五二零", "5.21": "五二一", "6.18": "六一八"},
+    **{"8.18": "八一八", "10.24": "一零二四", "11.11": "双十一", "12.12": "双十二"},
 }
 _FESTIVAL_AFTER: Final = (
-    r"(?=大促|活动|晚会|狂欢|购物节|表白|节|当天|期间|预售|放假|假期|来了|返场|"
+    r"(?=(?:妇女|女神|儿童|建军|建党|教师|圣诞|元旦|劳动|青年|国庆|植树|光棍|感恩|万圣|中秋|端午|护士|母亲|父亲)|年[终中底货]|大促|活动|晚会|狂欢|购物节|表白|节|当天|期间|预售|放假|假期|来了|返场|"
     r"情人节|特惠|年货|黄金周|好物|提前|直播|盛典|福利|专场|发货|到货|开播|上线|截止|开售|发售|上新)"
 )
-_COUNTED = re.compile(rf"\s?(?:{UNIT}|{CURRENCIES}|[元块万千百亿%‰米公]|[.,:/-]\d|[-+×÷*=<>≤≥±xX~—])")
+_COUNTED = re.compile(
+    rf"\s?(?:{UNIT}|{CURRENCIES}|[元块万千百亿%‰米公号號楼层室栋房路集期章页]|[.,:/-]\d|[-+×÷*=<>≤≥±xX~—])"
+)
 
 
 def _discount(match: re.Match[str]) -> str:
@@ -96,8 +92,10 @@ def _festival(match: re.Match[str]) -> str | None:
     return _FESTIVALS.get(match[0]) or day_of(*match[0].split("."))
 
 
-def _size(match: re.Match[str]) -> list[tuple[int, str]]:
-    """1米78."""
+def _size(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """1米78, but 5块2斤."""
+    if match["of"] == "块" and MEASURED.match(match.string, match.end()):
+        return None
     whole = "两" if match["a"] == "2" else number(match["a"])
     return [
         (match.start(), whole),
@@ -135,6 +133,7 @@ SELLING: list[Rule] = [
         r"(?<![\d.¥$])(?:1[0-2]|[1-9])\.(?:[12]\d|3[01])(?![\d.])(?=之?前(?![后面])|起(?![来步])|止|之后)",
         _festival,
     ),
+    (r"(?<![\d.·])\d{1,2}·\d{1,2}(?![\d·])", lambda m: one_by_one(m[0])),  # 9·18
     (r"(?<![\d.])38(?=节|妇女节|女神节|女王节|大促)", lambda m: "三八"),
     (rf"(?<![\d.])(?:1[0-2]|[1-9])\.(?:[12]\d|3[01]|[1-9])(?![\d.]){_FESTIVAL_AFTER}", _festival),
     (

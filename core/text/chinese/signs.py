@@ -11,12 +11,16 @@ from core.text.patterns import CURRENCIES, FRACTION, UNIT, UNITS
 from core.text.rules import Reading, Rule
 
 _RIGHT: Final = (
-    rf"(?=(?:{CURRENCIES}|第|农历|公元前?)?\s?\d|[周星][一二三四五六日天期]|[上下中早晚凌傍次][午上晨晚日]|"
+    rf"(?=(?:{CURRENCIES}|第|农历|公元前?|[早晚])?\s?\d|(?:次年|翌年|明年|来年|至今|现在|[初高大研小][一二三四五六](?!\w))|[一二三四五六七八九]年级|[周星][一二三四五六日天期]|[上下中早晚凌傍次][午上晨晚日]|"
     r"[零一二两三四五六七八九十百]{1,4}[元块万千百折点月日号年天斤米度岁个楼层级])"
 )
 _LEFT: Final = (
     rf"(?:(?<=[\d%°])|(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{{2}})|(?<=\d°C)|(?<=[\d零一二两三四五六七八九十][{HAN}])|(?<=\d分钟|\d小时|\d公里|\d公斤|\d千克|\d厘米|\d毫升|\d美元|\d万元|\d亿元|\d千米|\d毫米)|"
-    r"(?<=周[一二三四五六日])|(?<=星期[一二三四五六日]))"
+    r"(?<=周[一二三四五六日])|(?<=星期[一二三四五六日])|(?<=[初高大研小][一二三四五六])|(?<=年级))"
+)
+_PLAYED_BEFORE = re.compile(r"(?:比分|大比分|以|战成|打成|踢成|[赢胜负输平])\s?$")
+_PLAYED_AFTER = re.compile(
+    r"\s?(?:领先|落后|战胜|击败|[大险完惨]?[胜败]|战平|逆转|赢|输|负|平|拿下|取胜|绝杀|贏)"
 )
 _CLOCKLIKE: Final = set("点时分日号月年周星上下晚早中凌")
 OPERATORS: Final = {
@@ -37,36 +41,10 @@ OPERATORS: Final = {
     "√": "根号",
     "∠": "角",
 }
-_WORD_SIGNS: Final = {
-    **dict(
-        zip(
-            "∵∴∈∉∪∩⊂⊆∅",
-            ["因为", "所以", "属于", "不属于", "并", "交", "包含于", "包含于", "空集"],
-            strict=True,
-        )
-    ),
-    **dict(
-        zip(
-            "⊥∥≌∽≡∝∑∫∂∀∃∠∏",
-            [
-                "垂直于",
-                "平行于",
-                "全等于",
-                "相似于",
-                "恒等于",
-                "正比于",
-                "求和",
-                "积分",
-                "偏",
-                "任意",
-                "存在",
-                "角",
-                "连乘",
-            ],
-            strict=True,
-        )
-    ),
-}
+_SIGN_NAMES: Final = """
+    ∵因为 ∴所以 ∈属于 ∉不属于 ∪并 ∩交 ⊂包含于 ⊆包含于 ∅空集 ⊥垂直于 ∥平行于 ≌全等于 ∽相似于 ≡恒等于
+    ∝正比于 ∑求和 ∫积分 ∂偏 ∀任意 ∃存在 ∠角 ∏连乘
+"""
 PLAIN: Final = {
     **dict.fromkeys("(){}[]【】〔〕|—«»‹›→", "，"),
     **dict.fromkeys("'\"“”「」『』《》〈〉*_~#@^\\$¥€£₩₹·.°-<>=↑↓△", " "),
@@ -91,7 +69,7 @@ PLAIN: Final = {
     "‰": "千分号",
     "Ω": "欧姆",
     "〇": "零",
-    **_WORD_SIGNS,
+    **{entry[0]: entry[1:] for entry in _SIGN_NAMES.split()},
 }
 
 
@@ -133,12 +111,60 @@ def _to(match: re.Match[str]) -> str:
 
 def _per(match: re.Match[str]) -> str | None:
     """元/件, 25人/班; before a number only of money, for 3天/7天 are two things."""
+    if unit := match.groupdict().get("unit"):
+        return "每" + UNITS[unit][0]
     money = match.string[match.start() - 1] in "元块角毛"
     return "每" if money or not match.string[match.end() :][:2].strip()[:1].isdigit() else None
 
 
 def _arrow(match: re.Match[str]) -> str:
-    return "到"
+    """To a place; of a reaction, 生成."""
+    reaction = re.search(r"\+\s?\d?[A-Z][A-Za-z0-9()]*$", ahead(match, 16))
+    return "生成" if reaction else "到"
+
+
+def _against(match: re.Match[str]) -> list[tuple[int, str]] | None:
+    """21-15 is a score, 1000-100 a sum; what goes up is a range, unless a match is spoken of."""
+    a, b = int(match["a"]), int(match["b"])
+    played = _PLAYED_BEFORE.search(ahead(match, 8)) or _PLAYED_AFTER.match(match.string, match.end())
+    if not played and (a < b or match["b"][0] == "0" < match["b"]):
+        return None
+    said = "减" if a > 199 and not played else "比"
+    return [
+        (match.start(), number(match["a"])),
+        (match.end("a"), said),
+        (match.start("b"), number(match["b"])),
+    ]
+
+
+def _absolute(match: re.Match[str]) -> list[tuple[int, str]]:
+    """|-5| = 5."""
+    below = [(match.start() + 1, "负")] if match["sign"] else []
+    inner = number(match["of"]) if match["of"][0].isdigit() else " ".join(match["of"])
+    return [(match.start(), "绝对值"), *below, (match.start("of"), inner)]
+
+
+def _formula(match: re.Match[str]) -> Reading:
+    """As a formula; what it ends with may be counted: 500g*2袋."""
+    said = WORDS.read(match)
+    if said and said[-1][1] == "二" and MEASURED.match(match.string, match.end()):
+        said[-1] = (said[-1][0], "两")
+    return said
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    return ("" if ahead(match, 1) == "第" else "第") + cardinal(match["n"])
+
+
+def tag(match: re.Match[str]) -> str:
+    """A mark of #618# is a pause, #1 is the first, 3#楼 a house."""
+    if re.search(r"#[^#\s，。、]{1,30}$", ahead(match, 32)) or re.match(
+        r"[^#\s，。、]{1,30}#", match.string[match.end() :][:32]
+    ):
+        return "，"
+    if ahead(match, 1).isdigit():
+        return "号" if not match.string.startswith("号", match.end()) else ""
+    return "第" if match.string[match.end() : match.end() + 1].isdigit() else "，"
 
 
 def _compare(match: re.Match[str]) -> str:
@@ -189,6 +215,13 @@ def _page(match: re.Match[str]) -> str:
     return f"{number(match['a'])}{unit}，共{number(match['b'])}{unit}"
 
 
+def _rows(match: re.Match[str]) -> str | None:
+    """P12-P18."""
+    if match["of"] != match["last"]:
+        return None
+    return f"{match['of']}{number(match['a'])}到{match['of']}{number(match['b'])}"
+
+
 def _hanging(match: re.Match[str]) -> Reading:
     """<3 at the end is a heart."""
     return "" if re.search(r"[A-Za-z\u4e00-\u9fff] $|^$", ahead(match, 2)) else None
@@ -207,6 +240,9 @@ WORDS: Final = FormulaWords(
     greek=0,
 )
 SUMS: list[Rule] = [
+    (r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", _ordinal),
+    (r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", lambda m: "减"),
+    (r"(?<=[Α-Ωα-ω])-(?=\d)", lambda m: ""),
     (r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", lambda m: " "),
     (r"<3(?=\s*$|\s*[!！。])", _hanging),
     (SCIENTIFIC, WORDS.scientific),
@@ -214,20 +250,43 @@ SUMS: list[Rule] = [
     (ION, WORDS.ion),
     (r"(?<=[\w)])\s?!=\s?(?=[\w(])", lambda m: "不等于"),
     (CHEMICAL, WORDS.chemical),
-    (FORMULA, WORDS.read),
+    (r"\|(?P<sign>-)?(?P<of>\d+(?:\.\d+)?|[A-Za-z]{1,2})\|(?=\s?[=<>≤≥≠+×÷*-])", _absolute),
+    (r"(?<=[A-Z]{2})//(?=[A-Z]{2})", lambda m: "平行于"),
+    (
+        r"(?<![A-Za-z0-9])(?P<of>n|\d{1,2})!(?=\s?[=÷/×*+-])",
+        lambda m: m["of"].replace("n", "n ") + "的阶乘" if m["of"] == "n" else number(m["of"]) + "的阶乘",
+    ),
+    (
+        r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
+        lambda m: (m["a"] or "") + "比",
+    ),
+    (r"(?<=\w=)(?P<a>\d):(?P<b>\d)(?!\d)", lambda m: f"{number(m['a'])}比{number(m['b'])}"),
+    (FORMULA, _formula),
     (r"(?<![\d./])(?P<top>\d{2,3})/(?P<bottom>\d{2,3})\s?(?P<unit>mmHg)", _pressure),
     (r"(?<=第)(?P<a>\d{1,4})/(?P<b>\d{1,4})(?P<unit>[页章节课集期讲步题])", _page),
+    (r"(?<=第)(?P<a>\d)/(?P<b>\d)(?=季度|单元)", lambda m: f"{number(m['a'])}、{number(m['b'])}"),
     (r"(?<![\d./])24/7(?![\d/])", lambda m: "七天二十四小时"),
-    (r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>5|10|100)(?![\d./])分?", _rating),
+    (r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>(?:5|10|100)(?:\.0)?)(?![\d./])分?", _rating),
+    (r"(?<![\d./])(?P<a>\d{1,3})/(?P<b>10|50|100|120|150)(?![\d./])分", _rating),
     (FRACTION, fraction),
     (rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{UNIT}))?(?!\d)", _by),
     (r"\^(?P<n>-?\d+)", lambda m: power(m["n"])),
     (r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f"的{m['n']}次方"),
 ]
 RANGES: list[Rule] = [
+    (r"(?<![\d.])(?P<a>\d)'(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])}英尺{number(m['b'])}英寸"),
     (rf"(?<![\d.,])\d{{1,2}}(?: \d{{1,2}}){{1,9}}(?![\d./:%]|\s\d|\s?(?:{UNIT}|[{HAN}]))", _row),
     (rf"(?<![\d.,])\d(?: \d){{1,9}} (?=[{HAN}])", _row),
+    (
+        r"(?<![\d.A-Za-z:/%第$¥€£-])(?P<a>\d{1,4})-(?P<b>\d{1,3})(?![\d.:%/A-Za-z°-]|[年月日号天元块])",
+        _against,
+    ),
     (rf"{_LEFT}\s?[-~—](?![-~—])\s?{_RIGHT}", _to),
+    (
+        r"(?<![A-Za-z0-9])(?P<of>[A-Z])(?P<a>\d{1,3})\s?[-~—]\s?(?P<last>[A-Z])(?P<b>\d{1,3})(?![A-Za-z0-9])",
+        _rows,
+    ),
+    (rf"(?<=[{HAN}])-(?=[{HAN}])", lambda m: "，"),
     (r"(?<=[SMLX\d码])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", lambda m: "到"),
 ]
 SIGNS: list[Rule] = [
@@ -242,17 +301,26 @@ SIGNS: list[Rule] = [
     (rf"(?P<sign>[<>]=?)(?=\s?[-+]?(?:{CURRENCIES})?\s?\d)", _compare),
     (rf"(?<=[A-Za-z0-9%)°{HAN}])\s?(?P<sign>[<>]=?)\s?(?=[A-Za-z0-9({HAN}])", _compare),
     (r"(?<=[\w)])\s?(?:-{1,2}>|=>|→)\s?(?=[\w(])", _arrow),
-    (r"(?<=[\w)%°])\s?={1,3}\s?(?=[\w(√¥$€£-])", lambda m: "等于"),
+    (r"(?<=[\w)%°|∅])\s?={1,3}\s?(?=[^\s，。！？；：、,.;:!?=])", lambda m: "等于"),
     (r"(?<=[0-9A-Za-z)%°])\s?\*\s?(?=\d)|(?<=\d[\u4e00-\u9fff])\s?\*\s?(?=\d)", lambda m: "乘"),
-    (r"(?<=[\u4e00-\u9fff%])\s?[↑↓]\s?(?=\d)|(?<=[\d%])\s?[↑↓](?![↑↓])", _trend),
+    (
+        r"(?<=[\u4e00-\u9fff%])\s?[↑↓]\s?(?=\d)|(?<=[\d%])\s?(?<![A-Z]\d)[↑↓](?![↑↓])|(?<![A-Za-z\d)%])[↑↓]\s?(?=\d)",
+        _trend,
+    ),
     (r"(?:(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{2}))\s?[xX]\s?(?=\d)", lambda m: "乘"),
     (r"(?<![\w%)])~(?=\s?\d)", lambda m: "约"),
     (r"△(?=[A-Z])", lambda m: "三角形"),
+    (r"△(?=[a-z])", lambda m: "德尔塔"),
+    (r"(?<=[KkPp\d])@(?=\d)", lambda m: "，"),
     (r"∥(?=[A-Za-z])", lambda m: "平行于"),
     (
-        rf"(?:(?<=[元块角毛])|(?<=[\d零一二两三四五六七八九十百][{HAN}])|(?<=\d[{HAN}]{{2}}))/(?=\s?\d|[{HAN}])",
+        rf"(?:(?<=[元块角毛])|(?<=[\d零一二两三四五六七八九十百][{HAN}])|(?<=\d[{HAN}]{{2}}))/(?:(?P<unit>{UNIT})|(?=\s?\d|[{HAN}]|[A-Z]{{2,6}}(?![A-Za-z])))",
         _per,
     ),
-    (rf"(?<=[元块塊])/(?P<per>{UNIT})", lambda m: "每" + UNITS.get(m["per"], (m["per"],))[0]),
-    (rf"(?<=[{HAN}\d%]) +(?=[{HAN}])", _space),
+    (
+        r"(?<=\d)''|(?<=\d)\"(?=\s?(?:[x×*]\s?\d|屏|电视|显示|平板|笔记本|寸|轮|披萨|蛋糕|管|口径|的))",
+        lambda m: "英寸",
+    ),
+    (rf" +(?=[A-H][.、．]\s?[{HAN}])", lambda m: "，"),
+    (rf"(?<=[{HAN}\d%#]) +(?=[{HAN}#@])", _space),
 ]

@@ -18,6 +18,7 @@ _CODE_WORD = re.compile(
 )
 _ROOM = re.compile(r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit)\s$", re.IGNORECASE)
 _STATE = re.compile(r"\b(?-i:[A-Z]{2})\s$")
+_SIDES: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _ADDRESS: Final = {".": "dot", "/": "slash", "@": "at", "_": "underscore", "-": "dash", ":": "colon"}
 
 
@@ -129,7 +130,9 @@ def _hexadecimal(match: re.Match[str]) -> str:
 def _angle(match: re.Match[str]) -> str:
     """40°26′46″."""
     named = [(match[name], name) for name in ("degrees", "minutes", "seconds") if match[name]]
-    return " ".join(f"{number(value)} {name[:-1] if value == '1' else name}" for value, name in named)
+    said = [f"{number(value)} {name[:-1] if value == '1' else name}" for value, name in named]
+    side = match["side"] or match["by"]
+    return " ".join([*said, _SIDES[side]] if side else said)
 
 
 TELEPHONES: list[Rule] = [
