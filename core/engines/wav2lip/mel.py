@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import get_window
 
 from core.engines.redrawing.sound import RATE
 from core.types import Samples
@@ -139,7 +138,7 @@ def _squeezed(magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @functools.cache
 def _hann() -> NDArray[np.float64]:
-    return np.asarray(get_window("hann", WINDOW), np.float64)
+    return np.hanning(WINDOW + 1)[:-1]
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import pytest
 
 from core.engines.builtin.face import HaarFinder
 from core.errors import BadInput
+from core.tracking.fit import smoothed
 from core.tracking.pose import chained, inverse, joined, parts, placed
 from core.tracking.tracker import crop_track, track_faces
 from core.types import Face
@@ -198,6 +199,20 @@ def test_the_crop_holds_the_face_as_it_moves():
         inside = placed(pose, box)
         assert inside.min() > 0
         assert inside.max() < track.side
+
+
+@pytest.mark.parametrize("width", [3, 5, 9])
+def test_smoothing_keeps_every_parabola_and_weighs_a_spike_as_savitzky_and_golay_do(width):
+    rows = np.arange(12.0)[:, None]
+    parabolas = np.hstack([3 * rows**2 - 20 * rows, 7 - rows, -(rows**2)])
+    assert np.allclose(smoothed(parabolas, width), parabolas)
+    spike = np.zeros((20, 1))
+    spike[10] = 35
+    spread = smoothed(spike, width)[:, 0]
+    assert np.allclose(spread.sum(), 35)
+    assert np.allclose(np.delete(spread, np.s_[10 - width // 2 : 11 + width // 2]), 0)
+    if width == 5:
+        assert np.allclose(spread[8:13], [-3, 12, 17, 12, -3])
 
 
 def test_similarities_come_apart_and_together():
