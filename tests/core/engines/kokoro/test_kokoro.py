@@ -175,6 +175,17 @@ def test_two_threads_are_taken_only_where_one_is_too_slow_and_two_are_faster(unl
     assert unloaded._fastest(b"") == (1, 0.5, 1)
 
 
+@pytest.mark.parametrize(
+    ("took", "told"), [([0.5], 0.5), ([1.3], 1.3), ([0.7, 0.9, 0.8], 0.7), ([0.7, 0.55], 0.55)]
+)
+def test_it_is_tried_again_only_where_that_could_change_what_is_said_of_it(unloaded, monkeypatch, took, told):
+    clock = iter([time for seconds in took for time in (0.0, seconds)])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr(KokoroVoice, "_sound", lambda *_: (np.zeros(KokoroVoice.rate, np.float32), None))
+    assert unloaded._measured(None) == told
+    assert next(clock, None) is None
+
+
 def test_styles_that_were_changed_are_told(tmp_path, monkeypatch):
     changed = tmp_path / "styles.npz"
     changed.write_bytes(styles.FILE.read_bytes()[:-1] + b"x")
