@@ -14,7 +14,7 @@ from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.text.symbols import PUNCTUATION, Version, symbols
 from core.engines.gpt_sovits.text.tables import pronunciations, simplified
 from core.engines.gpt_sovits.text.tone_sandhi import Word
-from core.text.jieba_cache import keep_to_oneself
+from core.text.jieba_dictionary import load_dictionary
 
 ClausePinyin = Callable[[str], Sequence[str]]
 """Pinyin with tone digits ("ni3"), one for each character of a clause; a mark stands for itself."""
@@ -79,7 +79,7 @@ def normalise(text: str) -> str:
 @cache
 def _tagger() -> Any:
     jieba = need("jieba", "jieba", "neural")
-    keep_to_oneself(jieba)
+    load_dictionary(jieba)
     return need("jieba.posseg", "jieba", "neural")
 
 
