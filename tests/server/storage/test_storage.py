@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 from yarl import URL
 
+from core.engines import ENGINES
 from core.errors import BadInput, StorageError
 from core.runtime.tasks import in_daemon_thread
 from server.cli import main as cli
@@ -193,6 +194,7 @@ def test_the_doctor_looks_at_the_storage_if_there_is_one(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setitem(ENGINES, "speech", {"builtin": ENGINES["speech"]["builtin"]})  # each says a word
     for name, value in settings_for(endpoint[1], **changed).items() if changed is not None else ():
         monkeypatch.setenv(f"LIPSTREAM_{name}".upper(), value)
     assert cli(["doctor"]) == code
