@@ -49,4 +49,4 @@ def letters(match: re.Match[str]) -> str:
 
 def is_shouted(text: str) -> bool:
     """Is `text` all in capitals, and a few words of it, so that capitals mean nothing?"""
-    return text.isupper() and len(text.split()) > 3
+    return text.isupper() and len(re.findall(r"[A-Z]{2,}", text)) > 3

@@ -91,7 +91,7 @@ def fold(written: str) -> Folded:
     """
     parts: list[str] = []
     origin: list[int] = []
-    written = _RING.sub("〇", written)
+    written = _RING.sub("〇", written).replace("ºC", "°C").replace("ºF", "°F")
     done = 0
     raised = False  # the character before was a superscript
     for match in _UNUSUAL.finditer(written):

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)"
+INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,\d)|\d+)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
 # Repetitions are bounded, so that no text makes a search slow.
 _PATH = r"(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]{0,2000}(?<![.,;:!?'_*~-]))?"
@@ -47,6 +47,12 @@ RATE = rf"(?<![A-Za-z])(?P<a>{_RATED})/(?P<b>{_RATED})(?![A-Za-z])"
 
 FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{1,4})(?![\d/]|\.\d)"
 
+GROUPED = r"(?<![\d.,'])[1-9]\d{0,2}(?:(?:\.\d{3}){2,}|(?:'\d{3})+|(?: \d{3})* 000)(?![\d.,']*\d| \d{3}\b)"
+"""Thousands by points, spaces or strokes: 1.234.567, 10 000, 1'000."""
+EMOTICON = r"(?<![\w)])(?:[:;]['^-]?[)(DPp|oO*\[\]\\]|[T>^][_.-]{1,3}[T<^]|xD|XD)(?![\w(])"
+ROWS = r"(?<![A-Za-z0-9])(?P<of>[A-Z])(?P<a>\d{1,3})\s?[-~—]\s?(?P<last>[A-Z])(?P<b>\d{1,3})(?![A-Za-z0-9])"
+"""P12-P18; a row only where both letters are the same."""
+EPISODE = r"(?<![A-Za-z0-9])[Ss](?P<season>\d{1,2})\s?[Ee][Pp]?(?P<n>\d{1,3})(?![A-Za-z0-9])"
 CURRENCIES = (
     r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|TWD|AUD|CAD|SGD|KRW|THB|CHF|[$¥€£₩₹₽฿₿₫])"
 )
@@ -165,8 +171,6 @@ UNITS: Final = {
     "m/s^2": ("米每平方秒", "metre per second squared", "metres per second squared"),
     "m/s": ("米每秒", "metre per second", "metres per second"),
     "km/h": ("公里每小时", "kilometre per hour", "kilometres per hour"),
-    "N": ("牛", "newton", "newtons"),
-    "J": ("焦", "joule", "joules"),
     "N·m": ("牛米", "newton-metre", "newton-metres"),
     "N.m": ("牛米", "newton-metre", "newton-metres"),
     "Nm": ("牛米", "newton-metre", "newton-metres"),
@@ -175,6 +179,13 @@ UNITS: Final = {
     "nits": ("尼特", "nit", "nits"),
     "bit": ("比特", "bit", "bits"),
     "psi": ("P S I", "P S I", "P S I"),
+    "sq ft": ("平方英尺", "square foot", "square feet"),
+    "sq. ft": ("平方英尺", "square foot", "square feet"),
+    "fl oz": ("液量盎司", "fluid ounce", "fluid ounces"),
+    "gal": ("加仑", "gallon", "gallons"),
+    "pt": ("品脱", "pint", "pints"),
+    "qt": ("夸脱", "quart", "quarts"),
+    "mpg": ("英里每加仑", "mile per gallon", "miles per gallon"),
 }
 UNIT = "(?:" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-z0-9^])"
 

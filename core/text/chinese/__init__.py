@@ -78,7 +78,7 @@ _LETTERS: Final[list[Rule]] = [
     ),
     (r"(?<![A-Za-z.])Ph\.?D\.?(?![A-Za-z])", lambda m: "P H D"),
     (
-        r"(?<![A-Za-z0-9])[Ss](?P<season>\d{1,2})[Ee][Pp]?(?P<n>\d{1,3})(?![A-Za-z0-9])",
+        patterns.EPISODE,
         lambda m: f"第{cardinal(m['season'])}季第{cardinal(m['n'])}集",
     ),
     (rf"(?<![A-Za-z.])(?P<of>[A-H])\.\s?(?=[{HAN}])", lambda m: m["of"] + "，"),

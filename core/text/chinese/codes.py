@@ -263,6 +263,7 @@ def telephones(one: str) -> list[Rule]:
             _standard,
         ),
         (patterns.INTERNET, _internet),
+        (patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
         (r"(?<![\d-])\d{1,2}-\d{3,4}(?=室|房|号房|户)", room),
         (r"(?:(?<=[图表式例题])|(?<=[图表式例题][ (]))\d{1,3}(?:-\d{1,3}){1,3}(?!\d)", room),
         (r"(?<=[路街弄巷村道牌])\d{1,4}(?:-\d{1,4}){1,3}(?!\d)", room),

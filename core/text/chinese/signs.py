@@ -7,7 +7,7 @@ from core.text.chinese.codes import HAN, ahead
 from core.text.chinese.numbers import cardinal, number
 from core.text.chinese.quantities import MEASURED
 from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
-from core.text.patterns import CURRENCIES, FRACTION, UNIT, UNITS
+from core.text.patterns import CURRENCIES, EMOTICON, FRACTION, ROWS, UNIT, UNITS
 from core.text.rules import Reading, Rule
 
 _RIGHT: Final = (
@@ -240,6 +240,7 @@ WORDS: Final = FormulaWords(
     greek=0,
 )
 SUMS: list[Rule] = [
+    (EMOTICON, lambda m: ""),
     (r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", _ordinal),
     (r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", lambda m: "减"),
     (r"(?<=[Α-Ωα-ω])-(?=\d)", lambda m: ""),
@@ -282,10 +283,7 @@ RANGES: list[Rule] = [
         _against,
     ),
     (rf"{_LEFT}\s?[-~—](?![-~—])\s?{_RIGHT}", _to),
-    (
-        r"(?<![A-Za-z0-9])(?P<of>[A-Z])(?P<a>\d{1,3})\s?[-~—]\s?(?P<last>[A-Z])(?P<b>\d{1,3})(?![A-Za-z0-9])",
-        _rows,
-    ),
+    (ROWS, _rows),
     (rf"(?<=[{HAN}])-(?=[{HAN}])", lambda m: "，"),
     (r"(?<=[SMLX\d码])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", lambda m: "到"),
 ]

@@ -13,11 +13,15 @@ _GROUPED = r"(?<![\w.:/$£€¥-])\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.
 _CODE_WORD = re.compile(
     r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|build|"
     r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[A-Z][a-z]+, "
-    r"[A-Z]{2})(?: is| no\.?|:|#)*\s*$",
+    r"[A-Z]{2})(?: is| no\.?|:| ?#)*\s*(?:\d{3,}(?:,| and| or)\s){0,5}$",
     re.IGNORECASE,
 )
-_ROOM = re.compile(r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit)\s$", re.IGNORECASE)
+_ROOM = re.compile(
+    r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit|highway|hwy\.?|flight [A-Z]{2})\s$",
+    re.IGNORECASE,
+)
 _STATE = re.compile(r"\b(?-i:[A-Z]{2})\s$")
+_PLACE: Final = r"\b(?:Table|Figure|Section|Problem|Exercise|Example|Question|Appendix|Lesson)"
 _SIDES: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _ADDRESS: Final = {".": "dot", "/": "slash", "@": "at", "_": "underscore", "-": "dash", ":": "colon"}
 
@@ -78,9 +82,10 @@ def _grouped(match: re.Match[str]) -> list[tuple[int, str]] | None:
 
 def _version(match: re.Match[str]) -> str:
     numbers = (match["versioned"] or match["dotted"]).split(".")
-    point = " dot " if len(numbers) == 4 else " point "
-    words = point.join(cardinal(n) if len(n) < 3 else one_by_one(n) for n in numbers)
+    words = " point ".join(cardinal(n) if len(n) < 3 else one_by_one(n) for n in numbers)
     said = ahead(match).rstrip().lower().endswith("version")
+    if match["v"] == "V" and "." not in words and len(numbers) == 1:
+        return f"V {words}"  # a V8
     return f"version {words}" if match["v"] and not said else words
 
 
@@ -99,8 +104,25 @@ def _hundreds(digits: str) -> str:
 
 
 def _aircraft(match: re.Match[str]) -> list[tuple[int, str]]:
-    """Boeing 747-400."""
-    return [(match.start("a"), _hundreds(match["a"])), (match.start("b"), " " + _hundreds(match["b"]))]
+    """Boeing 747-400, 787-9."""
+    last = _hundreds(match["b"]) if len(match["b"]) == 3 else "dash " + cardinal(match["b"])
+    return [(match.start("a"), _hundreds(match["a"])), (match.start("b"), " " + last)]
+
+
+def _dashes(match: re.Match[str]) -> list[tuple[int, str]]:
+    """Table 4-1, B12-3; P12-18 is pages."""
+    begin = match.start("n")
+    between = " to " if match.string[begin - 1] in "Pp" else " dash "
+    said = between.join(cardinal(n) if len(n) < 3 else one_by_one(n) for n in match["n"].split("-"))
+    named = [] if begin == match.start() else [(match.start(), match.string[match.start() : begin - 1])]
+    return [*named, (begin, " " + said)]
+
+
+def _internet(match: re.Match[str]) -> str:
+    """192.168.1.1:8080, 10.0.0.0/8."""
+    said = " dot ".join(cardinal(n) if len(n) < 3 else one_by_one(n) for n in match["ip"].split("."))
+    said += f" colon {one_by_one(match['port'])}" if match["port"] else ""
+    return said + (f" slash {cardinal(match['bits'])}" if match["bits"] else "")
 
 
 def _serial(match: re.Match[str]) -> list[tuple[int, str]]:
@@ -143,7 +165,13 @@ TELEPHONES: list[Rule] = [
     (patterns.US_PHONE, _digits),
     (patterns.FOREIGN_PHONE, _digits),
     (_MOBILE, _digits),
-    (r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{3})(?!\d)", _aircraft),
+    (r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{1,3})(?!\d)", _aircraft),
+    (patterns.INTERNET, _internet),
+    (patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
+    (rf"{_PLACE} (?P<n>\d{{1,3}}(?:-\d{{1,3}}){{1,3}})(?!\d)", _dashes),
+    (r"(?<![A-Za-z][A-Z])(?<=[A-Z])(?P<n>\d{1,3}(?:-\d{1,4}){1,3})(?![\d.A-Za-z-])", _dashes),
+    (r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z]{0,2}(?![\w]))", lambda m: one_by_one(m[0])),
+    (r"(?<!\w)\d{1,6}[*xX•]{3,12}\d{2,8}(?!\d)", _digits),
     (r"(?<![\d.,])0(?:,\d{3})+(?![\d,])", _serial),
     (_GROUPED, _grouped),
     (patterns.CODE, _digits),

@@ -36,6 +36,7 @@ _EXPIRES = re.compile(r"\b[Ee]xp(?:\.|ir\w*)?(?: date)?:?\s$")
 _SHARE_AFTER = re.compile(
     r"\s?(?:of\b|cups?\b|inch|miles?\b|teaspoons?|tbsp|tsp|pounds?\b|hours?\b|full\b|price|majority|votes?\b|off\b|-)(?!\d)"
 )
+_SUM_AFTER = re.compile(r"\s?(?:[+×÷*=<>π-]|time\b|signature|beats?\b|scale|ratio)")
 _RANGE_AFTER = re.compile(r"\s?[-~—]\s?(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?!\d)")
 # ... and is none before a thing that is counted.
 _COUNTED = re.compile(
@@ -55,12 +56,16 @@ def _iso_date(match: re.Match[str]) -> str:
 
 
 def _slashed_date(match: re.Match[str]) -> str | None:
-    """05/01/2024: month first, the American way, unless that cannot be."""
+    """05/01/2024: month first, the American way, unless that cannot be; by points the European way."""
     first, second = match["a"], match["b"]
+    if match["by"] == "." and int(second) <= 12:
+        first, second = second, first
     month, day = (first, second) if int(first) <= 12 else (second, first)
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
         return None
-    return _spoken_date(_MONTHS[int(month) - 1], day, match["y"])
+    return _spoken_date(
+        _MONTHS[int(month) - 1], day, match["y"] if len(match["y"]) > 2 else "20" + match["y"]
+    )
 
 
 def _month_day(match: re.Match[str]) -> str | None:
@@ -76,7 +81,8 @@ def _month_day(match: re.Match[str]) -> str | None:
     if _EXPIRES.search(before) and int(day) > 12:
         return f"{_MONTHS[int(month) - 1]} {year('20' + day)}"
     dated = _DAY_BEFORE.search(before) or _RANGE_AFTER.match(match.string, match.end())
-    likely = int(day) > 12 and int(month) > 1
+    sum_ = re.search(r"[+×÷*=/<>-]\s?$", before) or _SUM_AFTER.match(match.string, match.end())
+    likely = (int(day) > 12 and int(month) > 1) or (int(month) > int(day) and not sum_)
     return _spoken_date(_MONTHS[int(month) - 1], day, None) if dated or likely else None
 
 
@@ -127,7 +133,8 @@ def _time(match: re.Match[str]) -> str:
     if minute != "00":
         words += f" {'oh ' if minute[0] == '0' else ''}{cardinal(minute)}"
     elif not half and not second:
-        words += " o'clock" if 1 <= int(hour) <= 12 else " hundred hours"
+        clock = re.compile(r" (?:noon|midnight|o'clock)").match(match.string, match.end())
+        words += "" if clock else " o'clock" if 1 <= int(hour) <= 12 else " hundred hours"
     if second:
         words += f" and {cardinal(second)} second{'' if second == '01' else 's'}"
     return f"{words} {half[0].upper()} M" if half else words
@@ -169,12 +176,23 @@ def _ratio(match: re.Match[str]) -> str:
 
 DATES: list[Rule] = [
     *((iso_date(mark), _iso_date) for mark in "-/."),
-    (r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
+    (
+        r"(?<![\d./-])(?P<a>\d{1,2})(?P<by>/)(?P<b>\d{1,2})/(?P<y>[12]\d{3}|[2-4]\d)(?![\d/]|\.\d)",
+        _slashed_date,
+    ),
+    (
+        r"(?<![\d./-])(?P<a>\d{1,2})(?P<by>[.-])(?P<b>\d{1,2})[.-](?P<y>(?:19|20)\d\d)(?![\d-]|\.\d)",
+        _slashed_date,
+    ),
     (r"(?<![\d./$])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%A-Za-z]|\.\d)", _month_day),
     (r"(?<=\d)\s?[-~—]\s?(?=(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))", lambda m: " to "),
     (rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
     (rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
     (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|,|$)", _weekday),
+    (
+        rf"\b(?P<weekday>{_WEEKDAY})\b(?=,? (?:{_SHORT_MONTH}\b|\d{{1,2}}(?:[:/]\d|\s?[AaPp]\.?[Mm]\b)))",
+        _weekday,
+    ),
     (rf"\b{_SHORT_MONTH}\b\.?(?=\s?[-~—]\s?{_SHORT_MONTH})", _month_name),
     (rf"(?<=[-~—]){_SHORT_MONTH}\b\.?(?! ?\d)", _month_name),
     (r"(?<![\d./$])(?P<m>0?[1-9]|1[0-2])/(?P<y>(?:19|20)\d\d)(?![\d/%])", _numbered_month),

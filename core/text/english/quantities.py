@@ -21,25 +21,24 @@ _DOLLARS: Final = {
     "$": "",
     "US$": "U S ",
     "USD": "U S ",
-    "HK$": "Hong Kong ",
-    "HKD": "Hong Kong ",
-    "NT$": "Taiwan ",
-    "A$": "Australian ",
-    "C$": "Canadian ",
-    "S$": "Singapore ",
+    **dict.fromkeys(("HK$", "HKD"), "Hong Kong "),
+    **dict.fromkeys(("NT$", "TWD"), "Taiwan "),
+    **dict.fromkeys(("A$", "AUD"), "Australian "),
+    **dict.fromkeys(("C$", "CAD"), "Canadian "),
+    **dict.fromkeys(("S$", "SGD"), "Singapore "),
 }
 # One, many; and of its hundredth, one, many.
 _MONEY: Final = {
     **{sign: (f"{of}dollar", f"{of}dollars", "cent", "cents") for sign, of in _DOLLARS.items()},
-    "£": ("pound", "pounds", "penny", "pence"),
-    "GBP": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "EUR": ("euro", "euros", "cent", "cents"),
-    "¥": ("yuan", "yuan", "", ""),
-    "RMB": ("yuan", "yuan", "", ""),
-    "CNY": ("yuan", "yuan", "", ""),
+    **dict.fromkeys(("£", "GBP"), ("pound", "pounds", "penny", "pence")),
+    **dict.fromkeys(("€", "EUR"), ("euro", "euros", "cent", "cents")),
+    **dict.fromkeys(("¥", "RMB", "CNY"), ("yuan", "yuan", "", "")),
+    **dict.fromkeys(("₩", "KRW"), ("won", "won", "", "")),
+    **dict.fromkeys(("฿", "THB"), ("baht", "baht", "", "")),
+    "CHF": ("Swiss franc", "Swiss francs", "", ""),
+    "₿": ("bitcoin", "bitcoins", "", ""),
+    "₫": ("dong", "dong", "", ""),
     "JPY": ("yen", "yen", "", ""),
-    "₩": ("won", "won", "", ""),
     "₹": ("rupee", "rupees", "", ""),
     "₽": ("ruble", "rubles", "", ""),
     "R$": ("real", "reais", "", ""),
@@ -60,7 +59,7 @@ MONEY_QUANTITY = (
     .replace(rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?", rf"(?:(?P<to>{RANGE})(?!{CURRENCIES})")
 )
 """With a currency, in which m is a million and no metre; $10-$20 are two sums."""
-_COUNTED = re.compile(r"\+?\s(?:[a-z]{3,}s|people)\b")
+_COUNTED = re.compile(r"\+?\s(?:[a-z]{3,}s|people|sold)\b")
 _PER: Final = {
     **{"mo": "month", "yr": "year", "yrs": "year", "wk": "week", "hr": "hour", "ea": "each", "pc": "piece"},
     **{"pcs": "piece", "pp": "person", "sq": "square", "da": "day", "qtr": "quarter", "min": "minute"},
@@ -108,6 +107,11 @@ def measured(digits: str, unit: str, *, only: bool = False) -> str:
     return name if only else f"{number(digits)} {name or ' '.join(unit)}"
 
 
+def below(match: re.Match[str]) -> str:
+    """$-5."""
+    return f"minus {_money(match['a'], match['money'])}"
+
+
 def _money(amount: str, money: str) -> str:
     one, many, cent, cents = _MONEY[money]
     whole, _, decimals = amount.partition(".")
@@ -123,14 +127,16 @@ def _money(amount: str, money: str) -> str:
 
 def _many(match: re.Match[str]) -> str:
     """1.2M views and 10K followers are counts; 4K videos are not."""
+    if "." in match["a"]:
+        return "+"
     sharp = match["a"] in ("2", "4", "5", "8", "16") and (match["big"] or "").strip() in "kK"
     return "" if sharp else "+"[: _COUNTED.match(match.string, match.end()) is not None]
 
 
 def _big(big: str, money: str) -> str:
     """10K is ten K, but $10K is ten thousand dollars."""
-    if len(big) > 2:
-        return big
+    if len(big) > 1:
+        return _BIG.get(big.lower(), big)
     return _BIG[big.lower()] if money else big.upper()
 
 

@@ -1,0 +1,231 @@
+"""How signs between things are read in English text: sums, comparisons, sizes, arrows, "per"."""
+
+import re
+from typing import Final
+
+from core.text import patterns
+from core.text.english.codes import ahead
+from core.text.english.numbers import cardinal, number, ordinal
+from core.text.english.quantities import measured
+from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
+from core.text.rules import Rule
+
+_CHEMICAL_BEFORE = re.compile(r"\+\s?\d?[A-Z][A-Za-z0-9()]*$")
+_PARTS: Final = {"2": ("half", "halves"), "4": ("quarter", "quarters")}
+_COMPARED: Final = {
+    "<": "less than",
+    ">": "greater than",
+    "<=": "at most",
+    ">=": "at least",
+    "≤": "at most",
+    "≥": "at least",
+}
+
+
+def _fraction(match: re.Match[str]) -> str | None:
+    whole, top, bottom = match["whole"], match["top"], match["bottom"]
+    beat = re.compile(r" (?:time|signature)\b").match(match.string, match.end())
+    if match[0] in ("24/7", "9/11") or top == bottom or beat:
+        return f"{number(top)} {number(bottom)}"
+    if int(top) > int(bottom) > 9 and not whole:  # a blood pressure
+        return f"{number(top)} over {number(bottom)}"
+    if not 2 <= int(bottom) < 100 or int(top) > 9 * int(bottom):
+        between = "out of" if bottom == "100" else "over"
+        return None if whole else f"{number(top)} {between} {number(bottom)}"
+    part = _share(top, bottom, "a" if int(top) == 1 and whole else "")
+    return f"{cardinal(whole)} and {part}" if whole else part
+
+
+def _share(top: str, bottom: str, count: str = "") -> str:
+    names = _PARTS.get(bottom, (ordinal(bottom), ordinal(bottom) + "s"))
+    return f"{count or cardinal(top)} {names[int(top) != 1]}"
+
+
+def _power(exponent: str) -> str:
+    if exponent in ("2", "3"):
+        return " squared" if exponent == "2" else " cubed"
+    return f" to the power of {'minus ' if exponent[0] == '-' else ''}{cardinal(exponent.lstrip('-'))}"
+
+
+def _rows(match: re.Match[str]) -> str | None:
+    """P12-P18."""
+    row = match["of"] == match["last"]
+    return f"{match['of']} {number(match['a'])} to {match['of']} {number(match['b'])}" if row else None
+
+
+def _arrow(match: re.Match[str]) -> str:
+    """To a place; of a reaction, yields."""
+    return " yields " if _CHEMICAL_BEFORE.search(ahead(match, 16)) else " to "
+
+
+def _absolute(match: re.Match[str]) -> str:
+    """|-5| = 5."""
+    inner = number(match["of"]) if match["of"][0].isdigit() else " ".join(match["of"])
+    return f"the absolute value of {'minus ' if match['sign'] else ''}{inner}"
+
+
+def _by(match: re.Match[str]) -> str:
+    """4x4, 4x100m."""
+    last = measured(match["b"], match["unit"]) if match["unit"] else number(match["b"])
+    return f"{number(match['a'])} by {last}"
+
+
+def _inches(match: re.Match[str]) -> list[tuple[int, str]]:
+    """10" x 12", but a 55" TV."""
+    one = match["a"] == "1" or re.compile(r"\s(?:[A-Z]|tv|screen|monitor|display|pipe|laptop|tablet)").match(
+        match.string, match.end("mark")
+    )
+    by = [(match.start("by"), "by")] if match["by"] else []
+    return [
+        (match.start("a"), f"{number(match['a'])} inch{'' if one else 'es'}"),
+        *by,
+    ]
+
+
+_TIMES_AS: Final = (
+    r"/|\s(?:faster|slower|more|as|the|bigger|larger|smaller|better|higher|cheaper|longer|a|per|growth|zoom|daily|"
+    r"weekly)\b"
+)
+WORDS: Final = FormulaWords(
+    operators={
+        "+": "plus",
+        "-": "minus",
+        "×": "times",
+        "*": "times",
+        "÷": "divided by",
+        "/": "over",
+        "=": "equals",
+        "≈": "is about",
+        "≠": "is not equal to",
+        "<": "is less than",
+        ">": "is greater than",
+        "≤": "is at most",
+        "≥": "is at least",
+        "±": "plus or minus",
+        "√": "square root of",
+        "∠": "angle",
+    },
+    negative="minus",
+    number=number,
+    percent=lambda digits: number(digits) + " percent",
+    power=_power,
+    fraction=_share,
+    unit=measured,
+    what="what?",
+    times=" times ",
+    greek=1,
+)
+SCALES: Final[list[Rule]] = [
+    (patterns.EMOTICON, lambda m: ""),
+    (patterns.EPISODE, lambda m: f"season {cardinal(m['season'])} episode {cardinal(m['n'])}"),
+    (patterns.ROWS, _rows),
+    (r"(?<=\d/\d)\"(?!\w)", lambda m: " inch"),
+    (r"\|(?P<sign>-)?(?P<of>\d+(?:\.\d+)?|[A-Za-z]{1,2})\|(?=\s?[=<>≤≥≠+×÷*-])", _absolute),
+    (
+        r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
+        lambda m: f"{m['a'] or ''} to ",
+    ),
+    (r"(?<=\w=)(?P<a>\d):(?P<b>\d)(?!\d)", lambda m: f"{number(m['a'])} to {number(m['b'])}"),
+    (rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{patterns.UNIT}))?(?![\dA-Za-z])", _by),
+    (rf"(?<![\d.])(?P<n>{patterns.NUMBER})x(?={_TIMES_AS})", lambda m: f"{number(m['n'])} times"),
+    (r"(?<=\w)\s?!=\s?(?=[\w(])", lambda m: " is not equal to "),
+    (r"(?<![\d./])(?P<n>\d{1,3})\s?¢", lambda m: f"{number(m['n'])} cent{'' if m['n'] == '1' else 's'}"),
+    (
+        r"(?<![\d./])(?P<a>\d{2,3})/(?P<b>\d{2,3})\s?mmHg",
+        lambda m: f"{number(m['a'])} over {number(m['b'])} millimetres of mercury",
+    ),
+    (
+        r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>5|10|100)(?![\d./])",
+        lambda m: f"{number(m['a'])} out of {number(m['b'])}",
+    ),
+    (r"(?<=\d)-yr\b", lambda m: " year"),
+    (r"(?<=[A-Z]{2})-(?=[A-Z](?![A-Za-z]))", lambda m: " "),
+    (r"(?<=[A-Za-z\d] )[xX](?= \d)", lambda m: "by"),
+]
+"""Before years."""
+SUMS: Final[list[Rule]] = [
+    (r"(?<![\d.])(?P<n>\d{1,3}(?:,\d{3})+|\d{1,9})(?:st|nd|rd|th)\b", lambda m: ordinal(m["n"])),
+    (r" ?<3(?=\s*$|\s*[!.])", lambda m: ""),  # a heart
+    (SCIENTIFIC, WORDS.scientific),
+    (TENS, WORDS.tens),
+    (ION, WORDS.ion),
+    (CHEMICAL, WORDS.chemical),
+    (FORMULA, WORDS.read),
+    (patterns.FRACTION, _fraction),
+    (r"\^(?P<n>-?\d+)", lambda m: _power(m["n"])),
+    (r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f" to the power of {m['n']}"),
+    (r"(?<=\dst|\dnd|\drd|\dth)\s?[-~—]\s?(?=\d)", lambda m: " to "),
+    (r"(?<![\w)])~(?=\s?\d)", lambda m: "about "),
+]
+SIZES: Final[list[Rule]] = [
+    (r"(?<![\d.,])(?P<a>\d)'\s?(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])} foot {number(m['b'])}"),
+    (r"(?<![\d.,'])(?P<a>\d{1,3}(?:\.\d+)?)(?P<mark>\")(?P<by>\s?[xX×](?=\s?\d))?", _inches),
+    (r"(?<=\d )(?:in|IN)\.?(?= (?:tall|long|wide|high|deep|thick|x)\b|[,;]|\.?$)", lambda m: "inches"),
+    (
+        r"(?<=\d )(?P<unit>mi|min|sec|hrs?|lbs?|oz|yds?|ft)\.(?=\s[a-z0-9]|$)",
+        lambda m: measured("2", m["unit"].rstrip("s") if m["unit"] != "s" else "s", only=True),
+    ),
+]
+SIGNS: Final[list[Rule]] = [
+    (
+        r"(?<=[a-z])/(?P<per>yr|mo|wk|day|week|month|year|hr|hour|person|ea)\b",
+        lambda m: (
+            "per "
+            + {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "ea": "piece"}.get(m["per"], m["per"])
+        ),
+    ),
+    (
+        rf"(?<![<>])(?P<sign>[<>]=?|[≤≥])\s?(?=[-+]?{patterns.CURRENCIES}?\s?\d)",
+        lambda m: _COMPARED[m["sign"]],
+    ),
+    (r"(?<=[\w)%°])\s?(?P<sign>[<>]=?)\s?(?=[\w(])", lambda m: f" {_COMPARED[m['sign']]} "),
+    (r"(?<=[\w)])\s?(?:-{1,2}>|=>|→)\s?(?=[\w(])", _arrow),
+    (r"(?<=[Pp]ress )\*|\*(?= key\b| to\b)", lambda m: "star"),
+    (r"(?<=[Pp]ress )#|#(?= key\b| to\b)", lambda m: "pound"),
+    (r"(?<=[0-9A-Za-z)])\s?\*\s?(?=\d)", lambda m: " times "),
+    (r"(?<=\w )[↑](?=\s?\d)", lambda m: "up "),
+    (r"(?<=\w )[↓](?=\s?\d)", lambda m: "down "),
+    (r"(?<=[SMLX\d])\s?[-~—]\s?(?=X{0,4}[SML](?![A-Za-z]))", lambda m: " to "),
+    (r"(?<=[A-Z])\+\+", lambda m: " plus plus"),
+    (r"(?<=\b[A-G])#", lambda m: " sharp"),
+    (r"(?<![A-Za-z0-9])\.NET\b", lambda m: "dot net"),
+    (r"(?<=[A-Za-z0-9])\+(?!\w)", lambda m: " plus"),
+]
+PLAIN: Final = {
+    **dict.fromkeys("(){}[]【】〔〕|—→、；«»‹›", ", "),
+    **dict.fromkeys("'\"“”「」『』《》〈〉*_~#^\\$¥€£₩₹·°-<>↑↓△", " "),
+    "，": ", ",
+    "。": ". ",
+    "！": "! ",
+    "？": "? ",
+    "：": ": ",
+    "/": " ",
+    "&": " and ",
+    "@": " at ",
+    "+": " plus ",
+    "=": " equals ",
+    "×": " times ",
+    "÷": " divided by ",
+    "±": " plus or minus ",
+    "√": " square root of ",
+    "∞": " infinity ",
+    "≈": " about ",
+    "≠": " is not equal to ",
+    "≤": " at most ",
+    "≥": " at least ",
+    "%": " percent ",
+    "‰": " per thousand ",
+    "Ω": " ohm ",
+    "∵": " because ",
+    "∴": " therefore ",
+    "∈": " in ",
+    "∪": " union ",
+    "∩": " intersection ",
+    "⊥": " is perpendicular to ",
+    "∥": " is parallel to ",
+    "≌": " is congruent to ",
+    "∠": " angle ",
+    "∑": " the sum of ",
+    "∫": " the integral of ",
+    "∝": " is proportional to ",
+}
