@@ -11,8 +11,14 @@ from core.engines.builtin.mouth.paint import HALF_WIDTH, Inside, skull_edge, to_
 from core.engines.builtin.mouth.shape import Rows, Shape
 from core.types import Image
 
-LEAST = 0.22
+_LEAST = 0.19
 """Least opening, in half mouths, that is worth looking into."""
+
+
+def shows_inside(shape: Shape, mouth: Mouth) -> bool:
+    """Whether the mouth is open far enough to be looked into, and not at one place alone."""
+    upper, lower = mouth.points[shape.ring[:, 1:-1]]
+    return float(np.median(np.hypot(*(lower - upper).T))) >= _LEAST * mouth.half
 
 
 def own_inside(picture: Image, shape: Shape, mouth: Mouth, drawn: Inside) -> Inside:

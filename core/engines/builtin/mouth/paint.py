@@ -1,5 +1,6 @@
 """Draw a mouth anew in a picture: fetch the face's lower half from where it was, and show what is inside."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,8 @@ _DARK, _LIGHT = 0.10, 0.26
 _WARM = np.array([1.8, 1.55, 1.0], np.float32)
 """How much faster than red the other colours, BGR, fade where less light gets in: it comes off
 lips and gums."""
+_LINE = 0.045
+"""How wide the dark line between lips that touch is, in half mouths."""
 _FOLD = 0.85
 """How dark lips are where they are rolled in."""
 _SEALED = (0.015, 0.05)
@@ -165,8 +168,10 @@ def _show(
 ) -> None:
     """Paint what is between the lips, and the shade that they throw."""
     ring = target[shape.ring].reshape(-1, 2)
-    x0, y0 = (int(v) for v in np.maximum(np.floor(ring.min(axis=0)) - 3, 0))
-    x1, y1 = (int(v) for v in np.minimum(np.ceil(ring.max(axis=0)) + 4, out.shape[1::-1]))
+    soft = inside.soft * mouth.half
+    rim = 3 + math.ceil(2 * soft)
+    x0, y0 = (int(v) for v in np.maximum(np.floor(ring.min(axis=0)) - rim, 0))
+    x1, y1 = (int(v) for v in np.minimum(np.ceil(ring.max(axis=0)) + rim + 1, out.shape[1::-1]))
     part = out[y0:y1, x0:x1]
     if not part.size:
         return
@@ -182,13 +187,14 @@ def _show(
     )
     part = part[: upper.shape[0], : upper.shape[1]]
     half = np.float32(mouth.half)
-    blur = max(1.0, inside.soft * mouth.half)
-    open_here = _covered(upper, blur) - _covered(lower, blur)
+    open_here = _covered(upper) - _covered(lower)
+    if soft > 0.5:
+        open_here = np.asarray(cv2.GaussianBlur(open_here, (0, 0), soft), np.float32)
     shown = float(np.clip((gap - _SHUT) / (_OPEN - _SHUT), 0, 1))
     open_here *= np.float32(seen * shown)
     base = part.astype(np.float32)
     if shown < 1 and mouth.gap > _SEALED[0]:
-        line = _seam(upper, lower, along, half, seen * (1 - shown) * min(1.0, mouth.gap / 0.1))
+        line = _seam(upper, lower, along, half, inside.soft, seen * (1 - shown) * min(1.0, mouth.gap / 0.1))
         base *= line[..., None] ** inside.fades
     if shown > 0:
         inner = _inner(part.shape, shape, mouth, target, inside, gap, x0, y0)
@@ -246,15 +252,17 @@ def _shade(upper: Plane, lower: Plane, half: np.float32, gap: float) -> Plane:
     return shaded
 
 
-def _seam(upper: Plane, lower: Plane, along: Plane, half: np.float32, strength: float) -> Plane:
+def _seam(upper: Plane, lower: Plane, along: Plane, half: np.float32, soft: float, strength: float) -> Plane:
     """The light on the dark line between lips that touch; `upper` and `lower` fall together there."""
-    off = np.minimum(np.abs(upper), np.abs(lower)) / (np.float32(0.045) * half)
+    wide = math.hypot(_LINE, 1.4 * soft)
+    strength *= _LINE / wide
+    off = np.minimum(np.abs(upper), np.abs(lower)) / (np.float32(wide) * half)
     ends = np.clip((np.float32(1.0) - np.abs(along)) / np.float32(0.2), 0, 1)
     light: Plane = 1 - np.float32(0.42 * strength) * ends * np.exp(-off * off)
     return light
 
 
-def _covered(pixels: Plane, blur: float) -> Plane:
-    """How much of a pixel lies beyond an edge that is so many pixels away, in a picture as soft as this."""
-    share: Plane = np.clip(pixels * np.float32(1 / (1.6 * blur)) + np.float32(0.5), 0, 1)
+def _covered(pixels: Plane) -> Plane:
+    """How much of a pixel lies beyond an edge that is so many pixels away, in a sharp picture."""
+    share: Plane = np.clip(pixels * np.float32(1 / 1.6) + np.float32(0.5), 0, 1)
     return share

@@ -10,7 +10,7 @@ import numpy as np
 from core.engines.builtin.mesh import Mesh
 from core.engines.builtin.mouth.drawn import drawn_inside, palette
 from core.engines.builtin.mouth.move import Mouth
-from core.engines.builtin.mouth.own import LEAST, own_inside
+from core.engines.builtin.mouth.own import own_inside, shows_inside
 from core.engines.builtin.mouth.paint import Inside
 from core.engines.builtin.mouth.reading import Reading, read_lids, readings
 from core.engines.builtin.mouth.shape import Rows, shape
@@ -19,7 +19,7 @@ from core.types import Arrays, FaceTrack, Image
 
 UNIT = 16384
 """Control points are kept as whole parts of a face's width of this size: 0.02 pixels of a face 300 wide."""
-_SKIN = (50, 280, 205, 425, 101, 330)
+_CHEEKS = ((50, 205, 101), (280, 425, 330))
 _LOOKS = 5
 
 
@@ -97,9 +97,9 @@ def _inside(
     form = shape()
     mouths = [_mouth(track, reading, k) for k in frames]
     colours = [_colours(crops[reading.first + k], mouth) for k, mouth in zip(frames, mouths, strict=True)]
-    lip, skin = np.median(np.array(colours), axis=0)
-    drawn = drawn_inside(palette(lip, skin), scale, _below_nose(reading), reading.soft)
-    if mouths[0].gap < LEAST:
+    lip, *cheeks = np.median(np.array(colours), axis=0)
+    drawn = drawn_inside(palette(lip, np.array(cheeks)), scale, _below_nose(reading), reading.soft)
+    if not shows_inside(form, mouths[0]):
         return drawn
     return own_inside(crops[reading.first + frames[0]], form, mouths[0], drawn)
 
@@ -125,14 +125,14 @@ def _mouth(track: FaceTrack, reading: Reading, k: int) -> Mouth:
 
 
 def _colours(crop: Image, mouth: Mouth) -> Rows:
-    """Colours of lower lip and skin, (2, 3) BGR."""
+    """Colours of the lower lip and of both cheeks, the viewer's left one first, (3, 3) BGR."""
     form = shape()
     lip = mouth.points[form.lower[1:3, 2:7]].reshape(-1, 2)
-    skin = mouth.points[np.isin(form.numbers, _SKIN)]
+    cheeks = [mouth.points[np.isin(form.numbers, cheek)] for cheek in _CHEEKS]
     soft = cv2.GaussianBlur(crop, (0, 0), max(0.5, 0.06 * mouth.half))
     side = np.array(crop.shape[1::-1]) - 1
     found = []
-    for at in (lip, skin):
+    for at in (lip, *cheeks):
         x, y = np.clip(np.round(at), 0, side).astype(int).T
         found.append(np.median(soft[y, x], axis=0))
     return np.array(found, np.float64)
