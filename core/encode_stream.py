@@ -1,4 +1,4 @@
-"""The last stage: paste patches into template frames and encode them, with their sound, as MP4 fragments.
+"""The last stage: paste patches into template frames and encode them, with their sound, as a growing file.
 
 The only place where whole frames exist, one at a time.
 """
@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.media.fmp4 import LiveEncoder
 from core.media.paste import paste
 from core.media.planes import Planes
+from core.media.webm import AlphaEncoder
 from core.runtime.worker import Worker
 from core.templates.template import Template
 from core.types import Fragment, FrameBatch, frame_start
@@ -31,13 +32,18 @@ async def encode_stream(
 ) -> AsyncGenerator[Fragment, None]:
     """Yield the video as fragments: its head before the first batch comes, then each as soon as it is made.
 
+    A template with mattes becomes a WebM with alpha (`core.media.webm`), any other an MP4.
     worker: the thread that encodes; it does one frame at a time, so a cancel waits for no more.
     rate: of the batches' audio. burner: draws captions onto the frames. mark: draws
     what all of them say. tags: the file's metadata.
     Raises BadInput if there is not one frame: an empty video is no result.
     """
-    size = template.width, template.height
-    encoder = await worker.call(partial(LiveEncoder, *size, template.fps, rate, tags=tags))
+    shape = template.width, template.height, template.fps, rate
+    encoder: LiveEncoder | AlphaEncoder
+    if template.mattes is None:
+        encoder = await worker.call(partial(LiveEncoder, *shape, tags=tags))
+    else:
+        encoder = await worker.call(partial(AlphaEncoder, *shape, tags=tags))
     try:
         yield encoder.init
         canvas = np.empty((template.height * 3 // 2, template.width), np.uint8)
@@ -63,7 +69,7 @@ async def encode_stream(
 def _encode(
     batch: FrameBatch,
     template: Template,
-    encoder: LiveEncoder,
+    encoder: LiveEncoder | AlphaEncoder,
     canvas: Planes,
     burner: Burner | None,
     mark: Burner | None,
@@ -74,6 +80,7 @@ def _encode(
         frame = batch.first + index
         heard, until = (frame_start(k, batch.rate, template.fps) - start for k in (frame, frame + 1))
         planes = template.planes(number)
+        alpha = None if template.mattes is None else template.mattes.of(number)
         cue = burner.text_at(frame) if burner else None
         if batch.drawn[index] or cue or mark:
             np.copyto(canvas, planes)  # the template's own frame is shared, and stays as it is
@@ -82,7 +89,12 @@ def _encode(
             x, y = template.track.corners[number].tolist()
             paste(canvas, batch.patches[index], x, y)
         if burner and cue:
-            burner.draw(canvas, cue, burner.word_at(cue, frame))
+            burner.draw(canvas, cue, burner.word_at(cue, frame), alpha)
         if mark:
-            mark.draw(canvas, mark.cues[0])
-        yield [*encoder.audio(batch.audio[heard:until]), encoder.video(planes)]
+            mark.draw(canvas, mark.cues[0], alpha=alpha)
+        sound = encoder.audio(batch.audio[heard:until])
+        if isinstance(encoder, AlphaEncoder):
+            assert alpha is not None  # noqa: S101  # as `encode_stream` chose it
+            yield [*sound, encoder.video(planes, alpha)]
+        else:
+            yield [*sound, encoder.video(planes)]

@@ -36,12 +36,22 @@ from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.subtitle_style import SubtitleStyle, together
+from core.templates.cutting import person_alone
 from core.templates.library import SAMPLE, Templates
 from core.templates.template import StepReport, Template, check_shape
 from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable, check_voice, tts_stream
-from core.types import AudioChunk, Cue, Fragment, FrameBatch, Sentence, frame_count
+from core.types import (
+    WITH_ALPHA,
+    AudioChunk,
+    Cue,
+    Fragment,
+    FrameBatch,
+    Sentence,
+    VideoFormat,
+    frame_count,
+)
 
 BATCH = 8
 """Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
@@ -63,8 +73,9 @@ class Request:
     (`core.enhancement.every_nth`). still: of a single picture only the mouth moves; None: as set, and
     `style.seed` is also that of how a picture lives. burn_subtitles: draw the captions into the picture, in
     `subtitle_style`. fps, size: of the video; None is the template's own. voice: None is the engine's first.
-    label: how the video says that it is generated; None is as the settings say. number: what it calls itself
-    there; None is a new one (`core.labels`).
+    format: mp4, or webm or mov, the person alone (`VideoFormat`). label: how the video says that it is
+    generated; None is as the settings say. number: what it calls itself there; None is a new one
+    (`core.labels`).
     """
 
     template: str = "sample"
@@ -87,6 +98,7 @@ class Request:
     speech: str = "auto"
     lipsync: str = "auto"
     enhancer: str = "auto"
+    format: VideoFormat = "mp4"
     label: LabelKind | None = None
     number: str | None = None
 
@@ -284,6 +296,10 @@ async def _template(
         else:
             with blaming("template"):
                 template = await templates.open(request.template, **wanted)
+        if request.format in WITH_ALPHA:
+            with blaming("template"):
+                template, progress.engines["matte"] = await person_alone(template, templates, report)
+            ends.push_async_callback(asyncio.to_thread, template.close)
     except BaseException:
         meter.state = "error"
         raise

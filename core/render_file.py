@@ -8,8 +8,9 @@ from typing import TypedDict
 
 from core.captions.cues import main_language
 from core.captions.files import ENDINGS, captions_as_files
-from core.media.recording import Recording
-from core.media.results import VIDEO, check_not_read, result, write_whole
+from core.errors import BadInput
+from core.media.recording import VIDEO_ENDINGS, Recording
+from core.media.results import check_not_read, result, write_whole
 from core.progress import Progress
 from core.render import Item, Request, render
 from core.serving.engine_pool import EnginePool
@@ -65,13 +66,16 @@ async def render_file(
     `output_is_input`, and StorageFull.
     """
     inputs = [request.video, request.audio, *reads]
-    path = result(path, VIDEO, inputs, [templates.settings.data_dir / "templates"])
+    if srt_track and request.format != "mp4":
+        message = "a track of captions is in an MP4 alone; write them beside the video, or draw them into it"
+        raise BadInput("track_needs_mp4", message, "srt_track")
+    path = result(path, VIDEO_ENDINGS[request.format], inputs, [templates.settings.data_dir / "templates"])
     beside = {ending: path.with_suffix(f".{ending}") for ending in ENDINGS} if srt else {}
     for file in beside.values():
         check_not_read(file, inputs)
     progress = progress or Progress()
     cues: list[Cue] = []
-    async with Recording(path) as recording:
+    async with Recording(path, request.format) as recording:
 
         async def sink(item: Item) -> None:
             if isinstance(item, Fragment):

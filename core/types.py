@@ -10,6 +10,7 @@ writes into what it was given: the same stage can run in another process.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,11 +210,18 @@ class FrameBatch:
         return len(self.numbers)
 
 
+VideoFormat = Literal["mp4", "webm", "mov"]
+"""mp4: H.264 and AAC. webm: the person alone, VP9 with alpha, and Opus. mov: the same as ProRes 4444 and PCM,
+for editors; it grows as WebM."""
+
+WITH_ALPHA: tuple[VideoFormat, ...] = ("webm", "mov")
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of the growing MP4; written one after the other they are the file.
+    """A piece of the growing MP4 or WebM; written one after the other they are the file.
 
-    kind: "init" (ftyp + moov; the first, once), "video" or "audio" (moof + mdat, one track).
+    kind: "init" (the head; the first, once), "video" or "audio" (a packet of one track).
     start, duration: in `timescale` units per second; 0 for init. key: a player can begin here.
     frames: video frames inside.
     """

@@ -15,6 +15,7 @@ from core.render_file import CaptionFiles, Video, render_file
 from core.serving.engine_pool import EnginePool
 from core.subtitle_style import SubtitleStyle
 from core.templates.library import Templates
+from core.types import VideoFormat
 
 
 class Options(TypedDict, total=False):
@@ -29,6 +30,7 @@ class Options(TypedDict, total=False):
     in `subtitle_style`.
     still: of a picture only the mouth moves; None is as the settings say. enhance: make faces clearer.
     fidelity: 0 clearest, 1 most alike. every: one face in so many, 1 to 8.
+    format: "mp4"; or "webm" or "mov", the person alone, with alpha.
     speech, lipsync, enhancer: names of engines, or "auto". label: how the video says that it is generated,
     "off", "metadata", "visible" or "both"; None is as the settings say. number: what it calls itself there.
     """
@@ -51,6 +53,7 @@ class Options(TypedDict, total=False):
     speech: str
     lipsync: str
     enhancer: str
+    format: VideoFormat
     label: LabelKind | None
     number: str | None
 
@@ -68,7 +71,7 @@ async def render(
     progress: Progress | None = None,
     **options: Unpack[FileOptions],
 ) -> Video:
-    """Make a video of somebody saying `text`, and write it to `out`, an MP4.
+    """Make a video of somebody saying `text`, and write it to `out`: an MP4, or what `format` says.
 
     pool: engines that stay loaded between calls; None loads them for this call. templates: the library, with
     its engines; None opens that of the settings. progress: is written while it is made, for whoever watches.

@@ -38,6 +38,8 @@ export class Composer {
     this.burn = byId('burn', HTMLInputElement);
     this.still = byId('still', HTMLSelectElement);
     this.seed = byId('seed', HTMLInputElement);
+    this.format = byId('format', HTMLSelectElement);
+    this.label = byId('label', HTMLSelectElement);
     this.engines = new Map(CHOICES.map((kind) => [kind, byId(`engine-${kind}`, HTMLSelectElement)]));
     this.button = byId('speak', HTMLButtonElement);
     this.problem = new Notice(byId('problem', HTMLElement), context.language);
@@ -149,6 +151,8 @@ export class Composer {
       ...(this.burn.checked && { burn_subtitles: true }),
       ...(this.still.value && isPicture(template) && { still: this.still.value === 'true' }),
       ...(Number(this.seed.value) && { seed: Number(this.seed.value) }),
+      ...(this.format.value !== 'mp4' && { format: this.format.value }),
+      ...(this.label.value && { label: this.label.value }),
       ...([...this.engines.values()].some(({ value }) => value) && { engines: this.#chosen() }),
     };
     const who = this.picker.chosen && { template: this.picker.chosen };
@@ -204,6 +208,8 @@ export class Composer {
     this.burn.checked = options.burn_subtitles ?? false;
     this.still.value = String(options.still ?? '');
     this.seed.value = String(options.seed ?? 0);
+    this.format.value = options.format ?? 'mp4';
+    this.label.value = options.label ?? '';
     this.reading.restore(readings);
     for (const [kind, select] of this.engines) {
       select.value = options.engines?.[kind] ?? '';

@@ -96,6 +96,21 @@ export class Job {
     return this.reach('encode') ?? 0;
   }
 
+  /** What kind of file its video is: mp4, webm or mov. @returns {string} */
+  get format() {
+    return this.request?.options?.format ?? 'mp4';
+  }
+
+  /** Its video shows a person without background. */
+  get alpha() {
+    return this.format !== 'mp4';
+  }
+
+  /** What its video is called once it has been downloaded. */
+  get fileName() {
+    return `${this.id}.${this.format}`;
+  }
+
   /** Something comes of it that can be played. */
   get playable() {
     return this.object === 'video' || this.object === 'enhancement';

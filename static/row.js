@@ -90,9 +90,9 @@ export class Row {
     this.file.hidden = !video;
     if (video) {
       this.file.href = address(outputPath(job.id, video.name));
-      this.file.download = `${job.id}.mp4`;
+      this.file.download = job.fileName;
     }
-    label(this.file, `${t('action.mp4')}: ${title}`);
+    label(this.file, `${t('action.video', { format: job.format.toUpperCase() })}: ${title}`);
     this.remove.hidden = !job.over;
     this.remove.classList.toggle('danger', Boolean(this.remove.dataset.sure));
     label(this.remove, `${t(this.remove.dataset.sure ? 'action.deleteSure' : 'action.delete')}: ${title}`);

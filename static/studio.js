@@ -1,7 +1,7 @@
 /** The create view: a request goes in, its job is shown and played from first event to last. */
 
 import {
-  ApiError, address, cancelJob, getJob, linkOf, outputPath, subtitlesPath,
+  ApiError, address, cancelJob, getJob, linkOf, outputPath, streamPath, subtitlesPath,
 } from './api.js';
 import { Captions } from './captions.js';
 import { Composer } from './composer.js';
@@ -112,7 +112,7 @@ export class Studio {
       return this.draw();
     }
     const job = /** @type {Job} */ (this.job);
-    if (job.status === 'completed') return this.player.load(this.#file(job));
+    if (job.status === 'completed') return this.player.load(this.#playable(job));
     if (job.over) return;
     this.player.prepare();
     this.player.follow(id);
@@ -165,7 +165,7 @@ export class Studio {
     if (message.type === 'video.init') this.#shape(message.data);
     if (['video.init', 'job.progress', 'job.completed'].includes(message.type)) this.player.progress(job);
     if (message.type === 'job.completed') {
-      this.player.completed(this.#file(job));
+      this.player.completed(this.#playable(job));
       this.history.load().catch(() => {});
     }
     if (message.type === 'job.failed' || message.type === 'job.cancelled') this.player.cut();
@@ -176,6 +176,12 @@ export class Studio {
   #file(job, kind = 'video') {
     const output = job.outputs.find((one) => one.kind === kind);
     return output ? address(outputPath(job.id, output.name)) : '';
+  }
+
+  /** What of a finished job a browser plays: no browser knows ProRes, but what grew before it plays still. @param {Job} job */
+  #playable(job) {
+    const output = job.outputs.find(({ kind }) => kind === 'video');
+    return output?.name.endsWith('.mov') ? address(streamPath(job.id)) : this.#file(job);
   }
 
   /** @param {{width: number, height: number}} picture */
@@ -217,6 +223,7 @@ export class Studio {
     this.composer.lock(this.sending || Boolean(job && !job.over));
     this.screen.dataset.phase = phase;
     this.video.controls = phase !== 'idle';
+    this.screen.toggleAttribute('data-alpha', Boolean(job?.alpha));
     this.composer.sending(this.sending);
     setText(byId('status', HTMLElement), this.#status(phase));
     document.title = job && !job.over ? `${this.language.percent(job.progress)} · Lipstream` : this.language.t('app.title');
@@ -295,7 +302,8 @@ export class Studio {
     if (elsewhere) stored.href = address(elsewhere.url);
     if (!done) return;
     mp4.href = this.#file(done);
-    mp4.download = `${done.id}.mp4`;
+    mp4.download = done.fileName;
+    setText(/** @type {HTMLElement} */ (mp4.lastElementChild), this.language.t('action.video', { format: done.format.toUpperCase() }));
     srt.href = address(subtitlesPath(done.id));
     srt.download = `${done.id}.srt`;
   }

@@ -60,8 +60,15 @@ class Burner:
         heard = frame_start(frame, self._rate, self._fps)
         return max(0, bisect_right(cue.words, heard, key=lambda word: word.first) - 1)
 
-    def draw(self, planes: Planes, cue: Cue, word: int | None = None) -> None:
-        """Lay the cue's text over the frame, in place. word: the one to highlight."""
+    def draw(
+        self,
+        planes: Planes,
+        cue: Cue,
+        word: int | None = None,
+        alpha: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Lay the cue's text over the frame, in place. word: the one to highlight. alpha: of a frame that has
+        it, uint8 (h, w); where there is text, nothing shines through."""
         if self._drawn is None or self._drawn[:2] != (cue.index, word):
             self._drawn = (cue.index, word, self._text(cue, word))
         text = self._drawn[2]
@@ -69,6 +76,8 @@ class Burner:
         _lay(luma, text.top, text.left, luma_drawn, text.alpha)
         for plane, drawn in zip(chroma, chroma_drawn, strict=True):
             _lay(plane, text.top // 2, text.left // 2, drawn, text.alpha_half)
+        if alpha is not None:
+            _lay(alpha, text.top, text.left, 255, text.alpha)
 
     def _text(self, cue: Cue, word: int | None) -> "_Text":
         """The text drawn, in lines no wider than the frame allows."""

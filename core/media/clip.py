@@ -89,6 +89,7 @@ class Frames:
 
     Decodes a whole GOP at a time and keeps the last used ones, up to `cache_bytes` (two at least): a
     short clip is soon decoded for good, a long one costs one decoding a frame either way it is played.
+    path: of the file.
     """
 
     def __init__(self, path: Path, cache_bytes: int) -> None:
@@ -106,7 +107,7 @@ class Frames:
                 "malformed_media", f"{path.name} is not a clip of ours, or cut off; prepare it anew"
             ) from error
         self.fps = round(rate)
-        self._path, self._cache_bytes = path, cache_bytes
+        self.path, self._cache_bytes = path, cache_bytes
         self._lock = Lock()
         self._gops: OrderedDict[int, list[Planes]] = OrderedDict()
         self._room = max(2, cache_bytes // (GOP * self.width * self.height * 3 // 2))
@@ -130,7 +131,7 @@ class Frames:
 
     def __reduce__(self) -> tuple[object, ...]:
         """In another process it opens the file again."""
-        return Frames, (self._path, self._cache_bytes)
+        return Frames, (self.path, self._cache_bytes)
 
     def close(self) -> None:
         """Let go of the decoder and the cache. Frames handed out stay good."""
@@ -157,7 +158,7 @@ class Frames:
 
     def _damaged(self, number: int) -> BadInput:
         return BadInput(
-            "malformed_media", f"{self._path.name}: frame {number} cannot be decoded; prepare the clip anew"
+            "malformed_media", f"{self.path.name}: frame {number} cannot be decoded; prepare the clip anew"
         )
 
 

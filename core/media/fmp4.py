@@ -60,7 +60,7 @@ def with_lengths(annexb: bytes) -> bytes:
 
 
 def codec_names(init: bytes) -> str:
-    """The codecs of a head that `LiveEncoder` wrote, as players want them: `video/mp4; codecs="..."`.
+    """The codecs of a head that `LiveEncoder` wrote, as players want them.
 
     >>> codec_names(b"...avcC" + bytes.fromhex("01 64001e ff") + b"mp4a")
     'avc1.64001E,mp4a.40.2'
@@ -70,7 +70,7 @@ def codec_names(init: bytes) -> str:
     return f"{video},mp4a.40.2" if b"mp4a" in init else video
 
 
-class _Head:
+class Head:
     """Where FFmpeg writes the head of the file, and, at the end, what nobody wants."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class LiveEncoder:
         self._fps, self._rate, self._clock = fps, rate or 1, clock or fps
         self._sequence = self._shown = self._heard = 0
         self._waiting = np.zeros(0, np.float32)
-        head = _Head()
+        head = Head()
         kept = "+use_metadata_tags" if tags else ""
         flags = {"movflags": f"empty_moov+default_base_moof{kept}", "use_editlist": "0"}
         self._file = av.open(head, "w", format="mp4", options=flags)

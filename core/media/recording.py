@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import av
 
 from core.errors import BadInput, StorageFull
-from core.labels import KEYS
+from core.labels import label_of
+from core.media.alpha import MOVFLAGS, OURS, write_prores
 from core.media.results import VIDEO, beside, real, result
 from core.runtime.worker import Worker
-from core.types import Cue, Fragment
+from core.types import WITH_ALPHA, Cue, Fragment, VideoFormat
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-MOVFLAGS = "faststart+use_metadata_tags"
-"""Of whole files: the index in front, and metadata of any key."""
+VIDEO_ENDINGS: Mapping[VideoFormat, tuple[str, ...]] = {"mp4": VIDEO, "webm": (".webm",), "mov": (".mov",)}
+"""How the name of a video may end; the first is added to one without."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -36,12 +37,12 @@ class Recording:
     path: what the video will be called (see `core.media.results.result`).
     """
 
-    def __init__(self, destination: Path) -> None:
+    def __init__(self, destination: Path, format: VideoFormat = "mp4") -> None:
         """Raises BadInput `unwritable_output` for a name that cannot be written."""
-        self.path = result(destination, VIDEO)
+        self.path = result(destination, VIDEO_ENDINGS[format])
         self._destination = real(self.path)  # what a link points to; the link stays
-        self._part = beside(self._destination, ".part.mp4")
-        self._whole = beside(self._destination, ".whole.mp4")
+        self._part = beside(self._destination, ".part.webm" if format in WITH_ALPHA else ".part.mp4")
+        self._whole = beside(self._destination, f".whole.{format}")
         self._worker = Worker("recording")
         self._file: BinaryIO | None = None
         self._left = False
@@ -110,7 +111,7 @@ class Recording:
 
     def _complete(self, cues: Sequence[Cue], rate: int, language: str) -> None:
         self._close()
-        remux(self._part, self._whole, lambda: self._left, cues=cues, rate=rate, language=language)
+        make_whole(self._part, self._whole, lambda: self._left, cues=cues, rate=rate, language=language)
         self._whole.replace(self._destination)
 
     def _tidy(self) -> None:
@@ -119,6 +120,25 @@ class Recording:
                 self._file.close()
         for path in (self._part, self._whole):
             path.unlink(missing_ok=True)
+
+
+def make_whole(
+    part: Path,
+    whole: Path,
+    stopped: Callable[[], bool],
+    *,
+    cues: Sequence[Cue] = (),
+    rate: int = 1,
+    language: str = "",
+) -> None:
+    """Make of a growing file of ours the one that players can seek in, of the kind its name says. Blocking.
+
+    Copies the packets (see `remux`), or writes them anew as ProRes 4444. Raises what `remux` does.
+    """
+    if whole.suffix == ".mov":
+        write_prores(part, whole, stopped)
+    else:
+        remux(part, whole, stopped, cues=cues, rate=rate, language=language)
 
 
 def remux(
@@ -131,19 +151,22 @@ def remux(
     language: str = "",
     kinds: Container[str] = ("video", "audio"),
 ) -> None:
-    """Copy a fragmented MP4 of ours into a plain one, its index in front; nothing is encoded anew. Blocking.
+    """Copy a growing file of ours into a plain one, its index in front; nothing is encoded anew. Blocking.
 
-    part may be cut off: what is whole of it is copied. stopped: asked now and then whether to give up.
+    whole: MP4, or WebM by its name. part may be cut off: what is whole of it is copied.
+    stopped: asked now and then whether to give up.
     cues: become a subtitle track that players can switch on; their times count samples at `rate`.
     language: one of `core.text.LANGUAGES`, of the sound and the subtitles; "" where it is not known.
     kinds: of tracks to copy.
     Raises InterruptedError if it was stopped, OSError if `whole` cannot be written.
     """
+    webm = whole.suffix == ".webm"
+    kind, options = ("webm", {}) if webm else ("mp4", {"movflags": MOVFLAGS})
     with (
-        av.open(f"file:{part}", options={"protocol_whitelist": "file", "format_whitelist": "mov"}) as source,
-        av.open(f"file:{whole}", "w", format="mp4", options={"movflags": MOVFLAGS}) as target,
+        av.open(f"file:{part}", options=dict(OURS)) as source,
+        av.open(f"file:{whole}", "w", format=kind, options=options) as target,
     ):
-        target.metadata.update({key: source.metadata[key] for key in KEYS if key in source.metadata})
+        target.metadata.update(label_of(source.metadata))
         streams = {
             stream.index: target.add_stream_from_template(stream, opaque=True)
             for stream in source.streams
@@ -153,6 +176,8 @@ def remux(
         for stream in streams.values():
             if stream.type == "audio":
                 stream.metadata.update(told)
+            elif webm:
+                stream.metadata["alpha_mode"] = "1"
         if cues:
             _add_subtitles(target, cues, rate, told)
         for packet in source.demux():

@@ -16,8 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from core.labels import KEYS
-from core.media.recording import MOVFLAGS
+from core.labels import label_of
+from core.media.alpha import MOVFLAGS
 from core.sandbox.audio import RATES
 from core.sandbox.frames import origin
 from core.sandbox.reader import open_container
@@ -39,7 +39,7 @@ def splice(picture: Path, source: Path, whole: Path) -> None:
         open_container(source) as foreign,
         av.open(f"file:{whole}", "w", format="mp4", options={"movflags": MOVFLAGS}) as target,
     ):
-        target.metadata.update({key: ours.metadata[key] for key in KEYS if key in ours.metadata})
+        target.metadata.update(label_of(ours.metadata))
         video = ours.streams.video[0]
         tracks: dict[Any, _Copied | _Encoded] = {video: _Copied(target, video)}
         for sound in foreign.streams.audio:

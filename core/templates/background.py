@@ -3,13 +3,11 @@ the result into the library as a template like any other. Jobs on it cost what j
 """
 
 import asyncio
-import errno
 import hashlib
 import json
 import math
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,24 +16,23 @@ from typing import TypeVar
 import numpy as np
 
 from core.digest import sha256_of
-from core.engines.builtin.matte.backdrop import measure
-from core.errors import BadInput, Stopped, StorageFull
+from core.errors import BadInput, Stopped
 from core.media.alpha import AlphaWriter
 from core.media.child_process import check_source
 from core.media.clip import ClipWriter
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
 from core.media.results import ALPHA, beside, result
-from core.models import SELFIE, unavailable
 from core.protocols import Matting, Painter, Painting, PaintOrder
-from core.runtime.tasks import run_stoppable
-from core.runtime.worker import Worker, on_loop
+from core.runtime.worker import on_loop
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import scene
+from core.templates.cutting import long, mattes_of, matting_for, stoppable
 from core.templates.info import checked_name, name_of
 from core.templates.library import TemplateInfo, Templates, template_id
-from core.templates.mattes import Mattes, face_boxes, first_matte, make_mattes
+from core.templates.matte_clip import Mattes
+from core.templates.mattes import first_matte
 from core.templates.scene import Fitting, Ground
 from core.templates.template import StepReport, Template
 from core.types import Image
@@ -47,8 +44,6 @@ PROMPT_LIMIT = 1000
 
 _LOSS = 8
 """x264's crf of the composite: it is encoded again when the new template is prepared."""
-
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Preview = Callable[[Image], None]
 """Called with the first frame as it will be, before the others are made. From a worker's thread."""
@@ -92,7 +87,6 @@ class Backgrounds:
     def __init__(self, pool: EnginePool, templates: Templates) -> None:
         self._pool = pool
         self._templates = templates
-        self._cutting: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def make(
         self,
@@ -113,7 +107,7 @@ class Backgrounds:
         check(wanted)
         painter = await self._pool.painter(wanted.paint) if wanted.picture is None else None
         template = await self._templates.open(identity, report=report)
-        matting = await self._matting(wanted.matte, template)
+        matting = await matting_for(self._pool, wanted.matte, template)
         engines = {loaded.kind: loaded.name for loaded in (painter, matting) if loaded}
         base = self._templates.show(identity)
         recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matting)
@@ -131,10 +125,10 @@ class Backgrounds:
             ground = await asyncio.to_thread(scene.toned, ground, still, sharp)
         seen = ground.at(0.5, template.width, template.height)
         preview(await asyncio.to_thread(scene.layered, still, sharp, seen))
-        mattes = await self._mattes(identity, template, matting, report)
+        mattes = await mattes_of(template, matting, self._templates, report)
         draft = mattes.with_name(f".{identity_new}-{uuid.uuid4().hex[:8]}.mp4")
         try:
-            await _long(partial(compose, template, mattes, ground, draft, on_loop(report)))
+            await long(partial(compose, template, mattes, ground, draft, on_loop(report)))
             name = name or name_of(
                 f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"
             )
@@ -155,9 +149,9 @@ class Backgrounds:
             )
         result(path, ALPHA, kept=[self._templates.settings.data_dir / "templates"])
         template = await self._templates.open(identity, report=report)
-        matting = await self._matting(matte, template)
-        mattes = await self._mattes(identity, template, matting, report)
-        await _long(partial(_write_alpha, template, mattes, path, on_loop(report)))
+        matting = await matting_for(self._pool, matte, template)
+        mattes = await mattes_of(template, matting, self._templates, report)
+        await long(partial(_write_alpha, template, mattes, path, on_loop(report)))
         return {matting.kind: matting.name}
 
     def _there(self, identity: str, recipe: str) -> TemplateInfo | None:
@@ -171,14 +165,6 @@ class Backgrounds:
         raise BadInput(
             "template_exists", f"there is a template {identity!r} already; give another name", "name"
         )
-
-    async def _matting(self, wanted: str, template: Template) -> LoadedEngine[Matting]:
-        """The engine that cuts out; "auto" measures what the person stands before."""
-        if wanted == "auto":
-            wanted = await asyncio.to_thread(_measured, template)
-            if wanted == "busy":
-                wanted = "rvm" if self._pool.choose("matte", "auto") == "rvm" else _by_network()
-        return await self._pool.matting(wanted)
 
     async def _ground(
         self,
@@ -197,7 +183,7 @@ class Backgrounds:
             order = PaintOrder(
                 wanted.prompt, width, height, wanted.negative, wanted.seed, wanted.steps, wanted.guidance
             )
-            painting = await _stoppable(lambda stopped: painter.call(_paint, order, told, stopped))
+            painting = await stoppable(lambda stopped: painter.call(_paint, order, told, stopped))
             opaque = np.full((*painting.picture.shape[:2], 1), 255, np.uint8)
             pixels = np.dstack([painting.picture, opaque])
 
@@ -213,17 +199,6 @@ class Backgrounds:
             )
 
         return painting, await asyncio.to_thread(fit)
-
-    async def _mattes(
-        self, identity: str, template: Template, matting: LoadedEngine[Matting], report: StepReport
-    ) -> Path:
-        """The file of the template's mattes, made if it is not there."""
-        path = await self._templates.preparation(identity) / f"{matting.key}.mp4"
-        told = on_loop(report)
-        async with self._cutting[path]:
-            if not path.exists():
-                await _stoppable(lambda stopped: matting.call(make_mattes, template, path, told, stopped))
-        return path
 
 
 def check(wanted: Background) -> None:
@@ -250,19 +225,6 @@ def check(wanted: Background) -> None:
             raise BadInput("out_of_range", f"{name} is {value:g}; {least} to {most} is allowed", name)
     if wanted.fit not in ("cover", "contain", "stretch"):
         raise BadInput("unknown_fit", f"fit is cover, contain or stretch, not {wanted.fit[:40]!r}", "fit")
-
-
-def _by_network() -> str:
-    """What cuts off a busy background: the small network, if it can run here."""
-    return "grabcut" if unavailable(SELFIE) else "selfie"
-
-
-def _measured(template: Template) -> str:
-    """What the backdrop is, busy, flat or key: the one that asks for most care of those of three frames."""
-    boxes = face_boxes(template.track)
-    numbers = sorted({0, len(template) // 2, len(template) - 1})
-    kinds = {measure(whole_bgr(template.planes(k)), boxes[k]).kind for k in numbers}
-    return next(kind for kind in ("busy", "flat", "key") if kind in kinds)
 
 
 def _recipe(
@@ -342,25 +304,3 @@ def _write_alpha(
         raise
     finally:
         seen.close()
-
-
-async def _long(work: Callable[[Callable[[], bool]], T]) -> T:
-    """Run `work(stopped)` on a thread of its own."""
-    worker = Worker("scene")
-    try:
-        return await _stoppable(partial(worker.call, work))
-    finally:
-        await asyncio.to_thread(worker.close)
-
-
-async def _stoppable(work: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
-    """`await work(stopped)`; when this is cancelled, `stopped` says so to the thread.
-
-    Raises StorageFull where the work found the disk full.
-    """
-    try:
-        return await run_stoppable(work)
-    except OSError as error:
-        if error.errno in _FULL_DISK:
-            raise StorageFull("the disk has no room for the new template") from error
-        raise

@@ -94,7 +94,7 @@ class Templates:
         name = name_of_file(source.name) if name is None else checked_name(name)
         identity = self.new_id(name) if identity is None else identity
         info = replace(await template_info(source, identity, name, face), recipe=recipe)
-        async with self._lock(identity):
+        async with self.lock(identity):
             folder = self._folder / identity
             if folder.exists():
                 there = kept_info(folder)
@@ -148,7 +148,7 @@ class Templates:
         Raises BadInput like `add`.
         """
         folder = self._folder / identity
-        async with self._lock(f"keep {identity}"):
+        async with self.lock(f"keep {identity}"):
             if sha256 is not None and folder.exists() and kept_info(folder).sha256 == sha256:
                 os.utime(folder)
                 return kept_info(folder)
@@ -203,7 +203,7 @@ class Templates:
             held, more = set[str](), [f"{identity} removing"]  # that first: of two who remove it one waits
             while more:  # somebody may have begun meanwhile
                 for name in more:
-                    await locks.enter_async_context(self._lock(name))
+                    await locks.enter_async_context(self.lock(name))
                 held.update(more)
                 more = [
                     name for name in self._locks if name.partition(" ")[0] == identity and name not in held
@@ -211,7 +211,8 @@ class Templates:
             self.show(identity)
             await asyncio.to_thread(shutil.rmtree, self._set_aside(identity), ignore_errors=True)
 
-    def _lock(self, name: str) -> asyncio.Lock:
+    def lock(self, name: str) -> asyncio.Lock:
+        """A lock for work on a template, which a removal waits for. name: the id, a blank, the work."""
         return self._locks.setdefault(name, asyncio.Lock())
 
     def _set_aside(self, identity: str) -> Path:
@@ -241,7 +242,7 @@ class Templates:
         wanted = Wanted(info, folder / info.source, folder, fps, size)
         key = wanted.key(face)
         # A lock for each preparation: a job need not wait for one at another rate or size.
-        async with self._lock(f"{identity} {key}"):
+        async with self.lock(f"{identity} {key}"):
             self.show(identity)  # it may have been removed meanwhile
             with suppress(OSError):  # another's
                 os.utime(folder)  # it is used: see `trim`
@@ -254,13 +255,6 @@ class Templates:
                     self._open.popitem(last=False)  # closed when the last job lets go of it
             self._open.move_to_end(slot)
         return template
-
-    async def preparation(self, identity: str) -> Path:
-        """The folder of the template's preparation at its own rate and size, which `open` has made."""
-        face, _ = await self._engines(None, None)
-        folder = self._folder / identity
-        info = self.show(identity)
-        return folder / "prepared" / Wanted(info, folder / info.source, folder, None, None).key(face)
 
     @asynccontextmanager
     async def once(
@@ -306,7 +300,7 @@ class Templates:
         return await prepare(wanted, face, engines, cache_bytes=cache_bytes, report=report)
 
     async def _draw_sample(self, report: StepReport) -> None:
-        async with self._lock(f"{SAMPLE} drawing"):
+        async with self.lock(f"{SAMPLE} drawing"):
             if (self._folder / SAMPLE).exists():
                 return
             self._folder.mkdir(parents=True, exist_ok=True)

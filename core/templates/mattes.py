@@ -4,13 +4,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput, Stopped
-from core.media.clip import ClipWriter, Frames
-from core.media.planes import grey_planes, split, whole_bgr
+from core.media.clip import ClipWriter
+from core.media.planes import grey_planes, whole_bgr
 from core.protocols import Matte, Matting
 from core.templates.template import StepReport, Template
 from core.types import FaceTrack, Image
@@ -20,9 +19,6 @@ _LOSS = 8
 
 _FULL, _NOBODY = 0.97, 0.3
 """Share of the frame from which a person fills it; share of the face below which nobody was found."""
-
-_LEVELS = np.arange(256)
-_MENDED = np.where(_LEVELS < 4, 0, np.where(_LEVELS > 251, 255, _LEVELS)).astype(np.uint8)
 
 
 def face_boxes(track: FaceTrack) -> list[NDArray[np.float32]]:
@@ -87,23 +83,6 @@ def check(matte: Matte, face: NDArray[np.float32], *, found: bool) -> None:
             "the person fills the whole frame: there is no background to replace; use a wider shot",
             "template",
         )
-
-
-class Mattes:
-    """The mattes in a clip, read when asked for."""
-
-    def __init__(self, path: Path, cache_bytes: int) -> None:
-        """Raises BadInput if `path` is not a clip of ours."""
-        self._frames = Frames(path, cache_bytes)
-
-    def of(self, number: int) -> Matte:
-        """The matte of template frame `number`; what the codec did to pure black and white is mended."""
-        matte = split(self._frames.planes(number))[0]
-        return np.asarray(cv2.LUT(matte, _MENDED), np.uint8)
-
-    def close(self) -> None:
-        """Let go of the decoder."""
-        self._frames.close()
 
 
 def _pictures(template: Template) -> Iterator[Image]:

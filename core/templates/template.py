@@ -5,7 +5,6 @@ Here it is opened, which takes only our own files; `core.templates.preparation` 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from core.errors import BadInput
 from core.media.arrays import load
 from core.media.clip import Frames
 from core.media.planes import to_bgr
+from core.templates.matte_clip import Mattes
 from core.types import Arrays, FaceTrack, Image
-
-if TYPE_CHECKING:
-    pass
 
 StepReport = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None) while a template is prepared."""
@@ -26,15 +23,29 @@ class Template:
     """A prepared template, open for jobs. Safe to share between threads and jobs.
 
     prepared: what each engine learnt of it, by `LoadedEngine.key`; whoever opens it may still add to that.
-    remarks: what those engines have to say against it, for people.
+    remarks: what those engines have to say against it, for people. mattes: how much of each pixel is the
+    person, where that is to be known; else None.
     """
 
-    def __init__(self, name: str, frames: Frames, track: FaceTrack, prepared: dict[str, Arrays]) -> None:
+    def __init__(
+        self,
+        name: str,
+        frames: Frames,
+        track: FaceTrack,
+        prepared: dict[str, Arrays],
+        mattes: Mattes | None = None,
+    ) -> None:
         self.name = name
         self.track = track
         self.prepared = prepared
+        self.mattes = mattes
         self.remarks: tuple[str, ...] = ()
         self._frames = frames
+
+    @property
+    def folder(self) -> Path:
+        """Where what was prepared of it lies."""
+        return self._frames.path.parent
 
     @property
     def width(self) -> int:
@@ -75,8 +86,10 @@ class Template:
         return to_bgr(self.planes(number), int(x), int(y), self.track.side)
 
     def close(self) -> None:
-        """Let go of the decoder and its cache."""
+        """Let go of the decoders and their caches."""
         self._frames.close()
+        if self.mattes is not None:
+            self.mattes.close()
 
 
 def check_shape(fps: int | None, size: tuple[int, int] | None) -> None:

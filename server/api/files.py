@@ -18,7 +18,8 @@ _SHARED = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Content-Disposition": "inline",
 }
-_TYPES = ("video/mp4", "audio/mp4", "application/x-subrip", "text/vtt", "text/x-ssa")
+_SUBTITLES = ("application/x-subrip", "text/vtt", "text/x-ssa")
+_TYPES = ("video/mp4", "video/webm", "video/quicktime", "audio/mp4", *_SUBTITLES)
 _TEXT = {"type": "string"}
 
 

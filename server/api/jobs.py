@@ -25,7 +25,7 @@ _BEYOND = 10**16
 
 _SEQ = {"type": "integer", "minimum": 0}
 _SUBTITLES = ("application/x-subrip", "text/vtt", "text/x-ssa")
-_OUTPUTS = ("video/mp4", "audio/mp4", *_SUBTITLES)
+_OUTPUTS = ("video/mp4", "video/webm", "video/quicktime", "audio/mp4", *_SUBTITLES)
 
 
 def is_socket(request: web.Request) -> bool:
@@ -251,7 +251,7 @@ ROUTES = [
         f"/v1/jobs/{ID}/stream",
         job_stream,
         "Watch the video while it is made: one long MP4, or a WebSocket of fragments",
-        {200: "video/mp4", 206: "video/mp4"},
+        {200: ("video/mp4", "video/webm"), 206: ("video/mp4", "video/webm")},
         query={"from": {"type": "string", "enum": ["start", "live"]}},
         refuses=(404, 409, 410, 416, 500, 503, 507),
         head=False,

@@ -94,10 +94,10 @@ async def part_so_far(
             raise Refused(416, "range_not_satisfiable", f"the video has {size} bytes", "Range", headers)
     if start < 0 or stop is None or stop > clip.size:
         return None
-    response = web.StreamResponse(status=206, headers={"Cache-Control": "no-store", **headers})
+    usual = {"Cache-Control": "no-store", "Content-Type": "video/mp4"}
+    response = web.StreamResponse(status=206, headers=usual | dict(headers))
     response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{'*' if size is None else size}"
     response.content_length = stop - start
-    response.content_type = "video/mp4"
     await response.prepare(request)
     with suppress(ClientGone):
         async with aclosing(_part(clip, start, stop)) as pieces:

@@ -217,7 +217,7 @@ ROUTES = [
         "/v1/videos",
         create_video,
         "Make a video of a text or of an uploaded recording",
-        {202: Job, 200: (Job, "video/mp4")},
+        {202: Job, 200: (Job, "video/mp4", "video/webm")},
         body=VideoRequest,
         form={"request": {"type": "string", "description": "VideoRequest as JSON"}, "audio": FILE},
         query={"stream": STREAM},
@@ -231,7 +231,7 @@ ROUTES = [
         "/v1/lipsync",
         create_lipsync,
         "Make a template, or a video sent along, speak a recording",
-        {202: Job, 200: (Job, "video/mp4")},
+        {202: Job, 200: (Job, "video/mp4", "video/webm")},
         body=LipsyncRequest,
         form={
             "audio": FILE,

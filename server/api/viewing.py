@@ -7,6 +7,7 @@ from typing import get_args
 from aiohttp import web
 
 from core.errors import UnreadableRecord
+from core.media.growing import media_type
 from server.api.ranges import part_so_far
 from server.errors import Refused
 from server.schemas.describe import describe
@@ -50,7 +51,7 @@ async def stream(request: web.Request, state: AppState, job_id: str, clip: Clip)
     async with state.connections.response(request):
         if not await first_media(clip):
             raise no_video(await state.store.get(job_id))
-        told = {"X-Job-Id": job_id}
+        told = {"X-Job-Id": job_id, "Content-Type": media_type(await clip.read(0) or b"")}
         return await part_so_far(request, clip, told) or await view_on_http(request, clip, told)
 
 

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     face_option(render)
     render.add_argument(
-        "-o", "--output", default="out.mp4", metavar="FILE", help="- streams to standard output"
+        "-o", "--output", metavar="FILE", help="- streams to standard output (default: out.mp4, or as FORMAT)"
     )
     render.add_argument(
         "--srt", action="store_true", help="write captions beside the video (.srt, .vtt and .ass)"
@@ -65,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
         help="of clearer faces: 0 clearest, 1 most alike (default: 0.7)",
     )
     words = "how the video says that it is generated: off, metadata, visible or both (default: as set)"
+    alone = "webm, mov: the person alone, without background: VP9 with alpha, or ProRes 4444 (default: mp4)"
+    render.add_argument("--format", choices=("mp4", "webm", "mov"), default="mp4", help=alone)
     render.add_argument("--label", choices=("off", "metadata", "visible", "both"), help=words)
     every_option(render)
     render.add_argument("--still", action=argparse.BooleanOptionalAction, help="of a picture only lips move")

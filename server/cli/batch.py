@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 import aiohttp
 from pydantic import ValidationError
 
 from core.errors import BadInput, Error
+from core.types import VideoFormat
 from server.cli.cluster import asked_server
 from server.schemas.requests import TERMINAL
 from server.schemas.responses import ErrorBody, Job
@@ -47,11 +48,18 @@ class RowFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A request for POST /v1/videos, as JSON, or what is wrong with it. id: what its video is called."""
+    """A request for POST /v1/videos, as JSON, or what is wrong with it. id: what its video is called, and
+    format: what kind of file it is."""
 
     id: str
     request: str
     problem: str | None = None
+    format: VideoFormat = "mp4"
+
+    @property
+    def video(self) -> str:
+        """Name of its file."""
+        return f"{self.id}.{self.format}"
 
     @property
     def key(self) -> str:
@@ -116,7 +124,12 @@ def _row(number: int, fields: Fields | str) -> Row:
         raise BadInput("bad_batch", message, "file")
     if fields.get("stream"):
         return Row(name, "", "stream does not go with a batch; leave it out")
-    return Row(name, json.dumps(fields, sort_keys=True))
+    options = fields.get("options")
+    asked = options.get("format") if isinstance(options, dict) else None
+    # Any other is for the server to refuse.
+    formats: tuple[VideoFormat, ...] = get_args(VideoFormat)
+    format = next((one for one in formats if one == asked), formats[0])
+    return Row(name, json.dumps(fields, sort_keys=True), format=format)
 
 
 async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, str], at_once: int) -> int:
@@ -127,7 +140,7 @@ async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, s
     async def work() -> None:
         nonlocal failed
         for row in left:
-            if made.get(row.id) == row.key and (out / f"{row.id}.mp4").exists():
+            if made.get(row.id) == row.key and (out / row.video).exists():
                 continue
             result = {"id": row.id, "key": row.key}
             try:
@@ -173,9 +186,9 @@ async def _make(http: aiohttp.ClientSession, row: Row, out: Path) -> str:
         job = _job(await _ask(http, "GET", f"v1/jobs/{job.id}"))
     if job.status != "completed":
         raise RowFailed(f"job {job.id} is {job.status}: {job.error.message if job.error else 'by somebody'}")
-    part = out / f"{row.id}.mp4.part"
-    await _ask(http, "GET", f"v1/jobs/{job.id}/outputs/video.mp4", into=part)
-    os.replace(part, out / f"{row.id}.mp4")
+    part = out / f"{row.video}.part"
+    await _ask(http, "GET", f"v1/jobs/{job.id}/outputs/video.{row.format}", into=part)
+    os.replace(part, out / row.video)
     return job.id
 
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from core.config import Settings
 from core.errors import BadInput
 from core.faces.choice import AUTO
-from core.media.results import SOUND, VIDEO, beside, result
+from core.media.recording import VIDEO_ENDINGS
+from core.media.results import SOUND, beside, result
 from core.progress import Progress
 from core.protocols import FIDELITY, Style
 from core.render import Item, Request, render
@@ -89,6 +90,7 @@ def render_command(options: argparse.Namespace) -> int:
         speech=options.speech,
         lipsync=options.lipsync,
         enhancer=options.enhancer,
+        format=options.format,
         label=options.label,
     )
     asyncio.run(interruptible(_render(request, options)))
@@ -138,7 +140,8 @@ async def _render(request: Request, options: argparse.Namespace) -> None:
             with _shown() as progress:
                 await render(request, pool, templates, to_stdout, progress)
         else:
-            path = writable(options.output, VIDEO, _read_by(options))
+            output = f"out.{request.format}" if options.output is None else options.output
+            path = writable(output, VIDEO_ENDINGS[request.format], _read_by(options))
             await _render_into(
                 request,
                 path,

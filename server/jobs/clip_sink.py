@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from core.media.fmp4 import codec_names
+from core.media.growing import mime
 from core.progress import Progress
 from core.types import Fragment
 from server.folder import ServerFolder
@@ -68,9 +68,8 @@ class ClipSink:
 
     def _init(self, fragment: Fragment) -> VideoInit:
         progress = self._progress
-        mime = f'video/mp4; codecs="{codec_names(fragment.data)}"'
         return VideoInit(
-            mime=mime,
+            mime=mime(fragment.data),
             width=progress.width,
             height=progress.height,
             fps=progress.fps,

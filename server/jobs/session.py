@@ -14,7 +14,7 @@ from typing import Literal
 
 from core.errors import BadInput, StageError
 from core.live.session import Event, Session, open_session
-from core.media.fmp4 import codec_names
+from core.media.growing import mime
 from core.protocols import Style
 from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
@@ -354,8 +354,9 @@ class LiveSession:
         template = self._session.template if self._session else None
         if template is None:  # nobody else hands fragments out
             return
-        mime = f'video/mp4; codecs="{codec_names(init.data)}"'
-        self.picture = Picture(mime=mime, width=template.width, height=template.height, fps=template.fps)
+        self.picture = Picture(
+            mime=mime(init.data), width=template.width, height=template.height, fps=template.fps
+        )
         self.log.append("session.ready", SessionReady(**self.picture.model_dump()))
         self._touched = time.monotonic()
         self._settled.set()

@@ -15,7 +15,7 @@ from core.captions.cues import main_language, spans
 from core.captions.files import captions_as_files
 from core.errors import BadInput, Error, blaming
 from core.faces.choice import AUTO
-from core.media.recording import remux
+from core.media.recording import make_whole, remux
 from core.progress import Progress
 from core.protocols import Style
 from core.render import STAGES, Item, Request, Segment, Sink
@@ -26,7 +26,7 @@ from core.serving.engine_pool import EnginePool
 from core.subtitle_style import SubtitleStyle, together
 from core.templates.library import Templates
 from core.text import sentences
-from core.types import Cue, Fragment
+from core.types import Cue, Fragment, VideoFormat
 from server.folder import ServerFolder
 from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.copies import deposit
@@ -51,6 +51,9 @@ BY_URL = "url_"
 KEPT_BY_URL = 16
 """Templates that came by URL and are kept prepared; the one not used for longest goes first."""
 
+
+VIDEOS: Mapping[VideoFormat, str] = {"mp4": "video/mp4", "webm": "video/webm", "mov": "video/quicktime"}
+"""Media types of finished videos."""
 
 SUBTITLES = {"srt": "application/x-subrip", "vtt": "text/vtt", "ass": "text/x-ssa"}
 """Formats of captions, and their media types."""
@@ -222,6 +225,7 @@ def _request(spec: VideoSpec, folder: Path, number: str | None = None) -> Reques
         speech=options.engines.speech,
         lipsync=options.engines.lipsync,
         enhancer=options.engines.enhance,
+        format=options.format,
         label=options.label,
         number=number,
     )
@@ -239,11 +243,13 @@ class _Keep:
     def write(self, cues: Sequence[Cue], made: Progress, stopped: Callable[[], bool]) -> list[OutputRow]:
         """Each is whole and on the disk before anyone is told of it. Blocking; gives up once `stopped`."""
         place = self.folder.job(self.job_id)
-        stream, video, speech = (place / name for name in ("stream.mp4", "video.mp4", "speech.m4a"))
         options, language = self.spec.video.options, main_language(cues)
+        stream, video, speech = (
+            place / name for name in ("stream.mp4", f"video.{options.format}", "speech.m4a")
+        )
         track = cues if options.subtitle_track else ()
-        remux(stream, video, stopped, cues=track, rate=made.rate, language=language)
-        outputs = [output_row(self.folder, video, "video", "video/mp4")]
+        make_whole(stream, video, stopped, cues=track, rate=made.rate, language=language)
+        outputs = [output_row(self.folder, video, "video", VIDEOS[options.format])]
         if self.spec.service:
             remux(stream, speech, stopped, language=language, kinds=("audio",))
             outputs.append(output_row(self.folder, speech, "audio", "audio/mp4"))

@@ -6,7 +6,7 @@ is cheap.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.labels import LabelKind
 from core.protocols import FIDELITY
 from core.subtitle_style import SubtitleStyle
+from core.types import VideoFormat
 
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
@@ -136,11 +137,21 @@ class VideoOptions(Model):
         bool,
         Field(description="captions as a track that players can show: in the finished file, not in a stream"),
     ] = False
+    format: Annotated[
+        VideoFormat,
+        Field(description="webm, mov: the person alone, without background: VP9 with alpha, ProRes 4444"),
+    ] = "mp4"
     label: Annotated[
         LabelKind | None,
         Field(description="how it says that it is generated; absent: as the server's setting says"),
     ] = None
     engines: Engines = Engines()
+
+    @model_validator(mode="after")
+    def _track_has_a_place(self) -> Self:
+        if self.subtitle_track and self.format != "mp4":
+            raise ValueError("subtitle_track: a track of captions is in an MP4 alone")
+        return self
 
 
 Language = Annotated[

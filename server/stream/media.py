@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.errors import StorageFull
+from core.media.growing import fragment_ends
 from core.runtime.worker import Worker
 
 TAIL = 1 << 20
@@ -251,16 +252,10 @@ def _write_all(file: int, data: bytes, offset: int) -> None:
 
 
 def _open_finished(path: Path) -> tuple[int, "array[int]"]:
-    """An open file of ours and where its fragments end: after `moov`, and after every `mdat`."""
+    """An open file of ours and where its fragments end."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        ends, offset, size = array("Q"), 0, os.fstat(file).st_size
-        while offset + 8 <= size:
-            header = os.pread(file, 8, offset)
-            offset += max(int.from_bytes(header[:4], "big"), 8)
-            if header[4:] in (b"moov", b"mdat") and offset <= size:
-                ends.append(offset)
+        return file, fragment_ends(file)
     except BaseException:
         os.close(file)
         raise
-    return file, ends

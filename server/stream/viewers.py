@@ -77,8 +77,8 @@ async def first_media(clip: Clip) -> bool:
 async def view_on_http(request: web.Request, video: Growing, headers: dict[str, str]) -> web.StreamResponse:
     """The video to its end; broken off, so that nobody takes it for whole, if something is missing there. The
     caller has seen to it that there is something to send."""
-    response = web.StreamResponse(headers={"Cache-Control": "no-store"} | headers)
-    response.content_type = "video/mp4"
+    usual = {"Cache-Control": "no-store", "Content-Type": "video/mp4"}
+    response = web.StreamResponse(headers=usual | headers)
     await response.prepare(request)
     with suppress(ClientGone):
         async with aclosing(video.pieces()) as pieces:

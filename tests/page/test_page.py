@@ -129,6 +129,34 @@ async def test_what_is_done_can_be_downloaded(viewer: Viewer) -> None:
 
 
 @in_browser
+async def test_a_person_without_background_plays_before_a_chequered_ground(viewer: Viewer) -> None:
+    page = await viewer.visit()
+    corner = f"""(() => {{
+      const pen = document.createElement('canvas').getContext('2d');
+      pen.drawImage({VIDEO}, 0, 0); return [...pen.getImageData(4, 4, 1, 1).data]; }})()"""
+    for kind, start, plays in (
+        ("webm", b"\x1a\x45\xdf\xa3", "outputs/video.webm"),
+        ("mov", b"ftypqt", "/stream"),
+    ):
+        await page.evaluate(f"document.querySelector('#format').value = '{kind}'")
+        job = await viewer.speak(SHORT)
+        await page.until(f"{VIDEO}.currentTime > 0.5")
+        assert await page.evaluate(corner) == [0, 0, 0, 0]
+        assert "conic" in await page.evaluate(f"getComputedStyle({VIDEO}).backgroundImage")
+        await page.until("!document.querySelector('#mp4').hidden")
+        assert kind.upper() in await page.evaluate("document.querySelector('#mp4').textContent")
+        async with viewer.http.get(await page.evaluate("document.querySelector('#mp4').href")) as response:
+            assert start in (await response.read())[:32]
+        async with viewer.http.get(f"{viewer.url}v1/jobs/{job}/stream") as response:
+            assert response.content_type == "video/webm"
+        await page.reload()
+        await page.until(f"{VIDEO}.readyState > 2")
+        assert plays in await page.evaluate(f"{VIDEO}.src")
+        assert await page.evaluate("document.querySelector('#format').value") == kind
+    assert not page.complaints
+
+
+@in_browser
 async def test_cancelling_ends_the_job_and_frees_the_button(viewer: Viewer) -> None:
     page = await viewer.visit()
     job = await viewer.speak(LONG)

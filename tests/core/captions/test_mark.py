@@ -11,7 +11,7 @@ import pytest
 
 from core.captions.mark import mark, sign
 from core.config import Settings
-from core.labels import KEYS
+from core.labels import label_of
 from core.media.fmp4 import LiveEncoder
 from core.media.foreign import splice
 from core.media.planes import to_i420, whole_bgr
@@ -41,7 +41,7 @@ def growing(path: Path, said: dict[str, str] | None, frames: int = 3) -> Path:
 
 def read(path: Path) -> dict[str, str]:
     with av.open(str(path)) as file:
-        return {key: file.metadata[key] for key in KEYS if key in file.metadata}
+        return label_of(file.metadata)
 
 
 def test_the_head_of_the_growing_file_says_it_and_copies_keep_it(tmp_path: Path) -> None:
