@@ -17,6 +17,7 @@ from rich.text import Text
 
 from core.config import Settings
 from core.engines import ENGINES, choose, load
+from core.engines.compute.quickest import FILE, remembered
 from core.engines.neural import NeuralSettings
 from core.errors import StorageError
 from core.installation import pip
@@ -95,6 +96,9 @@ def _devices() -> Iterator[tuple[str, str | None]]:
     settings = NeuralSettings()
     for device in checked((*settings.devices, *settings.enhance_devices), settings.precision):
         yield f"device {device.name}: {device.about}", device.problem
+    for work, timed in remembered(settings.data_dir / FILE).items():
+        ways = ", ".join(f"{way} {ms:.3g} ms" for way, ms in sorted(timed.items(), key=lambda way: way[1]))
+        yield f"ways tried here for {work}: {ways}", None
 
 
 def _storage(settings: ServerSettings) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ sv_keys.json, cnhubert_keys.json, recipe_scale.json, recipe_checksums.json
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from core.engines.gpt_sovits.decoder import Decoder, Request, Row
 from core.engines.gpt_sovits.sampling import Sampling, penalised, probabilities
+from core.engines.gpt_sovits.ways import WAYS, Build
 from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.speaker import SpeakerNet, filter_bank
 from core.nets.gpt_sovits.t2s import Text2Semantic
@@ -36,7 +38,14 @@ def checks(folder: Path) -> Iterator[Check]:
     yield from gpt_sovits_text.checks(folder)
     nets = Nets(folder)
     yield from nets.checksums()
-    for path in sorted(folder.glob("*.npz")):
+    yield from _cases(folder, nets, "*.npz")
+    for way, build in WAYS["float32"].items():
+        for made in _cases(folder, Nets(folder, build), "*_t2s_*.npz"):
+            yield replace(made, name=f"{made.name} by {way}")
+
+
+def _cases(folder: Path, nets: "Nets", pattern: str) -> Iterator[Check]:
+    for path in sorted(folder.glob(pattern)):
         check = next((check for mark, check in CASES.items() if mark in path.stem), None)
         if check is None:
             yield Check(path.stem, float("nan"), 0.0, "no case of a known kind")
@@ -47,10 +56,10 @@ def checks(folder: Path) -> Iterator[Check]:
 
 
 class Nets:
-    """The networks of a folder, made when first needed; of each kind the last one is kept."""
+    """The networks of a folder, made when first needed; of each kind the last one is kept. build: of T2S."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, build: Build = Text2Semantic.from_checkpoint) -> None:
+        self.folder, self._build = folder, build
         self._recipe = recipe_for(folder)
         scales = folder / "recipe_scale.json"
         self._scales = json.loads(scales.read_text()) if scales.is_file() else {}
@@ -83,7 +92,7 @@ class Nets:
             head[-1] = head[source] * factor
             weights["model.ar_predict_layer.weight"] = head
         config = json.loads((self.folder / f"{version}_t2s_config.json").read_text())["config"]
-        return Text2Semantic.from_checkpoint(weights, config)
+        return self._build(weights, config)
 
     def speaker(self) -> SpeakerNet:
         return SpeakerNet.from_checkpoint(self.weights("sv_keys.json"))

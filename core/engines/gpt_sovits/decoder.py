@@ -21,7 +21,7 @@ from core.engines.gpt_sovits.step import NOT_FINITE, Rows, fill, settle, step
 from core.errors import Error
 from core.nets.gpt_sovits.t2s import Cache, Text2Semantic
 
-_SLOTS = 256  # the cache grows by multiples of this many positions
+_SLOTS = 64  # the cache grows by multiples of this many positions; onnxruntime reads all of it
 _GRAIN = 16  # positions: how much of the cache attention reads is a multiple of it
 _FIXED_SLOTS, _FIXED_GRAIN = 512, 128  # the same where steps are recorded, and the cache grows by doubling
 

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from core.engines.compute.checkpoints import load_tensors
 from core.engines.compute.devices import device_of, dtype_of
-from core.engines.gpt_sovits.checkpoints import check_pair, read_sovits, read_t2s
+from core.engines.gpt_sovits.checkpoints import Checkpoint, check_pair, read_sovits, read_t2s
 from core.engines.gpt_sovits.decoder import Decoder
 from core.engines.gpt_sovits.settings import GptSovitsSettings
 from core.engines.gpt_sovits.text.g2pw import read_tokens
 from core.engines.gpt_sovits.text.symbols import Version
+from core.engines.gpt_sovits.ways import quickest_talker
 from core.errors import BadInput
 from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.speaker import SpeakerNet
@@ -66,12 +67,9 @@ class Models:
     def _load(self, t2s: Path, sovits: Path) -> Pair:
         first, second = read_t2s(t2s), read_sovits(sovits)
         check_pair(first, second)
-        packing = None
-        if self.device.type == "cpu":
-            packing = "int8" if self.settings.precision == "fast" else "float32"
         quick = torch.float32 if self.device.type == "mps" else dtype_of("auto", self.device)
         try:
-            talker = Text2Semantic.from_checkpoint(first.weights, first.config, packing).to(self.device)
+            talker = self._talker(first)
             singer = Synthesizer.from_checkpoint(second.weights, second.config).to(self.device)
         except (RuntimeError, KeyError) as error:
             raise BadInput(
@@ -79,10 +77,16 @@ class Models:
             ) from error
         if self.settings.precision != "float32":
             singer.dec.to(quick)
-        if self.settings.precision == "fast" and packing is None:
+        if self.settings.precision == "fast" and self.device.type != "cpu":
             talker.to(quick)
         symbols: Version = "v1" if second.version == "v1" else "v2"
         return Pair(Decoder(talker, self.settings.rows), singer, symbols, _identity(sovits))
+
+    def _talker(self, read: Checkpoint) -> Text2Semantic:
+        if self.device.type != "cpu":
+            return Text2Semantic.from_checkpoint(read.weights, read.config, None).to(self.device)
+        precision = "fast" if self.settings.precision == "fast" else "float32"
+        return quickest_talker(read.weights, read.config, precision, self.settings.quickest)
 
     @cached_property
     def hubert(self) -> nn.Module:

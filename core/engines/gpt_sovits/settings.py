@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from core.engines.compute.quickest import FILE
 from core.engines.neural import NeuralSettings
 from core.weights.files import known
 from core.weights.table import SETS
@@ -43,8 +44,9 @@ class GptSovitsSettings:
     t2s, sovits: the model pair of voices that name none.
     g2pw: folder of the g2pW model, which reads Chinese characters by their context; None does without.
     precision: "float32" is exact. "auto" has the generator in bfloat16 where the device is quick at that;
-        tokens stay those of float32. "fast" also keeps the T2S matrices as int8, on a CPU.
+        tokens stay those of float32. "fast" also keeps the T2S matrices as int8, on a CPU that is quicker so.
     device: as in `NeuralSettings`. rows: sentences decoded at once. memory_mb: of model pairs kept loaded.
+    quickest: file that keeps which way of computing is the quickest here; None tries none, and uses torch.
     """
 
     voices: Path
@@ -59,6 +61,7 @@ class GptSovitsSettings:
     device: str = "auto"
     rows: int = 16
     memory_mb: int = 4000
+    quickest: Path | None = None
 
 
 class VoiceSettings(NeuralSettings):
@@ -113,6 +116,7 @@ def installed_settings() -> GptSovitsSettings:
         device=shared.device,
         rows=shared.voice_rows,
         memory_mb=shared.voice_memory_mb,
+        quickest=shared.data_dir / FILE,
     )
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from core.engines.builtin.voice.sound import pause_after, pieces
 from core.engines.builtin.voice.spelling import check
+from core.engines.compute.onnx import session
 from core.engines.hibari.alphabet import Reading
 from core.engines.hibari.english import English
-from core.engines.hibari.graph import checked, session, with_output
+from core.engines.hibari.graph import checked, with_output
 from core.engines.hibari.timing import placed
 from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style

@@ -1,22 +1,10 @@
-"""Networks in ONNX files: checked against their sha256, on a bounded number of threads, and with a value
-from inside as one more output.
-"""
+"""Networks in ONNX files: checked against their sha256, and with a value from inside as one more output."""
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol, cast
 
-from core.engines.compute.onnx import without_telemetry
 from core.errors import DamagedFile
-
-
-class Session(Protocol):
-    """What is used of an `onnxruntime.InferenceSession`."""
-
-    def run(self, outputs: None, inputs: dict[str, Any]) -> list[Any]:
-        """All outputs, in the order of the file."""
-        ...
 
 
 def checked(paths: Iterable[Path], sha256: str) -> bytes:
@@ -33,26 +21,6 @@ def checked(paths: Iterable[Path], sha256: str) -> bytes:
             f"{paths[0]} is not the file expected (sha256 {sha256[:12]}...); reinstall its package"
         )
     return content
-
-
-def session(model: bytes, threads: int) -> Session:
-    """`model` ready to run on `threads` threads, which sleep while they wait: others need the cores.
-
-    Raises DamagedFile for what is no network.
-    """
-    without_telemetry()
-    import onnxruntime  # 30 ms and 80 MB, for those who use it
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        made = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a class of error for each of its codes
-        raise DamagedFile(f"onnxruntime cannot load the network: {error}") from error
-    return cast(Session, made)
 
 
 def with_output(model: bytes, name: str) -> bytes:

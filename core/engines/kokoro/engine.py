@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from core.engines.builtin.voice.sound import pause_after, pieces
 from core.engines.builtin.voice.spelling import check
+from core.engines.compute.onnx import Session, session
 from core.engines.hibari.alphabet import Reading
 from core.engines.hibari.engine import package_files
 from core.engines.hibari.english import English
-from core.engines.hibari.graph import Session, checked, session, with_output
+from core.engines.hibari.graph import checked, with_output
 from core.engines.hibari.timing import UNIT, placed
 from core.engines.kokoro import japanese, mandarin
 from core.engines.kokoro.styles import STYLES, vectors

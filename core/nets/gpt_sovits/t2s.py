@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -164,12 +164,64 @@ class Vocabulary(nn.Module):
         return y
 
 
+class Body(Protocol):
+    """The layers of the net, however they are run. They put keys and values of what they see into a cache."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that their weights take."""
+        ...
+
+    def prefill(self, x: Tensor, seen: Tensor, cache: Cache, row: int) -> Tensor:
+        """x (1, T, width) through all layers, and into positions 0 to T of `row`. seen: bool (T, T)."""
+        ...
+
+    def step(self, x: Tensor, lengths: Tensor, cache: Cache, stop: int) -> Tensor:
+        """x (B, 1, width) through all layers; arguments else as in `Text2Semantic.step`."""
+        ...
+
+
 class Stack(nn.Module):
-    """The layers, under the name they are published by."""
+    """The layers as torch runs them, under the name they are published by: a `Body`."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
+
+    def each(self) -> list[Layer]:
+        """All of them; a ModuleList does not know what it holds."""
+        return cast(list[Layer], list(self.layers))
+
+    @property
+    def nbytes(self) -> int:
+        """See `Body`."""
+        return sum(module.nbytes for module in self.modules() if isinstance(module, Linear))
+
+    def prefill(self, x: Tensor, seen: Tensor, cache: Cache, row: int) -> Tensor:
+        """See `Body`."""
+        length = x.shape[1]
+        for k, layer in enumerate(self.each()):
+            query, key, value = layer.project(x)
+            cache.keys[k][row, :, :length] = key[0]
+            cache.values[k][row, :, :length] = value[0]
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+            x = layer.finish(x, mixed)
+        return x
+
+    def step(self, x: Tensor, lengths: Tensor, cache: Cache, stop: int) -> Tensor:
+        """See `Body`."""
+        rows = len(x)
+        which = torch.arange(rows, device=x.device)
+        seen = torch.arange(stop, device=x.device) <= lengths[:, None]
+        hidden = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, -torch.inf)
+        hidden = hidden[:, None, None]  # (rows, 1, 1, stop)
+        for k, layer in enumerate(self.each()):
+            query, key, value = layer.project(x)
+            keys, values = cache.keys[k], cache.values[k]
+            keys[which, :, lengths] = key[:, :, 0]
+            values[which, :, lengths] = value[:, :, 0]
+            x = layer.finish(x, _mixed(query, keys[:rows, :, :stop], values[:rows, :, :stop], hidden))
+        return x
 
 
 class Text2Semantic(nn.Module):
@@ -184,6 +236,7 @@ class Text2Semantic(nn.Module):
         self.ar_audio_embedding = Vocabulary(sizes.tokens, sizes.width)
         self.ar_audio_position = Position(sizes.width)
         self.h = Stack(sizes)
+        self._other: Body | None = None
         self.ar_predict_layer = Linear(sizes.width, sizes.tokens, bias=False)
 
     @classmethod
@@ -217,14 +270,22 @@ class Text2Semantic(nn.Module):
         return self.bert_proj.weight.device
 
     @property
-    def layers(self) -> list[Layer]:
-        return cast(list[Layer], list(self.h.layers))  # a ModuleList does not know what it holds
+    def body(self) -> Body:
+        """What runs its layers."""
+        return self.h if self._other is None else self._other
+
+    def run_by(self, body: Body) -> None:
+        """Have its layers run by `body`, and let those it has go."""
+        self._other = body
+        self.h.layers = nn.ModuleList()
 
     def bytes(self) -> int:
         """Memory that its weights take."""
-        linear: list[int] = [module.nbytes for module in self.modules() if isinstance(module, Linear)]
-        others: list[int] = [x.nbytes for name, x in self.state_dict().items() if ".layers." not in name]
-        return sum(linear) + sum(others)
+        elsewhere = (".layers.", "ar_predict_layer")
+        others: list[int] = [
+            x.nbytes for name, x in self.state_dict().items() if not any(part in name for part in elsewhere)
+        ]
+        return self.body.nbytes + self.ar_predict_layer.nbytes + sum(others)
 
     def cache(self, rows: int, slots: int) -> Cache:
         """An empty cache that fits this net."""
@@ -246,12 +307,7 @@ class Text2Semantic(nn.Module):
         length = x.shape[1]
         seen = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
         seen[: len(phones), : len(phones)] = True
-        for k, layer in enumerate(self.layers):
-            query, key, value = layer.project(x)
-            cache.keys[k][row, :, :length] = key[0]
-            cache.values[k][row, :, :length] = value[0]
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-            x = layer.finish(x, mixed)
+        x = self.body.prefill(x, seen, cache, row)
         y: Tensor = self.ar_predict_layer(x[0, -1:])[0]
         return y
 
@@ -264,19 +320,9 @@ class Text2Semantic(nn.Module):
         All are on the net's device. Nothing but the shapes depends on `rows` and `stop`, and no shape on a
         value: what was recorded of one call holds for any other with the same two.
         """
-        rows = len(tokens)
         position = self.ar_audio_position.rows(cache.slots)
         x = (self.ar_audio_embedding(tokens) + position.index_select(0, places))[:, None]  # (rows, 1, width)
-        which = torch.arange(rows, device=x.device)
-        seen = torch.arange(stop, device=x.device) <= lengths[:, None]
-        hidden = torch.zeros(seen.shape, dtype=x.dtype, device=x.device).masked_fill_(~seen, -torch.inf)
-        hidden = hidden[:, None, None]  # (rows, 1, 1, stop)
-        for k, layer in enumerate(self.layers):
-            query, key, value = layer.project(x)
-            keys, values = cache.keys[k], cache.values[k]
-            keys[which, :, lengths] = key[:, :, 0]
-            values[which, :, lengths] = value[:, :, 0]
-            x = layer.finish(x, _mixed(query, keys[:rows, :, :stop], values[:rows, :, :stop], hidden))
+        x = self.body.step(x, lengths, cache, stop)
         y: Tensor = self.ar_predict_layer(x[:, 0])
         return y
 

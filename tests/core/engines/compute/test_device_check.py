@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 from core.engines import ENGINES  # noqa: E402
 from core.engines.compute.device_check import checked  # noqa: E402  # needs torch
 from core.engines.compute.devices import device_of, dtype_of  # noqa: E402
+from core.engines.compute.quickest import FILE, quickest  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 from core.nets.packed import can_pack, packed  # noqa: E402
 from server.cli import main  # noqa: E402
@@ -70,7 +71,9 @@ def test_doctor_lists_devices_and_fails_for_one_that_is_not_there(capsys, monkey
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cuda:7")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setitem(ENGINES, "speech", {"builtin": ENGINES["speech"]["builtin"]})  # each says a word
+    quickest("making nothing", {"one way": lambda: list}, tmp_path / FILE)
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
+    assert "ways tried here for making nothing: one way 0" in said
     assert "device cpu: this processor, networks in" in said
     assert "there is no device 'cuda:7' here" in said

@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 import torch
 
 from core.engines.gpt_sovits.vocoder import AHEAD, Vocoder, stops
+from core.engines.gpt_sovits.ways import WAYS
 from core.nets.gpt_sovits.sovits import RATE
 from tests.parity import gpt_sovits
 from tests.support import FIXTURES
@@ -33,6 +34,18 @@ def test_every_number_of_the_reference_is_met(nets, name):
         made = list(check(nets, name, case))
     assert made
     assert [one for one in made if not one.holds] == []
+
+
+@pytest.mark.slow
+def test_every_number_of_t2s_is_met_by_onnxruntime_too():
+    pytest.importorskip("onnx")
+    others = gpt_sovits.Nets(FOLDER, WAYS["float32"]["onnxruntime"])
+    for name in (name for name in NAMES if "_t2s_" in name):
+        check = next(check for mark, check in gpt_sovits.CASES.items() if mark in name)
+        with np.load(FOLDER / f"{name}.npz") as case, torch.inference_mode():
+            made = list(check(others, name, case))
+        assert made
+        assert [one for one in made if not one.holds] == []
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from core.engines.builtin.mouth.visemes import mouth_track
+from core.engines.compute.onnx import session
 from core.engines.hibari.alphabet import Reading
 from core.engines.hibari.engine import HibariVoice
-from core.engines.hibari.graph import checked, session, with_output
+from core.engines.hibari.graph import checked, with_output
 from core.engines.hibari.timing import UNIT, marks
 from core.errors import BadInput, DamagedFile, EngineUnavailable
 from core.protocols import Style
@@ -212,7 +213,7 @@ def test_files_that_are_not_the_expected_ones_are_told(monkeypatch, tmp_path):
 
 def test_the_networks_runtime_writes_nothing_about_this_machine_and_its_user(tmp_path):
     code = (
-        "from core.engines.hibari.graph import session\n"
+        "from core.engines.compute.onnx import session\n"
         "try: session(b'', threads=1)\n"
         "except Exception: import onnxruntime, sys; assert 'onnxruntime' in sys.modules"
     )
