@@ -296,6 +296,13 @@ class Settings(BaseSettings):
     producer: str = Field("Lipstream", min_length=1, max_length=200)
     """Who the label of a video names: who answers for it, by name or number of registration."""
 
+    c2pa_certificate: Path | None = None
+    """Certificate, a chain in PEM: finished MP4s and MOVs with a label in their metadata are signed with it,
+    as C2PA wants it. Goes with `c2pa_key`, and takes the extra `c2pa` (label.md)."""
+
+    c2pa_key: Path | None = None
+    """Private key of that certificate, in PEM, without a password."""
+
     frame_cache_mb: int = Field(160, ge=16)
     """Memory for decoded template frames, per open template. A short template fits whole."""
 

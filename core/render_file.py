@@ -9,6 +9,7 @@ from typing import TypedDict
 from core.captions.cues import main_language
 from core.captions.files import ENDINGS, captions_as_files
 from core.errors import BadInput
+from core.media.credentials import credentials
 from core.media.recording import VIDEO_ENDINGS, Recording
 from core.media.results import check_not_read, result, write_whole
 from core.progress import Progress
@@ -62,8 +63,8 @@ async def render_file(
     """Make the video of `request` and write it to `path`; see `CaptionFiles` for the captions.
 
     reads: what else was read for it, and may not be overwritten. Nothing is left at `path`, and what was
-    there stays, unless the video becomes whole. Raises what `render` does, BadInput `unwritable_output` and
-    `output_is_input`, and StorageFull.
+    there stays, unless the video becomes whole. Raises what `render` does, BadInput `unwritable_output`,
+    `output_is_input` and `bad_credentials`, and StorageFull.
     """
     inputs = [request.video, request.audio, *reads]
     if srt_track and request.format != "mp4":
@@ -73,9 +74,10 @@ async def render_file(
     beside = {ending: path.with_suffix(f".{ending}") for ending in ENDINGS} if srt else {}
     for file in beside.values():
         check_not_read(file, inputs)
+    signer = await asyncio.to_thread(credentials, templates.settings)
     progress = progress or Progress()
     cues: list[Cue] = []
-    async with Recording(path, request.format) as recording:
+    async with Recording(path, request.format, signer) as recording:
 
         async def sink(item: Item) -> None:
             if isinstance(item, Fragment):

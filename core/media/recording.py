@@ -17,6 +17,7 @@ import av
 from core.errors import BadInput, StorageFull
 from core.labels import label_of
 from core.media.alpha import MOVFLAGS, OURS, write_prores
+from core.media.credentials import Credentials
 from core.media.results import VIDEO, beside, real, result
 from core.runtime.worker import Worker
 from core.types import WITH_ALPHA, Cue, Fragment, VideoFormat
@@ -34,15 +35,18 @@ class Recording:
     """Writes fragments to a file: `async with Recording(path) as it`, `it.write(...)`, `it.finish()`.
 
     Leaving without `finish` removes everything that was written, and leaves what had the name before.
-    path: what the video will be called (see `core.media.results.result`).
+    path: what the video will be called (see `core.media.results.result`). credentials: who signs it.
     """
 
-    def __init__(self, destination: Path, format: VideoFormat = "mp4") -> None:
+    def __init__(
+        self, destination: Path, format: VideoFormat = "mp4", credentials: Credentials | None = None
+    ) -> None:
         """Raises BadInput `unwritable_output` for a name that cannot be written."""
         self.path = result(destination, VIDEO_ENDINGS[format])
         self._destination = real(self.path)  # what a link points to; the link stays
         self._part = beside(self._destination, ".part.webm" if format in WITH_ALPHA else ".part.mp4")
         self._whole = beside(self._destination, f".whole.{format}")
+        self._credentials = credentials
         self._worker = Worker("recording")
         self._file: BinaryIO | None = None
         self._left = False
@@ -112,6 +116,8 @@ class Recording:
     def _complete(self, cues: Sequence[Cue], rate: int, language: str) -> None:
         self._close()
         make_whole(self._part, self._whole, lambda: self._left, cues=cues, rate=rate, language=language)
+        if self._credentials is not None:
+            self._credentials.sign(self._whole)
         self._whole.replace(self._destination)
 
     def _tidy(self) -> None:

@@ -15,6 +15,7 @@ from core.captions.cues import main_language, spans
 from core.captions.files import captions_as_files
 from core.errors import BadInput, Error, blaming
 from core.faces.choice import AUTO
+from core.media.credentials import Credentials, credentials
 from core.media.recording import make_whole, remux
 from core.progress import Progress
 from core.protocols import Style
@@ -76,8 +77,9 @@ class VideoWork:
         figures: Figures,
         settings: ServerSettings,
     ) -> None:
-        """pool: tells which engines there are."""
+        """pool: tells which engines there are. Raises BadInput `bad_credentials`."""
         self._settings = settings
+        self._credentials = credentials(settings)
         self._renderer = renderer
         self._pool = pool
         self._templates = templates
@@ -116,7 +118,7 @@ class VideoWork:
         await reporter.tell()
         await clip.flush()
         style = together(spec.video.options.subtitle_style, self._settings.subtitle_style)
-        keep = _Keep(self._folder, job_id, spec, style)
+        keep = _Keep(self._folder, job_id, spec, style, self._credentials)
         outputs = await run_stoppable(
             lambda stopped: asyncio.to_thread(keep.write, making.cues, progress, stopped)
         )
@@ -239,6 +241,7 @@ class _Keep:
     job_id: str
     spec: VideoSpec
     style: SubtitleStyle
+    credentials: Credentials | None
 
     def write(self, cues: Sequence[Cue], made: Progress, stopped: Callable[[], bool]) -> list[OutputRow]:
         """Each is whole and on the disk before anyone is told of it. Blocking; gives up once `stopped`."""
@@ -249,6 +252,8 @@ class _Keep:
         )
         track = cues if options.subtitle_track else ()
         make_whole(stream, video, stopped, cues=track, rate=made.rate, language=language)
+        if self.credentials is not None:
+            self.credentials.sign(video)
         outputs = [output_row(self.folder, video, "video", VIDEOS[options.format])]
         if self.spec.service:
             remux(stream, speech, stopped, language=language, kinds=("audio",))
