@@ -62,6 +62,9 @@ _KNOWN = {
     "・": "·",
     "･": "·",
     "🔟": "10、",
+    "ㅋ": "크",
+    "ㅎ": "흐",
+    **dict.fromkeys("ㅠㅜㅡ", " "),
 }
 # A ring among Chinese digits is a zero.
 _RING = re.compile(r"(?<=[〇零一二三四五六七八九○])○|○(?=○{0,3}[〇零一二三四五六七八九])")

@@ -7,7 +7,8 @@ from typing import Final
 
 from core.text.chinese import CANTONESE, MANDARIN
 from core.text.english import ENGLISH
-from core.text.japanese_korean import JAPANESE, KOREAN
+from core.text.japanese import JAPANESE
+from core.text.korean import KOREAN
 from core.text.rules import Output, Rules
 from core.text.scripts import PLAIN
 

@@ -2,7 +2,7 @@
 
 A rule is a pattern and a function that says how what it matched is read. At each place the first rule
 that matches and has an answer wins; text no rule wants goes through a table of single characters.
-The rules themselves are in `chinese`, `english` and `japanese_korean`.
+The rules themselves are in `chinese`, `english`, `japanese` and `korean`.
 """
 
 import logging

@@ -45,6 +45,8 @@ _ENGLISH = re.compile(r"(?<![A-Za-z0-9=+*/^<>(-])(?=[a-z]*[aeiou])[A-Z]?[a-z]{2,
 _LONE_GREEK = re.compile(r"(?<![Α-Ωα-ω])[Α-Ωα-ω](?![Α-Ωα-ω])")
 _ADDRESS = re.compile(f"{EMAIL}|{URL}")
 _CANTONESE = re.compile("[哋嘅咗喺冇嚟啲嗰嘢㗎咁佢唔喎瞓]")
+# Units after a number and No. before one are read in the language around them.
+_UNIT = re.compile(r".?\d\s?[A-Za-z]{1,4}|.{0,2}/[A-Za-z]|.{0,2}No")
 _CHINESE_ENDS = "。！？，；："
 _OPENING = "([{“「『《〈【〔«‹"
 # What belongs to the word after it: opening marks, digits and signs written up against it.
@@ -122,6 +124,8 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
     kana = {border for script, start, stop in found if script == "kana" for border in (start, stop)}
     for script, start, stop in found:
         own = _language(script, text[start:stop], home, han)
+        if own == "en" and home == "ja" and _UNIT.fullmatch(text[max(0, start - 2) : stop]):
+            own = "ja"
         if script == "han" and home in ("en", "ko", *PLAIN) and (start in kana or stop in kana):
             own = "ja"
         if parts and parts[-1][2] == own:

@@ -74,6 +74,7 @@ _ABBREVIATIONS: Final = {
     r"[Ee]p\.(?= ?\d)": "episode",
     r"[Aa]cct\.(?= ?\d)": "account",
     r"b/c": "because",
+    r"[Vv]er\.(?= ?\d)": "version",
     r"[Aa]rt\.(?= ?\d)": "article",
     r"[Ll]v\.?(?= ?\d)": "level",
     r"pp\.(?= ?\d)": "pages",

@@ -1,0 +1,161 @@
+"""How numbers, dates, sums and signs are read in Japanese and Korean text: what is the same in both.
+
+Counters, clocks and the words are in `japanese` and `korean`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from core.text import acronyms, patterns
+from core.text.formulas import CHEMICAL, FORMULA, FormulaWords
+from core.text.markup import SPELLED
+from core.text.rules import Rule, Rules
+
+_LONGEST = 16
+
+
+CLOCK: Final = patterns.TIME + r"(?![てで]?(?:で|に)?(?:か|ま)[ちけつっ]|로\s?(?:이|졌|승|패))"
+"""A time of day, and no score that somebody wins or loses by."""
+
+
+def cardinal(digits: str, group: Callable[[int], str], units: tuple[str, ...], names: Sequence[str]) -> str:
+    """A whole number in groups of four digits. units: of the groups, the last first; names: of digits."""
+    digits = digits.replace(",", "").lstrip("0") or "0"
+    if digits == "0" or len(digits) > _LONGEST:
+        return "".join(names[int(d)] for d in digits)
+    padded = digits.zfill(-(-len(digits) // 4) * 4)
+    groups = [int(padded[k : k + 4]) for k in range(0, len(padded), 4)]
+    return "".join(group(g) + units[len(groups) - 1 - k] for k, g in enumerate(groups) if g)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """whole: a whole number in words; names: of the digits 0 to 9. words: for the point and the signs of
+    numbers; "%d/%d" of a fraction (bottom, top) and "date" of year, month and day. plain: single signs.
+    units: what is said after a number. counted: rules of its own, tried first.
+    """
+
+    whole: Callable[[str], str]
+    names: Sequence[str]
+    words: Mapping[str, str]
+    plain: Mapping[str, str]
+    units: Mapping[str, str]
+    counted: Sequence[Rule]
+
+    def digits(self, text: str) -> str:
+        return "".join(self.names[int(d)] for d in text if d.isdigit())
+
+    def number(self, text: str) -> str:
+        before, _, after = text.partition(".")
+        if len(before) > 1 and before[0] == "0":
+            return self.digits(text)
+        return self.whole(before or "0") + (self.words["."] + self.digits(after) if after else "")
+
+    def quantity(self, match: re.Match[str]) -> str:
+        sign = self.words[match["sign"]] if match["sign"] else ""
+        unit, money = (match["unit"] or "").strip(), (match["money"] or "").strip()
+        scale = {"k": 3, "M": 6, "B": 9}.get(match["big"] or "", 0) if money else 0
+        a = f"{Decimal(match['a'].replace(',', '')).scaleb(scale).normalize():f}" if scale else match["a"]
+        other = self.words["~"] + self.number(match["b"]) if match["b"] else ""
+        big = match["big"] if match["big"] and not scale else ""
+        per = self.words[match["per"]] if match["per"] else ""
+        return f"{sign}{self.number(a)}{other}{big}{self.units.get(unit or money, '')}{per}"
+
+    def ratio(self, match: re.Match[str]) -> str:
+        return self.words[":"].join(map(self.number, match[0].split(":")))
+
+    def grouped(self, match: re.Match[str]) -> str:
+        return self.plain["、"].join(self.digits(group) for group in re.findall(r"\d+", match[0]))
+
+    def score(self, match: re.Match[str]) -> str | None:
+        """21-15; what goes up is a range."""
+        a, b = match[0].split("-")
+        return self.number(a) + self.words[":"] + self.number(b) if int(a) >= int(b) else None
+
+    def share(self, bottom: str, top: str) -> str:
+        return self.words["%d/%d"] % (self.whole(bottom), self.whole(top))
+
+    def day(self, match: re.Match[str]) -> str:
+        month, day = self.words["month"], self.words["day"]
+        year = self.words["year"] % self.whole(match["y"]) if match.groupdict().get("y") else ""
+        asked = Rules(self.counted, {}).read(f"{int(match['m'])}{month}{int(match['d'])}{day}").text()
+        return year + Rules([(r"\d+", lambda m: self.whole(m[0]))], {}).read(asked).text()
+
+    def month_day(self, match: re.Match[str]) -> str | None:
+        """11/30 is a day, 3/4 a share."""
+        dated = re.compile(r"\s?(?:まで|から|に|は|より|以|締|까지|부터|에|일|[(（~-])").match(
+            match.string, match.end()
+        )
+        return self.day(match) if dated or int(match["d"]) > 12 else None
+
+    def rules(self) -> Rules:
+        symbols = "|".join(sorted(map(re.escape, self.units), key=len, reverse=True))
+        formula = FormulaWords(
+            operators={sign: self.words[sign] for sign in "+×*÷/=≈≠<>≤≥±√∠"} | {"-": self.words["minus"]},
+            negative=self.words["-"],
+            number=self.number,
+            percent=lambda digits: self.number(digits) + self.units["%"],
+            power=lambda n: self.words["^"] % self.number(n.lstrip("-")),
+            fraction=lambda top, bottom: self.share(bottom, top),
+            unit=lambda digits, unit: self.number(digits) + self.units.get(unit, " ".join(unit)),
+            what="",
+            times=self.words["×"],
+            greek=1,
+        )
+        table: list[Rule] = [
+            (f"{SPELLED}(?P<digit>[0-9])", lambda m: self.digits(m["digit"])),
+            (f"{SPELLED}(?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
+            (patterns.EMOTICON, lambda m: ""),
+            *((patterns.iso_date(mark) + r"\.?(?!\d)", self.day) for mark in "-/."),
+            (r"(?<![\d./])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%]|\.\d)", self.month_day),
+            *self.counted,
+            (r"(?<![\d:])\d{1,3}(?::\d{1,3}){1,3}(?![\d:])", self.ratio),
+            (r"(?<=\S)\s?[-~]\s?(?=\d{1,2}:[0-5]\d|\d{1,2}\s?[시時])", lambda m: self.words["~"]),
+            (r"(?<![\d-])\+?\d{2,4}(?:-\d{3,4}){2}(?![\d-])", self.grouped),
+            (r"(?<![\d-])(?:1[568]\d\d-\d{4}|\d{3}-\d{4}|\d+(?:-\d+){2,5})(?![\d-])", self.grouped),
+            (r"(?<![A-Za-z])[Nn][Oo]\.\s?(?=\d)", lambda m: self.words["No."]),
+            (FORMULA, formula.read),
+            (CHEMICAL, formula.chemical),
+            (
+                r"(?<![\d./])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\d/])",
+                lambda m: self.share(m["bottom"], m["top"]),
+            ),
+            (r"(?<![\d.,A-Za-z-])\d{1,3}-\d{1,3}(?!\d|[.,]\d|[A-Za-z-])", self.score),
+            (
+                rf"(?P<money>[$¥€£₩])?(?P<sign>(?<![\w)])[-±<>≥≤]\s?)?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
+                rf"(?P<big>[kMB](?![A-Za-z]))?(?P<unit>\s?(?:{symbols})(?![A-Za-z]))?(?P<per>/[hs](?![A-Za-z]))?",
+                self.quantity,
+            ),
+            (r"(?<=(?P<last>[ぁ-ヶ]))[ゝヽ]", lambda m: m.string[m.start() - 1]),
+            (patterns.EMAIL, self._address),
+            (patterns.URL, self._address),
+            (acronyms.ACRONYM, acronyms.spell),
+            (r"\.{2,}|…+|。{2,}", lambda m: "…"),
+            (r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
+        ]
+        return Rules(table, self.plain)
+
+    def _address(self, match: re.Match[str]) -> str:
+        words = (self.words.get(part) or patterns.address_word(part) for part in patterns.parts(match[0]))
+        return " ".join(words)
+
+
+_UNIT_NAMES: Final = """
+    % パーセント 퍼센트, °C ど 도, ° ど 도, °F かしど 화씨도, $ ドル 달러, ¥ えん 엔, € ユーロ 유로,
+    £ ポンド 파운드, ₩ ウォン 원, 円 えん 엔, km キロメートル 킬로미터, m メートル 미터,
+    cm センチメートル 센티미터, mm ミリメートル 밀리미터, m^2 へいほうメートル 제곱미터,
+    m2 へいほうメートル 제곱미터, km^2 へいほうキロメートル 제곱킬로미터,
+    m^3 りっぽうメートル 세제곱미터, m3 りっぽうメートル 세제곱미터, kg キログラム 킬로그램,
+    g グラム 그램, mg ミリグラム 밀리그램, t トン 톤, L リットル 리터, ml ミリリットル 밀리리터,
+    mL ミリリットル 밀리리터, h じかん 시간, min ふん 분, s びょう 초, ms ミリびょう 밀리초,
+    GB ギガバイト 기가바이트, MB メガバイト 메가바이트, TB テラバイト 테라바이트,
+    KB キロバイト 킬로바이트, Mbps メガビーピーエス 메가비피에스, Gbps ギガビーピーエス 기가비피에스,
+    W ワット 와트, kW キロワット 킬로와트, kWh キロワットじ 킬로와트시, V ボルト 볼트, Hz ヘルツ 헤르츠,
+    GHz ギガヘルツ 기가헤르츠, dB デシベル 데시벨, mAh ミリアンペアじ 밀리암페어시,
+    kcal キロカロリー 킬로칼로리, px ピクセル 픽셀
+"""
+UNITS: Final = [entry.split() for entry in _UNIT_NAMES.split(",")]
+"""Sign, and what it is called in Japanese and in Korean, after a number."""
