@@ -50,12 +50,33 @@ def _free(device: torch.device) -> int | None:
     """Bytes free on `device`; None where nobody says."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        told = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:  # not Linux
+    if device.type != "cpu":
         return None
-    found = re.search(r"^MemAvailable: *(\d+) kB", told, re.MULTILINE)
-    return int(found[1]) * 1024 if found and device.type == "cpu" else None
+    told = _number(Path("/proc/meminfo"), r"^MemAvailable: *(\d+)")  # in kB; nothing, where it is not Linux
+    free = [] if told is None else [1024 * told]
+    return min([*free, *_left_to_container(Path("/sys/fs/cgroup"))], default=None)
+
+
+_GROUPS = (("", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Where Linux says what a container may have, and has: by folder and files of its control groups."""
+
+
+def _left_to_container(groups: Path) -> Iterator[int]:
+    """Bytes that a container's limit leaves; files in memory give way. None without a limit."""
+    for folder, limit, used in _GROUPS:
+        most, now = _number(groups / folder / limit), _number(groups / folder / used)
+        if most is not None and now is not None:
+            kept = _number(groups / folder / "memory.stat", r"^(?:total_)?inactive_file (\d+)") or 0
+            yield max(0, most - now + kept)
+
+
+def _number(file: Path, pattern: str = r"^(\d+)$") -> int | None:
+    """The first number that a file of the system has like that."""
+    try:
+        found = re.search(pattern, file.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) if found else None
 
 
 def release() -> None:
