@@ -44,16 +44,17 @@ def _measured(what: str, minutes: int) -> float:
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-async def _render(what: str, minutes: int) -> None:
+async def render(what: str, minutes: int, lipsync: str) -> None:
+    """Prepare a template for the engine and render; `what` of speech and template is `minutes` long."""
     with tempfile.TemporaryDirectory(prefix="lipstream-bench-") as folder:
         clip = Path(folder) / "person.mp4"
         seconds = 60 * minutes if what == "template" else 10
         write_clip(clip, _person(seconds * _FPS), _FPS)
         text = speech_text(60 * minutes if what == "speech" else 30)
         async with EnginePool() as pool:
-            templates = Templates(Settings(data_dir=Path(folder), lipsync="wav2lip"), pool)
+            templates = Templates(Settings(data_dir=Path(folder), lipsync=lipsync), pool)
             await templates.add(clip, "person")
-            request = Request(template="person", text=text, lipsync="wav2lip", enhance=False)
+            request = Request(template="person", text=text, lipsync=lipsync, enhance=False)
             await rendered(request, pool, templates)
 
 
@@ -65,5 +66,5 @@ def _person(count: int) -> Iterator[Image]:
 
 if __name__ == "__main__":
     with random_weights():
-        asyncio.run(_render(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(render(sys.argv[1], int(sys.argv[2]), "wav2lip"))
     print(json.dumps(peak_mb()))
