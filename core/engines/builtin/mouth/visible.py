@@ -33,10 +33,19 @@ _SHARP = 16.0
 """The same from which on a picture is as sharp as any."""
 _WORN = (0.2, 0.3)
 """The same against the shot's own lips."""
+_APART, _APART_MOST, _RED = 0.8, 18.0, (0.75, 1.0)
+"""How far the colours of both lips together are from what is around them (CIE Lab), for the edges that lips
+have and at most; up to which share of it there are folds or fingers, and from which on there are lips. It is
+25 and more in sharp pictures, 12 in the softest, at most 12 on hands of many edges and 5 on masks."""
+_BLACK = (9.0, 16.0)
+"""How much darker (L*) than the upper lip the lower one is, up to which it is one, and from which on it is a
+microphone: lower lips look up into the light."""
 _OTHER, _MUCH = 16.0, (0.3, 0.5)
 """Difference of colour (CIE Lab) of what is around the lips from the shot's own, and the share of it that
 differs so where something is before the mouth."""
 _SCORE = (0.5, 0.9)
+_SURE = (0.5, 1.0)
+"""The least of all these up to which nothing is drawn: half a mouth on a hand is worse than none."""
 _AWAY = (0.95, 0.7)
 """Yaw in radians from which on a mouth cannot be seen, and up to which it can wholly."""
 
@@ -44,10 +53,11 @@ _AWAY = (0.95, 0.7)
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A mouth in one frame. edges: how much lightness changes over the lips, going down. around: float32
-    (k, 3), the colours around them, CIE Lab."""
+    (k, 3), the colours around them, CIE Lab. lips: float32 (2, 3), those of the upper and the lower lip."""
 
     edges: float
     around: NDArray[np.float32]
+    lips: NDArray[np.float32]
 
 
 def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
@@ -56,6 +66,10 @@ def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
     turn = mouth.turn[:, :2]
     corner = middle + turn @ (np.array([-1.4, -1.1]) + 0.5 / _PIXELS)
     matrix = np.column_stack([turn / _PIXELS, corner])
+    upper, lower = (
+        (mouth.points[rings[1:3, 2:7]].reshape(-1, 2) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        for rings in (shape.upper, shape.lower)
+    )
     shrink = mouth.half / _PIXELS
     if shrink > 1.3:  # samples would lie so far apart that they see noise
         crop, matrix = _part(crop, matrix, shrink)
@@ -66,10 +80,18 @@ def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    lab = cv2.cvtColor(flat.astype(np.float32) / np.float32(255), cv2.COLOR_BGR2Lab)
+    lab = np.asarray(cv2.cvtColor(flat.astype(np.float32) / np.float32(255), cv2.COLOR_BGR2Lab), np.float32)
     light = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.8)
     edges = np.abs(cv2.Sobel(light, cv2.CV_32F, 0, 1))
-    return Glance(float(edges[_LIPS].mean()), np.asarray(lab[_AROUND][::4], np.float32))
+    lips = np.array([_colour(lab, at) for at in (upper, lower)], np.float32)
+    return Glance(float(edges[_LIPS].mean()), np.asarray(lab[_AROUND][::4], np.float32), lips)
+
+
+def _colour(lab: NDArray[np.float32], at: Rows) -> NDArray[np.float32]:
+    """The median colour of a picture at some points, x and y."""
+    x, y = np.clip(np.round(at), 0, np.array(lab.shape[1::-1]) - 1).astype(int).T
+    colour: NDArray[np.float32] = np.median(lab[y, x], axis=0).astype(np.float32)
+    return colour
 
 
 def _part(crop: Image, matrix: Rows, shrink: float) -> tuple[Image, Rows]:
@@ -97,16 +119,22 @@ def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArr
     strong = float(np.percentile(edges, 75))
     usual = np.median(around[edges >= np.median(edges)], axis=0)
     other = (np.linalg.norm(around - usual, axis=2) > _OTHER).mean(axis=1)
+    lips = np.array([one.lips for one in glances])
+    apart = np.linalg.norm(lips - np.median(around, axis=1)[:, None], axis=2).sum(axis=1)
     uncovered = np.min(
         [
             _ramp(edges, _EDGE),
             _ramp(edges / max(strong, 1e-6), _WORN),
+            _ramp(apart / np.clip(_APART * edges, 1e-6, _APART_MOST), _RED),
+            _ramp(apart / max(float(np.percentile(apart, 75)), 1e-6), _WORN),
+            1 - _ramp(lips[:, 0, 0] - lips[:, 1, 0], _BLACK),
             1 - _ramp(other, _MUCH),
             _ramp(score, _SCORE),
         ],
         axis=0,
     )
     ahead = _ramp(-np.abs(yaw), (-_AWAY[0], -_AWAY[1]))
+    uncovered = _ramp(uncovered, _SURE)
     seen = np.minimum(uncovered, ahead)
     why = np.where(seen >= 0.5, SEEN, np.where(ahead < uncovered, TURNED, COVERED)).astype(np.uint8)
     return _softly(seen), why

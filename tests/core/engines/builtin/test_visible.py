@@ -45,6 +45,33 @@ def microphone(picture, mouth, half):
     cv2.circle(picture, (int(x + 0.4 * half), int(y + 0.7 * half)), int(half), (35, 33, 33), -1, cv2.LINE_AA)
 
 
+def folded(picture, mouth, half):
+    """A mask whose folds look like lips to whoever looks for edges."""
+    mask(picture, mouth, half)
+    for k in (-0.4, 0.0, 0.4):
+        fold = np.array([(-1.8, k - 0.2), (0, k), (1.8, k - 0.2)]) * half + np.array(mouth)
+        cv2.polylines(picture, [fold.astype(np.int32)], False, (160, 138, 105), 2, cv2.LINE_AA)
+
+
+def fingers(picture, mouth, half):
+    """A hand in hard light: dark between its fingers."""
+    hand(picture, mouth, half)
+    for k in range(4):
+        at = (int(mouth[0] + 0.3 * half), int(mouth[1] - 0.75 * half + 0.5 * half * k))
+        cv2.ellipse(
+            picture, at, (int(1.9 * half), int(0.3 * half)), 12, 0, 360, (80, 95, 140), 2, cv2.LINE_AA
+        )
+
+
+@pytest.mark.parametrize("cover", [folded, fingers, microphone])
+def test_what_is_before_the_mouth_all_the_time_is_told_from_lips(cover):
+    track, pictures = clip(cover, range(24), count=24)
+    learnt = ENGINE.prepare(track, pictures, lambda _: None)
+    assert (learnt["seen"] < 0.1).all()
+    (told,) = ENGINE.remarks(track, learnt)
+    assert "24 of 24 frames" in told
+
+
 @pytest.mark.parametrize("cover", [mask, hand, microphone])
 def test_a_covered_mouth_is_left_alone_softly_in_and_out(cover):
     track, pictures = clip(cover, range(16, 32))
