@@ -103,6 +103,9 @@ export const previewSpeech = (request) => call('v1/speech/preview', json(request
 /** An address of a file that works for others. @param {string} id @param {string} name */
 export const linkOf = (id, name) => call(`${outputPath(id, name)}/link`);
 export const listEngines = () => call('v1/engines');
+/** Give a presenter another name. @param {string} id @param {string} name */
+export const renameTemplate = (id, name) =>
+  call(`v1/templates/${encodeURIComponent(id)}`, { ...json({ name }), method: 'PATCH' });
 export const removeTemplate = (/** @type {string} */ id) =>
   call(`v1/templates/${encodeURIComponent(id)}`, { method: 'DELETE' });
 

@@ -48,7 +48,7 @@ export class Composer {
     this.clearer = byId('clearer-file', HTMLInputElement);
     this.recording = new Recording(this.form, context.language, () => this.#say('sound'));
     this.picker = new Picker(
-      { root: byId('picker', HTMLElement), faces: byId('picker-faces', HTMLElement), note: byId('picker-note', HTMLElement), remove: byId('picker-remove', HTMLButtonElement) },
+      { root: byId('picker', HTMLElement), faces: byId('picker-faces', HTMLElement), note: byId('picker-note', HTMLElement), rename: byId('picker-rename', HTMLButtonElement), remove: byId('picker-remove', HTMLButtonElement) },
       context,
       (template) => {
         byId('still-field', HTMLElement).hidden = !isPicture(template);

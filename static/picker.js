@@ -1,6 +1,6 @@
-/** Choose the presenter; add one (upload, then preparation as a job), remove one. */
+/** Choose the presenter; add one (upload, then preparation as a job), rename or remove one. */
 
-import { address, findFaces, listTemplates, removeTemplate, uploadTemplate } from './api.js';
+import { address, findFaces, listTemplates, removeTemplate, renameTemplate, uploadTemplate } from './api.js';
 import { el, icon, setText } from './dom.js';
 import { chooseFace } from './faces.js';
 import { Job } from './job.js';
@@ -19,14 +19,15 @@ const ASK_BYTES = 64 << 20;
 
 export class Picker {
   /**
-   * @param {{root: HTMLElement, faces: HTMLElement, note: HTMLElement, remove: HTMLButtonElement}} parts
+   * @param {{root: HTMLElement, faces: HTMLElement, note: HTMLElement, rename: HTMLButtonElement, remove: HTMLButtonElement}} parts
    * @param {{feed: import('./feed.js').Feed, language: import('./i18n.js').Language}} context
    * @param {(template: Template | null) => void} onchange
    */
-  constructor({ root, faces, note, remove }, { feed, language }, onchange) {
+  constructor({ root, faces, note, rename, remove }, { feed, language }, onchange) {
     this.root = root;
     this.faces = faces;
     this.notice = new Notice(note, language);
+    this.rename = rename;
     this.remove = remove;
     this.drawn = false;
     this.feed = feed;
@@ -37,6 +38,7 @@ export class Picker {
     this.chosen = '';
     /** When to ask again for the sample, which a new server draws first. */
     this.later = 0;
+    rename.addEventListener('click', () => this.#rename());
     remove.addEventListener('click', () => this.#remove());
     remove.addEventListener('blur', () => this.#calm());
     root.addEventListener('change', (event) => {
@@ -180,6 +182,19 @@ export class Picker {
     });
   }
 
+  async #rename() {
+    const { template } = this;
+    if (!template) return;
+    const name = prompt(this.language.t('template.newName'), template.name);
+    if (name === null || name === template.name) return;
+    try {
+      await renameTemplate(template.id, name);
+      await this.load();
+    } catch (error) {
+      this.notice.fail(error);
+    }
+  }
+
   async #remove() {
     const { template, remove } = this;
     if (!template) return;
@@ -198,9 +213,10 @@ export class Picker {
   }
 
   #calm() {
-    const { template, remove } = this;
+    const { template, rename, remove } = this;
     delete remove.dataset.sure;
-    remove.hidden = !template || template.id === SAMPLE;
+    rename.hidden = remove.hidden = !template || template.id === SAMPLE;
+    setText(rename, this.language.t('template.rename'));
     setText(remove, this.language.t('template.remove', { name: template ? this.#name(template) : '' }));
   }
 }

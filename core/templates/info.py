@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.faces.choice import AUTO
 from core.media.foreign import probe
 from core.media.info import check_large_enough
+from core.media.results import write_whole
 from core.templates.sample import SAMPLE
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,8 @@ class TemplateInfo:
 
 def keep_info(info: TemplateInfo, folder: Path) -> None:
     """Write what is known of a template into its folder."""
-    (folder / "template.json").write_text(
-        json.dumps(asdict(info), ensure_ascii=False, indent=1), encoding="utf-8"
-    )
+    said = json.dumps(asdict(info), ensure_ascii=False, indent=1)
+    write_whole(folder / "template.json", said.encode())
 
 
 def kept_info(folder: Path) -> TemplateInfo:

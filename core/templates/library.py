@@ -191,6 +191,19 @@ class Templates:
             raise unknown(identity, [SAMPLE, *(info.id for info in self.all())])
         return kept_info(self._folder / identity)
 
+    async def rename(self, identity: str, name: str) -> TemplateInfo:
+        """Give a template another name for people; its id stays, and jobs with it.
+
+        Raises BadInput `unknown_template`, `sample_template`, `bad_name`.
+        """
+        name = checked_name(name)
+        if identity == SAMPLE:
+            raise BadInput("sample_template", f"{SAMPLE} has its name; it cannot get another", "template")
+        async with self.lock(f"{identity} renaming"):
+            info = replace(self.show(identity), name=name)
+            await asyncio.to_thread(keep_info, info, self._folder / identity)
+        return info
+
     async def remove(self, identity: str) -> None:
         """Delete a template and its preparations; running jobs keep what they have open.
 

@@ -91,7 +91,7 @@ class Ownership:
         having = self.owners.of(kind, name)
         return only in having or not (having or name.startswith(MADE_ON_THE_WAY))
 
-    def may_delete(self, kind: Thing, name: str) -> bool:
+    def may_change(self, kind: Thing, name: str) -> bool:
         """Whether it is theirs."""
         only = caller.get().only
         return only is None or only in self.owners.of(kind, name)

@@ -22,6 +22,9 @@ from server.stream.sockets import PROTOCOL
 KEY_PROTOCOL = "lipstream.key."
 """What a WebSocket's subprotocol begins with that brings a key: pages cannot send other headers with one."""
 
+_CHANGES = {"DELETE": "delete", "PATCH": "rename"}
+"""What is not for everybody to do to what is everybody's."""
+
 _left: ContextVar[tuple[Left, ...]] = ContextVar("quotas", default=())
 
 
@@ -120,9 +123,10 @@ async def _check_path(request: web.Request, state: AppState, asking: Caller) -> 
         if not state.ownership.sees(kind, name):
             see = "; see /v1/voices" if kind == "voice" else ""
             raise Refused(404, f"unknown_{kind}", f"there is no {kind} {name!r}{see}", kind)
-        if request.method == "DELETE" and not state.ownership.may_delete(kind, name):
+        if request.method in _CHANGES and not state.ownership.may_change(kind, name):
+            what = _CHANGES[request.method]
             raise Refused(
-                403, "not_yours", f"the {kind} {name!r} is everybody's: an admin may delete it", kind
+                403, "not_yours", f"the {kind} {name!r} is everybody's: an admin may {what} it", kind
             )
 
 

@@ -11,7 +11,7 @@ from server.access.caller import caller
 from server.api.accept import ENGINES, FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
-from server.schemas.requests import EnlargeRequest, PrepareRequest, TemplateRequest
+from server.schemas.requests import EnlargeRequest, PrepareRequest, RenameRequest, TemplateRequest
 from server.schemas.responses import Deleted, FaceList, Job, TemplateInfo, TemplateList
 from server.schemas.specs import TemplateSpec
 from server.state import state_of
@@ -109,6 +109,13 @@ async def get_template(request: web.Request) -> web.Response:
     return respond(await state_of(request).catalog.template(request.match_info["template"]))
 
 
+async def rename_template(request: web.Request) -> web.Response:
+    """Give a template another name."""
+    template = await _known(request)
+    wanted = await read_json(request, RenameRequest)
+    return respond(await state_of(request).catalog.rename(template, wanted.name))
+
+
 async def delete_template(request: web.Request) -> web.Response:
     """Delete a template and what was prepared of it."""
     template, state = await _known(request), state_of(request)
@@ -169,6 +176,15 @@ ROUTES = [
     ),
     Route(
         "GET", f"/v1/templates/{TEMPLATE}", get_template, "A template", {200: TemplateInfo}, refuses=(404,)
+    ),
+    Route(
+        "PATCH",
+        f"/v1/templates/{TEMPLATE}",
+        rename_template,
+        "Give a template another name; its id stays",
+        {200: TemplateInfo},
+        body=RenameRequest,
+        refuses=(404, 413, 415),
     ),
     Route(
         "DELETE",

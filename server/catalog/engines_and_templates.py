@@ -167,6 +167,11 @@ class Catalog:
                 identity, [SAMPLE, *(info.id for info in await self.templates())]
             ) from error
 
+    async def rename(self, identity: str, name: str) -> TemplateInfo:
+        """Give a template another name. Raises BadInput `unknown_template`, `sample_template`, `bad_name`."""
+        await self._templates.rename(identity, name)
+        return await self.template(identity)
+
     async def remove(self, identity: str) -> None:
         """Delete a template. Raises BadInput `unknown_template`, `sample_template`."""
         await self._templates.remove(identity)

@@ -218,6 +218,9 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="everything known of one")
     show.add_argument("id", metavar="ID")
     json_option(show)
+    rename = actions.add_parser("rename", help="give one another name; its id stays")
+    rename.add_argument("id", metavar="ID")
+    rename.add_argument("name", metavar="NAME")
     actions.add_parser("remove", help="delete one").add_argument("id", metavar="ID")
 
 

@@ -34,7 +34,7 @@ _BOX = ("left", "top", "width", "height")
 
 
 def templates_command(options: argparse.Namespace) -> int:
-    """Dispatch `add`, `faces`, `prepare`, `list`, `show`, `remove`."""
+    """Dispatch `add`, `faces`, `prepare`, `list`, `show`, `rename`, `remove`."""
     return asyncio.run(_run(options))
 
 
@@ -73,6 +73,8 @@ async def _run(options: argparse.Namespace) -> int:
         elif options.action == "show":
             info = library.show(options.id)
             listed(options, [asdict(info)], _shown(info))
+        elif options.action == "rename":
+            await library.rename(options.id, options.name)
         else:
             await library.remove(options.id)
     return 0

@@ -292,6 +292,12 @@ class BackgroundRequest(Model):
         return self
 
 
+class RenameRequest(Model):
+    """Another name for a template; its id stays."""
+
+    name: TemplateName
+
+
 class EnlargeRequest(Model):
     """A template of twice the size; asking for the same again gives the one that is there."""
 

@@ -98,6 +98,8 @@ export const TEXTS = {
   'template.ready': '{name} is ready.',
   'template.warned': '{name} is ready. Note: {warnings}',
   'template.consent': 'Add only people who agree to it.',
+  'template.rename': 'Rename',
+  'template.newName': 'What is this presenter to be called?',
   'template.remove': 'Remove {name}',
   'template.removeSure': 'Really remove {name}?',
 

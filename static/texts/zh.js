@@ -98,6 +98,8 @@ export const TEXTS = {
   'template.ready': '{name} 已可使用。',
   'template.warned': '{name} 已可使用。注意：{warnings}',
   'template.consent': '请只添加本人同意的人物。',
+  'template.rename': '改名',
+  'template.newName': '这位主持人叫什么？',
   'template.remove': '删除 {name}',
   'template.removeSure': '确定删除 {name}？',
 

@@ -393,6 +393,9 @@ async def test_a_picture_becomes_a_presenter_that_may_keep_still_and_one_without
     await add_presenter(page, "grey.png", np.full((256, 256, 3), 128, np.uint8))
     await page.until("/face/.test(document.querySelector('#picker-note').textContent)", timeout_s=60)
     page.complaints.clear()  # a refusal, if it comes with the upload itself
+    await page.evaluate("window.prompt = (_, old) => old + ', seated'")
+    await page.click("#picker-rename")
+    await page.until("document.querySelector('.person:has(:checked)').title.endsWith(', seated')")
     await page.click("#picker-remove")
     await page.until("document.querySelector('#picker-remove').dataset.sure")
     await page.click("#picker-remove")

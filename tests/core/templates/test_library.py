@@ -2,6 +2,7 @@ import asyncio
 import gc
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -59,6 +60,20 @@ def test_frames_go_forwards_then_backwards_so_nothing_jumps():
     three = template(count=3)
     assert [three.number(k) for k in range(9)] == [0, 1, 2, 1, 0, 1, 2, 1, 0]
     assert [template(count=1).number(k) for k in range(3)] == [0, 0, 0]
+
+
+def test_a_renamed_template_keeps_its_id_and_leaves_its_old_name_to_others(small_library, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(small_library, data)
+
+    async def rename(library, pool):
+        before = library.show("small")
+        assert await library.rename("small", "  小王 ") == replace(before, name="小王")
+        assert library.new_id("small") != "small"  # whoever is called so now is another person
+        return library.all()
+
+    (info,) = with_library(data, rename)
+    assert (info.id, info.name) == ("small", "小王")
 
 
 def test_a_template_is_prepared_once_and_then_only_opened(presenter_clip, tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 import pytest
@@ -207,6 +208,11 @@ def test_templates_and_voices_are_their_owners_and_nobody_hears_of_them(data_dir
             await asyncio.wait_for(_end(it, job["id"]), 30)
             assert await _templates(it, ben) == {"sample", job["template"]}
             assert await _templates(it, admin) == {"sample", "stage", job["template"]}
+            new = {"name": "Stage, lit"}
+            async with it.http.patch("/v1/templates/stage", json=new, headers=anna) as answer:
+                assert (await answer.json())["name"] == "Stage, lit"
+            async with it.http.patch("/v1/templates/stage", json=new, headers=ben) as answer:
+                assert answer.status == 404
             async with it.http.delete("/v1/templates/stage", headers=anna) as answer:
                 assert answer.status == 200
             assert await _templates(it, admin) == {"sample", job["template"]}
@@ -214,8 +220,9 @@ def test_templates_and_voices_are_their_owners_and_nobody_hears_of_them(data_dir
             job = await it.post("/v1/templates", 202, data=form(name="House"), headers=admin)
             await asyncio.wait_for(_end(it, job["id"]), 30)
             assert await _templates(it, anna) == {"sample", "house"}
-            async with it.http.delete("/v1/templates/house", headers=anna) as answer:
-                assert (answer.status, (await answer.json())["error"]["code"]) == (403, "not_yours")
+            for change in (it.http.delete, partial(it.http.patch, json=new)):
+                async with change("/v1/templates/house", headers=anna) as answer:
+                    assert (answer.status, (await answer.json())["error"]["code"]) == (403, "not_yours")
 
     run(main())
 

@@ -142,6 +142,9 @@ def test_a_dry_run_shows_what_will_be_read(tmp_path):
         (["enhance", "other.mp4", "-o", "./other.mp4"], "other.mp4 is an input; give another output"),
         (["enhance", "https://127.0.0.1/x.mp4"], "https://127.0.0.1/x.mp4 is an address; download"),
         (["templates", "remove", "sample"], "sample is always there"),
+        (["templates", "rename", "sample", "Anna"], "sample has its name"),
+        (["templates", "rename", "small", " "], "a template's name has 1 to 100"),
+        (["templates", "rename", "nobody", "Anna"], "no template 'nobody'"),
         (["say", "🙂🙂"], "no words"),
         (["models", "download", "nothing"], "no weights 'nothing'"),
         (
