@@ -51,8 +51,9 @@ class Made:
 
 
 def label_of(metadata: Mapping[str, str]) -> dict[str, str]:
-    """What of a file's metadata is the label; copies of our own keep it."""
-    return {_KEYS[key.lower()]: value for key, value in metadata.items() if key.lower() in _KEYS}
+    """What of a file's metadata is the label, and not just a comment; copies of our own keep it."""
+    said = {_KEYS[key.lower()]: value for key, value in metadata.items() if key.lower() in _KEYS}
+    return said if "AIGC" in said or "AIGC=" in said.get("comment", "") else {}
 
 
 def new_number() -> str:

@@ -194,5 +194,6 @@ def _from_aiohttp(error: web.HTTPException, request: web.Request) -> Refused:
     if error.status == 404:
         message = f"there is nothing at {request.path}"
     elif error.status == 405:
-        message = f"{request.method} is not possible here; {headers.get('Allow', '')} is"
+        possible = " or ".join(headers.get("Allow", "").split(","))
+        message = f"{request.method} is not possible here; {possible} is"
     return Refused(error.status, code, message, headers=headers)

@@ -42,6 +42,8 @@ def read_sound(path: Path, rate: int | None, limits: Limits) -> tuple[int, Itera
     faults = Faults()
     frames = (f for f in decode(container, stream, faults) if isinstance(f, AudioFrame))
     first = next(frames, None)
+    if first is None and not faults.bad:
+        raise BadInput("no_audio", f"{path.name} has no sound in it, not a moment; record it again")
     if first is None:
         raise malformed(path, "no sound in it can be decoded")
     # The header may say half of it: the decoder knows whether AAC was coded in its high-efficiency form.

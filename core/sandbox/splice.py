@@ -29,7 +29,7 @@ _PLAYED = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "flac", "opus")
 
 def splice(picture: Path, source: Path, whole: Path) -> None:
     """Write `whole`, an MP4 with its index in front: the video of `picture`, a file of ours, and the sound of
-    `source`.
+    `source`, and the label of generated media that `source` has.
 
     Raises OSError if it cannot be written.
     """
@@ -39,7 +39,7 @@ def splice(picture: Path, source: Path, whole: Path) -> None:
         open_container(source) as foreign,
         av.open(f"file:{whole}", "w", format="mp4", options={"movflags": MOVFLAGS}) as target,
     ):
-        target.metadata.update(label_of(ours.metadata))
+        target.metadata.update(label_of(foreign.metadata))
         video = ours.streams.video[0]
         tracks: dict[Any, _Copied | _Encoded] = {video: _Copied(target, video)}
         for sound in foreign.streams.audio:

@@ -73,10 +73,14 @@ def tracked(tracker: "Tracker") -> RawTrack:
     if not runs:
         raise BadInput(
             "no_face",
-            f"no face was found in any of {count} frames; the template must show a person who looks into the "
+            f"no face was found in {_what(count)}; the template must show a person who looks into the "
             "camera, upright and uncovered, with a face at least a twelfth as wide as the picture is high",
         )
     return assembled(runs, np.array(tracker.shots, np.int32))
+
+
+def _what(frames: int) -> str:
+    return f"any of {frames} frames" if frames > 1 else "the picture"
 
 
 class Tracker:

@@ -54,8 +54,16 @@ def test_the_head_of_the_growing_file_says_it_and_copies_keep_it(tmp_path: Path)
         assert (said["Label"], said["ContentProducer"], said["ProduceID"]) == ("1", "Müller 公司", "video_1")
         assert all(isinstance(value, str) for value in said.values())
         assert "speech hibari, lipsync builtin" in read(path)["comment"]
-    asyncio.run(splice(part, part, tmp_path / "spliced.mp4"))
-    assert read(tmp_path / "spliced.mp4") == read(part)
+
+
+def test_a_video_made_clearer_keeps_the_label_it_had_and_no_other_comment(tmp_path: Path) -> None:
+    clearer = growing(tmp_path / "clearer.mp4", None)
+    for name, said in (("labelled", tags()), ("holiday", {"comment": "On the beach"})):
+        source, whole = growing(tmp_path / f"{name}.mp4", said), tmp_path / f"whole-{name}.mp4"
+        asyncio.run(splice(clearer, source, whole))
+        with av.open(str(whole)) as file:
+            told = {key: value for key, value in file.metadata.items() if key in ("AIGC", "comment")}
+        assert told == (said if name == "labelled" else {})
 
 
 def test_a_copy_by_others_keeps_the_comment_with_all_of_it(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def refusal(use: str, path: Path, limits: Limits | None = None) -> str:
     return caught.value.code
 
 
+def test_a_recording_of_no_length_is_not_called_damaged(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", np.zeros(0, np.float32), 16_000)
+    assert refusal("listen", path) == "no_audio"
+
+
 @pytest.mark.parametrize("use", USES)
 def test_what_is_no_media_at_all(tmp_path: Path, use: str) -> None:
     def given(name: str, data: bytes) -> Path:

@@ -175,6 +175,9 @@ def test_odd_paths_and_parameters_lead_nowhere(data_dir):
                     await refused(response, status, code)
                     if status == 405:
                         assert response.headers["Allow"] == "POST"
+            async with it.http.put("/v1/models") as response:
+                error = (await response.json())["error"]
+                assert error["message"] == "PUT is not possible here; GET or HEAD is"
             error = (await it.get("/v1/jobs?status=odd", 422))["error"]
             assert error["param"] == "status"
             assert "queued, in_progress" in error["message"]
