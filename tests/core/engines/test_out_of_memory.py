@@ -10,55 +10,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from core.engines import ENGINES  # noqa: E402  # needs torch
-from core.engines.restoration.engine import RestoringEngine  # noqa: E402
-from core.engines.restoration.masks import with_mouth_of  # noqa: E402
-from core.engines.restoration.network import Restorer  # noqa: E402
 from core.enhancement.video import Enhancement, enhance_video  # noqa: E402
 from core.errors import Error, StageError  # noqa: E402
 from core.serving.engine_pool import EnginePool  # noqa: E402
 from core.serving.loaded import enhance, prepare_unheard  # noqa: E402
 from core.serving.processes import Processes, ProcessSpec  # noqa: E402
-from tests.support.codeformers import small_net  # noqa: E402
+from tests.support.crowded import Roomy  # noqa: E402
 from tests.support.crowds import write_group  # noqa: E402
 from tests.support.faces import tracked  # noqa: E402
 
-
-class Crowded(Restorer):
-    """On a device with memory for `room` faces at once."""
-
-    def __init__(self, room):
-        super().__init__(small_net(), torch.device("cpu"), torch.float32)
-        self.room, self.batch = room, 8
-
-    def _restored(self, faces, held, fidelity):
-        if len(faces) > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        each = [
-            super(Crowded, self)._restored(faces[k : k + 1], held[k : k + 1], fidelity)
-            for k in range(len(faces))
-        ]
-        return np.concatenate(each)
-
-
-class Roomy(RestoringEngine):
-    """Has memory enough."""
-
-    room = 8
-
-    def __init__(self):
-        super().__init__("crowded/1", Crowded(self.room), with_mouth_of, None, None)
-
-
-class Narrow(Roomy):
-    """Has not."""
-
-    room = 3
-
-
-class Full(Roomy):
-    """Has none left."""
-
-    room = 0
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
 
 @contextmanager
@@ -74,9 +35,7 @@ def on_one_thread():
 
 def in_processes(kind, scenario):
     async def work():
-        calls = Processes(
-            [ProcessSpec(f"tests.core.engines.test_out_of_memory:{kind.__name__}", "cpu", 1)] * 2
-        )
+        calls = Processes([ProcessSpec(f"tests.support.crowded:{kind}", "cpu", 1)] * 2)
         try:
             await calls.start()
             return await scenario(calls)
@@ -86,7 +45,6 @@ def in_processes(kind, scenario):
     return asyncio.run(asyncio.wait_for(work(), 120))
 
 
-@pytest.mark.slow
 def test_in_processes_batches_halve_and_pictures_stay_the_same():
     track, crops = tracked(12)
     crops = np.stack(crops)
@@ -102,14 +60,13 @@ def test_in_processes_batches_halve_and_pictures_stay_the_same():
         ]
         return await asyncio.gather(*parts)
 
-    made = in_processes(Narrow, scenario)
+    made = in_processes("Narrow", scenario)
     assert np.array_equal(np.concatenate(made[:2]), wanted)
     assert np.array_equal(np.concatenate(made[2:]), wanted)
 
 
-@pytest.mark.slow
 def test_where_not_even_one_face_fits_the_job_fails_and_says_at_which_step_and_why(tmp_path, monkeypatch):
-    full = dataclasses.replace(ENGINES["enhance"]["builtin"], target=f"{__name__}:Full")
+    full = dataclasses.replace(ENGINES["enhance"]["builtin"], target="tests.support.crowded:Full")
     monkeypatch.setitem(ENGINES["enhance"], "builtin", full)
     path = write_group(tmp_path / "one.mp4", lambda _: [(60, 40)], size=(256, 240), head=130, frames=12)
 

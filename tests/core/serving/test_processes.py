@@ -1,65 +1,29 @@
 """An engine in several processes does what it does on a thread, whatever becomes of a process."""
 
 import asyncio
-import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import psutil
 import pytest
 
 from core.enhancement.video import Enhancement, enhance_video
 from core.errors import BadInput, Error
-from core.protocols import FIDELITY
 from core.runtime.pipeline import Meter, Pipeline, map_ordered
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import enhance, prepare, prepare_unheard
 from core.serving.processes import Processes, ProcessSpec, Remote, described
-from core.types import Arrays, FaceTrack, Fragment, Image
+from core.types import Arrays, Fragment, Image
 from server.cli import main
 from tests.support.crowds import write_group
 from tests.support.fakes import track
+from tests.support.odd import threads
 from tests.support.samples import write_video
 
-
-class Odd:
-    """Adds the frame's number and what was learnt; frame 13 ends its process, as often as `deaths` allows."""
-
-    version = "odd/1"
-    batch = 3
-
-    def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
-        """How many crops there were."""
-        report(len(crops))
-        return {"count": np.array(len(crops)), "folder": np.array("")}
-
-    def enhance(
-        self,
-        patches: Image,
-        numbers: Sequence[int],
-        track: FaceTrack,
-        prepared: Arrays,
-        fidelity: float = FIDELITY,
-        onto: Image | None = None,
-    ) -> Image:
-        """Patches, plus numbers, plus what was learnt."""
-        if 13 in numbers:
-            died = Path(str(prepared["folder"])) / str(time.monotonic_ns())
-            if len(list(died.parent.iterdir())) < int(prepared["deaths"]):
-                died.touch()
-                os._exit(1)
-        if 99 in numbers:
-            raise BadInput("ninety_nine", "not this one", "numbers")
-        out = patches + np.array(numbers, np.uint8)[:, None, None, None]
-        return np.asarray(out + np.uint8(prepared["count"]), np.uint8)
-
-
-SPEC = ProcessSpec("tests.core.serving.test_processes:Odd", "cpu", 1)
+SPEC = ProcessSpec("tests.support.odd:Odd", "cpu", 1)
 
 
 def worked(scenario: Callable[[Processes], Any], specs: int = 2) -> Any:
@@ -228,13 +192,6 @@ def test_processes_on_the_processor_share_its_cores(count: int) -> None:
     cores = len(psutil.Process().cpu_affinity())
     each = max(1, cores // count)
     assert asyncio.run(asyncio.wait_for(work(), 60)) == (each, each)
-
-
-def threads(_engine: Any) -> tuple[int, int]:
-    """On how many networks and OpenCV compute here."""
-    import torch
-
-    return torch.get_num_threads(), cv2.getNumThreads()
 
 
 def enhanced(path: Path, devices: Sequence[str], kill_at: int | None = None) -> tuple[bytes, int]:
