@@ -1,7 +1,6 @@
 """The voice from the command line, with small checkpoint files on disk: what it makes, what it refuses."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +17,6 @@ import torch
 from core.engines.gpt_sovits.text.packages import need
 from core.engines.gpt_sovits.voices import add_voice
 from server.cli import main
-from tests.support import ROOT
 from tests.support.gpt_sovits_models import (
     sovits_weights,
     t2s_weights,
@@ -59,13 +57,10 @@ def refusal(arguments, capsys):
     return code, told
 
 
-def test_a_video_is_rendered_from_checkpoint_files_on_disk(small, library, tmp_path):
+def test_a_video_is_rendered_from_checkpoint_files_on_disk(small, library, tmp_path, capsys):
     (tmp_path / "data" / "templates").symlink_to(library / "templates")
-    options = ["--speech", "gpt-sovits", "--voice", "anna", "-o", str(tmp_path / "out.mp4"), "--srt"]
-    command = [sys.executable, "-m", "server.cli", "render", LINE, *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert "speech gpt-sovits" in done.stderr
+    assert main(["render", LINE, "--speech", "gpt-sovits", "--voice", "anna", "-o", "out.mp4", "--srt"]) == 0
+    assert "speech gpt-sovits" in capsys.readouterr().err
     with av.open(tmp_path / "out.mp4") as file:
         sound = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
         assert file.streams.audio[0].rate == 32_000

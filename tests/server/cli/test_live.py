@@ -15,7 +15,8 @@ from tests.support.rtmp import free_port, receiver
 
 
 def live(lines, *arguments, data_dir, cwd):
-    environment = {**os.environ, "LIPSTREAM_DATA_DIR": str(data_dir), "PYTHONPATH": os.getcwd()}
+    settings = {"LIPSTREAM_DATA_DIR": str(data_dir), "LIPSTREAM_SPEECH": "builtin"}  # which loads at once
+    environment = {**os.environ, **settings, "PYTHONPATH": os.getcwd()}
     return subprocess.run(
         [sys.executable, "-m", "server.cli", "live", "--template", "small", *arguments],
         input=lines if isinstance(lines, bytes) else lines.encode(),

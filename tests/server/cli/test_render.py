@@ -194,24 +194,22 @@ def test_an_interrupt_leaves_nothing_behind(small_library, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_one_of_several_people_is_chosen_by_number_and_a_file_may_be_used_once(tmp_path):
+def test_one_of_several_people_is_chosen_by_number_and_a_file_may_be_used_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "two.mp4", couples.clip(couples.SIDE_BY_SIDE), 25)
-    environment = {"data_dir": tmp_path / "data", "cwd": tmp_path}
-    shown = lipstream("templates", "faces", "two.mp4", "-o", "two.jpg", **environment)
-    assert shown.returncode == 0, shown.stderr
-    assert re.findall(r"^(\d) ", shown.stdout.decode(), re.M) == ["1", "2"]
+    assert main(["templates", "faces", "two.mp4", "-o", "two.jpg"]) == 0
+    assert re.findall(r"^(\d) ", capsys.readouterr().out, re.M) == ["1", "2"]
     assert (tmp_path / "two.jpg").read_bytes()[:2] == b"\xff\xd8"
     still = _pictures(tmp_path / "two.mp4")[0]
+    render = ["render", "Ow, ow!", "--template", "two.mp4", "--no-enhance", "--face"]
     for number, (here, there) in (("1", ((0, 256), (256, 512))), ("2", ((256, 512), (0, 256)))):
-        done = lipstream(
-            "render", "Ow, ow!", "--template", "two.mp4", "--face", number, "--no-enhance", **environment
-        )
-        assert done.returncode == 0, done.stderr
+        assert main([*render, number]) == 0
         moved = np.max([np.abs(picture - still) for picture in _pictures(tmp_path / "out.mp4")], axis=0)
         assert moved[:, slice(*here)].max() > 60, "this one speaks"
         assert moved[:, slice(*there)].max() < 30, "and the other is left alone"
-    refused = lipstream("render", "Hi.", "--template", "two.mp4", "--face", "3", **environment)
-    assert (refused.returncode, b"no face 3: 2 faces are" in refused.stderr) == (2, True)
+    assert main([*render, "3"]) == 2
+    assert "no face 3: 2 faces are" in capsys.readouterr().err
     assert list((tmp_path / "data" / "templates").iterdir()) == []
 
 

@@ -32,6 +32,7 @@ SRT_PATH=./srt
 RESULT_DIR_BASE=./results
 TEMP_DIR_BASE=./temp
 LIPSTREAM_DATA_DIR=./data
+LIPSTREAM_SPEECH=builtin
 LIPSTREAM_FETCH_ALLOW=["127.0.0.1:{lipsync}"]
 """
 
