@@ -40,6 +40,9 @@ ALONE = (
 )
 """What plays in real time or ends processes: one of them at a time, and first, as they take longest."""
 
+WHOLLY_SLOW = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
+"""In a file all of whose tests are slow."""
+
 REMEDIES = {
     r"Chromium": "apt-get install chromium",
     r"'pyopenjtalk'": ".venv/bin/pip install -e '.[ja]'",
@@ -82,6 +85,13 @@ class _ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
     """Who gives the workers their tests."""
     return _ByFile(config, log)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that are slow as a whole are not even imported where slow tests are left out."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return True if WHOLLY_SLOW.search(collection_path.read_text("utf-8")) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,8 @@ from tests.parity._gpt_sovits_runs import _whole
 from tests.support import FIXTURES
 from tests.support.gpt_sovits_models import sovits_weights
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 @dataclass
 class Row:
@@ -28,7 +30,6 @@ class Row:
         return self.tokens
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("folder", "least"), [("parsenet", 4), ("rrdbnet", 4)])
 def test_every_number_of_facexlib_and_basicsr_is_met(folder, least):
     assert face_nets.fits(FIXTURES / folder)
@@ -37,7 +38,6 @@ def test_every_number_of_facexlib_and_basicsr_is_met(folder, least):
     assert [check for check in checks if not check.holds] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("module", "least"), [(wav2lip, 28), (s3fd, 25), (codeformer, 28), (gfpgan, 13)])
 def test_every_number_of_the_reference_is_met(module, least):
     folder = FIXTURES / module.__name__.rpartition(".")[2]

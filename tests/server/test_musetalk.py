@@ -15,6 +15,8 @@ from tests.support import musetalks
 from tests.support.samples import write_sound
 from tests.support.serving import data_dir, library, run, served
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 
@@ -40,7 +42,6 @@ def differs(made, other):
     return np.abs(made - other)[:, 96:180, 64:192].mean(axis=(1, 2))
 
 
-@pytest.mark.slow
 def test_the_command_line_renders_with_it_what_is_spoken_and_nothing_else(
     small_library, tmp_path, monkeypatch, capsys
 ):
@@ -75,7 +76,6 @@ def test_auto_takes_it_first_where_there_is_a_gpu_and_never_without(monkeypatch)
     assert "commercial use allowed" in ENGINES["lipsync"]["musetalk"].about
 
 
-@pytest.mark.slow
 def test_the_api_offers_it_and_makes_a_video_with_it(data_dir, tmp_path):
     async def main():
         async with served(data_dir, device="cpu") as it:

@@ -38,6 +38,8 @@ from tests.support.gpt_sovits_models import (  # noqa: E402
 )
 from tests.support.recordings import recording  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 
@@ -62,7 +64,6 @@ def picture(height=60, width=70):
     return small.repeat(10, 0).repeat(10, 1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_lips(device, precision):
     engine = Wav2LipEngine(net=Echo(0.05), settings=settings(device, precision))
@@ -75,7 +76,6 @@ def test_lips(device, precision):
         assert not np.array_equal(made, crops)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_faces_made_clear(device, precision, monkeypatch):
     monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
@@ -97,7 +97,6 @@ def test_faces_made_clear(device, precision, monkeypatch):
     assert np.abs(usual - crops).mean() > 3
 
 
-@pytest.mark.slow
 def test_faces_found(device):
     torch.manual_seed(0)
     net, other = randomised(RetinaFace(mobile=True)), randomised(S3FD())
@@ -176,7 +175,6 @@ def spoken_here(voices):
     return spoken(voices(CPU, "float32"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_speech(device, precision, voices, spoken_here):
     assert spoken_here.std() > 1e-3

@@ -19,6 +19,8 @@ from core.nets.wav2lip import Unit  # noqa: E402
 from core.tracking.fit import face_pose  # noqa: E402
 from tests.support.bfloat16 import needs_bfloat16  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 
@@ -139,7 +141,6 @@ def test_packing_changes_nothing_but_rounding_even_at_other_sizes(size):
         torch.testing.assert_close(fast(x), net(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @needs_bfloat16
 def test_s3fd_in_bfloat16_sees_about_what_it_sees_in_float32():
     torch.manual_seed(1)
@@ -154,7 +155,6 @@ def test_s3fd_in_bfloat16_sees_about_what_it_sees_in_float32():
         np.testing.assert_allclose(d, b, atol=0.02 * np.abs(b).max() + 1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 16), (33, 65), (200, 40)])
 def test_pictures_of_any_size_are_searched_and_what_is_found_has_a_pose(size):
     random = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)

@@ -11,6 +11,8 @@ from core.engines.neural import NeuralSettings  # noqa: E402  # after the check 
 from core.engines.rvm import RobustVideoMatter  # noqa: E402
 from core.errors import BadInput  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 class Tiny(torch.nn.Module):
     """Takes what is red for person; its memory counts the pictures, and every picture adds 10 levels."""

@@ -15,8 +15,9 @@ from core.serving.engine_pool import EnginePool  # noqa: E402
 from core.templates.library import Templates  # noqa: E402
 from core.types import Fragment  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
-@pytest.mark.slow
+
 def test_wav2lip_speaks_is_made_clearer_and_rests_while_the_person_idles(small_library, monkeypatch):
     spec = EngineSpec("tests.core.engines.wav2lip.test_render:echo", "for a test")
     monkeypatch.setitem(ENGINES["lipsync"], "echo", spec)

@@ -17,6 +17,8 @@ from core.nets.basicsr import build, build_gfpgan, facexlib, registry  # noqa: E
 from core.nets.codeformer import Layout  # noqa: E402
 from tests.support import ROOT  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 OFFLINE = """
 import socket
 def refuse(*_, **__): raise AssertionError("it wanted the network")
@@ -32,12 +34,10 @@ from facexlib.utils.face_restoration_helper import FaceRestoreHelper
 FRESH = [sys.executable, "-W", "error", "-c"]
 
 
-@pytest.mark.slow
 def test_a_fresh_process_imports_both_without_warnings_or_the_network():
     subprocess.run([*FRESH, OFFLINE], check=True, cwd=ROOT, timeout=100)
 
 
-@pytest.mark.slow
 def test_our_networks_import_neither():
     code = (
         "import core.nets.codeformer, core.nets.gfpgan, core.nets.parsenet, core.nets.rrdbnet, sys;"
@@ -46,7 +46,6 @@ def test_our_networks_import_neither():
     subprocess.run([*FRESH, code], check=True, cwd=ROOT, timeout=100)
 
 
-@pytest.mark.slow
 def test_codeformer_is_found_in_basicsrs_registry_by_the_arguments_of_the_authors_script():
     made = registry().get("CodeFormer")
     with torch.device("meta"):
@@ -60,7 +59,6 @@ def test_codeformer_is_found_in_basicsrs_registry_by_the_arguments_of_the_author
     assert net.layout == Layout()
 
 
-@pytest.mark.slow
 def test_gfpgan_is_found_in_basicsrs_registry_by_the_arguments_of_the_authors_script():
     made = registry().get("GFPGANv1Clean")
     given = {"num_style_feat": 512, "input_is_latent": True, "different_w": True, "sft_half": True}
@@ -80,7 +78,6 @@ def test_heads_that_no_checkpoint_has_are_refused():
         build(n_head=4)
 
 
-@pytest.mark.slow
 def test_parsenet_and_rrdbnet_give_what_the_packages_give():
     from core.nets import parsenet, rrdbnet
 

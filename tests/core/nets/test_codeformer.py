@@ -13,6 +13,8 @@ from core.nets.codeformer import CodeFormer, Layout, Up, layout_of, quicken, wit
 from tests.support import FIXTURES  # noqa: E402
 from tests.support.codeformers import SMALL, small_net  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 KEYS = FIXTURES / "codeformer" / "keys.json"
 
 

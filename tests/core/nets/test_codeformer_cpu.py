@@ -12,7 +12,10 @@ from core.nets.codeformer_cpu import Maps, reusing  # noqa: E402
 from core.nets.packed import can_pack, packed  # noqa: E402
 from tests.support.codeformers import SMALL, small_net  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch cannot pack convolutions")
+pytestmark = [
+    pytest.mark.slow,  # torch alone takes seconds to import
+    pytest.mark.skipif(not can_pack(), reason="this build of torch cannot pack convolutions"),
+]
 
 PARTS = ("encoder", "generator", "fuse_convs_dict")
 

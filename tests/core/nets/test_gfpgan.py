@@ -18,6 +18,8 @@ from tests.support import FIXTURES  # noqa: E402
 from tests.support.codeformers import small_net  # noqa: E402
 from tests.support.gfpgans import SMALL, small_gfpgan  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 KEYS = FIXTURES / "gfpgan" / "keys.json"
 WHOLE = dataclasses.replace(SMALL, half=False, mapping=1)
 

@@ -14,6 +14,8 @@ from core.nets.weights import fold_weight_norm
 from tests.support.bfloat16 import needs_bfloat16
 from tests.support.gpt_sovits_models import T2S_CONFIG, sovits_weights, t2s_weights
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 @pytest.fixture(scope="module")
 def net():

@@ -14,6 +14,8 @@ from core.nets.wav2lip import Unit  # noqa: E402
 from tests.parity.wav2lip import net_of  # noqa: E402
 from tests.support.bfloat16 import needs_bfloat16  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 
@@ -63,7 +65,6 @@ def test_batches_of_every_size_come_out_as_from_the_network_itself(fixed):
         torch.testing.assert_close(fast(*given), wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_compiled_network_is_the_network_and_is_found_again_on_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -84,7 +85,6 @@ def test_the_compiled_network_is_the_network_and_is_found_again_on_disk(tmp_path
     )
 
 
-@pytest.mark.slow
 @needs_bfloat16
 def test_bfloat16_is_off_by_less_than_a_level_on_average_and_eight_at_most(pytestconfig):
     folder = pytestconfig.rootpath / "tests" / "fixtures" / "wav2lip"

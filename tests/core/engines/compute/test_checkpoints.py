@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 from core.engines.compute.checkpoints import load_net, load_tensors  # noqa: E402  # needs torch
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 class Small(torch.nn.Module):
     """Nested as the real ones are, with a buffer and shared storage."""

@@ -13,6 +13,8 @@ from core.nets.packed import can_pack, packed  # noqa: E402
 from server.cli import main  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 def test_every_device_is_told_with_its_memory_and_what_it_counts_in():
     with fake_device(count=2, capability=(9, 0)) as world:
@@ -65,7 +67,6 @@ def test_a_processor_counts_in_what_it_has_kernels_for_and_says_what_else_it_can
     assert can_pack(dtype_of("auto", cpu)) or not can_pack()
 
 
-@pytest.mark.slow
 def test_doctor_lists_devices_and_fails_for_one_that_is_not_there(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cuda:7")

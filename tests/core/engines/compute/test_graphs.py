@@ -11,6 +11,8 @@ from core.engines.compute.graphs import Graph, recorded  # noqa: E402
 from tests.core.engines.compute.test_batches import EXAMPLE, Small, inputs  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 

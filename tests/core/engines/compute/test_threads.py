@@ -6,6 +6,8 @@ torch = pytest.importorskip("torch")
 
 from core.engines.compute.threads import ThreadPool  # noqa: E402  # needs torch
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 @pytest.fixture
 def threads():

@@ -16,6 +16,8 @@ from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
 from tests.support.gpt_sovits_models import sovits_weights, t2s_weights, write_ckpt, write_pth
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 class _Attack:
     """What a poisoned checkpoint holds: reading it as pickle does would make a directory."""

@@ -14,6 +14,8 @@ from tests.parity import gpt_sovits
 from tests.support import FIXTURES
 from tests.support.spectra import log_mel_distance
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 FOLDER = FIXTURES / "gpt_sovits"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 NEED_TRANSFORMERS = ("cnhubert", "e2e_")
@@ -24,7 +26,6 @@ def nets():
     return gpt_sovits.Nets(FOLDER)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_of_the_reference_is_met(nets, name):
     if name.startswith(NEED_TRANSFORMERS):
@@ -36,7 +37,6 @@ def test_every_number_of_the_reference_is_met(nets, name):
     assert [one for one in made if not one.holds] == []
 
 
-@pytest.mark.slow
 def test_every_number_of_t2s_is_met_by_onnxruntime_too():
     pytest.importorskip("onnx")
     others = gpt_sovits.Nets(FOLDER, WAYS["float32"]["onnxruntime"])
@@ -48,7 +48,6 @@ def test_every_number_of_t2s_is_met_by_onnxruntime_too():
         assert [one for one in made if not one.holds] == []
 
 
-@pytest.mark.slow
 def test_a_token_off_is_noticed(nets):
     with np.load(FOLDER / "v2_t2s_no_prompt_1.npz") as file:
         case = dict(file)
@@ -82,7 +81,6 @@ def sentence(version):
     return torch.from_numpy(np.concatenate(tokens)).tolist(), torch.from_numpy(np.concatenate(phones))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", ["v2", "v2ProPlus"])
 def test_streamed_sound_is_that_of_the_whole_sentence_and_exactly_as_long(nets, version):
     net, (tokens, phones) = nets.sovits(version), sentence(version)

@@ -19,6 +19,8 @@ from core.nets.gpt_sovits.sovits import Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
 from tests.support.gpt_sovits_models import T2S_CONFIG, sovits_weights, t2s_weights
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 SEEDS = torch.Generator().manual_seed(11)
 PHONES = torch.randint(0, 732, (12,), generator=SEEDS)
 VOICE = torch.randn(1, 32, 1, generator=SEEDS)

@@ -19,6 +19,8 @@ from core.nets.gpt_sovits.t2s import Text2Semantic, sizes_of
 from tests.support.fake_cuda import fake_device
 from tests.support.gpt_sovits_models import T2S_CONFIG, t2s_weights
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 GREEDY = Sampling(top_k=1)
 MIXED = [GREEDY, Sampling(), Sampling(top_p=0.8, temperature=0.7), Sampling(top_k=3, repetition_penalty=1.0)]
 
@@ -62,7 +64,6 @@ def recording(net, rows=4):
     return Decoder(net, rows, Graphs(recorder)), recorder
 
 
-@pytest.mark.slow
 def test_recorded_steps_give_each_sentence_the_tokens_it_has_alone_whoever_comes_and_goes(net):
     wanted = [request(k, 6 + 5 * k, 4 + 3 * k, 18 + 7 * k, MIXED[k % 4]) for k in range(7)]
     single = [alone(net, one) for one in wanted]
@@ -89,7 +90,6 @@ def recorded_keys(decoder):
     return set(decoder._player._kept)
 
 
-@pytest.mark.slow
 def test_a_step_that_was_begun_for_nobody_harms_nobody(net):
     first, second = request(1, 9, 5, 40, GREEDY), request(2, 14, 3, 20, Sampling())
     decoder, _ = recording(net)
@@ -104,7 +104,6 @@ def test_a_step_that_was_begun_for_nobody_harms_nobody(net):
     assert len(row.tokens) == 5
 
 
-@pytest.mark.slow
 def test_a_cache_that_grows_makes_recordings_anew(net):
     wanted = request(3, 200, 250, 90, GREEDY)
     decoder, recorder = recording(net, rows=1)
@@ -137,7 +136,6 @@ def test_what_is_tried_before_it_is_recorded_takes_no_sentence_further(net):
     assert rows.length.tolist() == [16, 0]
 
 
-@pytest.mark.slow
 def test_on_a_gpu_that_is_not_there_sentences_come_out_as_on_the_cpu(net):
     """Its streams, its pinned memory and its recordings are watched: who has not waited for what is found."""
     wanted = [request(k, 9 + 4 * k, 5 + k, 20 + 6 * k, MIXED[k % 4]) for k in range(4)]
@@ -161,7 +159,6 @@ def test_on_a_gpu_that_is_not_there_sentences_come_out_as_on_the_cpu(net):
         assert row.done or k == 1
 
 
-@pytest.mark.slow
 def test_who_failed_leaves_nothing_behind_for_the_next_in_its_place(net):
     """A masked position still takes part as nought times its value, which is not nought for NaN."""
     bad = request(1, 40, 5, 30, GREEDY)

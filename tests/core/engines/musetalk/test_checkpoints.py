@@ -19,6 +19,8 @@ from core.nets.musetalk import SCALING  # noqa: E402
 from tests.support import musetalks  # noqa: E402
 from tests.support.musetalks import SIDE, WIDTH  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 

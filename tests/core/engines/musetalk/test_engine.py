@@ -14,6 +14,8 @@ from tests.core.engines.wav2lip.test_engine import draw, drawing, picture, setti
 from tests.support.fake_cuda import fake_device  # noqa: E402
 from tests.support.musetalks import SIDE, small  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 COUNT = 6
 """Frames of the template."""
 
@@ -103,7 +105,6 @@ def test_nobody_looks_ahead_further_than_a_fifth_of_a_second(engine):
         assert len({stop - start for start, stop in spans}) <= 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["cuda:1", "mps"])
 def test_other_devices_draw_what_the_processor_draws_and_no_rule_of_theirs_is_broken(
     engine, learnt, place, monkeypatch, caplog

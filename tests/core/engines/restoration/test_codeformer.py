@@ -24,6 +24,8 @@ from core.types import Face, FaceTrack, Fragment  # noqa: E402
 from tests.support.codeformers import SMALL, small_net  # noqa: E402
 from tests.support.faces import tracked  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 def engine(**given):
     settings = NeuralSettings(device="cpu", precision="float32")
@@ -50,7 +52,6 @@ def left_is_background(face):
     return labels
 
 
-@pytest.mark.slow
 def test_however_patches_are_grouped_they_come_out_the_same_bit_for_bit(clear):
     track, crops = scene()
     prepared = learnt(clear, track, crops)
@@ -194,7 +195,6 @@ def test_without_weights_it_is_not_chosen_and_says_how_to_get_them(tmp_path, mon
     assert "not for commercial use" in ENGINES["enhance"]["codeformer"].about
 
 
-@pytest.mark.slow
 def test_a_video_is_made_with_it_by_name(small_library, tmp_path, monkeypatch):
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", json.dumps({"codeformer": str(weights(tmp_path))}))
     monkeypatch.setenv("LIPSTREAM_DEVICE", "cpu")

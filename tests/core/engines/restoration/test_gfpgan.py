@@ -28,6 +28,8 @@ from tests.support.faces import tracked  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 from tests.support.gfpgans import SMALL, small_gfpgan  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 
@@ -50,7 +52,6 @@ def faces(count):
     return small.repeat(SMALL.side // 8, 1).repeat(SMALL.side // 8, 2)
 
 
-@pytest.mark.slow
 def test_however_patches_are_grouped_they_come_out_the_same_bit_for_bit(clear):
     track, crops = scene()
     before = crops.copy()
@@ -91,7 +92,6 @@ def test_what_is_learnt_has_no_codes_and_saves_as_arrays(clear, tmp_path):
         }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [torch.float32, BFLOAT16])
 def test_on_a_device_it_is_the_network(precision):
     given = faces(3)
@@ -102,7 +102,6 @@ def test_on_a_device_it_is_the_network(precision):
     assert np.abs(made - wanted).max() <= (1 if precision == torch.float32 else 12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "dtype"), [("cuda", "bfloat16"), ("cuda", "float16"), ("mps", "float16")])
 def test_a_gpu_gets_the_maps_in_few_bits_the_styles_in_float32_and_keeps_its_rules(kind, dtype):
     given = faces(3)
@@ -173,7 +172,6 @@ def test_the_table_loads_it(tmp_path, monkeypatch):
     assert load("enhance", "gfpgan").version == "gfpgan/1"
 
 
-@pytest.mark.slow
 def test_a_video_is_made_with_it_by_name(small_library, tmp_path, monkeypatch):
     own = json.dumps({"gfpgan": str(weights(tmp_path, small_gfpgan()))})
     monkeypatch.setenv("LIPSTREAM_OWN_WEIGHTS", own)

@@ -14,6 +14,8 @@ from core.nets.packed import can_pack  # noqa: E402
 from tests.support.codeformers import SMALL, small_net  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 CPU = torch.device("cpu")
 
 
@@ -108,7 +110,6 @@ def test_recorded_it_runs_in_two_sizes_and_the_fidelity_may_change(monkeypatch):
     assert sizes == [4, 1, 4, 1]
 
 
-@pytest.mark.slow
 def test_on_a_cuda_device_one_launch_draws_what_the_network_does(monkeypatch):
     monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
     given = faces(3)

@@ -23,6 +23,8 @@ from core.nets.wav2lip import Layout, Wav2Lip, layout_of  # noqa: E402
 from core.protocols import Drawing  # noqa: E402
 from core.types import FaceTrack, Speech, frame_count  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 SIDE, FPS = 200, 25
 BOX = np.array([0.115, 0.0, 0.915, 1.03 + PADDING])
 
@@ -428,7 +430,6 @@ def test_crops_of_several_sizes_can_be_redrawn_together_on_a_gpu(engine):
     assert not np.array_equal(made[1], large.crops)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layout", [Layout(96), Layout(256), Layout(288, prelu=True)])
 def test_the_lower_half_drawn_alone_is_the_lower_half_of_the_whole(layout):
     torch.manual_seed(1)

@@ -21,6 +21,8 @@ from core.engines.wav2lip.mel import (
 )
 from tests.support import FIXTURES
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 WAV2LIP = FIXTURES / "wav2lip"
 
 

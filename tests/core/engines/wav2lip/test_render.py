@@ -24,6 +24,8 @@ from tests.core.engines.wav2lip.test_engine import Echo  # noqa: E402
 from tests.support.recordings import recording  # noqa: E402
 from tests.support.samples import write_video  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 SIDE = 192
 
 
@@ -99,7 +101,6 @@ def uneven(count):
     return [round(k * 40 + 30 * np.sin(k)) + 30 for k in range(count)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "fps"),
     [
@@ -150,7 +151,6 @@ def test_pictures_in_which_nobody_is_are_shown_as_they_are_and_counted(tmp_path,
     assert shown[40].std() > 20
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sound", "frames", "speaks"),
     [

@@ -15,6 +15,8 @@ from core.types import AudioChunk, frame_count  # noqa: E402
 from tests.core.engines.wav2lip.test_engine import IDLE, SIDE, Echo, settings, sound, track  # noqa: E402
 from tests.support.fakes import loaded  # noqa: E402
 
+pytestmark = pytest.mark.slow  # torch alone takes seconds to import
+
 
 class Noise:
     """Frames of a template: I420 noise, another in every frame."""
