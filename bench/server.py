@@ -20,7 +20,8 @@ import psutil
 from bench import Figure
 from bench._old_way import file_first_ms
 from bench._scene import SENTENCE, speech_text
-from server.store.store import NewJob, Store
+from server.store.new_jobs import NewJob
+from server.store.store import Store
 
 _SERVE = (
     "import sys; from pathlib import Path; from server.app import run;"

@@ -145,6 +145,8 @@ def refusal(error: Exception) -> Refused:
             return Refused(503, "out_of_memory", str(error), headers={"Retry-After": "30"})
         case StorageFull():
             return Refused(507, "storage_full", str(error))
+        case BadInput(code="unknown_batch" as code, message=message):
+            return Refused(404, code, message)
         case BadInput(code="url_too_large" as code, message=message, param=param):
             return Refused(413, code, message, param)
         case BadInput(code="fetching_off" as code, message=message, param=param):

@@ -12,6 +12,7 @@ from aiohttp import web
 from server.access.caller import caller
 from server.api import (
     backgrounds,
+    batches,
     cluster,
     enhancements,
     files,
@@ -102,6 +103,7 @@ GROUPS: Mapping[str, Sequence[Route]] = {
         *voices.ROUTES,
         *templates.ROUTES,
         *backgrounds.ROUTES,
+        *batches.ROUTES,
         *sessions.ROUTES,
         *pushes.ROUTES,
         *cluster.ROUTES,

@@ -58,8 +58,8 @@ class ServerSettings(ClusterSettings):
     """Jobs that may wait; one more is refused with 429."""
 
     backlog: int = Field(default=2000, ge=1)
-    """Patient jobs that may wait besides, which are those with `not_before`: they are done while others leave
-    room. One more is refused with 429."""
+    """Patient jobs that may wait besides, rows of batches and those with `not_before`: they are done while
+    others leave room. One more is refused with 429."""
 
     sessions: int = Field(default=4, ge=0)
     """Live sessions at once; one more is refused with 429. Each takes some processor time while idle, too."""

@@ -106,15 +106,18 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
         return model.model_validate_json(body)
 
 
-async def read_body(request: web.Request) -> bytes:
-    """All of a small body. Raises Refused: 408 for one that stops, or comes at a trickle; 413."""
+async def read_body(request: web.Request, limit: int = JSON_LIMIT) -> bytes:
+    """All of a body of at most `limit` bytes.
+
+    Raises Refused: 408 for one that stops, or comes at a trickle; 413.
+    """
     body = bytearray()
     async with _in_time(BODY_S):
         while not request.content.at_eof():
             async with _in_time(SILENCE_S):
                 body += await request.content.readany()
-            if len(body) > JSON_LIMIT:
-                raise web.HTTPRequestEntityTooLarge(JSON_LIMIT, len(body))
+            if len(body) > limit:
+                raise web.HTTPRequestEntityTooLarge(limit, len(body))
     return bytes(body)
 
 

@@ -26,7 +26,8 @@ from server.schemas.specs import (
 )
 from server.state import AppState, state_of
 from server.store.hooks import Hook
-from server.store.store import Accepted, NewJob
+from server.store.new_jobs import NewJob
+from server.store.store import Accepted
 from server.uploads import Form, ModelT, Upload, is_json, read_form, read_json
 
 TITLE = 80

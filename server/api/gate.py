@@ -16,6 +16,7 @@ from server.access.cookies import COOKIE
 from server.api.route import Access, Route, Work
 from server.errors import Refused
 from server.state import AppState, state_of
+from server.store.batches import unknown_batch
 from server.store.owners import Left, Thing, exceeded
 from server.stream.sockets import PROTOCOL
 
@@ -115,6 +116,8 @@ async def _check_path(request: web.Request, state: AppState, asking: Caller) -> 
     named = request.match_info
     if "job_id" in named and not asking.sees_job(await state.store.get(named["job_id"])):
         raise UnknownJob(f"there is no job {named['job_id']!r}")
+    if "batch_id" in named and (await state.store.batches.get(named["batch_id"])).owner != asking.only:
+        raise unknown_batch(named["batch_id"])
     kinds: tuple[Thing, ...] = ("template", "voice")
     for kind in kinds:
         if kind not in named:

@@ -14,7 +14,8 @@ from server.access.cookies import COOKIE
 from server.api.route import PARAMETER, Answer, Route
 from server.schemas.events import EVENTS
 from server.schemas.live import SESSION_EVENTS
-from server.schemas.responses import ErrorBody
+from server.schemas.requests import BatchedVideo
+from server.schemas.responses import BatchResult, ErrorBody
 
 ANY = (400, 403, 421, 422)
 """Errors that any request may get: malformed, of a foreign page, to a foreign name, invalid."""
@@ -33,6 +34,9 @@ _SCHEMES = {
         "description": "what the page's form /login gives for a key",
     },
 }
+
+_LINES: tuple[type[BaseModel], ...] = (BatchedVideo, BatchResult)
+"""What lines of JSON have the shape of."""
 
 _FILE = {"type": "string", "format": "binary"}
 _REF = "#/components/schemas/{model}"
@@ -61,7 +65,7 @@ def _models(routes: Sequence[Route]) -> list[type[BaseModel]]:
     for route in routes:
         bodies = [route.body, *(a for answer in route.answers.values() for a in _each(answer))]
         found.update((m, None) for m in bodies if isinstance(m, type))
-    found.update((model, None) for model in (*EVENTS.values(), *SESSION_EVENTS.values()))
+    found.update((model, None) for model in (*EVENTS.values(), *SESSION_EVENTS.values(), *_LINES))
     return list(found)
 
 

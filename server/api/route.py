@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from server.access.caller import Scope
 
 ID = r"{job_id:[A-Za-z0-9_-]{1,64}}"
+BATCH = r"{batch_id:[A-Za-z0-9_-]{1,64}}"
 NAME = r"{name:[A-Za-z0-9][A-Za-z0-9_.-]{0,63}}"
 TEMPLATE = r"{template:[a-z0-9][a-z0-9_-]{0,63}}"
 MODEL = r"{model:[A-Za-z0-9][\w.-]{0,63}}"

@@ -39,6 +39,8 @@ class Lanes:
         limit, running = self._slots.limit, len(self._awaited) + len(self._patient)
         if patient and not self._rests:
             return running < max(min(1, limit), limit - 1)
+        if patient and self._nothing_to_show:
+            return False
         return (running if patient or not self._rests else len(self._awaited)) < limit
 
     async def turn(self, job_id: str) -> None:
@@ -47,9 +49,14 @@ class Lanes:
             report.alive = time.monotonic()  # it is not stuck
             await asyncio.sleep(LOOK_S)
 
+    @property
+    def _nothing_to_show(self) -> bool:
+        """Whether somebody waits for a first picture."""
+        return any(not report.produced_s for report in self._awaited.values())
+
     def _gives_way(self, job_id: str) -> bool:
         if not self._rests or not self._awaited:
             return False
-        if any(not report.produced_s for report in self._awaited.values()):
+        if self._nothing_to_show:
             return True
         return list(self._patient).index(job_id) >= self._slots.limit - len(self._awaited)

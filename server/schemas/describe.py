@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import cast, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from core.errors import UnreadableRecord
 from server.schemas.events import JobProgress, Started
 from server.schemas.requests import EnhancementRequest, Kind, LipsyncRequest, StageState, Status, VideoRequest
 from server.schemas.responses import (
+    Batch,
+    BatchResult,
     Job,
     JobError,
     Metrics,
@@ -16,9 +18,11 @@ from server.schemas.responses import (
     OutputKind,
     Publication,
     PublicationState,
+    RowStatus,
     StageProgress,
 )
 from server.schemas.specs import EnhancementSpec, JobSpec, VideoSpec, not_before_of, read_record, read_spec
+from server.store.batches import BatchRow, RowRow
 from server.store.rows import Event, JobRow, OutputRow, PublicationRow
 
 log = logging.getLogger(__name__)
@@ -152,6 +156,36 @@ def describe_output(job_id: str, row: OutputRow, url: str | None = None, prefix:
         bytes=row.bytes,
         sha256=row.sha256,
     )
+
+
+def describe_batch(row: BatchRow, prefix: str = "") -> Batch:
+    """The batch as the API shows it."""
+    counts = {status: row.counts.get(status, 0) for status in get_args(RowStatus)}
+    return Batch(
+        id=row.id,
+        status="in_progress" if counts["queued"] or counts["in_progress"] else "ended",
+        created_at=round(row.created, 3),
+        total=sum(counts.values()),
+        counts=counts,
+        results=f"{prefix}/v1/batches/{row.id}/results",
+    )
+
+
+def describe_row(row: RowRow, described: Callable[[JobRow], Job]) -> BatchResult:
+    """The row of a batch as the API shows it."""
+    error = read_record(JobError, row.error) if row.error else None
+    told = BatchResult(
+        row=row.number, id=row.name, status="failed" if error is not None else "forgotten", error=error
+    )
+    if row.job is None:
+        return told
+    status = cast(RowStatus, row.job.status)
+    try:
+        job = described(row.job)
+    except UnreadableRecord as why:
+        error = JobError(code="unreadable_record", message=str(why))
+        return told.model_copy(update={"status": status, "error": error})
+    return told.model_copy(update={"status": status, "error": job.error, "job": job})
 
 
 def envelope(event: Event) -> str:

@@ -210,6 +210,26 @@ class VideoRequest(Model):
     not_before: NotBefore = None
 
 
+class BatchedVideo(VideoRequest):
+    """A row of a batch: a text for a template that is here. id: what the row is called; else its number."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "BatchedVideo":
+        if self.stream:
+            raise ValueError("stream does not go with a batch; leave it out")
+        if self.audio_url is not None or self.template_url is not None:
+            raise ValueError("a row has a text and a template that is here; send URLs to /v1/videos")
+        if self.text is None:
+            raise ValueError("a row needs a text")
+        return self
+
+    def request(self) -> VideoRequest:
+        """What is asked for, as it would be on its own."""
+        return VideoRequest(**{name: getattr(self, name) for name in self.model_fields_set - {"id"}})
+
+
 def _known_choice(choice: str) -> str:
     from core.faces.choice import check_choice  # not before: it brings OpenCV
 

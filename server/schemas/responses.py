@@ -150,6 +150,41 @@ class JobList(Model):
     has_more: bool
 
 
+RowStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled", "forgotten"]
+
+
+class Batch(Model):
+    """Videos that were asked for together. counts: of its rows, by status: `failed` are also those that no
+    job could be made of, `forgotten` those whose job is not kept any more. results: where to read of each."""
+
+    id: str
+    object: Literal["batch"] = "batch"
+    status: Annotated[
+        Literal["in_progress", "ended"], Field(description="ended: no row is queued or in progress")
+    ]
+    created_at: float
+    total: int
+    counts: dict[RowStatus, int]
+    results: str
+
+
+class BatchList(Model):
+    """Batches, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Batch]
+
+
+class BatchResult(Model):
+    """A row of a batch as it stands. row: its line, from 1. error: its job's, or why there is no job."""
+
+    row: int
+    id: str
+    status: RowStatus
+    error: JobError | None = None
+    job: Job | None = None
+
+
 class VoiceReference(Model):
     """What a cloned voice was made of. recordings: how many, `aux` included. gpt, sovits: its own models."""
 

@@ -31,10 +31,10 @@ class Line:
     waiting: int = 64
     patient: int = 2000
 
-    def check(self, db: sqlite3.Connection, patient: bool) -> None:
-        """Raises TooManyJobs if no more jobs may wait."""
+    def check(self, db: sqlite3.Connection, patient: bool, jobs: int = 1) -> None:
+        """Raises TooManyJobs if not so many more may wait."""
         waiting, most = _waiting(db, patient), self.patient if patient else self.waiting
-        if waiting >= most:
+        if waiting + jobs > most:
             raise TooManyJobs(waiting, min(60, max(1, round(seconds_a_job(db)))))
 
 

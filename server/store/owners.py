@@ -115,15 +115,15 @@ def spend(db: sqlite3.Connection, owner: str, seconds: float) -> None:
     )
 
 
-def check_quota(db: sqlite3.Connection, owner: str, quota: Quota) -> None:
-    """Raises OverQuota if the owner may have no more."""
-    exceeded(_left(db, owner, quota))
+def check_quota(db: sqlite3.Connection, owner: str, quota: Quota, jobs: int = 1) -> None:
+    """Raises OverQuota if the owner may have no more, or not so many jobs more."""
+    exceeded(_left(db, owner, quota), jobs)
 
 
-def exceeded(quotas: Iterable[Left]) -> None:
-    """Raises OverQuota for the first of which nothing remains."""
+def exceeded(quotas: Iterable[Left], jobs: int = 1) -> None:
+    """Raises OverQuota for the first of which nothing remains, or not so many jobs."""
     for left in quotas:
-        if left.remains <= 0:
+        if left.remains <= 0 or (left.resource == "jobs" and left.remains < jobs):
             raise OverQuota(left.resource, left.limit, left.reset_s)
 
 

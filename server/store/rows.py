@@ -67,6 +67,14 @@ create table if not exists sessions(          -- live ones, of which no event ha
   id text primary key, request text not null, created real not null, last_seq integer not null,
   owner text not null
 ) without rowid;
+create table if not exists batches(
+  id text primary key, created real not null, owner text not null,
+  key text unique, body text not null         -- Idempotency-Key, and the hash of what it came with
+) without rowid;
+create table if not exists batch_rows(        -- each with its job, or with what is wrong with it
+  batch text not null, number integer not null, name text not null, job text, error text,
+  primary key(batch, number)
+) without rowid;
 """
 
 LATER = {

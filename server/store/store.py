@@ -13,11 +13,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadInput, JobRunning
+from core.errors import JobRunning
 from core.runtime.worker import Worker
 from server.store import rows
+from server.store.batches import Batches, forget_batches
 from server.store.database import lacks_room, open_database, unusable
-from server.store.hooks import Hooks, add_hook
+from server.store.hooks import Hooks
 from server.store.line import (
     OVER,
     Line,
@@ -29,41 +30,14 @@ from server.store.line import (
     in_progress,
     json_of,
     may_start,
-    queued,
     running,
 )
-from server.store.owners import UNLIMITED, Owners, Quota, check_quota, own, spend
+from server.store.new_jobs import NewJob, conflict, enter, recorded_key
+from server.store.owners import Owners, check_quota, spend
 from server.store.publications import Publications, add_event, begin_publication, discard
 from server.store.rows import Event, JobRow, OutputRow, get_job
 from server.store.sessions import SessionRecord
 from server.store.writer import Ballast, Writer
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be accepted. `request` and `body` are text; two requests are the same if their bodies are.
-
-    owner: the key that asks for it, whose Idempotency-Keys are its own, and which may have what `quota` says.
-    template: one that will be the owner's too. webhook: a URL that is told how it goes. not_before: it is not
-    started earlier, in Unix seconds. patient: nobody waits for it, so all others go first.
-    """
-
-    id: str
-    object: str
-    request: str
-    body: str
-    key: str | None = None
-    owner: str = ""
-    quota: Quota = UNLIMITED
-    template: str | None = None
-    webhook: str | None = None
-    not_before: float = 0.0
-    patient: bool = False
-
-    @property
-    def recorded_key(self) -> str | None:
-        """The Idempotency-Key as the record has it, unlike any other owner's: no key has a line's end."""
-        return f"{self.owner}\n{self.key}" if self.owner and self.key is not None else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +85,7 @@ class Store:
         self._writer = Writer(self._write, self.ballast, publish)
         self.publications = Publications(self._writer, self._reader, self._read)
         self.hooks = Hooks(self._writer, self._reader, self._read)
+        self.batches = Batches(self._writer, self._reader, self._read, self._line)
         try:
             self.owners = Owners(self._writer, self._reader, self._read)
             self.sessions = SessionRecord(self._writer, self._reader, self._read)
@@ -136,28 +111,17 @@ class Store:
         """
 
         def change(db: sqlite3.Connection, log: list[Event]) -> Accepted:
-            key = job.recorded_key
+            key = recorded_key(job.key, job.owner)
             old = rows.find_job(db, "key = ?", key) if key is not None else None
             if old is not None:
                 body = db.execute("select body from jobs where id = ?", (old.id,)).fetchone()[0]
                 if not self._same(body, job.body):
-                    raise _conflict(job)
+                    raise conflict(job.key)
                 return Accepted(old, new=False)
             # Counted in the transaction that adds one, so the limit is exact however many come at once.
             self._line.check(db, job.patient)
             check_quota(db, job.owner, job.quota)
-            now = time.time()
-            ahead = due(db, max(now, job.not_before), job.patient)
-            db.execute(
-                "insert into jobs(id, object, status, request, body, key, created, owner, not_before,"
-                " patient) values(?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
-                (job.id, job.object, job.request, job.body, key, now, job.owner, job.not_before, job.patient),
-            )
-            if job.template is not None:
-                own(db, "template", job.template, job.owner)
-            if job.webhook is not None:
-                add_hook(db, job.id, job.webhook)
-            add_event(db, log, job.id, "job.queued", queued(ahead, job.patient))
+            enter(db, log, job, due(db, max(time.time(), job.not_before), job.patient))
             return Accepted(get_job(db, job.id), new=True)
 
         accepted = await self._writer.submit(change, sync=True)
@@ -341,6 +305,7 @@ class Store:
                 if finished < oldest or held > max_bytes:
                     forget(db, job_id)
                     gone.append(job_id)
+            forget_batches(db, oldest)
             return gone
 
         return await self._writer.submit(change)
@@ -392,8 +357,3 @@ class Store:
     async def recent_runs(self, limit: int = 50) -> Sequence[rows.Run]:
         """How the jobs went that were completed last and made a video, newest first."""
         return await self._reader.call(rows.recent_runs, self._read, limit)
-
-
-def _conflict(job: NewJob) -> BadInput:
-    message = f"Idempotency-Key {job.key!r} was used with another request; use a new one"
-    return BadInput("idempotency_conflict", message, "Idempotency-Key")

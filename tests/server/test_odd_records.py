@@ -17,7 +17,7 @@ from core.protocols import Style
 from core.text import sentences
 from server.errors import Refused, refusal
 from server.jobs.explain import explain
-from server.store.store import NewJob
+from server.store.new_jobs import NewJob
 from tests.support.serving import SLOW, data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures

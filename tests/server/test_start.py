@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.store.line import Line
-from server.store.store import NewJob, Store
+from server.store.new_jobs import NewJob
+from server.store.store import Store
 from tests.server.test_disk import fill, small_disk
 from tests.support.serving import data_dir, library, run, served
 

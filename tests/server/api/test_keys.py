@@ -52,6 +52,7 @@ def addresses(app):
     names = {
         "job_id": "video_0", "name": "video.mp4", "template": "sample", "voice": "female",
         "digest": "0" * 32, "format": "srt", "session_id": "session_0", "filename": "app.js",
+        "batch_id": "batch_0",
     }  # fmt: skip
     for route in app.router.routes():
         address = route.resource.canonical

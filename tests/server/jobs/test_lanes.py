@@ -13,6 +13,8 @@ from server.jobs.work import JobReport
         (True, 2, "ap", True, False),
         (True, 2, "app", True, False),
         (True, 2, "aa", False, False),
+        (True, 4, "a", True, True),
+        (True, 4, "an", True, False),  # one has nothing to show yet
         (True, 0, "", False, False),
         (False, 4, "pp", True, True),
         (False, 4, "ppp", True, False),  # nothing rests, so one place is kept
@@ -25,5 +27,7 @@ from server.jobs.work import JobReport
 def test_there_is_room_for_what_somebody_waits_for(rests, limit, running, awaited, patient):
     lanes = Lanes(Slots(limit), rests=rests)
     for number, kind in enumerate(running):
-        lanes.add(str(number), JobReport(None, str(number)), kind == "p")
+        report = JobReport(None, str(number))
+        report.produced_s = float(kind != "n")
+        lanes.add(str(number), report, kind == "p")
     assert (lanes.room(patient=False), lanes.room(patient=True)) == (awaited, patient)

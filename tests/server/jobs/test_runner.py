@@ -14,7 +14,8 @@ from server.jobs.runner import Runner
 from server.jobs.work import Done
 from server.schemas.events import EVENTS, StageStarted
 from server.store.line import Line
-from server.store.store import NewJob, OutputRow, Store
+from server.store.new_jobs import NewJob
+from server.store.store import OutputRow, Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
 

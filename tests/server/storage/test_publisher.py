@@ -17,8 +17,9 @@ from server.api.viewing import published
 from server.schemas.events import Completed
 from server.schemas.requests import VideoRequest
 from server.schemas.specs import VideoSpec
+from server.store.new_jobs import NewJob
 from server.store.rows import OutputRow
-from server.store.store import NewJob, Store
+from server.store.store import Store
 from tests.support.browser import needs_chromium, open_browser
 from tests.support.oss import oss, settings_for
 from tests.support.serving import SLOW, data_dir, library, run, served

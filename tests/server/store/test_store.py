@@ -23,8 +23,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core.errors import BadInput, Error, JobOver, JobRunning, StorageFull, TooManyJobs, UnknownJob
 from server.store.database import lacks_room
 from server.store.line import STRIKES, Line
+from server.store.new_jobs import NewJob
 from server.store.rows import Run
-from server.store.store import NewJob, OutputRow, Store
+from server.store.store import OutputRow, Store
 
 
 @asynccontextmanager
@@ -380,7 +381,8 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path):
 WRITER = """
     import asyncio, json, sys
     from pathlib import Path
-    from server.store.store import NewJob, Store
+    from server.store.new_jobs import NewJob
+    from server.store.store import Store
 
     async def main():
         store = Store(Path(sys.argv[1]), lambda events: None, ballast=4096)
