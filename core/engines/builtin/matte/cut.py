@@ -28,6 +28,9 @@ _BAND = 9
 _NEWEST = 0.6
 """Share of a frame's own cut in the outline; the rest is what the motion carried over. Calms its edge."""
 
+_SETTLING = 4
+"""Further rounds on a shot's first frame: else its outline is still on its way in the frames after it."""
+
 _OTHER_SHOT = 28.0
 """Mean difference (levels) of a frame from the one before, moved onto it, from which it is another shot."""
 
@@ -37,18 +40,19 @@ _NEAR = 5.5
 
 @dataclass(slots=True)
 class _Held:
-    """What is remembered of the frame before. outline: float32 (h, w), 0 ... 1."""
+    """What is remembered of the frame before. outline: float32 (h, w), 0 ... 1. first: of its shot."""
 
     grey: NDArray[np.uint8]
     outline: Plane
     wall: NDArray[np.float64]
     person: NDArray[np.float64]
+    first: bool
 
 
 class CutMatter:
     """`core.protocols.Matting` for any background."""
 
-    version = "1"
+    version = "2"
     plain = False
 
     def mattes(self, pictures: Iterable[Image], faces: Sequence[Box]) -> Iterator[Matte]:
@@ -56,7 +60,11 @@ class CutMatter:
         held: _Held | None = None
         for picture, face in zip(pictures, faces, strict=False):
             small, scale = shrunk(picture, _SIDE)
-            held = self._next(small, face * np.float32(scale), held)
+            box = face * np.float32(scale)
+            held = self._next(small, box, held)
+            if held.first:
+                for _ in range(_SETTLING):
+                    held = self._next(small, box, held)
             yield refined(picture, held.outline)
 
     def _next(self, small: Image, face: Box, before: _Held | None) -> _Held:
@@ -76,7 +84,7 @@ class CutMatter:
         outline = solid.astype(np.float32)
         if moved is not None:
             outline = np.float32(_NEWEST) * outline + np.float32(1 - _NEWEST) * moved
-        return _Held(grey, outline, wall, person)
+        return _Held(grey, outline, wall, person, first=moved is None)
 
     def _first(self, small: Image, face: Box) -> NDArray[np.uint8]:
         """Labels to begin with: the shape of a person, and what looks like the backdrop at the sides."""

@@ -51,6 +51,13 @@ def test_the_wall_says_which_engine_is_right(engine, wall):
     assert measure(picture, face(SIZE)).kind == {"selfie": "busy"}.get(engine, engine)
 
 
+def test_the_first_frame_of_a_shot_is_cut_out_as_well_as_those_after_it():
+    clip = before(WALLS["flat"]["white"](SIZE), 4, SIZE, still=True)
+    first, *_, last = (m / 255 for m in load("matte", "flat").mattes(clip, [face(SIZE)] * 4))
+    assert np.abs(first - known(3, SIZE)[1][0, ..., 0]).mean() < 0.002
+    assert np.abs(first - last).mean() < 0.001
+
+
 def test_the_same_clip_gives_the_same_mattes():
     clip = before(WALLS["grabcut"]["discs"](128), 2, 128)
     for engine in ("grabcut", "selfie"):
