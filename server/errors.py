@@ -81,6 +81,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         refused = _from_aiohttp(error, request)
     except Exception as error:
+        if isinstance(error, ConnectionError) and gone(request):
+            raise  # nobody is there to be told, and nothing is wrong here
         refused = refusal(error)
         if refused.code == "internal":
             log.exception("request %s failed: %s %r", request_id.get(), request.method, request.path)
@@ -92,6 +94,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
                 request.transport.abort()
             raise ConnectionResetError("the answer broke off") from error
     return answer(refused)
+
+
+def gone(request: web.BaseRequest) -> bool:
+    """Whether the client has left."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def answer(refused: Refused, **more: object) -> web.Response:

@@ -17,7 +17,7 @@ from yarl import URL
 from server.api.guard import protect
 from server.api.ranges import RangedRequest
 from server.doors import Doors
-from server.errors import Refused, answer, request_id
+from server.errors import Refused, answer, gone, request_id
 from server.state import STATE
 
 TURNED_AWAY_S = 2.0
@@ -92,7 +92,12 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """See aiohttp, which logs it, and raises ConnectionError if half an answer is out."""
+        """See aiohttp, which logs it, and raises ConnectionError if half an answer is out.
+
+        That the client left is no error: nobody hears the answer, and the log no traceback.
+        """
+        if isinstance(exc, ConnectionError) and gone(request):
+            raise exc
         super().handle_error(request, status, exc, message)
         request_id.set(secrets.token_hex(8))
         told = _told(status, message)
