@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.device:
         os.environ["LIPSTREAM_DEVICE"] = options.device
     files: list[str] = []
-    if options.names[:1] == ["faces_seen"]:  # what follows are videos
+    if options.names[:1] in (["faces_seen"], ["peers"]):  # what follows are videos, or a program
         options.names, files = options.names[:1], options.names[1:]
         if missing := [file for file in files if not Path(file).is_file()]:
             print(f"bench: there is no file {', '.join(missing)}", file=sys.stderr)

@@ -22,6 +22,7 @@ from core.engines.compute.devices import device_of, dtype_of
 from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.sampling import Sampling
 from core.engines.gpt_sovits.vocoder import Vocoder
+from core.engines.gpt_sovits.ways import WAYS
 from core.engines.neural import NeuralSettings
 from core.nets.gpt_sovits.sovits import RATE, Synthesizer
 from core.nets.gpt_sovits.t2s import Text2Semantic
@@ -82,10 +83,6 @@ def _config() -> dict[str, dict[str, int]]:
     return found
 
 
-def _talker(precision: str) -> Text2Semantic:
-    return Text2Semantic.from_checkpoint(_weights("v2_t2s_keys.json", "t2s"), _config(), precision)
-
-
 def _singer() -> Synthesizer:
     return Synthesizer.from_checkpoint(_weights("v2_sovits_keys.json"), {})
 
@@ -117,36 +114,34 @@ def _request(sampling: Sampling, seed: int = 0, limit: int = 1500) -> Request:
 
 def _tokens() -> Iterator[Figure]:
     """Milliseconds a token, what reduced precision does to logits, and four sentences at once."""
-    plain, exact, fast = _plain_decoder(), _talker("float32"), _talker("int8")
-    length = _PHONES + _PROMPT
-    caches = {net: net.cache(4, length + _STEPS) for net in (exact, fast)}
-    wanted = _request(Sampling())
-    for net, cache in caches.items():
-        for row in range(4):
-            net.prefill(wanted.phones, wanted.bert, torch.tensor(wanted.prompt), cache, row)
-    position = exact.ar_audio_position.rows(length)[_PROMPT]
-
-    def step(net: Text2Semantic, rows: int) -> Callable[[], object]:
-        token, place, filled = (torch.full((rows,), n) for n in (5, _PROMPT, length))
-        return partial(net.step, token, place, filled, caches[net], length + 1)
-
-    ways = {
-        "plain": lambda: plain.step(5, position),
-        "float32": step(exact, 1),
-        "int8": step(fast, 1),
-        "four": step(exact, 4),
-        "four int8": step(fast, 4),
+    plain, length = _plain_decoder(), _PHONES + _PROMPT
+    nets = {
+        way: build(_weights("v2_t2s_keys.json", "t2s"), _config())
+        for way, build in (WAYS["float32"] | WAYS["fast"]).items()
     }
+    caches = {way: net.cache(4, 256) for way, net in nets.items()}
+    wanted = _request(Sampling())
+    for way, cache in caches.items():
+        for row in range(4):
+            nets[way].prefill(wanted.phones, wanted.bert, torch.tensor(wanted.prompt), cache, row)
+    position = nets["torch"].ar_audio_position.rows(length)[_PROMPT]
+
+    def step(way: str, rows: int) -> Callable[[], object]:
+        token, place, filled = (torch.full((rows,), n) for n in (5, _PROMPT, length))
+        return partial(nets[way].step, token, place, filled, caches[way], length + 1)
+
+    ways: dict[str, Callable[[], object]] = {"plain": lambda: plain.step(5, position)}
+    for way in nets:
+        ways |= {way: step(way, 1), f"four, {way}": step(way, 4)}
     taken = {name: 1000 * seconds for name, seconds in _interleaved(ways, _STEPS, time.perf_counter).items()}
-    for name, label, target in (("float32", "float32", 1.5), ("int8", "fast (int8)", 2.5)):
-        yield Figure(f"T2S {label}", taken[name], "ms/token", higher=False, baseline=taken["plain"])
-        yield Figure(f"T2S {label}: times the plain way", taken["plain"] / taken[name], "x", target)
-    for name, one, label in (("four", "float32", "float32"), ("four int8", "int8", "fast (int8)")):
-        gain = 4 * taken[one] / taken[name]
-        yield Figure(f"four sentences at once, {label}", gain, "x one after another", 3.0)
-        net = exact if name == "four" else fast
+    for way, net in nets.items():
+        yield Figure(f"T2S, {way}", taken[way], "ms/token", higher=False, baseline=taken["plain"])
+        target = 2.5 if "int8" in way else 1.5
+        yield Figure(f"T2S, {way}: times the plain way", taken["plain"] / taken[way], "x", target)
+        gain = 4 * taken[way] / taken[f"four, {way}"]
+        yield Figure(f"four sentences at once, {way}", gain, "x one after another", 3.0)
         yield Figure("  of that, what reading memory allows", _allowed(net, length), "x")
-    yield from _effect(exact, fast)
+    yield from _effect(nets["torch"], nets["torch int8"])
 
 
 def _allowed(net: Text2Semantic, positions: int) -> float:
@@ -241,7 +236,8 @@ def _streaming_cost(net: Synthesizer, voice: Tensor, phones: Tensor, seconds: in
 
 def _whole() -> Iterator[Figure]:
     """A text of 100 characters from its phones to its first and its last sound."""
-    talker, singer = _talker("int8"), _singer()
+    talker = WAYS["fast"]["torch int8"](_weights("v2_t2s_keys.json", "t2s"), _config())
+    singer = _singer()
     singer.dec.to(torch.bfloat16)
     voice = torch.randn(1, 512, 1, generator=torch.Generator().manual_seed(2))
     count = _CHARACTERS * _TOKENS_PER_CHARACTER
