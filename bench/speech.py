@@ -141,7 +141,8 @@ def _tokens() -> Iterator[Figure]:
         gain = 4 * taken[way] / taken[f"four, {way}"]
         yield Figure(f"four sentences at once, {way}", gain, "x one after another", 3.0)
         yield Figure("  of that, what reading memory allows", _allowed(net, length), "x")
-    yield from _effect(nets["torch"], nets["torch int8"])
+    for way in (way for way in nets if "int8" in way):
+        yield from _effect(nets["torch"], nets[way], way)
 
 
 def _allowed(net: Text2Semantic, positions: int) -> float:
@@ -156,7 +157,7 @@ def _plain_decoder() -> PlainDecoder:
     return PlainDecoder(weights, *([torch.randn(shape) for _ in range(24)] for _ in range(2)))
 
 
-def _effect(exact: Text2Semantic, fast: Text2Semantic) -> Iterator[Figure]:
+def _effect(exact: Text2Semantic, fast: Text2Semantic, way: str) -> Iterator[Figure]:
     """Of int8 matrices on the logits, over the same greedy tokens."""
     wanted = _request(Sampling(top_k=1), limit=60)
     decoder = Decoder(exact)
@@ -173,8 +174,8 @@ def _effect(exact: Text2Semantic, fast: Text2Semantic) -> Iterator[Figure]:
         lines.append(torch.stack(logits))
     off = (lines[1] - lines[0]).square().mean().sqrt() / lines[0].std()
     same = (lines[0].argmax(1) == lines[1].argmax(1)).float().mean()
-    yield Figure("T2S fast: error of logits", float(off), "of their deviation", higher=False)
-    yield Figure("T2S fast: same greedy token", float(same), "of 1")
+    yield Figure(f"T2S, {way}: error of logits", float(off), "of their deviation", higher=False)
+    yield Figure(f"T2S, {way}: same greedy token", float(same), "of 1")
 
 
 def _sound() -> Iterator[Figure]:

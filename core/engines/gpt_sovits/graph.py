@@ -10,7 +10,7 @@ and the new keys and values alone come out, to be put into the cache in place.
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import onnx
@@ -18,22 +18,29 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
+from torch.nn import functional
 
 from core.engines.compute.onnx import Session, session
 from core.nets.gpt_sovits.t2s import Cache, Layer
 
+Precision = Literal["float32", "int8"]
+
 _OPSET, _IR = 18, 8  # as old as can be, for old releases of onnxruntime
+_BLOCK = 32  # inputs of a matrix of int8 that share a scale
 
 
 class Graph:
     """The layers, on as many threads as torch has: a `core.nets.gpt_sovits.t2s.Body`. On the CPU alone."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        """layers: not packed. Raises DamagedFile if onnxruntime refuses the graph."""
+    def __init__(self, layers: Sequence[Layer], precision: Precision = "float32") -> None:
+        """layers: not packed. precision: of the matrices; what "int8" ones multiply is rounded to int8, too.
+
+        Raises DamagedFile if onnxruntime refuses the graph: old releases know no such products of int8.
+        """
         self._layers = len(layers)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             with (Path(folder) / "weights").open("wb") as file:
-                model = _model(layers, file)
+                model = _model(layers, _Writer(file, precision))
                 self.nbytes = file.tell()
             place = Path(folder) / "layers.onnx"
             place.write_bytes(model.SerializeToString())
@@ -82,8 +89,8 @@ def _alternately(cache: Cache) -> Iterator[Tensor]:
 class _Writer:
     """Nodes one after the other, each named by its output; matrices go to a file at once."""
 
-    def __init__(self, weights: BinaryIO) -> None:
-        self._weights = weights
+    def __init__(self, weights: BinaryIO, precision: Precision) -> None:
+        self._weights, self._precision = weights, precision
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
 
@@ -104,17 +111,34 @@ class _Writer:
 
     def linear(self, x: str, weight: Tensor, bias: Tensor | None) -> str:
         """x W^T + b."""
-        matrix = weight.detach().T.contiguous().numpy()
-        place, name = self._weights.tell(), f"constant{len(self.constants)}"
-        matrix.tofile(self._weights)
-        outside = TensorProto(
-            name=name, data_type=TensorProto.FLOAT, dims=matrix.shape, data_location=TensorProto.EXTERNAL
-        )
-        for key, value in (("location", "weights"), ("offset", place), ("length", matrix.nbytes)):
+        weight = weight.detach()
+        if self._precision == "int8":
+            product = self._int8(x, weight)
+        else:
+            product = self("MatMul", x, self._outside(weight.T))
+        return product if bias is None else self("Add", product, self.constant(bias.detach().numpy()))
+
+    def _int8(self, x: str, weight: Tensor) -> str:
+        """x W^T, a scale for every so many inputs of an output."""
+        outputs, inputs = weight.shape
+        blocks = functional.pad(weight, (0, -inputs % _BLOCK)).view(outputs, -1, _BLOCK)
+        scales = blocks.abs().amax(2, keepdim=True).clamp_min(1e-12) / 127
+        codes = (blocks / scales).round().add(128).byte()  # 128 stands for 0
+        shape = {"K": inputs, "N": outputs, "bits": 8, "block_size": _BLOCK, "accuracy_level": 4}
+        matrix = self._outside(codes), self._outside(scales.flatten())
+        return self("MatMulNBits", x, *matrix, domain="com.microsoft", **shape)
+
+    def _outside(self, tensor: Tensor) -> str:
+        """A large constant, in the file."""
+        array, place = tensor.contiguous().numpy(), self._weights.tell()
+        array.tofile(self._weights)
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        name = f"constant{len(self.constants)}"
+        outside = TensorProto(name=name, data_type=kind, dims=array.shape, data_location=TensorProto.EXTERNAL)
+        for key, value in (("location", "weights"), ("offset", place), ("length", array.nbytes)):
             outside.external_data.add(key=key, value=str(value))
         self.constants.append(outside)
-        product = self("MatMul", x, name)
-        return product if bias is None else self("Add", product, self.constant(bias.detach().numpy()))
+        return name
 
     def norm(self, x: str, norm: torch.nn.LayerNorm) -> str:
         """A layer norm over the last axis."""
@@ -122,11 +146,10 @@ class _Writer:
         return self("LayerNormalization", x, scale, shift, axis=-1, epsilon=norm.eps)
 
 
-def _model(layers: Sequence[Layer], weights: BinaryIO) -> onnx.ModelProto:
+def _model(layers: Sequence[Layer], write: "_Writer") -> onnx.ModelProto:
     """Inputs x (b, t, width), hidden (b, 1, t, s + t), split (2,), which is (s, t), and before0, before1 ...
     (b, H, s, D), keys and values in turn. Outputs y, as x, and new (b, 2 L H, t, D)."""
     heads, width = layers[0].heads, layers[0].norm1.normalized_shape[0]
-    write = _Writer(weights)
     apart = write.constant(np.array([0, 0, 3 * heads, width // heads]))
     together = write.constant(np.array([0, 0, width]))
     x, new = "x", []
@@ -170,4 +193,5 @@ def _model(layers: Sequence[Layer], weights: BinaryIO) -> onnx.ModelProto:
         helper.make_tensor_value_info("new", number, ["b", 2 * heads * len(layers), "t", width // heads]),
     ]
     graph = helper.make_graph(write.nodes, "layers", inputs, outputs, write.constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=_IR)

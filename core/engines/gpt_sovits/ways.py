@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -19,12 +19,14 @@ _LAYERS = 6  # of those that are timed: 75 MB of weights as published, so that t
 _POSITIONS = 256
 
 
-def _graph(weights: Weights, config: Mapping[str, Any]) -> Text2Semantic:
+def _graph(
+    weights: Weights, config: Mapping[str, Any], precision: Literal["float32", "int8"] = "float32"
+) -> Text2Semantic:
     from core.engines.gpt_sovits.graph import Graph  # needs onnx, which the extra `neural` brings
 
     net = Text2Semantic.from_checkpoint(weights, config, None)
     net.ar_predict_layer.pack("float32")
-    net.run_by(Graph(net.h.each()))
+    net.run_by(Graph(net.h.each(), precision))
     return net
 
 
@@ -34,7 +36,11 @@ def _packed(precision: str) -> Build:
 
 WAYS: dict[str, dict[str, Build]] = {
     "float32": {"onnxruntime": _graph, "torch": _packed("float32")},
-    "fast": {"onnxruntime": _graph, "torch int8": _packed("int8")},
+    "fast": {
+        "onnxruntime": _graph,
+        "onnxruntime int8": partial(_graph, precision="int8"),
+        "torch int8": _packed("int8"),
+    },
 }
 """By precision. "fast" allows for matrices of int8; where exact ones are as quick, they are taken."""
 

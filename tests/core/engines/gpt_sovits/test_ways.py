@@ -21,7 +21,7 @@ def plain():
     return Text2Semantic.from_checkpoint(t2s_weights(), T2S_CONFIG, None)
 
 
-@pytest.fixture(scope="module", params=["onnxruntime", "torch", "torch int8"])
+@pytest.fixture(scope="module", params=["onnxruntime", "torch", "onnxruntime int8", "torch int8"])
 def way(request):
     """A network, and how far its logits may be from plain ones, of their deviation."""
     build = {**WAYS["float32"], **WAYS["fast"]}[request.param]
@@ -94,6 +94,8 @@ def test_the_graph_holds_the_weights_alone(plain):
     assert net.bytes() == plain.bytes()
     assert [name for name in net.state_dict() if ".layers." in name] == []
     assert isinstance(net.body, Graph)
+    small = WAYS["fast"]["onnxruntime int8"](t2s_weights(), T2S_CONFIG)
+    assert small.body.nbytes < 0.4 * net.body.nbytes  # inner layers of 48 are filled up to 64
 
 
 def test_the_quickest_way_is_asked_for_once_and_kept(tmp_path):
@@ -102,7 +104,7 @@ def test_the_quickest_way_is_asked_for_once_and_kept(tmp_path):
     (work, timed), *others = remembered(file).items()
     assert not others
     assert work == "GPT-SoVITS, a token, fast, width 32"
-    assert set(timed) == {"onnxruntime", "torch int8"}
+    assert set(timed) == {"onnxruntime", "onnxruntime int8", "torch int8"}
     assert type(nets[0].body) is type(nets[1].body)
 
 
