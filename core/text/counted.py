@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from core.text import acronyms, patterns
@@ -31,7 +32,7 @@ def cardinal(digits: str, group: Callable[[int], str], units: tuple[str, ...], n
     return "".join(group(g) + units[len(groups) - 1 - k] for k, g in enumerate(groups) if g)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Language:
     """whole: a whole number in words; names: of the digits 0 to 9. words: for the point and the signs of
     numbers; "%d/%d" of a fraction (bottom, top) and "date" of year, month and day. plain: single signs.
@@ -81,8 +82,11 @@ class Language:
     def day(self, match: re.Match[str]) -> str:
         month, day = self.words["month"], self.words["day"]
         year = self.words["year"] % self.whole(match["y"]) if match.groupdict().get("y") else ""
-        asked = Rules(self.counted, {}).read(f"{int(match['m'])}{month}{int(match['d'])}{day}").text()
-        return year + Rules([(r"\d+", lambda m: self.whole(m[0]))], {}).read(asked).text()
+        return year + self._days.read(f"{int(match['m'])}{month}{int(match['d'])}{day}").text()
+
+    @cached_property
+    def _days(self) -> Rules:
+        return Rules([*self.counted, (r"\d+", lambda m: self.whole(m[0]))], {})
 
     def month_day(self, match: re.Match[str]) -> str | None:
         """11/30 is a day, 3/4 a share."""

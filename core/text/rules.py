@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from core.text.first import KINDS, kinds
+
 Reading = str | Sequence[tuple[int, str]] | None
 """How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
 
@@ -24,7 +26,8 @@ _NAMED = re.compile(r"\(\?P<\w+>")
 class Rules:
     """rules: tried in order. plain: how single characters are read that no rule took; the rest stay.
 
-    idle: a pattern of characters that no rule begins with, so that most of a text is passed over quickly.
+    idle: a pattern of characters that no rule begins with, so that most of a text is passed over quickly. At
+    the others only those rules are tried that can begin with a character of its kind.
     A rule that raises is logged and passed over: no text fails by one.
 
     The patterns are compiled when a text is first read: a language's take up to 0.2 s.
@@ -35,9 +38,21 @@ class Rules:
     idle: str = r"(?!)"
 
     @cached_property
+    def _by_kind(self) -> dict[str, list[int]]:
+        """For each kind of character the rules that can begin with it, in order."""
+        begins = [kinds(pattern) for pattern, _ in self.rules]
+        return {kind: [k for k, may in enumerate(begins) if kind in may] for kind in KINDS}
+
+    @cached_property
     def _any(self) -> re.Pattern[str]:
-        alternatives = (f"(?P<r{k}>{_NAMED.sub('(?:', p)})" for k, (p, _) in enumerate(self.rules))
-        return re.compile(f"(?!{self.idle})(?:{'|'.join(alternatives)})")
+        tried = (
+            f"{KINDS[kind]}(?:{'|'.join(self._named(k, kind) for k in numbers) or '(?!)'})"
+            for kind, numbers in self._by_kind.items()
+        )
+        return re.compile(f"(?!{self.idle})(?:{'|'.join(tried)})")
+
+    def _named(self, k: int, kind: str) -> str:
+        return f"(?P<{kind}{k}>{_NAMED.sub('(?:', self.rules[k][0])})"
 
     @cached_property
     def _each(self) -> list[re.Pattern[str]]:
@@ -56,7 +71,9 @@ class Rules:
     def _rewrite(self, out: "Output", text: str, found: re.Match[str]) -> int:
         """Write what the first willing rule makes of the place found; return where to go on."""
         start = found.start()
-        for k in range(int((found.lastgroup or "r0")[1:]), len(self.rules)):
+        group = found.lastgroup or ""  # the kind and the number of the first rule that matches here
+        numbers = self._by_kind[group[0]]
+        for k in numbers[numbers.index(int(group[1:])) :]:
             match = self._each[k].match(text, start)
             if match is None or match.end() == start:
                 continue

@@ -3,12 +3,14 @@
 A row is `what is written | what is said`; " / " stands where one sentence ends and the next begins.
 """
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from core.text import sentences, spoken
+from core.text.first import KINDS, kinds
 from core.text.folded import fold
 from core.text.reading import _RULES
 from core.text.rules import Rules
@@ -69,6 +71,18 @@ def test_no_rule_begins_where_none_is_looked_for(language):
     for row in rows():
         text = fold(row.values[1]).text
         assert quick.read(text).text() == thorough.read(text).text()
+
+
+@pytest.mark.parametrize("language", ["zh", "en", "ja", "ko"])
+def test_a_rule_is_tried_wherever_it_could_match(language):
+    """A rule is left out only at characters that none of its matches begins with."""
+    rules = [(re.compile(pattern), kinds(pattern)) for pattern, _ in _RULES[language].rules]
+    for row in list(rows())[::9]:
+        text = fold(row.values[1]).text
+        for at in range(len(text)):
+            kind = next(kind for kind, ahead in KINDS.items() if re.compile(ahead).match(text, at))
+            begun = [may for pattern, may in rules if (m := pattern.match(text, at)) and m.end() > at]
+            assert all(kind in may for may in begun), text[at:]
 
 
 def test_a_rule_that_fails_costs_its_own_reading_and_nothing_else(caplog):
