@@ -62,9 +62,9 @@ export class Language {
     return value < 10_000 ? this.t('unit.ms', { value: this.number(value) }) : this.seconds(value / 1000);
   }
 
-  /** @param {number} value 5.25 becomes 5.3× */
+  /** @param {number} value 5.25 becomes 5.3×, and 0.031 0.03×: nothing is made at 0.0× */
   times(value) {
-    return this.t('fact.times', { value: this.number(value, value < 20 ? 1 : 0) });
+    return this.t('fact.times', { value: this.number(value, value < 20 ? (value < 0.1 ? 2 : 1) : 0) });
   }
 
   /** @param {number} share 0 to 1 */
