@@ -134,10 +134,10 @@ def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArr
         axis=0,
     )
     ahead = _ramp(-np.abs(yaw), (-_AWAY[0], -_AWAY[1]))
-    uncovered = _ramp(uncovered, _SURE)
+    ahead, uncovered = _softly(ahead), _softly(_ramp(uncovered, _SURE))
     seen = np.minimum(uncovered, ahead)
     why = np.where(seen >= 0.5, SEEN, np.where(ahead < uncovered, TURNED, COVERED)).astype(np.uint8)
-    return _softly(seen), why
+    return seen, why
 
 
 def softness(glances: list[Glance]) -> float:

@@ -1,3 +1,5 @@
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -94,7 +96,8 @@ def test_people_are_told_when_much_is_left_as_it_is():
     assert isinstance(ENGINE, Remarks)
     track, pictures = clip(mask, range(16, 32))
     (told,) = ENGINE.remarks(track, ENGINE.prepare(track, pictures, lambda _: None))
-    assert "of 48 frames" in told
+    left, whole, *reasons = map(int, re.findall(r"\d+", told))
+    assert (sum(reasons), whole) == (left, 48), "each frame that is left has its reason"
     assert "covers the mouth" in told
     track, pictures = clip(mask, ())
     assert not ENGINE.remarks(track, ENGINE.prepare(track, pictures, lambda _: None))
