@@ -153,7 +153,7 @@ def digest_of(hashes: Mapping[str, str]) -> str:
 
 
 def _files_of(folder: Path) -> dict[str, Path]:
-    """What of a template's folder a job needs. The mattes beside its video are for new backgrounds alone."""
+    """What of a template's folder a job needs. Mattes are not sent: a node cuts out whom it needs alone."""
     prepared = [*folder.glob("prepared/[!.]*/video.mp4"), *folder.glob("prepared/[!.]*/[!.]*.npz")]
     found = [folder / "template.json", *folder.glob("source.*"), *prepared]
     return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
