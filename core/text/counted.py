@@ -107,6 +107,7 @@ class Language:
             unit=lambda digits, unit: self.number(digits) + self.units.get(unit, " ".join(unit)),
             what="",
             times=self.words["×"],
+            bars="",
             greek=1,
         )
         table: list[Rule] = [

@@ -52,7 +52,8 @@ class FormulaWords:
 
     operators: by sign. negative: said before a number below zero. number, percent, power: of digits, a number
     without its %, an exponent. fraction: of two whole numbers. unit: of a number and its unit. what: where
-    the result is asked for. greek: which of the two names of a Greek letter.
+    the result is asked for. bars: said before what stands between | and |.
+    greek: which of the two names of a Greek letter.
     """
 
     operators: Mapping[str, str]
@@ -64,6 +65,7 @@ class FormulaWords:
     unit: Callable[[str, str], str]
     what: str
     times: str
+    bars: str
     greek: int
 
     def read(self, match: re.Match[str]) -> list[tuple[int, str]] | None:
@@ -86,6 +88,15 @@ class FormulaWords:
             if words:
                 readings.append((part.start(), words))
         return readings
+
+    def absolute(self, match: re.Match[str]) -> str:
+        """|x-1|."""
+        said = []
+        after_operand = False
+        for part in _TOKEN.finditer(match["of"]):
+            words, after_operand = self._part(part[0], after_operand, measured=False)
+            said.append(words)
+        return self.bars + (" ".join(said) if self.greek else joined(said))
 
     def _part(self, part: str, after_operand: bool, measured: bool) -> tuple[str, bool]:
         """What is said for a part, and whether it is an operand."""

@@ -49,8 +49,12 @@ FRACTION = r"(?<![\d./])(?:(?P<whole>\d{1,4})\s)?(?P<top>\d{1,4})/(?P<bottom>\d{
 
 GROUPED = r"(?<![\d.,'])[1-9]\d{0,2}(?:(?:\.\d{3}){2,}|(?:'\d{3})+|(?: \d{3})* 000)(?![\d.,']*\d| \d{3}\b)"
 """Thousands by points, spaces or strokes: 1.234.567, 10 000, 1'000."""
+ABSOLUTE = r"\|(?P<of>-?[\w.]{1,8}(?:[-+][\w.]{1,8}){0,2})\|(?=\s?[=<>≤≥≠+×÷*-])"
 EMOTICON = r"(?<![\w)])(?:[:;]['^-]?[)(DPp|oO*\[\]\\]|[T>^][_.-]{1,3}[T<^]|xD|XD)(?![\w(])"
-ROWS = r"(?<![A-Za-z0-9])(?P<of>[A-Z])(?P<a>\d{1,3})\s?[-~—]\s?(?P<last>[A-Z])(?P<b>\d{1,3})(?![A-Za-z0-9])"
+ROWS = (
+    r"(?<![A-Za-z0-9])(?P<of>[A-Z][A-Za-z]{0,3})(?P<a>\d{1,3})\s?[-~—]\s?"
+    r"(?P<last>[A-Z][A-Za-z]{0,3})(?P<b>\d{1,3})(?![A-Za-z0-9])"
+)
 """P12-P18; a row only where both letters are the same."""
 EPISODE = r"(?<![A-Za-z0-9])[Ss](?P<season>\d{1,2})\s?[Ee][Pp]?(?P<n>\d{1,3})(?![A-Za-z0-9])"
 CURRENCIES = (
@@ -226,6 +230,14 @@ def iso_date(mark: str) -> str:
         rf"(?<![\d.])(?P<y>[12]\d{{3}}){between}(?P<m>0?[1-9]|1[0-2]){between}(?P<d>0?[1-9]|[12]\d|3[01])"
         rf"(?![\d%])(?!{between}\d{{1,2}}(?!\d))(?:T(?=\d\d:\d\d))?"
     )
+
+
+def row_name(match: re.Match[str]) -> str | None:
+    """Of ROWS: the letters as they are said, or None where they differ."""
+    of: str = match["of"]
+    if of != match["last"]:
+        return None
+    return " ".join(of.upper()) if of.isupper() or of == "Lv" else of
 
 
 def parts(address: str) -> list[str]:

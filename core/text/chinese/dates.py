@@ -9,7 +9,9 @@ from core.text.patterns import CURRENCIES, TIME, UNIT, iso_date
 from core.text.rules import Rule
 
 _SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比)[^。；]{0,40}$|以\s*$")
-_SCORE_AFTER = re.compile(r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领先|落后|逆转|负于|不敌|的比分|的比例)")
+_SCORE_AFTER = re.compile(
+    r"\s*(?:战胜|击败|获胜|取胜|大胜|险胜|领先|落后|逆转|负于|不敌|的比分|的比例|[竖横]屏|屏|画面|画幅)"
+)
 _LASTING_BEFORE = re.compile(r"(?:时长|用时|耗时|历时|片长|全程|全长|成绩|倒计时)[:：]?(?:是|为|约|共)?\s?$")
 _LASTING_AFTER = re.compile(r"\s?(?:完赛|跑完|跑进|的成绩)")
 _LASTING = {"h": "小时", "min": "分钟", "m": "分钟", "s": "秒"}

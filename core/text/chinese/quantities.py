@@ -50,11 +50,11 @@ _MONEY: Final = {
 }
 _MEASURE_AFTER = (
     r"[人次天件个包盒箱瓶袋罐份斤台套张只块月年周日班组户人间层亩支条双对科门课节页行篇册本米吨克升桌位名场轮栋单"
-    r"趟车集期季晚夜批颗粒]"
+    r"趟车集期季晚夜批颗粒股席]"
 )
 QUANTITY = (
     rf"(?P<sign>[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
-    rf"(?:(?P<own>[%‰]|{UNIT})(?=(?:{RANGE}|\s?±\s?)(?:{CURRENCIES})?\s?-?\.?\d))?"
+    rf"(?:(?P<own>[%‰](?!{RANGE}{CURRENCIES})|{UNIT})(?=(?:{RANGE}|\s?±\s?)(?:{CURRENCIES})?\s?-?\.?\d))?"
     rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?(?P<bsign>-)?(?P<b>{NUMBER})(?![xX×*]\d))?"
     rf"(?P<big>(?!{UNIT})(?:\s?(?:million|billion|trillion)(?![A-Za-z])|(?:[kKmMbB]|bn|mn|tn)(?![A-Za-z0-9])|"
     r"[万亿千百萬億]+))?"

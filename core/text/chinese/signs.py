@@ -7,7 +7,7 @@ from core.text.chinese.codes import HAN, ahead
 from core.text.chinese.numbers import cardinal, number
 from core.text.chinese.quantities import MEASURED
 from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
-from core.text.patterns import CURRENCIES, EMOTICON, FRACTION, ROWS, UNIT, UNITS
+from core.text.patterns import ABSOLUTE, CURRENCIES, EMOTICON, FRACTION, ROWS, UNIT, UNITS, row_name
 from core.text.rules import Reading, Rule
 
 _RIGHT: Final = (
@@ -83,6 +83,8 @@ def power(exponent: str) -> str:
 def fraction(match: re.Match[str]) -> str:
     """1/2, 1 1/2; 120/80 is a blood pressure."""
     whole, top, bottom = match["whole"], match["top"], match["bottom"]
+    if not whole and int(top) > 9 * int(bottom) and MEASURED.match(match.string, match.end()):
+        return f"{number(top)}每{'两' if bottom == '2' else number(bottom)}"  # 159/2件
     if int(bottom) == 0 or (int(top) > int(bottom) > 9):
         return f"{number(top)}，{number(bottom)}"
     part = f"{cardinal(bottom)}分之{cardinal(top)}"
@@ -129,19 +131,12 @@ def _against(match: re.Match[str]) -> list[tuple[int, str]] | None:
     played = _PLAYED_BEFORE.search(ahead(match, 8)) or _PLAYED_AFTER.match(match.string, match.end())
     if not played and (a < b or match["b"][0] == "0" < match["b"]):
         return None
-    said = "减" if a > 199 and not played else "比"
+    said = "减" if not played and (a > 199 or (a >= 50 and a % 10 == b % 5 == 0)) else "比"
     return [
         (match.start(), number(match["a"])),
         (match.end("a"), said),
         (match.start("b"), number(match["b"])),
     ]
-
-
-def _absolute(match: re.Match[str]) -> list[tuple[int, str]]:
-    """|-5| = 5."""
-    below = [(match.start() + 1, "负")] if match["sign"] else []
-    inner = number(match["of"]) if match["of"][0].isdigit() else " ".join(match["of"])
-    return [(match.start(), "绝对值"), *below, (match.start("of"), inner)]
 
 
 def _formula(match: re.Match[str]) -> Reading:
@@ -217,9 +212,8 @@ def _page(match: re.Match[str]) -> str:
 
 def _rows(match: re.Match[str]) -> str | None:
     """P12-P18."""
-    if match["of"] != match["last"]:
-        return None
-    return f"{match['of']}{number(match['a'])}到{match['of']}{number(match['b'])}"
+    of = row_name(match)
+    return f"{of}{number(match['a'])}到{of}{number(match['b'])}" if of else None
 
 
 def _hanging(match: re.Match[str]) -> Reading:
@@ -237,6 +231,7 @@ WORDS: Final = FormulaWords(
     unit=_measured,
     what="几",
     times="乘",
+    bars="绝对值",
     greek=0,
 )
 SUMS: list[Rule] = [
@@ -251,7 +246,7 @@ SUMS: list[Rule] = [
     (ION, WORDS.ion),
     (r"(?<=[\w)])\s?!=\s?(?=[\w(])", lambda m: "不等于"),
     (CHEMICAL, WORDS.chemical),
-    (r"\|(?P<sign>-)?(?P<of>\d+(?:\.\d+)?|[A-Za-z]{1,2})\|(?=\s?[=<>≤≥≠+×÷*-])", _absolute),
+    (ABSOLUTE, WORDS.absolute),
     (r"(?<=[A-Z]{2})//(?=[A-Z]{2})", lambda m: "平行于"),
     (
         r"(?<![A-Za-z0-9])(?P<of>n|\d{1,2})!(?=\s?[=÷/×*+-])",

@@ -49,19 +49,13 @@ def _power(exponent: str) -> str:
 
 def _rows(match: re.Match[str]) -> str | None:
     """P12-P18."""
-    row = match["of"] == match["last"]
-    return f"{match['of']} {number(match['a'])} to {match['of']} {number(match['b'])}" if row else None
+    of = patterns.row_name(match)
+    return f"{of} {number(match['a'])} to {of} {number(match['b'])}" if of else None
 
 
 def _arrow(match: re.Match[str]) -> str:
     """To a place; of a reaction, yields."""
     return " yields " if _CHEMICAL_BEFORE.search(ahead(match, 16)) else " to "
-
-
-def _absolute(match: re.Match[str]) -> str:
-    """|-5| = 5."""
-    inner = number(match["of"]) if match["of"][0].isdigit() else " ".join(match["of"])
-    return f"the absolute value of {'minus ' if match['sign'] else ''}{inner}"
 
 
 def _by(match: re.Match[str]) -> str:
@@ -113,6 +107,7 @@ WORDS: Final = FormulaWords(
     unit=measured,
     what="what?",
     times=" times ",
+    bars="the absolute value of ",
     greek=1,
 )
 SCALES: Final[list[Rule]] = [
@@ -120,7 +115,7 @@ SCALES: Final[list[Rule]] = [
     (patterns.EPISODE, lambda m: f"season {cardinal(m['season'])} episode {cardinal(m['n'])}"),
     (patterns.ROWS, _rows),
     (r"(?<=\d/\d)\"(?!\w)", lambda m: " inch"),
-    (r"\|(?P<sign>-)?(?P<of>\d+(?:\.\d+)?|[A-Za-z]{1,2})\|(?=\s?[=<>≤≥≠+×÷*-])", _absolute),
+    (patterns.ABSOLUTE, WORDS.absolute),
     (
         r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
         lambda m: f"{m['a'] or ''} to ",
