@@ -5,15 +5,16 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from difflib import get_close_matches
+from typing import Final, get_args
 
 from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.typedefs import Handler
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.errors import (
     BadInput,
@@ -170,30 +171,47 @@ def refusal(error: Exception) -> Refused:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(model: type[BaseModel] | None = None) -> Iterator[None]:
     """Around the reading of a body or a query: a ValidationError is a Refused 400 or 422 there.
 
-    Anywhere else it is a fault of the server's, answered with 500 and logged.
+    model: what it is read as. Anywhere else it is a fault of the server's, answered with 500 and logged.
     """
     try:
         yield
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, model) from error
 
 
-def invalid(error: ValidationError) -> Refused:
-    """What to tell a client whose message has not the shape that it should have."""
+def invalid(error: ValidationError, model: type[BaseModel] | None = None) -> Refused:
+    """What to tell a client whose message has not the shape that it should have: that of `model`."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return Refused(400, "malformed_json", f"the body is not JSON: {first['msg']}")
     # Pydantic names branches of unions too, such as list[function-after[...]] and constrained-int.
     names = [str(part) for part in first["loc"] if not _BRANCH.search(str(part))]
     param = ".".join(names)[:100] or None
-    what = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
+    what = first["msg"]
+    if first["type"] == "extra_forbidden":
+        what = "there is no such field" + meant(names[-1], _fields(model, names[:-1]))
     message = what.removeprefix("Value error, ")
     if first["type"] == "too_short" and " at least 1 " in message:
         message = "is empty"  # Pydantic speaks of items, of a text too
     return Refused(422, "invalid_request", f"{param}: {message}" if param else message, param)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """A question after the one of `known` that is most like an unknown name; nothing if none is like it."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _fields(model: type[BaseModel] | None, path: Sequence[str]) -> list[str]:
+    """The names of the fields at a place within a model; none where that cannot be told."""
+    for name in path:
+        field = model.model_fields.get(name) if model is not None else None
+        kinds = (field.annotation, *get_args(field.annotation)) if field is not None else ()
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    return [field.alias or name for name, field in model.model_fields.items()] if model is not None else []
 
 
 def _from_aiohttp(error: web.HTTPException, request: web.Request) -> Refused:

@@ -97,12 +97,12 @@ def _unsupported(request: web.Request, expected: str) -> Refused:
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     """The body as `model`; no body is an empty one. Raises Refused: 400, 413, 415, 422."""
     if not request.can_read_body and request.content_type != _JSON:
-        with reading():
+        with reading(model):
             return model.model_validate({})
     if request.content_type != _JSON:
         raise _unsupported(request, _JSON)
     body = (await read_body(request)).removeprefix(codecs.BOM_UTF8)
-    with reading():
+    with reading(model):
         return model.model_validate_json(body)
 
 

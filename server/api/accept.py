@@ -72,7 +72,7 @@ async def asked_for(
         else:
             limit, parts = state.settings.upload_mb << 20, dict.fromkeys(files, 1)
             form = await read_form(request, state.folder, texts={"request"}, files=parts, limit=limit)
-            with reading():
+            with reading(model):
                 wanted = model.model_validate_json(form.text("request") or "{}")
         yield wanted, form
     finally:

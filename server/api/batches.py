@@ -97,7 +97,7 @@ def _rows(lines: Sequence[str]) -> Iterator[NewRow | tuple[int, str, BatchedVide
         try:
             video = BatchedVideo.model_validate_json(line)
         except ValidationError as error:
-            why = invalid(error)
+            why = invalid(error, BatchedVideo)
             what = why.message.replace("the body", "the line")
             yield _wrong(number, name, JobError(code=why.code, message=what, param=why.param))
         else:

@@ -14,7 +14,7 @@ from core.errors import BadInput, UnknownJob
 from server.access.caller import NOBODY, Caller, caller
 from server.access.cookies import COOKIE
 from server.api.route import Access, Route, Work
-from server.errors import Refused
+from server.errors import Refused, meant
 from server.state import AppState, state_of
 from server.store.batches import unknown_batch
 from server.store.owners import Left, Thing, exceeded
@@ -52,6 +52,8 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
         if needed != "public":  # also of what is not there: that is for those to know who may come in
             asking.require(needed)
             await _check_path(request, state, asking)
+        if route is not None:
+            _check_query(request, route)
         if route is not None and route.starts is not None:
             await admit(request, route.starts)
         try:
@@ -64,6 +66,18 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
             raise BadInput(error.code, error.message, called) from error
 
     return check
+
+
+def _check_query(request: web.Request, route: Route) -> None:
+    """Raises Refused for a parameter that is like one that there is; others are passed over, as anywhere.
+
+    The older services' clients have parameters of their own.
+    """
+    if not route.path.startswith("/v1/"):
+        return
+    for name in request.query:
+        if name not in route.query and (likely := meant(name, route.query)):
+            raise Refused(422, "invalid_request", f"there is no parameter {name[:80]}{likely}", name[:80])
 
 
 def _caller(request: web.Request, state: AppState, *, strict: bool) -> Caller:

@@ -32,7 +32,7 @@ async def create_voice(request: web.Request) -> web.Response:
             raise Refused(
                 422, "invalid_request", "send a recording of 3 to 10 s as the part `audio`", "audio"
             )
-        with reading():
+        with reading(NewVoice):
             wanted = NewVoice.model_validate(form.texts)
         name, asking = state.ownership.name("voice", wanted.name), caller.get()
         async with state.looking.turn():

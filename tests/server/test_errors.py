@@ -20,6 +20,25 @@ def test_a_shape_is_the_clients_fault_only_where_a_body_was_read():
     assert (refused.value.status, refused.value.code) == (400, "malformed_json")
 
 
+@pytest.mark.parametrize(
+    ("body", "param", "meant"),
+    [
+        ({"templte": "sample"}, "templte", "template"),
+        ({"text": "Hi.", "Voice": "f440"}, "Voice", "voice"),
+        ({"options": {"engines": {"speach": "auto"}}}, "options.engines.speach", "speech"),
+        ({"options": {"subtitle_trak": True}}, "options.subtitle_trak", "subtitle_track"),
+        ({"colour": "red"}, "colour", None),
+        ({"": 1}, None, None),
+    ],
+)
+def test_an_unknown_field_is_told_with_the_one_that_was_meant(body, param, meant):
+    with pytest.raises(Refused) as refused, reading(VideoRequest):
+        VideoRequest.model_validate(body)
+    assert refused.value.param == param
+    asked = f"there is no such field; did you mean {meant}?" if meant else "there is no such field"
+    assert refused.value.message.endswith(asked)
+
+
 def test_every_error_stands_in_the_tree_that_is_drawn():
     classes = [
         each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)

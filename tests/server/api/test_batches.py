@@ -137,6 +137,9 @@ def test_what_is_no_batch_is_refused_whole(data_dir, refusals):
             await it.post("/v1/batches", 202, data=later, headers=key)
             again = await it.post("/v1/batches", 422, data=lines({"text": "Else."}), headers=key)
             assert again["error"]["code"] == "idempotency_conflict"
+            for query, status in (("limt=2", 422), ("_=17", 200), ("limit=1&x[]=", 200)):
+                await it.get(f"/v1/batches?{query}", status)
+            assert "did you mean limit?" in (await it.get("/v1/jobs?limt=2", 422))["error"]["message"]
             full = await it.post("/v1/batches", 429, data=later, headers=JSONL)
             assert full["error"]["code"] == "too_many_jobs"
             assert len((await it.get("/v1/jobs"))["data"]) == 2
