@@ -38,6 +38,7 @@ def data_dir(small_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return small_library
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [talking, any_video])
 def test_a_cancel_waits_for_one_face_if_the_engine_takes_one(
     work: Work, data_dir: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +60,7 @@ def test_a_cancel_waits_for_one_face_if_the_engine_takes_one(
     assert asyncio.run(asyncio.wait_for(main(), 50)) == [1] * 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [talking, any_video])
 def test_an_engine_that_takes_eight_gets_eight(
     work: Work, data_dir: Path, monkeypatch: pytest.MonkeyPatch

@@ -84,6 +84,7 @@ def test_an_address_it_came_from_is_named(known, said, named):
     assert shlex.split(install_command("neural", known(said))) == ["pip", "install", named]
 
 
+@pytest.mark.slow
 def test_the_installer_is_of_this_python():
     """It sees the packages that this Python sees."""
     command = installation.pip().replace(" install", " show")

@@ -14,6 +14,8 @@ from core.templates.library import Templates
 from core.types import Fragment
 from tests.support import fakes
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 TEXTS = ("One two three four five six seven eight nine ten.", "Good evening, and welcome to the programme.")
 
 

@@ -77,6 +77,7 @@ def shut(marks):
     return np.array([at for name, at in marks if set(name) & set("pbm")])
 
 
+@pytest.mark.slow
 def test_lips_shut_where_a_voice_that_tells_nothing_shuts_them(espeak):
     close = total = 0
     for text, timbre in ((ENGLISH, "male-2"), (ENGLISH, "british-male"), (CHINESE, "male-2")):
@@ -90,6 +91,7 @@ def test_lips_shut_where_a_voice_that_tells_nothing_shuts_them(espeak):
     assert close >= 0.85 * total, f"{close} of {total}"
 
 
+@pytest.mark.slow
 def test_the_sound_is_the_same_and_follows_at_once(espeak):
     plain = streamed(ENGLISH, Untold(espeak, "male-2", tells=True), espeak)
     chunks = streamed(ENGLISH, Untold(espeak, "male-2"), espeak)

@@ -18,6 +18,8 @@ from core.templates.library import Templates
 from core.types import Cue, Fragment
 from tests.support import fakes
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 
 class Hoarse(fakes.Beeps):
     """Fails at its second sentence."""

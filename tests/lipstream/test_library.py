@@ -58,6 +58,7 @@ def test_the_first_program_of_the_page(library, tmp_path):
     assert (tmp_path / "hello.vtt").is_file()
 
 
+@pytest.mark.slow
 def test_the_second_program_of_the_page(tmp_path, presenter_clip):
     done = run(PROGRAMS[1], presenter_clip, "Hello there. Goodbye.", cwd=tmp_path, data_dir=tmp_path / "data")
     assert done.returncode == 0, done.stderr
@@ -74,6 +75,7 @@ def test_the_page_has_those_two_programs_and_names_all_that_is_public():
     assert not set(lipstream.Options.__annotations__) - named
 
 
+@pytest.mark.slow
 def test_a_refusal_names_what_was_wrong(tmp_path):
     done = run(PROGRAMS[0].replace('"sample"', '"nobody"'), cwd=tmp_path, data_dir=tmp_path / "data")
     assert (done.returncode, done.stdout) == (1, "")
@@ -98,6 +100,7 @@ def test_what_is_public_is_there_and_is_what_a_type_checker_sees():
         _ = lipstream.rendre
 
 
+@pytest.mark.slow
 def test_a_session_speaks_and_is_stopped(settings):
     async def main():
         seen = []
@@ -132,6 +135,7 @@ def test_the_options_are_those_of_a_request():
     }
 
 
+@pytest.mark.slow
 def test_videos_share_a_pool_at_once(settings, tmp_path):
     async def main():
         async with lipstream.EnginePool() as pool:
@@ -148,6 +152,7 @@ def test_videos_share_a_pool_at_once(settings, tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_recording_and_a_file_used_once(settings, tmp_path, presenter_clip):
     write_sound(tmp_path / "said.wav", tone(0.5, 22_050), 22_050)
     video = lipstream.render_sync(
@@ -214,6 +219,7 @@ def test_slips_of_the_programmer_are_type_errors(settings, tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_left_stops_and_the_pool_serves_the_next(settings):
     async def main():
         async with lipstream.EnginePool() as pool:

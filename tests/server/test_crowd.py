@@ -76,6 +76,7 @@ async def view(it, job, live=False):
     return b"".join(parts)
 
 
+@pytest.mark.slow
 def test_viewers_healthy_and_stuck_get_all_or_cost_nothing(data_dir, monkeypatch):
     monkeypatch.setattr("server.stream.sockets.SEND_S", 0.5)
 
@@ -106,6 +107,7 @@ def test_viewers_healthy_and_stuck_get_all_or_cost_nothing(data_dir, monkeypatch
     run(main())
 
 
+@pytest.mark.slow
 def test_a_stuck_viewer_is_cut_off(data_dir, monkeypatch):
     monkeypatch.setattr("server.stream.sockets.SEND_S", 0.2)
 

@@ -265,6 +265,7 @@ def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
     run(main(), 110)
 
 
+@pytest.mark.slow
 def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data_dir, capfd):
     async def main():
         async with running(data_dir) as it:

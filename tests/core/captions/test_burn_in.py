@@ -169,6 +169,7 @@ def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_rendered_video_shows_them(small_library, tmp_path, monkeypatch):
     monkeypatch.setenv("LIPSTREAM_SUBTITLE_FONT", str(CHINESE))
 

@@ -55,6 +55,7 @@ def test_every_character_is_shown_once_in_lines_that_fit(text, words):
     assert all(cue.stop - cue.start >= RATE * 0.79 for cue in cues)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.text('abc 中文，。,.!？"“”(1$', min_size=1, max_size=200).filter(str.strip), max_size=4),
     st.booleans(),

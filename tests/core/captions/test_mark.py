@@ -44,6 +44,7 @@ def read(path: Path) -> dict[str, str]:
         return label_of(file.metadata)
 
 
+@pytest.mark.slow
 def test_the_head_of_the_growing_file_says_it_and_copies_keep_it(tmp_path: Path) -> None:
     part = growing(tmp_path / "part.mp4", tags())
     head = growing(tmp_path / "head.mp4", tags(), frames=0)

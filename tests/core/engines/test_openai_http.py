@@ -173,6 +173,7 @@ def test_a_silent_answer_fails_the_job_and_names_the_sentence(monkeypatch):
         asyncio.run(main(server.url))
 
 
+@pytest.mark.slow
 def test_eight_jobs_with_eight_voices_are_not_mixed_and_another_voice_asks_nothing(monkeypatch):
     async def main(url, server):
         monkeypatch.setenv("LIPSTREAM_SPEECH_URL", url)

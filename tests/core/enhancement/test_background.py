@@ -33,6 +33,8 @@ from tests.support.fakes import loaded
 from tests.support.samples import write_video
 from tests.support.serving import data_dir, library, run, served
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 pytest.importorskip("torch")
 __all__ = ["data_dir", "library"]  # fixtures
 

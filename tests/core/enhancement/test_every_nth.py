@@ -64,6 +64,7 @@ def test_detail_that_was_restored_moves_with_the_face() -> None:
         assert likeness(shown, sharp[k]) > likeness(blurred(sharp[k]), sharp[k]) + 4
 
 
+@pytest.mark.slow
 def test_where_nothing_was_changed_the_frame_is_shown_as_it_is() -> None:
     track, crops = tracked(6)
     carried = CarryOver()
@@ -71,6 +72,7 @@ def test_where_nothing_was_changed_the_frame_is_shown_as_it_is() -> None:
     assert (carried.next(crops[5], track.poses[5], None) == crops[5]).all()
 
 
+@pytest.mark.slow
 def test_another_picture_gets_nothing_of_the_earlier_face() -> None:
     track, crops = tracked(2)
     carried = CarryOver()
@@ -141,6 +143,7 @@ def test_an_engine_is_asked_for_one_face_in_so_many() -> None:
     assert [number for numbers, _ in engine.calls for number in numbers] == [0, 6, 10, 9, 5, 1]
 
 
+@pytest.mark.slow
 def test_in_any_video_one_face_in_so_many_is_enhanced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +166,7 @@ def test_in_any_video_one_face_in_so_many_is_enhanced(
     assert asyncio.run(asyncio.wait_for(asked(4), 30)) == 2 * 6
 
 
+@pytest.mark.slow
 def test_a_video_with_one_face_in_four_enhanced_is_much_like_one_with_all(tmp_path: Path) -> None:
     path = write_group(
         tmp_path / "one.mp4", lambda k: [(40 + 2 * k, 40)], size=(320, 240), head=130, frames=24

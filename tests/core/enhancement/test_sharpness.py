@@ -37,6 +37,7 @@ def noisy(picture: Image, deviation: float) -> Image:
     return np.asarray((picture + noise).clip(0, 255), np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [256, 512])
 def test_the_more_a_face_was_enlarged_the_less_sharp_it_is(size: int) -> None:
     track, crops = tracked(2, size)
@@ -114,6 +115,7 @@ def test_sharp_faces_stay_as_they_are_and_are_counted_however_frames_are_grouped
         assert (patches == whole).all()
 
 
+@pytest.mark.slow
 def test_the_setting_counts_for_any_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_group(
         tmp_path / "one.mp4", lambda k: [(60 + k, 40)], size=(320, 240), head=130, frames=30,

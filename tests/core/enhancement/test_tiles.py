@@ -65,6 +65,7 @@ def test_noise_makes_no_tile_anew_and_nothing_flickers(deviation: float) -> None
     assert tiles.made == tiles.count
 
 
+@pytest.mark.slow
 def test_what_moves_costs_the_tiles_that_it_touches_and_no_other() -> None:
     image, tiles = picture(), small_tiles()
     for x in range(0, 60, 6):
@@ -87,6 +88,7 @@ def test_a_small_dim_thing_that_moves_is_seen() -> None:
     assert tiles.made == tiles.count + 1
 
 
+@pytest.mark.slow
 def test_a_slow_fade_is_followed_and_errors_do_not_add_up() -> None:
     image, tiles = picture(), small_tiles()
     for step in range(60):

@@ -41,6 +41,7 @@ def fine(picture: np.ndarray) -> float:
     return float((picture - back).std())
 
 
+@pytest.mark.slow
 def test_a_face_twice_as_large_has_detail_that_enlarging_could_not_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from tests.core.media.test_frames import packets, write_tracks
 from tests.support.crowds import grid, group, write_group
 from tests.support.samples import Picture, damaged, turned, write_sound, write_video
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 
 def still(number: int) -> list[tuple[int, int]]:
     return [(60, 40)]
@@ -149,7 +151,6 @@ def test_a_face_cut_by_the_border_stays_inside(tmp_path: Path, place: tuple[int,
     assert progress.frames == 12
 
 
-@pytest.mark.slow
 def test_twelve_faces_are_all_made_clearer(tmp_path: Path) -> None:
     places = grid(640, 360, 4, 3, 110)
     path = write_group(tmp_path / "many.mp4", lambda k: places, size=(640, 360), head=110, frames=16)
@@ -161,7 +162,6 @@ def test_twelve_faces_are_all_made_clearer(tmp_path: Path) -> None:
     assert len(decoded(data, tmp_path / "out.mp4")) == 16
 
 
-@pytest.mark.slow
 def test_4k_and_odd_sizes_come_out_in_their_size(tmp_path: Path) -> None:
     big = write_group(
         tmp_path / "big.mp4",

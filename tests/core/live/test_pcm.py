@@ -52,6 +52,7 @@ def heard_in_pieces(data, size):
     return found[0]
 
 
+@pytest.mark.slow
 def test_sound_cut_anywhere_gives_the_same_frames():
     data = noise(0.5)
     patches, sound = heard_in_pieces(data, 1 << 20)

@@ -30,6 +30,7 @@ class Reader:
         await self.script.room()
 
 
+@pytest.mark.slow
 def test_lines_are_said_in_order_and_none_far_ahead(tmp_path):
     lines = [f"This is line number {k} of a script that is long." for k in range(20)]
     (tmp_path / "a.txt").write_text("\ufeff" + "\r\n\n".join(lines), encoding="utf-8")
@@ -62,6 +63,7 @@ def test_lines_that_cannot_be_spoken_hold_nothing_up(tmp_path):
     staged(play_it)
 
 
+@pytest.mark.slow
 def test_a_line_waits_for_room_and_one_too_long_for_any_is_refused(tmp_path):
     lines = ["!" * 6000 for _ in range(4)]
 
@@ -79,6 +81,7 @@ def test_a_line_waits_for_room_and_one_too_long_for_any_is_refused(tmp_path):
     staged(say_all)
 
 
+@pytest.mark.slow
 def test_a_loop_reads_the_file_anew(tmp_path):
     script = tmp_path / "a.txt"
     script.write_text("One.", encoding="utf-8")

@@ -33,6 +33,7 @@ def test_what_is_written_is_what_is_read(tmp_path, write):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.npz"]
 
 
+@pytest.mark.slow
 def test_a_large_array_is_not_in_memory_neither_when_read_nor_when_written_again(tmp_path):
     save(tmp_path / "x.npz", {"large": np.ones((8000, 4096), np.float16)})  # 64 MB
     process = psutil.Process()

@@ -19,6 +19,8 @@ from core.media.planes import to_bgr
 from tests.support.children import decoders
 from tests.support.samples import corners, turned, write_video
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 GREY, RED, GREEN, BLUE = (128, 128, 128), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -189,7 +191,6 @@ def pq(nits: np.ndarray) -> np.ndarray:
     return np.asarray(((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375)
 
 
-@pytest.mark.slow
 def test_high_dynamic_range_comes_out_bright_enough(tmp_path: Path) -> None:
     # White of 203 cd/m2 (ITU-R BT.2408) is what SDR shows as white; untouched it would look a dull grey.
     signal = np.full((120, 160, 3), pq(np.array(203.0)) * 65_535).astype(np.uint16)

@@ -74,6 +74,7 @@ def test_frames_come_with_the_times_they_had(tmp_path: Path) -> None:
     assert (head.width, head.height) == (160, 120)
 
 
+@pytest.mark.slow
 def test_times_survive_encoding_and_the_copy(tmp_path: Path) -> None:
     times = [0, 40, 80, 200, 201, 500, 900, 1000, 1300, 1900]
     source = write_video(tmp_path / "vfr.mp4", frames=10, times_ms=times, sound=True)
@@ -86,6 +87,7 @@ def test_times_survive_encoding_and_the_copy(tmp_path: Path) -> None:
     assert packets(tmp_path / "whole.mp4", 0) == packets(source, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 50, 60])
 def test_every_usual_rate_is_kept_frame_by_frame(tmp_path: Path, rate: Fraction) -> None:
     head, frames = read(write_video(tmp_path / "video.mp4", frames=30, fps=rate))
@@ -118,6 +120,7 @@ def test_telephones_videos_come_upright(tmp_path: Path, degrees: int) -> None:
     assert to_bgr(frames[0].planes, x, y, 8)[4, 4].tolist() == pytest.approx([0, 0, 255], abs=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "context"),
     [
@@ -136,6 +139,7 @@ def test_more_bits_and_high_dynamic_range_become_eight_bits(
     assert red[2] > 150 > 90 > red[0]
 
 
+@pytest.mark.slow
 def test_a_corrupt_middle_is_left_out_and_time_goes_on(tmp_path: Path) -> None:
     video = write_video(tmp_path / "video.mp4", frames=150, size=(320, 240), options={"g": "12"})
     _, frames = read(damaged(video, 0.5, 0.52))
@@ -144,6 +148,7 @@ def test_a_corrupt_middle_is_left_out_and_time_goes_on(tmp_path: Path) -> None:
     assert all(a.stop == b.start for a, b in pairwise(frames))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_mostly_damaged_is_refused_at_its_end(tmp_path: Path) -> None:
     video = damaged(write_video(tmp_path / "video.mp4", frames=60, options={"g": "60"}), 0.5, 1.0)
     read_before = 0
@@ -163,6 +168,7 @@ def test_a_file_that_is_mostly_damaged_is_refused_at_its_end(tmp_path: Path) -> 
     assert read_before > 10
 
 
+@pytest.mark.slow
 def test_every_sound_track_is_copied_to_the_last_bit(tmp_path: Path) -> None:
     source = write_tracks(
         tmp_path / "three.mkv", [("aac", 48_000, "eng"), ("libopus", 48_000, "deu"), ("ac3", 44_100, "zho")]
@@ -180,6 +186,7 @@ def test_every_sound_track_is_copied_to_the_last_bit(tmp_path: Path) -> None:
         assert file.duration == pytest.approx(2_000_000, abs=30_000)
 
 
+@pytest.mark.slow
 def test_sound_that_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     source = write_tracks(tmp_path / "windows.asf", [("wmav2", 44_100, "eng")])
     head, frames = read(source)
@@ -193,6 +200,7 @@ def test_sound_that_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert peak == pytest.approx(220, abs=2)
 
 
+@pytest.mark.slow
 def test_a_broadcast_that_began_hours_ago_begins_at_zero(tmp_path: Path) -> None:
     plain = write_tracks(tmp_path / "plain.mp4", [("aac", 48_000, "eng")])
     source = tmp_path / "broadcast.ts"
@@ -236,6 +244,7 @@ def test_a_picture_is_no_video(tmp_path: Path) -> None:
     assert refused.value.code == "still_picture"
 
 
+@pytest.mark.slow
 def test_leaving_early_ends_the_child(tmp_path: Path) -> None:
     video = write_video(tmp_path / "video.mp4", frames=200)
 

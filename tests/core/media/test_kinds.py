@@ -21,6 +21,8 @@ from core.media.planes import whole_bgr
 from tests.support import ROOT
 from tests.support.samples import Picture, corners, write_video
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 PATCHES = [
     *((200, 30, 30), (30, 160, 40), (30, 50, 190), (235, 200, 170)),
     *((120, 80, 60), (245, 245, 245), (128, 128, 128), (20, 20, 20)),

@@ -61,6 +61,7 @@ def test_a_recording_of_no_length_is_not_called_damaged(tmp_path: Path) -> None:
     assert refusal("listen", path) == "no_audio"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", USES)
 def test_what_is_no_media_at_all(tmp_path: Path, use: str) -> None:
     def given(name: str, data: bytes) -> Path:
@@ -116,6 +117,7 @@ def faststart(path: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_a_video_that_breaks_off_is_used_up_to_there_if_a_second_is_left(tmp_path: Path) -> None:
     options = {"crf": "18", "g": "25", "bf": "0"}
     whole = faststart(
@@ -146,6 +148,7 @@ def test_no_damage_crashes_hangs_or_passes_as_sound(tmp_path: Path) -> None:
             run(watch(path, Limits()))
 
 
+@pytest.mark.slow
 def test_sound_where_a_picture_is_needed_and_the_reverse(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "a.wav", tone(0.5, 16_000), 16_000)
     assert refusal("watch", sound) == "audio_only"
@@ -154,6 +157,7 @@ def test_sound_where_a_picture_is_needed_and_the_reverse(tmp_path: Path) -> None
     assert refusal("listen", tmp_path / "a.png") == "no_audio"
 
 
+@pytest.mark.slow
 def test_sound_with_a_cover_picture_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w", format="mp4") as file:
@@ -199,6 +203,7 @@ def test_a_picture_too_large_is_refused_by_its_header(
     assert refusal(use, tmp_path / "a.png") == "image_too_large"
 
 
+@pytest.mark.slow
 def test_a_picture_that_breaks_off_is_malformed(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(64, 64))
     assert refusal("watch", tmp_path / "a.png") == "malformed_media"
@@ -207,6 +212,7 @@ def test_a_picture_that_breaks_off_is_malformed(tmp_path: Path) -> None:
     assert refusal("watch", tmp_path / "c.jpg") == "malformed_media"
 
 
+@pytest.mark.slow
 def test_limits_hold(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", frames=50, sound=True)
     for use in USES:
@@ -216,6 +222,7 @@ def test_limits_hold(tmp_path: Path) -> None:
     assert refusal("watch", tiny) == "unsupported"
 
 
+@pytest.mark.slow
 def test_a_stream_longer_than_it_says_is_cut_short(tmp_path: Path) -> None:
     # A WAV of unknown length, as programs write it that stream to standard output.
     path = write_sound(tmp_path / "a.wav", tone(4, 16_000), 16_000)
@@ -236,6 +243,7 @@ def test_a_child_without_memory_or_time_is_a_refusal(tmp_path: Path) -> None:
     assert refusal("watch", long, Limits(cpu_s=1)) == "media_too_long"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", frames=50, size=(320, 240), draw=noise)
     script = (

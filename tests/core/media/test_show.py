@@ -49,6 +49,7 @@ def test_of_a_picture_every_frame_is_shown_too(tmp_path: Path) -> None:
     assert all((picture == pictures[0]).all() for picture in pictures)
 
 
+@pytest.mark.slow
 def test_where_the_viewer_fails_the_writing_ends_and_leaves_no_file(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", frames=120, size=(640, 480))
 
@@ -67,6 +68,7 @@ def test_where_the_viewer_fails_the_writing_ends_and_leaves_no_file(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.slow
 def test_cancelling_while_the_viewer_looks_leaves_no_file(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mp4", frames=60, size=(640, 480))
 

@@ -77,6 +77,7 @@ def test_what_is_no_number_becomes_silence_and_nothing_is_louder_than_one(tmp_pa
     np.testing.assert_allclose(heard[:7], [0.5, 0, 0, 0, 1, -1, -0.5])
 
 
+@pytest.mark.slow
 def test_nothing_is_decoded_far_ahead_of_the_reader(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(120, 48_000), 48_000)
 
@@ -111,6 +112,7 @@ def test_a_source_that_is_never_read_can_be_closed_twice(tmp_path: Path) -> None
     run(scenario())
 
 
+@pytest.mark.slow
 def test_sound_that_is_damaged_throughout_raises_at_the_end_not_before(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "a.mp4", frames=100, sound=True).read_bytes()
     data = bytearray(whole)

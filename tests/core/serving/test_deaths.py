@@ -56,6 +56,7 @@ def worked(scenario: Callable[[Processes[Idle]], Any]) -> Any:
     return asyncio.run(asyncio.wait_for(work(), 60))
 
 
+@pytest.mark.slow
 def test_what_is_asked_after_a_process_was_killed_is_answered_by_a_new_one() -> None:
     async def scenario(team: Processes[Idle]) -> list[str]:
         for child in psutil.Process().children(recursive=True):
@@ -67,6 +68,7 @@ def test_what_is_asked_after_a_process_was_killed_is_answered_by_a_new_one() -> 
     assert worked(scenario) == ["fine", "fine"]
 
 
+@pytest.mark.slow
 def test_a_call_that_ends_its_processes_takes_none_of_those_behind_it_with_it() -> None:
     async def scenario(team: Processes[Idle]) -> list[object]:
         calls = [asyncio.create_task(team.call(work)) for work in (die, fine, fine)]

@@ -23,6 +23,8 @@ from tests.support.fakes import track
 from tests.support.odd import threads
 from tests.support.samples import write_video
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 SPEC = ProcessSpec("tests.support.odd:Odd", "cpu", 1)
 
 
@@ -180,7 +182,6 @@ def test_a_slow_source_does_not_hold_finished_work_back() -> None:
     assert asyncio.run(asyncio.wait_for(main(), 5)).state == "finished"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_processes_on_the_processor_share_its_cores(count: int) -> None:
     pytest.importorskip("torch")
@@ -228,7 +229,6 @@ def _holds_an_engine(child: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.slow
 def test_a_process_killed_at_frame_50_of_200_changes_nothing(tmp_path: Path) -> None:
     path = write_group(
         tmp_path / "two.mp4", lambda k: [(20 + k // 8, 40), (180, 60)], size=(384, 240), head=130, frames=200

@@ -57,6 +57,7 @@ def chosen(*asked):
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_first_engine_that_reads_all_languages_speaks(engines, monkeypatch):
     monkeypatch.setattr(Slow, "real_time_factor", 0.3)
     asked = [
@@ -101,6 +102,7 @@ def test_a_damaged_record_of_verdicts_is_none(tmp_path, damaged):
     assert Verdicts(tmp_path).why("fast") == ""
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_to_know_that_an_engine_lacks_a_voice(engines):
     _, given = chosen(("auto", "heart"), ("auto", "female"))
     assert given == ["hibari", "builtin"]

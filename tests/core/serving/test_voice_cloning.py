@@ -31,6 +31,7 @@ def take(made):
     return list_voices(made.voices_dir)
 
 
+@pytest.mark.slow
 def test_the_default_voice_is_what_the_settings_say_now(tmp_path, audio):
     first = settings(tmp_path, reference_audio=audio, reference_text="Hello.", reference_language="en")
     (voice,) = take(first)
@@ -69,6 +70,7 @@ def test_a_default_that_cannot_be_used_says_which_setting_is_wrong(tmp_path, con
     assert caught.value.param == "reference_audio"
 
 
+@pytest.mark.slow
 def test_a_voice_is_found_in_whichever_engine_has_it(data_dir):
     async def main():
         async with EnginePool(weights=()) as pool:

@@ -269,6 +269,7 @@ def odd(folder, name):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "code"),
     [

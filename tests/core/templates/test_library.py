@@ -19,6 +19,8 @@ from tests.support import couples
 from tests.support.faces import drawn
 from tests.support.fakes import LoudMouth, template
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 
 class OtherMouth(LoudMouth):
     """Another lips engine, which notes what it was shown."""
@@ -119,7 +121,6 @@ def test_adding_the_same_file_again_changes_nothing_and_another_is_refused(
     assert files(small_library) == before
 
 
-@pytest.mark.slow
 def test_another_rate_or_size_is_another_preparation(presenter_clip, tmp_path):
     async def work(library, pool):
         await library.add(presenter_clip, "p")
@@ -315,7 +316,6 @@ def test_a_removed_template_is_gone_while_running_jobs_keep_theirs(presenter_cli
     assert files(tmp_path) == []
 
 
-@pytest.mark.slow
 def test_only_so_many_templates_stay_open(presenter_clip, tmp_path):
     async def work(library, pool):
         await library.add(presenter_clip, "p")
@@ -335,7 +335,6 @@ def couple_clip(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow
 def test_the_chosen_one_of_two_is_followed_and_each_choice_is_a_preparation_of_its_own(couple_clip, tmp_path):
     async def work(library, pool):
         tracks = []

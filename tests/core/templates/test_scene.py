@@ -115,6 +115,7 @@ def test_a_transparent_picture_lets_the_old_background_through():
     assert abs(half[wall].mean() / frame[wall].mean() - 0.5) < 0.02
 
 
+@pytest.mark.slow
 def test_the_tone_comes_nearer_to_the_persons_but_not_far():
     frame = before(WALLS["flat"]["white"](96), 1, 96)[0]
     matte = (known(1, 96)[1][0, ..., 0] * 255).astype(np.uint8)

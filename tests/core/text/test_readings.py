@@ -32,6 +32,7 @@ def test_reading(language, written, said):
     assert " / ".join(sentence.spoken for sentence in sentences(written, language)) == said
 
 
+@pytest.mark.slow
 def test_no_digit_and_no_sign_of_generated_english_texts_is_lost_or_said_twice():
     wrong = [
         (case.text, said)
@@ -54,6 +55,7 @@ def test_the_checker_of_english_hears_what_is_wrong():
     ]
 
 
+@pytest.mark.slow
 def test_no_digit_and_no_sign_of_generated_texts_is_lost_or_said_twice():
     wrong = [
         (case.text, said)
@@ -63,6 +65,7 @@ def test_no_digit_and_no_sign_of_generated_texts_is_lost_or_said_twice():
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "yue", "en"])
 def test_no_rule_begins_where_none_is_looked_for(language):
     """Most characters are passed over; what is read is the same as if each were looked at."""

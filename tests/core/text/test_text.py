@@ -344,6 +344,7 @@ def test_control_characters_are_not_spoken():
     assert spoken("你\0好\x07吗\u200b") == "你好吗"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["a.", "1-", "1/", "a@", "[(", "- ", "http://a.", "A B"])
 def test_no_text_makes_reading_slow(pattern):
     # A search that goes back over the text for each of its characters would take minutes.

@@ -40,6 +40,7 @@ def pictures(places: Sequence[Places]) -> list[Image]:
     return [group(WIDE, HIGH, HEAD, heads) for heads in places]
 
 
+@pytest.mark.slow
 def test_twelve_faces_are_followed_each_once() -> None:
     places = grid(WIDE, HIGH, 4, 3, 110)
     shown = [group(WIDE, HIGH, 110, [(x + k, y) for x, y in places]) for k in range(17)]

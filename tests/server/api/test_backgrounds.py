@@ -134,6 +134,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused_before_it_is_a_job(data_dir):
     async def main():
         async with served(data_dir) as it:

@@ -37,6 +37,7 @@ async def inside(it, count):
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_one_address_keeps_nobody_else_out(data_dir):
     async def main():
         async with served(data_dir, connections_each=2) as it:

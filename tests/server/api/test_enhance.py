@@ -39,6 +39,7 @@ async def events_of(it, job_id):
     return [json.loads(e.data) | {"type": e.type} async for e in it.state.hub.watch(it.state.store, job_id)]
 
 
+@pytest.mark.slow
 def test_it_is_a_job_like_any_other_and_its_file_has_the_sound_as_it_was(data_dir, group, tmp_path):
     async def main():
         async with served(data_dir) as it:
@@ -72,6 +73,7 @@ def test_it_is_a_job_like_any_other_and_its_file_has_the_sound_as_it_was(data_di
         assert sum(1 for _ in file.decode(video=0)) == 40
 
 
+@pytest.mark.slow
 def test_it_can_be_asked_for_the_video_itself(data_dir, tmp_path):
     video = write_video(tmp_path / "mute.mp4", frames=12)
 
@@ -90,6 +92,7 @@ def test_it_can_be_asked_for_the_video_itself(data_dir, tmp_path):
     assert (frames[0].width, frames[0].height) == (320, 240)
 
 
+@pytest.mark.slow
 def test_it_is_seen_while_it_is_made_and_ends_when_it_is_cancelled(data_dir, tmp_path):
     video = write_group(
         tmp_path / "long.mp4", lambda k: [(60, 40)], size=(320, 240), head=130, frames=900,
@@ -116,6 +119,7 @@ def test_it_is_seen_while_it_is_made_and_ends_when_it_is_cancelled(data_dir, tmp
     assert not left
 
 
+@pytest.mark.slow
 def test_a_stopped_server_makes_it_again_from_the_upload(data_dir, tmp_path):
     video = write_tracks(tmp_path / "in.mp4", [("aac", 48_000, "eng")])
 

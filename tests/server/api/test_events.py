@@ -36,6 +36,7 @@ def check_log(seen, first=1):
     return events
 
 
+@pytest.mark.slow
 def test_a_follower_sees_a_snapshot_and_then_every_event_once(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -107,6 +108,7 @@ async def read_sse(response):
     return events
 
 
+@pytest.mark.slow
 def test_server_sent_events_are_the_same_events(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -137,6 +139,7 @@ def test_server_sent_events_are_the_same_events(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_cut_anywhere_and_resumed_no_event_is_missed_or_doubled(data_dir):
     async def main():
         rng = random.Random(11)  # noqa: S311  # a test's dice
@@ -181,6 +184,7 @@ async def hear_end(socket, *jobs):
     return seen
 
 
+@pytest.mark.slow
 def test_one_socket_follows_many_jobs(data_dir):
     async def main():
         async with served(data_dir) as it, talk(it) as socket:
@@ -203,6 +207,7 @@ def test_one_socket_follows_many_jobs(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_a_monitor_hears_of_all_jobs_those_to_come_too(data_dir):
     async def main():
         async with served(data_dir) as it, talk(it) as socket:
@@ -228,6 +233,7 @@ def test_a_monitor_hears_of_all_jobs_those_to_come_too(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_a_monitor_that_comes_between_two_events_hears_each_once(data_dir, monkeypatch):
     async def main():
         async with served(data_dir) as it, talk(it) as socket:
@@ -250,6 +256,7 @@ def test_a_monitor_that_comes_between_two_events_hears_each_once(data_dir, monke
     run(main())
 
 
+@pytest.mark.slow
 def test_a_monitor_goes_on_where_it_is_in_a_job_it_follows_already(data_dir):
     async def main():
         async with served(data_dir) as it, talk(it) as socket:

@@ -24,6 +24,7 @@ def frames_and_sound(data):
     return frames, samples
 
 
+@pytest.mark.slow
 def test_a_text_becomes_a_job_that_becomes_files(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -146,6 +147,7 @@ def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query", "body"), [("", {"stream": True}), ("?stream=true", {})])
 def test_one_request_answers_with_the_video_while_it_is_made(data_dir, query, body):
     async def main():
@@ -167,6 +169,7 @@ def test_one_request_answers_with_the_video_while_it_is_made(data_dir, query, bo
     run(main())
 
 
+@pytest.mark.slow
 def test_who_leaves_the_stream_it_asked_for_ends_the_job(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -204,6 +207,7 @@ def test_a_stream_that_comes_to_nothing_says_why(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_a_recording_can_be_sent_instead_of_a_text(data_dir, tmp_path):
     speech = write_sound(tmp_path / "speech.wav", tone(1.0, 16_000), 16_000).read_bytes()
 

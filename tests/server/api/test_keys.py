@@ -64,6 +64,7 @@ def addresses(app):
         yield route.method, address, filled.replace("{", "").replace("}", "")
 
 
+@pytest.mark.slow
 def test_no_route_answers_without_a_key_but_those_that_are_for_everybody(data_dir):
     async def main():
         async with keyed(data_dir) as (it, _):
@@ -101,6 +102,7 @@ def test_a_key_that_reads_changes_nothing_and_one_that_makes_sets_nothing_for_al
     run(main())
 
 
+@pytest.mark.slow
 def test_each_sees_its_own_jobs_by_every_way(data_dir):
     async def main():
         async with keyed(data_dir) as (it, keys):
@@ -182,6 +184,7 @@ def test_a_socket_tells_of_ones_own_jobs_alone(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_templates_and_voices_are_their_owners_and_nobody_hears_of_them(data_dir, presenter_clip):
     def form(**more):
         data = aiohttp.FormData(more)
@@ -366,6 +369,7 @@ def test_no_key_is_in_the_log_the_record_the_events_or_the_figures(data_dir, cap
     run(main())
 
 
+@pytest.mark.slow
 def test_beyond_this_machine_it_takes_a_key_or_the_word_that_none_is_wanted(data_dir, monkeypatch, capsys):
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
     for host in ("0.0.0.0", "::", ""):  # noqa: S104  # to be refused

@@ -16,6 +16,8 @@ from tests.support.faces import sentence
 from tests.support.samples import write_sound, write_video
 from tests.support.serving import data_dir, library, run, served
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 
+import pytest
 from yarl import URL
 
 from tests.support.serving import data_dir, library, run, served
@@ -25,6 +26,7 @@ SENT = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_no_http_is_refused_in_words_and_with_the_usual_headers(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -78,6 +80,7 @@ ODD = [  # what is put in
 ]
 
 
+@pytest.mark.slow
 def test_no_damage_to_a_request_brings_the_server_down_or_to_a_5xx(data_dir):
     async def main():
         dice = random.Random(5)  # noqa: S311  # a test's dice

@@ -33,6 +33,7 @@ def form(**parts):
     return data
 
 
+@pytest.mark.slow
 def test_a_template_is_uploaded_prepared_used_shown_and_deleted(data_dir, presenter_clip):
     clip = presenter_clip.read_bytes()
 
@@ -70,6 +71,7 @@ def test_a_template_is_uploaded_prepared_used_shown_and_deleted(data_dir, presen
     run(main())
 
 
+@pytest.mark.slow
 def test_a_template_is_prepared_ahead_once_and_the_first_video_does_not_wait(data_dir):
     def preparations():
         return sorted(path.name for path in (data_dir / "templates/sample/prepared").iterdir())
@@ -104,6 +106,7 @@ def test_a_template_is_prepared_ahead_once_and_the_first_video_does_not_wait(dat
     run(main())
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_template_is_refused_with_the_reason_and_leaves_nothing(data_dir, tmp_path):
     sound = write_sound(tmp_path / "a.wav", tone(0.2, 16_000), 16_000).read_bytes()
     tiny = cv2.imencode(".png", np.zeros((2, 2, 3), np.uint8))[1].tobytes()
@@ -231,6 +234,7 @@ class Stutterer(Choir):
             yield replace(piece, retried=("silent", "too_short") if k == 1 else ())
 
 
+@pytest.mark.slow
 def test_what_a_voice_tries_again_is_counted_in_the_job_and_by_why_in_the_figures(data_dir, monkeypatch):
     monkeypatch.setitem(ENGINES["speech"], "stutterer", EngineSpec(f"{__name__}:Stutterer", "for tests"))
 

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from server.access.keys import Keys
 from server.api.accept import LONGEST_WAIT_S
 from server.jobs import runner
@@ -14,6 +16,7 @@ FRAME = 20_000
 """Bytes of a frame of these videos, at most; a second of them has 25."""
 
 
+@pytest.mark.slow
 def test_a_job_begins_no_earlier_than_it_may_and_others_pass_it(data_dir, monkeypatch):
     monkeypatch.setattr(runner, "LOOK_S", 0.05)
     keys = Keys(data_dir)

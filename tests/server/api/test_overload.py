@@ -49,6 +49,7 @@ async def answer_to_head(url, path):
     return int(told.split()[1]), json.loads(body)
 
 
+@pytest.mark.slow
 def test_a_full_line_refuses_on_every_address_before_a_byte_of_the_body_has_come(data_dir):
     async def main():
         async with served(data_dir, jobs=1, waiting=1) as it:
@@ -129,6 +130,7 @@ def test_speech_is_spoken_for_so_many_at_once_and_one_more_is_refused_unread(dat
     run(main())
 
 
+@pytest.mark.slow
 def test_a_long_text_keeps_no_short_one_waiting(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -143,6 +145,7 @@ def test_a_long_text_keeps_no_short_one_waiting(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_pictures_are_looked_at_two_at_a_time_however_many_come(data_dir):
     big = cv2.imencode(".png", np.zeros((3000, 4000, 4), np.uint8))[1].tobytes()
 

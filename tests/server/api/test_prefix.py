@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -9,6 +11,7 @@ __all__ = ["data_dir", "library"]  # fixtures
 PROXY = {"Host": "example.org"}
 
 
+@pytest.mark.slow
 def test_addresses_have_the_prefix_and_lead_back_with_it_and_without(data_dir):
     async def main():
         async with served(data_dir, public_url="https://example.org/lipstream/") as it:

@@ -61,6 +61,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_to_is_refused(data_dir):
     async def main():
         async with served(data_dir, fetch_allow=("127.0.0.1:1",)) as it:
@@ -81,6 +82,7 @@ def test_what_cannot_be_sent_to_is_refused(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_a_server_may_send_nothing(data_dir):
     async def main():
         async with served(data_dir, push=False) as it:

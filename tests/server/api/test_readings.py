@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
 
+@pytest.mark.slow
 def test_a_preview_shows_what_any_voice_will_say(data_dir, monkeypatch, tmp_path):
     (tmp_path / "own.txt").write_text("SQL = S Q L\nAPI = a p i\n", "utf-8")
     monkeypatch.setenv("LIPSTREAM_READINGS", str(tmp_path / "own.txt"))
@@ -46,6 +49,7 @@ def test_a_preview_shows_what_any_voice_will_say(data_dir, monkeypatch, tmp_path
     run(main())
 
 
+@pytest.mark.slow
 def test_a_video_is_spoken_with_the_readings_of_its_request(data_dir):
     async def main():
         async with served(data_dir) as it:

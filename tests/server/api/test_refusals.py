@@ -114,6 +114,7 @@ async def refused(response, status, code):
     return error
 
 
+@pytest.mark.slow
 def test_a_bad_request_is_refused_with_the_field_at_fault_and_leaves_no_job(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -200,6 +201,7 @@ def test_odd_paths_and_parameters_lead_nowhere(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_pages_of_other_sites_and_unknown_names_are_turned_away(data_dir):
     async def main():
         async with served(data_dir, hosts=("studio.example",), origins=("https://front.example",)) as it:
@@ -344,6 +346,7 @@ def test_a_form_that_is_none_is_refused(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_only_so_many_may_wait_and_who_repeats_is_not_counted_twice(data_dir):
     async def main():
         async with served(data_dir, jobs=1, waiting=4) as it:

@@ -9,6 +9,8 @@ import pytest
 from tests.support.serving import data_dir, library, run, served
 from tests.support.sessions import SIZE, begun, controlled, length_of, seconds_of
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 

@@ -10,6 +10,8 @@ from server.app import site_address
 from tests.support.serving import data_dir, library, run, served
 from tests.support.sessions import begun, controlled
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 KEY = "sk-very-secret"

@@ -16,6 +16,8 @@ from server.stream import sockets
 from tests.support.serving import Choir, data_dir, library, run, served
 from tests.support.sessions import Control, begun, controlled
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 

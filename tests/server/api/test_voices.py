@@ -23,6 +23,7 @@ def wav(seconds=4.0, gain=1.0):
     return held.getvalue()
 
 
+@pytest.mark.slow
 def test_a_voice_is_cloned_listed_shown_and_deleted_in_a_running_server(data_dir):
     async def main():
         async with served(data_dir) as it:
@@ -56,6 +57,7 @@ def test_a_voice_is_cloned_listed_shown_and_deleted_in_a_running_server(data_dir
     run(main())
 
 
+@pytest.mark.slow
 def test_what_is_no_voice_is_refused_with_the_field_at_fault_and_nothing_is_kept(data_dir, tmp_path):
     good = ("me.wav", wav())
     outside = tmp_path / "x.ckpt"

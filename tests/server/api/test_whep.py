@@ -87,6 +87,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_no_offer_is_refused(data_dir):
     async def main():
         async with served(data_dir) as it:

@@ -25,6 +25,7 @@ ROWS = """{"id": "first", "text": "Hello."}
 """
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_stopped_goes_on_and_makes_nothing_twice(data_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(batch, "POLL_S", 0.05)
     (tmp_path / "rows.jsonl").write_text(ROWS)

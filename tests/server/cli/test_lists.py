@@ -54,6 +54,7 @@ async def _described(path: Path) -> tuple[str, ...]:
     return (await template_info(path, "x", "x", "auto")).warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["gif", "png", "webp", "tiff"])
 def test_an_animated_picture_is_told(tmp_path: Path, ending: str) -> None:
     pictures = [Image.new("RGB", (64, 64), (shade, 9, 9)) for shade in (20, 90, 200)]

@@ -13,6 +13,8 @@ from server.cli import main
 from tests.support.openai_server import wav
 from tests.support.rtmp import free_port, receiver
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 
 def live(lines, *arguments, data_dir, cwd):
     settings = {"LIPSTREAM_DATA_DIR": str(data_dir), "LIPSTREAM_SPEECH": "builtin"}  # which loads at once
@@ -53,7 +55,6 @@ def test_live_stops_in_the_middle_and_streams_to_standard_output(small_library, 
     assert "2: said in " in told
 
 
-@pytest.mark.slow
 def test_live_is_sent_to_a_server(small_library, tmp_path):
     async def both():
         port = free_port()

@@ -65,6 +65,7 @@ def test_an_input_is_never_overwritten(
     assert everything(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_result_goes_where_a_link_points_and_any_name_does(
     small_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

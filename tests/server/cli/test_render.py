@@ -34,6 +34,7 @@ def lipstream(*arguments, data_dir, cwd, **more):
     )
 
 
+@pytest.mark.slow
 def test_render_writes_a_video_that_plays_and_its_captions(small_library, tmp_path):
     done = lipstream(
         "render", "Hello there.", "--template", "small", "--srt", data_dir=small_library, cwd=tmp_path
@@ -49,6 +50,7 @@ def test_render_writes_a_video_that_plays_and_its_captions(small_library, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ass", "out.mp4", "out.srt", "out.vtt"]
 
 
+@pytest.mark.slow
 def test_the_video_streams_to_standard_output(small_library, tmp_path):
     done = lipstream(
         "render", "-", "--template", "small", "-o", "-", data_dir=small_library, cwd=tmp_path, input=b"Hi."
@@ -59,6 +61,7 @@ def test_the_video_streams_to_standard_output(small_library, tmp_path):
         assert sum(1 for _ in file.decode(video=0)) > 5
 
 
+@pytest.mark.slow
 def test_speech_from_a_file_drives_the_lips(small_library, tmp_path):
     said = lipstream("say", "Hello there.", "-o", "said.wav", data_dir=small_library, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
@@ -72,6 +75,7 @@ def test_speech_from_a_file_drives_the_lips(small_library, tmp_path):
         assert abs(sum(1 for _ in file.decode(video=0)) - seconds * 25) < 1.01
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_will_be_read(tmp_path):
     done = lipstream("say", "--dry-run", "It is 23.5 °C.", data_dir=tmp_path, cwd=tmp_path)
     assert done.stdout.decode() == "[en] It is twenty-three point five degrees Celsius.\n"
@@ -175,6 +179,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing_behind(small_library, tmp_path, number):
     command = [sys.executable, "-m", "server.cli", "render", "Hello there. " * 3000, "--template", "small"]
@@ -218,6 +223,7 @@ def _pictures(path):
         return [frame.to_ndarray(format="gray").astype(int) for frame in file.decode(video=0)]
 
 
+@pytest.mark.slow
 def test_a_template_is_prepared_ahead_once(small_library, tmp_path, monkeypatch, capsys):
     shutil.copytree(small_library, tmp_path / "data")
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "data"))
@@ -247,6 +253,7 @@ def test_a_data_folder_that_cannot_be_written_is_named_with_what_to_do(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_port_or_a_folder_in_use_is_said_so(small_library, tmp_path, monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
@@ -282,6 +289,7 @@ def test_what_is_missing_is_said_with_the_command_that_gets_it(tmp_path, monkeyp
     assert capsys.readouterr().out == "wav2lip: missing\n"
 
 
+@pytest.mark.slow
 def test_a_cloned_voice_is_kept_and_removed(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)

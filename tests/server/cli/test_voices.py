@@ -41,6 +41,7 @@ def test_a_built_in_voice_can_be_tested_and_its_line_kept(tmp_path, capsys):
     assert f"{len(samples) / rate:.1f} s of speech" in told
 
 
+@pytest.mark.slow
 def test_a_cloned_voice_is_listed_though_its_engine_lacks_something_and_says_what(tmp_path, capsys):
     add_voice(tmp_path / "voices", "anna", recording(), text="", language="en")
     assert main(["voices", "list"]) == 0

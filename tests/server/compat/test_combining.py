@@ -13,6 +13,8 @@ from core.engines.builtin import presenter
 from core.media.clip import write_clip
 from tests.support.serving import data_dir, files_at, library, run, served
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.support.samples import write_video
 from tests.support.serving import data_dir, files_at, library, run, served
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 

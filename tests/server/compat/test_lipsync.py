@@ -39,6 +39,7 @@ async def check(it, made, tmp_path):
         assert sum(1 for _ in file.decode(video=0)) == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "_file"])
 def test_a_form_with_both_is_answered_with_the_video(data_dir, presenter_clip, recording, tmp_path, suffix):
     async def main():
@@ -51,6 +52,7 @@ def test_a_form_with_both_is_answered_with_the_video(data_dir, presenter_clip, r
     run(main())
 
 
+@pytest.mark.slow
 def test_urls_and_paths_in_allowed_folders_do_as_well(data_dir, presenter_clip, recording, tmp_path):
     async def main():
         async with files_at({"/v.mp4": presenter_clip, "/a.wav": recording}) as place:
@@ -106,6 +108,7 @@ def test_without_folders_no_path_is_read(recording):
         allowed_path(ServerSettings(), str(recording), "audio_url")
 
 
+@pytest.mark.slow
 def test_the_job_of_a_client_that_leaves_is_cancelled(data_dir, presenter_clip, tmp_path):
     long = write_sound(tmp_path / "long.wav", tone(120, 16_000), 16_000)
 

@@ -60,6 +60,7 @@ async def talking(it):
         yield agent, session_id, bearer
 
 
+@pytest.mark.slow
 def test_an_agent_speaks_is_told_when_it_was_heard_and_stops(data_dir):
     async def main():
         async with served(data_dir) as it, talking(it) as (agent, session_id, bearer):

@@ -71,6 +71,7 @@ def test_the_page_is_still_there(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["true", "1", "2", "3", True, 2])
 def test_sound_leaves_while_it_is_made(data_dir, mode):
     async def main():
@@ -186,6 +187,7 @@ def test_pages_of_other_sites_set_nothing(data_dir):
     run(main())
 
 
+@pytest.mark.slow
 def test_a_recording_of_the_client_is_the_voice(data_dir, tmp_path, monkeypatch):
     path = write_sound(tmp_path / "me.wav", *recording(4, 16_000))
     with sovits("api_v2") as server:
@@ -223,6 +225,7 @@ def test_a_recording_of_the_client_is_the_voice(data_dir, tmp_path, monkeypatch)
         run(main())
 
 
+@pytest.mark.slow
 def test_models_are_chosen_by_name(data_dir, tmp_path, monkeypatch):
     models = data_dir / "voice-models"
     models.mkdir()

@@ -298,6 +298,7 @@ def test_a_redirect_leads_nowhere_that_a_url_may_not(recording, tmp_path, monkey
     run(main())
 
 
+@pytest.mark.slow
 def test_what_a_url_names_is_fetched_once_and_asked_for_again_by_its_tag(recording, tmp_path):
     async def main():
         async with listening(recording) as (site, port):
@@ -322,6 +323,7 @@ def test_what_a_url_names_is_fetched_once_and_asked_for_again_by_its_tag(recordi
     run(main())
 
 
+@pytest.mark.slow
 def test_three_redirects_are_followed_and_no_more_and_no_cookie_is_carried(recording, tmp_path):
     async def main():
         async with listening(recording) as (site, port):
@@ -499,6 +501,7 @@ async def _file(path, request):
     return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
 
 
+@pytest.mark.slow
 def test_a_cache_that_keeps_nothing_still_hands_every_file_over(recording, tmp_path):
     async def main():
         async with listening(recording) as (_, port):

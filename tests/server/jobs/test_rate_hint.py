@@ -39,6 +39,7 @@ def test_it_is_rather_too_low_than_too_high_and_forgets_what_is_long_past():
     assert rate_hint([ran(100.0)], PLAIN, SIDE * SIDE, 50) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_the_first_job_of_its_kind_is_given_no_hint_and_the_next_like_it_is(data_dir):
     async def hint(it, **options):
         job = await it.video(options=options)

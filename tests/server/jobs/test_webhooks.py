@@ -9,6 +9,7 @@ import sqlite3
 import stat
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
 from server.app import site_address
@@ -55,6 +56,7 @@ def checked(secret, heard):
     return event
 
 
+@pytest.mark.slow
 def test_a_job_s_events_are_posted_in_order_signed_and_again_until_they_are_heard(data_dir, monkeypatch):
     monkeypatch.setattr(webhooks, "FIRST_PAUSE_S", 0.02)
 

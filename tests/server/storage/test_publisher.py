@@ -24,6 +24,8 @@ from tests.support.browser import needs_chromium, open_browser
 from tests.support.oss import oss, settings_for
 from tests.support.serving import SLOW, data_dir, library, run, served
 
+pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
+
 __all__ = ["data_dir", "library"]  # fixtures
 
 
@@ -79,7 +81,6 @@ async def lag():
             await looking
 
 
-@pytest.mark.slow
 def test_a_job_is_completed_here_first_and_then_published(data_dir, endpoint):
     storage, url = endpoint
 
@@ -137,7 +138,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.slow
 def test_whatever_fails_on_the_way_every_job_is_published_once_and_the_server_stays_quick(data_dir, endpoint):
     storage, url = endpoint
 
@@ -282,7 +282,6 @@ def test_what_goes_for_its_age_stays_in_the_object_storage(data_dir, endpoint, m
     run(main())
 
 
-@pytest.mark.slow
 def test_an_upload_survives_restarts_and_nothing_is_deleted_before_it(data_dir, endpoint, monkeypatch):
     storage, url = endpoint
     monkeypatch.setattr("server.jobs.runner.SWEEP_S", 0.02)
@@ -371,7 +370,6 @@ def test_what_nobody_expected_is_tried_again_too(data_dir, endpoint, monkeypatch
     run(main())
 
 
-@pytest.mark.slow
 def test_an_older_client_is_answered_when_the_files_are_published(
     data_dir, endpoint, presenter_clip, tmp_path
 ):
@@ -414,7 +412,6 @@ def test_a_file_that_is_gone_ends_the_upload(data_dir, endpoint):
     run(main())
 
 
-@pytest.mark.slow
 def test_a_large_file_goes_in_parts_and_goes_on_where_it_broke_off(data_dir, endpoint, monkeypatch):
     storage, url = endpoint
     monkeypatch.setattr("server.storage.oss.SILENCE_S", 20.0)
@@ -443,7 +440,6 @@ def test_a_large_file_goes_in_parts_and_goes_on_where_it_broke_off(data_dir, end
 
 
 @needs_chromium
-@pytest.mark.slow
 def test_the_page_shows_the_upload_and_plays_its_own_servers_copy(data_dir, endpoint, tmp_path):
     storage, url = endpoint
     state = "document.querySelector('[data-lane=upload]').dataset.state"
@@ -472,7 +468,6 @@ def test_the_page_shows_the_upload_and_plays_its_own_servers_copy(data_dir, endp
     run(main())
 
 
-@pytest.mark.slow
 def test_links_to_local_files_work_from_anywhere_until_they_expire(data_dir):
     async def main():
         async with served(data_dir) as it:

@@ -28,6 +28,7 @@ def found(picture, points, half):
     return np.array([-offsets[0], offsets[1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [(0.1, 0.1), (-0.1, -0.1), (0.1, -0.06), (-0.06, 0.1)])
 def test_lips_that_are_shut_meet_on_the_line_between_them(mouth, off):
     picture, here, _ = mouth

@@ -38,6 +38,7 @@ def sudden(frames, learnt, pose):
     return np.array(changes)
 
 
+@pytest.mark.slow
 def test_eyes_are_shut_once_in_eight_seconds_and_the_head_sways_a_little(picture):
     track, _, learnt = picture
     frames = drawn(picture, range(8 * FPS))
@@ -53,6 +54,7 @@ def test_eyes_are_shut_once_in_eight_seconds_and_the_head_sways_a_little(picture
     assert 0.003 < moved < 0.03
 
 
+@pytest.mark.slow
 def test_frames_are_the_same_however_they_are_grouped_and_the_border_stays(picture):
     _, crop, _ = picture
     whole = drawn(picture, range(60, 84))

@@ -25,6 +25,7 @@ def test_the_matte_is_near_the_true_one(engine, wall):
         assert np.abs(matte / 255 - true[..., 0]).mean() < MOST[engine]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "wall"),
     [
@@ -58,6 +59,7 @@ def test_the_first_frame_of_a_shot_is_cut_out_as_well_as_those_after_it():
     assert np.abs(first - last).mean() < 0.001
 
 
+@pytest.mark.slow
 def test_the_same_clip_gives_the_same_mattes():
     clip = before(WALLS["grabcut"]["discs"](128), 2, 128)
     for engine in ("grabcut", "selfie"):

@@ -151,6 +151,7 @@ def test_a_photo_will_do_and_so_will_a_grey_one(engine, count):
     assert np.ptp(out, axis=2).max() < 12, "no colour in a grey picture"
 
 
+@pytest.mark.slow
 def test_a_mouth_at_the_border_of_its_crop_is_drawn_as_far_as_it_goes(engine, person):
     track, crops, _ = person
     for cut in (0.62, 0.75, 0.9):
@@ -200,6 +201,7 @@ def test_ones_own_talking_is_read_and_taken_off(talker):
     assert left.max() < 0.06
 
 
+@pytest.mark.slow
 def test_nothing_is_carried_across_a_cut():
     """Two people in turn: what is learnt of the second is what is learnt of them alone."""
     track, crops = tracked()

@@ -28,6 +28,7 @@ def test_it_moves_and_it_blinks():
     assert 2 <= (eyes < 0.9 * np.median(eyes)).sum() <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [256, 320])
 def test_its_face_is_found(size):
     faces = HaarFinder().find(next(presenter.frames(1, 25, size)))

@@ -74,6 +74,7 @@ def test_what_is_before_the_mouth_all_the_time_is_told_from_lips(cover):
     assert "24 of 24 frames" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cover", [mask, hand, microphone])
 def test_a_covered_mouth_is_left_alone_softly_in_and_out(cover):
     track, pictures = clip(cover, range(16, 32))
@@ -92,6 +93,7 @@ def test_a_covered_mouth_is_left_alone_softly_in_and_out(cover):
     assert not np.array_equal(out[-1], pictures[4])
 
 
+@pytest.mark.slow
 def test_people_are_told_when_much_is_left_as_it_is():
     assert isinstance(ENGINE, Remarks)
     track, pictures = clip(mask, range(16, 32))
@@ -110,6 +112,7 @@ def test_a_mask_all_the_time_leaves_everything_alone():
     assert "12 of 12" in ENGINE.remarks(track, learnt)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "told"), [(64, "left as they are"), (96, "hardly anybody"), (256, None)])
 def test_people_are_told_how_small_a_mouth_is(side, told):
     track, pictures = tracked(2, side)

@@ -267,6 +267,7 @@ def test_an_unknown_voice_is_refused_by_name(voice):
         said(voice, "Hi.", "nobody")
 
 
+@pytest.mark.slow
 def test_a_killed_voice_process_is_replaced_in_mid_job(voice):
     before, _ = said(voice, "Hello there.")
     os.kill(voice._child.pid, signal.SIGKILL)

@@ -115,6 +115,7 @@ def test_another_rate_and_pitch_keep_the_length(tmp_path, rate):
         assert server.asked[1]["speed"] == 0.5  # at twice the rate as long as before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
@@ -140,6 +141,7 @@ def test_a_refusal_is_told_in_its_words(tmp_path):
             speech._server.post("/nothing", {})
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_passed_over_unless_it_is_named(tmp_path, monkeypatch, caplog):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
@@ -158,6 +160,7 @@ def test_a_server_that_does_not_answer_is_passed_over_unless_it_is_named(tmp_pat
         asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_silent_server_delays_nobody_else_and_is_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr("core.engines.gpt_sovits.http.DETECT_S", 0.4)
     asked = []

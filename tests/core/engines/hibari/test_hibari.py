@@ -225,6 +225,7 @@ def test_the_networks_runtime_writes_nothing_about_this_machine_and_its_user(tmp
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_closed_voice_lets_its_network_go_though_somebody_still_knows_it():
     engine = HibariVoice()
     network = weakref.ref(engine._network)
