@@ -19,10 +19,10 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 from core.nets.packed import can_pack
 from tests.support.fake_streams import Event, Graph, Memory, Stream, World
+from tests.support.nested import flat, mapped
 
 ATEN = torch.ops.aten
 _COPIES = {ATEN._to_copy.default, ATEN.copy_.default}
@@ -112,7 +112,7 @@ class Mode(TorchDispatchMode):
                 return made
         if error := self.world.fails(func, args):
             raise error
-        given = tree_flatten((args, kwargs))[0]
+        given = flat((args, kwargs))
         remotes = [x for x in given if isinstance(x, Remote)]
         target = self._target(kwargs.get("device"), remotes)
         if not remotes and (target is None or target.type != self.world.kind):
@@ -156,7 +156,7 @@ class Mode(TorchDispatchMode):
         if target.type == "mps" and (kwargs.get("dtype") or given.dtype) == torch.float64:
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
         device = target if target.type == world.kind else given.device
-        plain = tree_map(_inner, (args, kwargs))
+        plain = mapped(_inner, (args, kwargs))
         if "device" in plain[1]:
             plain[1]["device"] = torch.device("cpu")
         plain[1].pop("non_blocking", None)
@@ -176,8 +176,7 @@ class Mode(TorchDispatchMode):
     def _judge(self, func: Any, args: Any, remotes: list[Remote]) -> None:
         """Raise what torch would for tensors of different devices, and for waiting while recording."""
         devices = {x.device for x in remotes}
-        flat = tree_flatten(args)[0]
-        near = [x for x in flat if isinstance(x, torch.Tensor) and not isinstance(x, Remote)]
+        near = [x for x in flat(args) if isinstance(x, torch.Tensor) and not isinstance(x, Remote)]
         if func in _INDEXED and args[0].device.type == self.world.kind:
             near = [x for x in near if not any(x is index for index in args[1])]  # allowed, by a copy
             if any(x is not None and (x.dtype == torch.bool or x.device.type == "cpu") for x in args[1]):
@@ -198,7 +197,7 @@ class Mode(TorchDispatchMode):
         self.world.wait(self.world.clocks[self.world.current(x.device.index).number], str(func))
 
     def _computed(self, func: Any, args: Any, kwargs: Any, target: torch.device) -> Any:
-        plain_args, plain = tree_map(_inner, (args, kwargs))
+        plain_args, plain = mapped(_inner, (args, kwargs))
         if "device" in plain:
             plain["device"] = torch.device("cpu")
         plain.pop("pin_memory", None)
@@ -206,7 +205,7 @@ class Mode(TorchDispatchMode):
         stream = world.current(target.index)
         reads, writes, same = [], [], {}
         for k, x in enumerate(args):
-            for y in tree_flatten(x)[0]:
+            for y in flat(x):
                 if isinstance(y, Remote):
                     (writes if _is_written(func, k) else reads).append(y.memory)
                     same[id(y.inner)] = y
@@ -229,7 +228,7 @@ class Mode(TorchDispatchMode):
                 writes.append(remote.memory)
             return remote
 
-        out = tree_map(wrapped, made)
+        out = mapped(wrapped, made)
         if not func.is_view:
             world.launch(stream, reads, writes)
         world.made_on.add(str(target))
@@ -264,7 +263,7 @@ def _is_written(func: Any, number: int) -> bool:
 
 
 def _no_double(args: Any, kwargs: Any) -> None:
-    for x in tree_flatten((args, kwargs))[0]:
+    for x in flat((args, kwargs)):
         if x is torch.float64 or (isinstance(x, torch.Tensor) and x.dtype == torch.float64 and x.dim()):
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
 

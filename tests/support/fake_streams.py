@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten
+
+from tests.support.nested import flat
 
 Clock = Counter[int]
 """By number of a stream: its steps that are known to be over."""
@@ -193,7 +194,7 @@ class Graph:
 
     def add(self, func: Any, args: Any, kwargs: Any, made: Any) -> None:
         self.steps.append((func, args, kwargs, made))
-        for x in tree_flatten((args, kwargs, made))[0]:
+        for x in flat((args, kwargs, made)):
             if isinstance(x, torch.Tensor):
                 memory = self.world.memory_of(x)
                 if memory not in self.used:
@@ -222,9 +223,9 @@ class Graph:
 
     def _fresh(self, args: Any, kwargs: Any, made: Any, again: Any = None) -> Iterator[tuple[Any, Any]]:
         """Results that are in memory of their own, and what they are now."""
-        tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, torch.Tensor)]
+        tensors = [x for x in flat((args, kwargs)) if isinstance(x, torch.Tensor)]
         given = {x.untyped_storage()._cdata for x in tensors}
-        results = tree_flatten(made)[0]
-        for x, y in zip(results, tree_flatten(again)[0] if again is not None else results, strict=True):
+        results = flat(made)
+        for x, y in zip(results, flat(again) if again is not None else results, strict=True):
             if isinstance(x, torch.Tensor) and x.untyped_storage()._cdata not in given:
                 yield x, y
