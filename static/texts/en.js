@@ -48,7 +48,7 @@ export const TEXTS = {
   'compose.enhance': 'Enhance the face',
   'compose.enhanceHint': 'Clearer, at the cost of some speed.',
   'compose.burn': 'Captions in the picture',
-  'compose.still': 'The picture',
+  'compose.still': 'Photo',
   'compose.lives': 'Blinks and sways',
   'compose.keepsStill': 'Moves its lips only',
   'compose.seed': 'Seed',
