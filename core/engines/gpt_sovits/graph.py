@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.engines.compute.onnx import Session, session
+from core.errors import Error
 from core.nets.gpt_sovits.t2s import Cache, Layer
 
 Precision = Literal["float32", "int8"]
@@ -35,16 +36,22 @@ class Graph:
     def __init__(self, layers: Sequence[Layer], precision: Precision = "float32") -> None:
         """layers: not packed. precision: of the matrices; what "int8" ones multiply is rounded to int8, too.
 
-        Raises DamagedFile if onnxruntime refuses the graph: old releases know no such products of int8.
+        Raises DamagedFile if onnxruntime refuses the graph: old releases know no such products of int8; Error
+        if there is no room for the weights in the folder for temporary files, where they lie meanwhile.
         """
         self._layers = len(layers)
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            with (Path(folder) / "weights").open("wb") as file:
-                model = _model(layers, _Writer(file, precision))
-                self.nbytes = file.tell()
-            place = Path(folder) / "layers.onnx"
-            place.write_bytes(model.SerializeToString())
-            self._session: Session = session(place, torch.get_num_threads())
+        try:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                with (Path(folder) / "weights").open("wb") as file:
+                    model = _model(layers, _Writer(file, precision))
+                    self.nbytes = file.tell()
+                place = Path(folder) / "layers.onnx"
+                place.write_bytes(model.SerializeToString())
+                self._session: Session = session(place, torch.get_num_threads())
+        except OSError as error:
+            raise Error(
+                f"temporary files cannot be written ({error}); set TMPDIR to a folder with room"
+            ) from error
 
     def prefill(self, x: Tensor, seen: Tensor, cache: Cache, row: int) -> Tensor:
         """See `Body`."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from core.engines.compute.quickest import quickest
+from core.errors import Error
 from core.nets.gpt_sovits.t2s import Text2Semantic
 from core.nets.weights import Weights
 
@@ -50,7 +51,8 @@ def quickest_talker(
 ) -> Text2Semantic:
     """The T2S network of a checkpoint, on this processor, in the quickest of the ways of `precision`.
 
-    file: where the answer is kept; None for the last of the ways, untimed.
+    file: where the answer is kept; None for the last of the ways, untimed, which is also what is left if the
+        quickest is no longer to be had.
     """
     ways = WAYS[precision]
     if file is None:
@@ -59,7 +61,10 @@ def quickest_talker(
     width = weights["model.ar_predict_layer.weight"].shape[1]
     work = f"GPT-SoVITS, a token, {precision}, width {width}"
     way = quickest(work, {name: partial(_turn, build, few, config) for name, build in ways.items()}, file)
-    return ways[way](weights, config)
+    try:
+        return ways[way](weights, config)
+    except (ImportError, Error):  # it worked when it was tried: the disk is full, or a package is gone
+        return list(ways.values())[-1](weights, config)
 
 
 def _among_first(key: str) -> bool:

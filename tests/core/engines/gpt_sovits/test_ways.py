@@ -7,12 +7,13 @@ pytest.importorskip("onnx")
 
 import torch
 
-from core.engines.compute.quickest import remembered
+from core.engines.compute.quickest import quickest, remembered
 from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.graph import Graph
 from core.engines.gpt_sovits.sampling import Sampling
 from core.engines.gpt_sovits.ways import WAYS, quickest_talker
-from core.nets.gpt_sovits.t2s import Text2Semantic
+from core.errors import Error
+from core.nets.gpt_sovits.t2s import Stack, Text2Semantic
 from tests.support.gpt_sovits_models import T2S_CONFIG, t2s_weights
 
 
@@ -110,3 +111,17 @@ def test_the_quickest_way_is_asked_for_once_and_kept(tmp_path):
 
 def test_without_a_place_to_keep_the_answer_nothing_is_timed():
     assert not isinstance(quickest_talker(t2s_weights(), T2S_CONFIG, "float32", None).body, Graph)
+
+
+def test_without_room_for_temporary_files_torch_runs_the_layers(tmp_path, monkeypatch):
+    file = tmp_path / "quickest.json"
+    quickest(
+        "GPT-SoVITS, a token, float32, width 32", {"onnxruntime": lambda: list, "torch": lambda: list}, file
+    )
+    assert isinstance(quickest_talker(t2s_weights(), T2S_CONFIG, "float32", file).body, Graph)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    with pytest.raises(Error, match=r"temporary files cannot be written .*set TMPDIR"):
+        WAYS["float32"]["onnxruntime"](t2s_weights(), T2S_CONFIG)
+    for kept in (file, tmp_path / "another.json"):
+        assert isinstance(quickest_talker(t2s_weights(), T2S_CONFIG, "float32", kept).body, Stack)
+    assert set(next(iter(remembered(tmp_path / "another.json").values()))) == {"torch"}
