@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -11,6 +12,7 @@ from server.access.cookies import COOKIE, LIFE_S, SIGNED_IN
 from server.api.route import Route
 from server.errors import Refused
 from server.state import state_of
+from server.uploads import read_body
 
 _PAGE = Path(__file__).parents[2] / "static" / "login.html"
 _BESIDE: Final = ""
@@ -40,7 +42,8 @@ async def login(request: web.Request) -> web.StreamResponse:
     """Take a key; with the right one to the page, with a cookie that scripts cannot read."""
     if request.content_type != _FORM:
         raise Refused(415, "unsupported_media_type", f"send {_FORM}", "Content-Type")
-    key = state_of(request).keys.find(str((await request.post()).get("key", "")).strip())
+    fields = parse_qs((await read_body(request)).decode(errors="replace"))
+    key = state_of(request).keys.find(fields.get("key", [""])[0].strip())
     if key is None:
         return login_page(401)
     answer = web.Response(status=303, headers={"Location": "./"})

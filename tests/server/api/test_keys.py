@@ -311,6 +311,10 @@ def test_the_page_lets_in_by_a_form_with_a_cookie_that_ends_with_its_key(data_di
             async with browser.post("/login", data={"key": "no"}, headers=page) as answer:
                 assert answer.status == 401
                 assert not answer.cookies
+            for odd in (b"key=\xff\xfe", b"\x00", b"key=%ff&key", b"=" * 5000, b"key[]=x", b""):
+                form = page | {"Content-Type": "application/x-www-form-urlencoded; charset=nope"}
+                async with browser.post("/login", data=odd, headers=form) as answer:
+                    assert answer.status == 401, odd
             evil = {"Origin": "http://evil.example"}
             async with browser.post("/login", data={"key": keys["anna"]}, headers=evil) as answer:
                 assert answer.status == 403
