@@ -26,7 +26,7 @@ _NEVER_LAST = re.compile(
 # ... nor with these if a number follows.
 _BEFORE_NUMBER = re.compile(
     r"(?:(?<![A-Za-z])(?:[Ee]xt|[Ee]x|[Oo]p|[Tt]el|[Ee]st|[Aa]pt|[Ss]te|[Bb]ldg|[Rr]m|[Rr]te?|[Ff]l|[Nn]os|[Ll]v|[Aa]pprox|[Cc]a)|\d\s?(?:ft|in|lbs?|oz|min|sec|hrs?|mi|yd))\.$|"
-    r"(?<![A-Za-z])(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt|[Ee]p|[Aa]cct|[Vv]er)\.$"
+    r"(?<![A-Za-z])(?:[Nn]o|NO|[Ff]igs?|[Vv]ol|[Cc]h|[Ss]ec|pp?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[Ee]q|[Aa]rt|[Ee]p|[Aa]cct|[Vv]er|[Ww]t|[Ee]xp|c)\.$"
 )
 # With one of these it is only if a capital follows.
 _MAYBE_LAST = re.compile(

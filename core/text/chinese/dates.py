@@ -5,7 +5,7 @@ import re
 from core.text.chinese.codes import ahead, announced
 from core.text.chinese.numbers import cardinal, number, one_by_one, year
 from core.text.chinese.quantities import MEASURED, RANGE
-from core.text.patterns import CURRENCIES, TIME, UNIT, iso_date
+from core.text.patterns import CURRENCIES, NUMBER, TIME, UNIT, iso_date
 from core.text.rules import Rule
 
 _SCORE_BEFORE = re.compile(r"(?:比分|比例|比率|配比)[^。；]{0,40}$|以\s*$")
@@ -204,7 +204,7 @@ def _two_digits(digits: str) -> str:
 
 
 def _ratio(match: re.Match[str]) -> list[tuple[int, str]]:
-    pieces = re.compile(r"[:：]|[\d.]+").finditer(match.string, *match.span())
+    pieces = re.compile(r"[:：]|[\d.,]+").finditer(match.string, *match.span())
     return [(piece.start(), "比" if piece[0] in ":：" else number(piece[0])) for piece in pieces]
 
 
@@ -280,7 +280,7 @@ TIMES: list[Rule] = [
         r"(?<![\d.A-Za-z])(?P<a>\d{1,3})\s?(?P<first>h|min|m)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
         _lasting,
     ),
-    (r"(?<!\d)(?<!\d[:：])\d+(?:\.\d+)?(?:[:：]\d+(?:\.\d+)?)+(?![\d:：])", _ratio),
+    (rf"(?<!\d)(?<!\d[:：]){NUMBER}(?:[:：]{NUMBER})+(?![\d:：])", _ratio),
 ]
 YEARS: list[Rule] = [
     # 2000年前 and 5000年的历史 are spans of time.

@@ -73,6 +73,8 @@ _ABBREVIATIONS: Final = {
     r"[Ee]q\.(?= ?[\d(])": "equation",
     r"[Ee]p\.(?= ?\d)": "episode",
     r"[Aa]cct\.(?= ?\d)": "account",
+    r"[Ww]t\.(?= ?\d)": "weight",
+    r"c\.(?= ?\d)": "circa",
     r"b/c": "because",
     r"[Vv]er\.(?= ?\d)": "version",
     r"[Aa]rt\.(?= ?\d)": "article",

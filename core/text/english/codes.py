@@ -182,4 +182,6 @@ CODES: list[Rule] = [
     (r"(?<=[A-Z]{2} )[1-9]\d{3}(?![\d%]|[.,]\d)", _card),  # RTX 4090
 ]
 LONG_CODES: list[Rule] = [(r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
-MODELS: list[Rule] = [(r"(?<=[A-Za-z])-?(?P<digits>\d+)(?![\d%]|[.,]\d)", _model)]
+MODELS: list[Rule] = [
+    (r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|[.,]\d|(?:st|nd|rd|th)\b)", _model)
+]

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from core.text.english.numbers import cardinal, decade, number, ordinal, year
-from core.text.patterns import TIME, UNIT, iso_date
+from core.text.patterns import NUMBER, TIME, UNIT, iso_date
 from core.text.rules import Rule
 
 _MONTHS: Final = (
@@ -211,8 +211,12 @@ TIMES: list[Rule] = [
         r"(?<![\w.])(?P<a>\d{1,3})\s?(?P<first>h|min)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
         _lasting,
     ),
+    (
+        r"(?<![\d.:/-])(?P<n>1[0-2]|[1-9])\s?[-~—]\s?(?=(?:1[0-2]|[1-9])\s?[AaPp]\.?[Mm]\b)",
+        lambda m: cardinal(m["n"]) + " to ",
+    ),
     (r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}(?::[0-5]\d|\s?[AaPp]\.?[Mm]))", lambda m: " to "),
-    (r"(?<![\d:.])\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)+(?![\d:])", _ratio),
+    (rf"(?<![\d:.]){NUMBER}(?::{NUMBER})+(?![\d:])", _ratio),
 ]
 YEARS: list[Rule] = [
     (

@@ -59,7 +59,7 @@ MONEY_QUANTITY = (
     .replace(rf"(?:(?P<to>{RANGE}|\s?±\s?)(?:{CURRENCIES}\s?)?", rf"(?:(?P<to>{RANGE})(?!{CURRENCIES})")
 )
 """With a currency, in which m is a million and no metre; $10-$20 are two sums."""
-_COUNTED = re.compile(r"\+?\s(?:[a-z]{3,}s|people|sold)\b")
+_COUNTED = re.compile(r"\+?(?:-\d+[kKM])?\s(?:[a-z]{3,}s|people|sold)\b")
 _PER: Final = {
     **{"mo": "month", "yr": "year", "yrs": "year", "wk": "week", "hr": "hour", "ea": "each", "pc": "piece"},
     **{"pcs": "piece", "pp": "person", "sq": "square", "da": "day", "qtr": "quarter", "min": "minute"},
