@@ -183,13 +183,13 @@ def _first_tooth(column: Plane, lip: Rows, lips: NDArray[np.bool_], step: float)
 
     lips: where the column has the colour of the `lip`.
     """
-    off = np.arange(len(column)) * step - 1e-6
-    light = (column[:, 0] > lip[0] + _TOOTH) & ~lips
-    # Skin is pale, too, but has no lip beyond it.
-    beyond = np.logical_or.accumulate(lips[::-1])[::-1]
-    pale = np.hypot(column[:, 1], column[:, 2]) < float(np.hypot(lip[1], lip[2])) - _PALE
-    teeth = light & ((off < _SOON) | (pale & beyond & (off < _LATER)))
-    return int(teeth.argmax()) if teeth.any() else None
+    near, later = round(_SOON / step) + 1, round(_LATER / step) + 1
+    light = (column[:later, 0] > lip[0] + _TOOTH) & ~lips[:later]
+    if light.any() and not light[:near].any():
+        # Skin is pale, too, but has no lip beyond it.
+        pale = np.hypot(column[:later, 1], column[:later, 2]) < float(np.hypot(lip[1], lip[2])) - _PALE
+        light &= pale & np.logical_or.accumulate(lips[::-1])[::-1][:later]
+    return int(light.argmax()) if light.any() else None
 
 
 def _calm(values: Rows) -> Rows:
