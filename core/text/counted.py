@@ -56,7 +56,7 @@ class Language:
         return self.whole(before or "0") + (self.words["."] + self.digits(after) if after else "")
 
     def quantity(self, match: re.Match[str]) -> str:
-        sign = self.words[match["sign"]] if match["sign"] else ""
+        sign = self.words[match["sign"].strip()] if match["sign"] else ""
         unit, money = (match["unit"] or "").strip(), (match["money"] or "").strip()
         scale = {"k": 3, "M": 6, "B": 9}.get(match["big"] or "", 0) if money else 0
         a = f"{Decimal(match['a'].replace(',', '')).scaleb(scale).normalize():f}" if scale else match["a"]
@@ -130,7 +130,7 @@ class Language:
             ),
             (r"(?<![\d.,A-Za-z-])\d{1,3}-\d{1,3}(?!\d|[.,]\d|[A-Za-z-])", self.score),
             (
-                rf"(?P<money>[$¥€£₩])?(?P<sign>(?<![\w)])[-±<>≥≤]\s?)?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
+                rf"(?P<money>[$¥€£₩])?(?P<sign>(?<![\w)])(?:[-±]|[<>≥≤]\s?))?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
                 rf"(?P<big>[kMB](?![A-Za-z]))?(?P<unit>\s?(?:{symbols})(?![A-Za-z]))?(?P<per>/[hs](?![A-Za-z]))?",
                 self.quantity,
             ),
