@@ -43,6 +43,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_each_row_has_its_own_end_and_a_batch_its_owner(data_dir):
     keys = Keys(data_dir)
     ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, 3, None)}
@@ -126,6 +127,7 @@ def refusals():
     ]
 
 
+@pytest.mark.slow
 def test_what_is_no_batch_is_refused_whole(data_dir, refusals):
     async def main():
         async with served(data_dir, backlog=3) as it:

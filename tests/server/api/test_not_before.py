@@ -60,6 +60,7 @@ def test_a_job_begins_no_earlier_than_it_may_and_others_pass_it(data_dir, monkey
     run(main())
 
 
+@pytest.mark.slow
 def test_a_patient_job_that_runs_rests_for_others_and_goes_on_where_it_was(data_dir):
     async def main():
         async with served(data_dir, jobs=1, waiting=1, backlog=2) as it:

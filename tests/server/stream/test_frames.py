@@ -6,6 +6,7 @@ import os
 import struct
 from contextlib import asynccontextmanager
 
+import pytest
 from yarl import URL
 
 from tests.support.serving import data_dir, library, run, served
@@ -82,6 +83,7 @@ async def received(reader):
     return kind & 15, await reader.readexactly(size)
 
 
+@pytest.mark.slow
 def test_frames_by_the_letter_and_clients_that_leave_are_no_error(data_dir, caplog):
     async def main():
         async with served(data_dir) as it:
