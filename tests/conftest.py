@@ -1,6 +1,7 @@
 """How the suite is run: what side by side, what was skipped and how to run it; fixtures that take seconds."""
 
 import asyncio
+import inspect
 import os
 import re
 import signal
@@ -97,6 +98,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those first that take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine; it is ended a little before its time is up, to end what it began."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    marked = pyfuncitem.get_closest_marker("timeout")
+    limit = float(marked.args[0] if marked else pyfuncitem.config.getini("timeout"))
+
+    async def test() -> None:
+        async with asyncio.timeout(0.95 * limit):
+            await pyfuncitem.obj(**given)
+
+    asyncio.run(test())
+    return True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

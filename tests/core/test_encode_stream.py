@@ -114,25 +114,22 @@ def test_template_frames_are_not_written_to() -> None:
     assert (kept == 90).all()
 
 
-def test_the_head_is_there_before_the_first_batch() -> None:
-    async def scenario() -> None:
-        asked = asyncio.Event()
+async def test_the_head_is_there_before_the_first_batch() -> None:
+    asked = asyncio.Event()
 
-        async def never() -> AsyncGenerator[FrameBatch, None]:
-            asked.set()
-            await asyncio.Event().wait()
-            yield batch(0, 1)
+    async def never() -> AsyncGenerator[FrameBatch, None]:
+        asked.set()
+        await asyncio.Event().wait()
+        yield batch(0, 1)
 
-        worker = Worker("encode")
-        async with aclosing(encode_stream(never(), template(), worker, rate=RATE)) as stream:
-            assert (await anext(stream)).kind == "init"
-            assert not asked.is_set()
-        worker.close()
-
-    run(scenario())
+    worker = Worker("encode")
+    async with aclosing(encode_stream(never(), template(), worker, rate=RATE)) as stream:
+        assert (await anext(stream)).kind == "init"
+        assert not asked.is_set()
+    worker.close()
 
 
-def test_each_frame_is_out_before_the_next_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_frame_is_out_before_the_next_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     encode = LiveEncoder.video
     begun = 0
 
@@ -143,16 +140,13 @@ def test_each_frame_is_out_before_the_next_is_encoded(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(LiveEncoder, "video", counted)
 
-    async def scenario() -> None:
-        worker = Worker("encode")
-        received = 0
-        async for fragment in encode_stream(several(batch(0, 8)), template(), worker, rate=RATE):
-            received += fragment.frames
-            if fragment.kind == "video":
-                assert begun == received
-        worker.close()
-
-    run(scenario())
+    worker = Worker("encode")
+    received = 0
+    async for fragment in encode_stream(several(batch(0, 8)), template(), worker, rate=RATE):
+        received += fragment.frames
+        if fragment.kind == "video":
+            assert begun == received
+    worker.close()
 
 
 def cancelled(slow_s: float, monkeypatch: pytest.MonkeyPatch) -> tuple[float, list[str]]:

@@ -142,36 +142,33 @@ def test_an_error_of_the_sink_is_its_own(small_library):
 
 
 @pytest.mark.parametrize("after_frames", [0, 1, 30])
-def test_cancelling_frees_everything_soon(small_library, after_frames):
-    async def main():
-        async with EnginePool() as pool:
-            templates = Templates(Settings(data_dir=small_library), pool)
-            progress = Progress()
-            enough = asyncio.Event()
+async def test_cancelling_frees_everything_soon(small_library, after_frames):
+    async with EnginePool() as pool:
+        templates = Templates(Settings(data_dir=small_library), pool)
+        progress = Progress()
+        enough = asyncio.Event()
 
-            async def sink(item):
-                if progress.frames >= after_frames:
-                    enough.set()
+        async def sink(item):
+            if progress.frames >= after_frames:
+                enough.set()
 
-            job = asyncio.create_task(
-                render(
-                    Request(template="small", text=TEXT * 50, speech="slow"),
-                    pool,
-                    templates,
-                    sink,
-                    progress,
-                )
+        job = asyncio.create_task(
+            render(
+                Request(template="small", text=TEXT * 50, speech="slow"),
+                pool,
+                templates,
+                sink,
+                progress,
             )
-            await asyncio.wait_for(enough.wait(), 20)
-            job.cancel()
-            started = asyncio.get_running_loop().time()
-            with pytest.raises(asyncio.CancelledError):
-                await job
-            assert asyncio.get_running_loop().time() - started < 0.3
-            assert not [t for t in threading.enumerate() if t.name.startswith("encode")]
-            assert progress.meters["lipsync"].state == "cancelled"
-
-    asyncio.run(main())
+        )
+        await asyncio.wait_for(enough.wait(), 20)
+        job.cancel()
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+        assert asyncio.get_running_loop().time() - started < 0.3
+        assert not [t for t in threading.enumerate() if t.name.startswith("encode")]
+        assert progress.meters["lipsync"].state == "cancelled"
 
 
 @pytest.mark.parametrize(

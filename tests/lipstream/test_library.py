@@ -136,20 +136,17 @@ def test_the_options_are_those_of_a_request():
 
 
 @pytest.mark.slow
-def test_videos_share_a_pool_at_once(settings, tmp_path):
-    async def main():
-        async with lipstream.EnginePool() as pool:
-            one, two = await asyncio.gather(
-                lipstream.render("Hello there.", out=tmp_path / "one.mp4", template="small", pool=pool),
-                lipstream.render("Goodbye.", out=str(tmp_path / "two.mp4"), template="small", pool=pool),
-            )
-        assert (one.path, two.path) == (tmp_path / "one.mp4", tmp_path / "two.mp4")
-        for video in (one, two):
-            assert pictures(video.path) == round(video.duration_s * video.progress.fps)
-        assert [cue.text for cue in two.cues] == ["Goodbye."]
-        assert two.subtitles == ()
-
-    asyncio.run(main())
+async def test_videos_share_a_pool_at_once(settings, tmp_path):
+    async with lipstream.EnginePool() as pool:
+        one, two = await asyncio.gather(
+            lipstream.render("Hello there.", out=tmp_path / "one.mp4", template="small", pool=pool),
+            lipstream.render("Goodbye.", out=str(tmp_path / "two.mp4"), template="small", pool=pool),
+        )
+    assert (one.path, two.path) == (tmp_path / "one.mp4", tmp_path / "two.mp4")
+    for video in (one, two):
+        assert pictures(video.path) == round(video.duration_s * video.progress.fps)
+    assert [cue.text for cue in two.cues] == ["Goodbye."]
+    assert two.subtitles == ()
 
 
 @pytest.mark.slow
@@ -220,24 +217,21 @@ def test_slips_of_the_programmer_are_type_errors(settings, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_stream_that_is_left_stops_and_the_pool_serves_the_next(settings):
-    async def main():
-        async with lipstream.EnginePool() as pool:
-            templates = lipstream.Templates(settings, pool)
-            before = asyncio.all_tasks()
-            progress = lipstream.Progress()
-            pieces = lipstream.stream(
-                "A long text. " * 200, template="small", templates=templates, progress=progress
-            )
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    assert isinstance(piece, lipstream.Fragment)
-                    assert piece.kind == "init"
-                    break
-            assert asyncio.all_tasks() == before
-            assert progress.frames < 1000
-            again = lipstream.stream("Hi.", template="small", templates=templates)
-            kinds = {type(piece) async for piece in again}
-            assert kinds == {lipstream.Fragment, lipstream.Cue, lipstream.Segment}
-
-    asyncio.run(main())
+async def test_a_stream_that_is_left_stops_and_the_pool_serves_the_next(settings):
+    async with lipstream.EnginePool() as pool:
+        templates = lipstream.Templates(settings, pool)
+        before = asyncio.all_tasks()
+        progress = lipstream.Progress()
+        pieces = lipstream.stream(
+            "A long text. " * 200, template="small", templates=templates, progress=progress
+        )
+        async with aclosing(pieces):
+            async for piece in pieces:
+                assert isinstance(piece, lipstream.Fragment)
+                assert piece.kind == "init"
+                break
+        assert asyncio.all_tasks() == before
+        assert progress.frames < 1000
+        again = lipstream.stream("Hi.", template="small", templates=templates)
+        kinds = {type(piece) async for piece in again}
+        assert kinds == {lipstream.Fragment, lipstream.Cue, lipstream.Segment}

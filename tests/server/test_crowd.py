@@ -36,22 +36,19 @@ def spectrum(data):
 
 
 @pytest.mark.slow
-def test_four_jobs_at_once_share_fairly_and_keep_their_voices_apart(data_dir):
-    async def main():
-        async with served(data_dir, jobs=4) as it:
-            text = "Every job has a tone of its own, and nobody else's. " * 3
-            jobs = [await it.video(text, voice=f"f{hertz}") for hertz in TONES]
-            done = await asyncio.gather(*(it.ended(job) for job in jobs))
-            for job, hertz in zip(done, TONES, strict=True):
-                assert job["status"] == "completed"
-                async with it.http.get(job["outputs"][-1]["url"]) as response:
-                    peak, elsewhere = spectrum(await response.read())
-                assert peak == pytest.approx(hertz, abs=5)
-                assert elsewhere < 0.02
-            took = [job["finished_at"] - job["started_at"] for job in done]
-            assert max(took) < 1.6 * min(took), took
-
-    run(main())
+async def test_four_jobs_at_once_share_fairly_and_keep_their_voices_apart(data_dir):
+    async with served(data_dir, jobs=4) as it:
+        text = "Every job has a tone of its own, and nobody else's. " * 3
+        jobs = [await it.video(text, voice=f"f{hertz}") for hertz in TONES]
+        done = await asyncio.gather(*(it.ended(job) for job in jobs))
+        for job, hertz in zip(done, TONES, strict=True):
+            assert job["status"] == "completed"
+            async with it.http.get(job["outputs"][-1]["url"]) as response:
+                peak, elsewhere = spectrum(await response.read())
+            assert peak == pytest.approx(hertz, abs=5)
+            assert elsewhere < 0.02
+        took = [job["finished_at"] - job["started_at"] for job in done]
+        assert max(took) < 1.6 * min(took), took
 
 
 def stuck_viewer(url, job):
@@ -77,82 +74,73 @@ async def view(it, job, live=False):
 
 
 @pytest.mark.slow
-def test_viewers_healthy_and_stuck_get_all_or_cost_nothing(data_dir, monkeypatch):
+async def test_viewers_healthy_and_stuck_get_all_or_cost_nothing(data_dir, monkeypatch):
     monkeypatch.setattr("server.stream.sockets.SEND_S", 0.5)
 
-    async def main():
-        async with served(data_dir) as it:
-            text = "The picture goes to many, and some of them do not look."
-            job = await it.video(text, **SLOW)
-            await it.begun(job)
-            stuck = [stuck_viewer(it.url, job) for _ in range(5)]
-            healthy = [asyncio.create_task(view(it, job)) for _ in range(5)]
-            clip = it.state.clips.coming(job)
-            first_key = clip.init
-            while clip.newest_key <= first_key + 10_000:  # noqa: ASYNC110  # bounded by the test's own limit
-                await asyncio.sleep(0.01)
-            late = asyncio.create_task(view(it, job, live=True))
-            parts = await asyncio.gather(*healthy)
-            whole = Path(data_dir / "server" / "jobs" / job / "stream.mp4").read_bytes()
-            assert all(part == whole for part in parts)
-            joined = await late
-            init = whole.index(b"moof") - 4
-            assert joined[:init] == whole[:init]
-            assert len(joined) < len(whole)
-            assert whole.endswith(joined[init:])
-            for line in stuck:
-                line.close()
-            assert (await it.ended(job))["status"] == "completed"
-
-    run(main())
+    async with served(data_dir) as it:
+        text = "The picture goes to many, and some of them do not look."
+        job = await it.video(text, **SLOW)
+        await it.begun(job)
+        stuck = [stuck_viewer(it.url, job) for _ in range(5)]
+        healthy = [asyncio.create_task(view(it, job)) for _ in range(5)]
+        clip = it.state.clips.coming(job)
+        first_key = clip.init
+        while clip.newest_key <= first_key + 10_000:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+        late = asyncio.create_task(view(it, job, live=True))
+        parts = await asyncio.gather(*healthy)
+        whole = Path(data_dir / "server" / "jobs" / job / "stream.mp4").read_bytes()
+        assert all(part == whole for part in parts)
+        joined = await late
+        init = whole.index(b"moof") - 4
+        assert joined[:init] == whole[:init]
+        assert len(joined) < len(whole)
+        assert whole.endswith(joined[init:])
+        for line in stuck:
+            line.close()
+        assert (await it.ended(job))["status"] == "completed"
 
 
 @pytest.mark.slow
-def test_a_stuck_viewer_is_cut_off(data_dir, monkeypatch):
+async def test_a_stuck_viewer_is_cut_off(data_dir, monkeypatch):
     monkeypatch.setattr("server.stream.sockets.SEND_S", 0.2)
 
-    async def main():
-        async with served(data_dir) as it:
-            job = await it.ended(await it.video())
-            file = data_dir / "server" / "jobs" / job["id"] / "stream.mp4"
-            made = file.read_bytes()
-            fragments = made[made.index(b"moof") - 4 :]
-            with file.open("ab") as longer:  # more than any socket's buffers take
-                longer.write(fragments * (40_000_000 // len(fragments)))
-            line = stuck_viewer(it.url, job["id"])
-            while it.state.clips.viewers == 0:  # noqa: ASYNC110  # bounded by the test's own limit
-                await asyncio.sleep(0.01)
-            while it.state.clips.viewers:  # noqa: ASYNC110  # bounded by the test's own limit
-                await asyncio.sleep(0.01)
-            line.settimeout(5)
-            got = sum(iter(lambda: len(line.recv(65536)), 0))  # what was under way, then the end
-            line.close()
-            assert got < 20_000_000
-
-    run(main(), 30)
+    async with served(data_dir) as it:
+        job = await it.ended(await it.video())
+        file = data_dir / "server" / "jobs" / job["id"] / "stream.mp4"
+        made = file.read_bytes()
+        fragments = made[made.index(b"moof") - 4 :]
+        with file.open("ab") as longer:  # more than any socket's buffers take
+            longer.write(fragments * (40_000_000 // len(fragments)))
+        line = stuck_viewer(it.url, job["id"])
+        while it.state.clips.viewers == 0:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+        while it.state.clips.viewers:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+        line.settimeout(5)
+        got = sum(iter(lambda: len(line.recv(65536)), 0))  # what was under way, then the end
+        line.close()
+        assert got < 20_000_000
 
 
 @pytest.mark.slow
-def test_forty_viewers_of_whom_half_are_stuck_cost_little_memory(data_dir):
+async def test_forty_viewers_of_whom_half_are_stuck_cost_little_memory(data_dir):
     """What they cost in speed is measured by `bench server`."""
 
-    async def main():
-        async with served(data_dir, jobs=1) as it, AsyncExitStack() as lines:
-            text = "Everybody wants to see this, and half of them do not look. " * 4
-            await it.ended(await it.video(text, **SLOW))  # warm
-            before = psutil.Process().memory_info().rss
-            job = await it.video(text, **SLOW)
-            await it.begun(job)
-            for _ in range(20):
-                lines.callback(stuck_viewer(it.url, job).close)
-            parts = await asyncio.gather(*(view(it, job) for _ in range(20)))
-            grown = psutil.Process().memory_info().rss - before
-            await it.ended(job)
-            assert len(set(parts)) == 1
-            # The clients are in this process too, so this is an upper bound.
-            assert grown < 32 << 20, f"{grown / 1e6:.0f} MB"
-
-    run(main())
+    async with served(data_dir, jobs=1) as it, AsyncExitStack() as lines:
+        text = "Everybody wants to see this, and half of them do not look. " * 4
+        await it.ended(await it.video(text, **SLOW))  # warm
+        before = psutil.Process().memory_info().rss
+        job = await it.video(text, **SLOW)
+        await it.begun(job)
+        for _ in range(20):
+            lines.callback(stuck_viewer(it.url, job).close)
+        parts = await asyncio.gather(*(view(it, job) for _ in range(20)))
+        grown = psutil.Process().memory_info().rss - before
+        await it.ended(job)
+        assert len(set(parts)) == 1
+        # The clients are in this process too, so this is an upper bound.
+        assert grown < 32 << 20, f"{grown / 1e6:.0f} MB"
 
 
 @pytest.mark.slow

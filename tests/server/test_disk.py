@@ -8,7 +8,7 @@ import subprocess
 import aiohttp
 import pytest
 
-from tests.support.serving import SLOW, data_dir, library, run, served
+from tests.support.serving import SLOW, data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -42,31 +42,25 @@ def fill(path):
 
 
 @pytest.mark.parametrize("ballast", [0, 1])
-def test_a_full_disk_fails_the_job_and_nothing_else(small_disk, monkeypatch, ballast):
+async def test_a_full_disk_fails_the_job_and_nothing_else(small_disk, monkeypatch, ballast):
     monkeypatch.setattr("server.jobs.runner.RETRY_S", 0.05)
 
-    async def main():
-        async with served(small_disk, ballast_mb=ballast) as it:
-            job = await it.video("This sentence needs some room on the disk. " * 30, **SLOW)
-            await it.begun(job)
-            fill(small_disk / "filler")
-            if not ballast:  # not even the failure can be recorded until there is room again
-                asyncio.get_running_loop().call_later(1, (small_disk / "filler").unlink)
-            failed = await it.ended(job)
-            assert (failed["status"], failed["error"]["code"]) == ("failed", "storage_full")
-            assert failed["error"]["retryable"]
-            (small_disk / "filler").unlink(missing_ok=True)
-            assert (await it.ended(await it.video("Now it fits.")))["status"] == "completed"
-
-    run(main())
+    async with served(small_disk, ballast_mb=ballast) as it:
+        job = await it.video("This sentence needs some room on the disk. " * 30, **SLOW)
+        await it.begun(job)
+        fill(small_disk / "filler")
+        if not ballast:  # not even the failure can be recorded until there is room again
+            asyncio.get_running_loop().call_later(1, (small_disk / "filler").unlink)
+        failed = await it.ended(job)
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "storage_full")
+        assert failed["error"]["retryable"]
+        (small_disk / "filler").unlink(missing_ok=True)
+        assert (await it.ended(await it.video("Now it fits.")))["status"] == "completed"
 
 
-def test_an_upload_is_refused_before_the_disk_is_full(small_disk):
-    async def main():
-        async with served(small_disk) as it:
-            form = aiohttp.FormData()
-            form.add_field("file", b"x" * 1000, filename="a.mp4")
-            refused = await it.post("/v1/templates", 507, data=form)
-            assert refused["error"]["code"] == "storage_full"
-
-    run(main())
+async def test_an_upload_is_refused_before_the_disk_is_full(small_disk):
+    async with served(small_disk) as it:
+        form = aiohttp.FormData()
+        form.add_field("file", b"x" * 1000, filename="a.mp4")
+        refused = await it.post("/v1/templates", 507, data=form)
+        assert refused["error"]["code"] == "storage_full"

@@ -13,7 +13,7 @@ pytest.importorskip("diffusers")
 from server.cli import main  # needs torch
 from tests.support import musetalks
 from tests.support.samples import write_sound
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
@@ -76,17 +76,14 @@ def test_auto_takes_it_first_where_there_is_a_gpu_and_never_without(monkeypatch)
     assert "commercial use allowed" in ENGINES["lipsync"]["musetalk"].about
 
 
-def test_the_api_offers_it_and_makes_a_video_with_it(data_dir, tmp_path):
-    async def main():
-        async with served(data_dir, device="cpu") as it:
-            offered = {(one["kind"], one["name"]): one for one in (await it.get("/v1/engines"))["data"]}
-            assert offered["lipsync", "musetalk"]["available"]
-            options = {"fps": 25, "enhance": False, "engines": {"lipsync": "musetalk"}}
-            done = await it.ended(await it.video("Hello there.", options=options))
-            assert done["status"] == "completed", done["error"]
-            assert done["engines"]["lipsync"] == "musetalk"
-            (url,) = (one["url"] for one in done["outputs"] if one["url"].endswith(".mp4"))
-            async with it.http.get(url) as response:
-                assert len(frames(io.BytesIO(await response.read()))) == done["metrics"]["frames"]
-
-    run(main())
+async def test_the_api_offers_it_and_makes_a_video_with_it(data_dir, tmp_path):
+    async with served(data_dir, device="cpu") as it:
+        offered = {(one["kind"], one["name"]): one for one in (await it.get("/v1/engines"))["data"]}
+        assert offered["lipsync", "musetalk"]["available"]
+        options = {"fps": 25, "enhance": False, "engines": {"lipsync": "musetalk"}}
+        done = await it.ended(await it.video("Hello there.", options=options))
+        assert done["status"] == "completed", done["error"]
+        assert done["engines"]["lipsync"] == "musetalk"
+        (url,) = (one["url"] for one in done["outputs"] if one["url"].endswith(".mp4"))
+        async with it.http.get(url) as response:
+            assert len(frames(io.BytesIO(await response.read()))) == done["metrics"]["frames"]

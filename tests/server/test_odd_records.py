@@ -57,97 +57,87 @@ def test_an_odd_job_is_left_out_of_lists_and_those_of_a_later_version_are_read(d
 
 
 @pytest.mark.parametrize(("kind", "request_text"), ODD_JOBS)
-def test_an_odd_job_asked_for_by_its_id_is_gone_in_words_and_can_be_deleted(data_dir, kind, request_text):
-    async def main():
-        async with served(data_dir) as it:
-            await it.state.store.accept(NewJob("odd", kind, request_text, "{}", key="odd"))
-            job = "/v1/jobs/odd"
-            for path in (f"{job}/cancel", f"{job}/cancel"):
-                refused = await it.post(path, 410)
-                assert refused["error"]["code"] == "unreadable_record"
-            for path in (job, f"{job}/events"):
-                refused = await it.get(path, 410)
-                assert "DELETE" in refused["error"]["message"]
-            assert (await it.get(f"{job}/stream", 410 if kind == "video" else 404))["error"]["code"]
-            async with it.http.ws_connect("/v1/ws") as ws:
-                await ws.receive_json()
-                await ws.send_json({"type": "subscribe", "job_ids": ["odd"]})
+async def test_an_odd_job_asked_for_by_its_id_is_gone_in_words_and_can_be_deleted(
+    data_dir, kind, request_text
+):
+    async with served(data_dir) as it:
+        await it.state.store.accept(NewJob("odd", kind, request_text, "{}", key="odd"))
+        job = "/v1/jobs/odd"
+        for path in (f"{job}/cancel", f"{job}/cancel"):
+            refused = await it.post(path, 410)
+            assert refused["error"]["code"] == "unreadable_record"
+        for path in (job, f"{job}/events"):
+            refused = await it.get(path, 410)
+            assert "DELETE" in refused["error"]["message"]
+        assert (await it.get(f"{job}/stream", 410 if kind == "video" else 404))["error"]["code"]
+        async with it.http.ws_connect("/v1/ws") as ws:
+            await ws.receive_json()
+            await ws.send_json({"type": "subscribe", "job_ids": ["odd"]})
+            said = await ws.receive_json()
+            assert (said["job_id"], said["data"]["code"]) == ("odd", "unreadable_record")
+        async with it.http.delete(job) as response:
+            assert response.status == 200
+        await it.get(job, 404)
+
+
+async def test_a_job_of_an_unknown_status_is_told_so_by_every_way_and_can_be_deleted(data_dir):
+    async with served(data_dir) as it:
+        job = await it.video()
+        await it.ended(job)
+        with sqlite3.connect(data_dir / "server" / "jobs.db") as db:
+            db.execute("update jobs set status = 'paused'")
+        db.close()
+        for way in ("", "/events", "/stream"):
+            refused = await it.get(f"/v1/jobs/{job}{way}", 410)
+            assert refused["error"]["code"] == "unreadable_record", way
+        assert (await it.get("/v1/jobs"))["data"] == []
+        async with it.http.delete(f"/v1/jobs/{job}") as response:
+            assert response.status == 200
+        await it.get(f"/v1/jobs/{job}", 404)
+
+
+async def test_who_follows_all_jobs_is_told_of_those_beside_an_odd_one(data_dir):
+    async with served(data_dir, jobs=1) as it:
+        first = await it.video("A long text that takes a while to say, word after word.", **SLOW)
+        await it.begun(first)
+        await it.state.store.accept(NewJob("odd", "hologram", "{}", "{}"))
+        second = await it.video()
+        async with it.http.ws_connect("/v1/ws") as ws:
+            await ws.receive_json()
+            await ws.send_json({"type": "subscribe", "job_ids": "*"})
+            shown, ended = set(), set()
+            while not {first, second} <= ended:
                 said = await ws.receive_json()
-                assert (said["job_id"], said["data"]["code"]) == ("odd", "unreadable_record")
-            async with it.http.delete(job) as response:
-                assert response.status == 200
-            await it.get(job, 404)
-
-    run(main())
-
-
-def test_a_job_of_an_unknown_status_is_told_so_by_every_way_and_can_be_deleted(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            job = await it.video()
-            await it.ended(job)
-            with sqlite3.connect(data_dir / "server" / "jobs.db") as db:
-                db.execute("update jobs set status = 'paused'")
-            db.close()
-            for way in ("", "/events", "/stream"):
-                refused = await it.get(f"/v1/jobs/{job}{way}", 410)
-                assert refused["error"]["code"] == "unreadable_record", way
-            assert (await it.get("/v1/jobs"))["data"] == []
-            async with it.http.delete(f"/v1/jobs/{job}") as response:
-                assert response.status == 200
-            await it.get(f"/v1/jobs/{job}", 404)
-
-    run(main())
+                assert said["type"] != "error"
+                if said["type"] == "job.snapshot":
+                    shown.add(said["job_id"])
+                if said["type"] in ("job.completed", "job.failed"):
+                    ended.add(said["job_id"])
+            assert shown == {first, second}
+        # The odd one had its turn between the two, and its end says why.
+        failed = await it.state.store.get("odd")
+        assert failed.status == "failed"
+        assert json.loads(failed.error)["code"] == "unreadable_record"
 
 
-def test_who_follows_all_jobs_is_told_of_those_beside_an_odd_one(data_dir):
-    async def main():
-        async with served(data_dir, jobs=1) as it:
-            first = await it.video("A long text that takes a while to say, word after word.", **SLOW)
-            await it.begun(first)
-            await it.state.store.accept(NewJob("odd", "hologram", "{}", "{}"))
-            second = await it.video()
-            async with it.http.ws_connect("/v1/ws") as ws:
-                await ws.receive_json()
-                await ws.send_json({"type": "subscribe", "job_ids": "*"})
-                shown, ended = set(), set()
-                while not {first, second} <= ended:
-                    said = await ws.receive_json()
-                    assert said["type"] != "error"
-                    if said["type"] == "job.snapshot":
-                        shown.add(said["job_id"])
-                    if said["type"] in ("job.completed", "job.failed"):
-                        ended.add(said["job_id"])
-                assert shown == {first, second}
-            # The odd one had its turn between the two, and its end says why.
-            failed = await it.state.store.get("odd")
-            assert failed.status == "failed"
-            assert json.loads(failed.error)["code"] == "unreadable_record"
-
-    run(main())
-
-
-def test_a_page_is_full_of_jobs_that_can_be_read_and_tells_truly_whether_there_are_more(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            good = [await it.video() for _ in range(2)]
-            for job_id in good:
-                await it.ended(job_id)
-            for k in range(5):
-                await it.state.store.accept(NewJob(f"odd_{k}", "video", "{}", "{}"))
-                await it.state.store.cancel_waiting(f"odd_{k}", "{}")
-            page = await it.get("/v1/jobs?limit=1")
-            assert [job["id"] for job in page["data"]] == good[1:]
-            assert page["has_more"]
-            page = await it.get("/v1/jobs", params={"limit": 1, "after": good[1]})
-            assert [job["id"] for job in page["data"]] == good[:1]
-            assert not page["has_more"]
-            await it.state.store.accept(NewJob("odd_last", "video", "{}", "{}"))
-            page = await it.get("/v1/jobs", params={"limit": 2})
-            assert [job["id"] for job in page["data"]] == good[::-1]
-            assert not page["has_more"]
-
-    run(main())
+async def test_a_page_is_full_of_jobs_that_can_be_read_and_tells_truly_whether_there_are_more(data_dir):
+    async with served(data_dir) as it:
+        good = [await it.video() for _ in range(2)]
+        for job_id in good:
+            await it.ended(job_id)
+        for k in range(5):
+            await it.state.store.accept(NewJob(f"odd_{k}", "video", "{}", "{}"))
+            await it.state.store.cancel_waiting(f"odd_{k}", "{}")
+        page = await it.get("/v1/jobs?limit=1")
+        assert [job["id"] for job in page["data"]] == good[1:]
+        assert page["has_more"]
+        page = await it.get("/v1/jobs", params={"limit": 1, "after": good[1]})
+        assert [job["id"] for job in page["data"]] == good[:1]
+        assert not page["has_more"]
+        await it.state.store.accept(NewJob("odd_last", "video", "{}", "{}"))
+        page = await it.get("/v1/jobs", params={"limit": 2})
+        assert [job["id"] for job in page["data"]] == good[::-1]
+        assert not page["has_more"]
 
 
 @pytest.mark.parametrize(
@@ -163,26 +153,23 @@ def test_a_page_is_full_of_jobs_that_can_be_read_and_tells_truly_whether_there_a
         ("error", '{"code": 5}'),
     ],
 )
-def test_odd_figures_of_one_job_fail_no_other(data_dir, column, odd):
-    async def main():
-        async with served(data_dir) as it:
-            first = await it.video()
-            await it.ended(first)
+async def test_odd_figures_of_one_job_fail_no_other(data_dir, column, odd):
+    async with served(data_dir) as it:
+        first = await it.video()
+        await it.ended(first)
 
-            def spoil(db, log):
-                db.execute(f"update jobs set {column} = ? where id = ?", (odd, first))  # noqa: S608  # names above
-                db.execute("update events set data = ? where type = 'video.init'", ("no JSON",))
+        def spoil(db, log):
+            db.execute(f"update jobs set {column} = ? where id = ?", (odd, first))  # noqa: S608  # names above
+            db.execute("update events set data = ? where type = 'video.init'", ("no JSON",))
 
-            await it.state.store._writer.submit(spoil)
-            second = await it.video("Another text.")
-            assert (await it.ended(second))["status"] == "completed"
-            listed = await it.get("/v1/jobs")
-            assert second in {job["id"] for job in listed["data"]}
-            for path in (f"/v1/jobs/{first}", f"/v1/jobs/{first}/events"):
-                async with it.http.get(path) as response:
-                    assert response.status in (200, 410)
-
-    run(main())
+        await it.state.store._writer.submit(spoil)
+        second = await it.video("Another text.")
+        assert (await it.ended(second))["status"] == "completed"
+        listed = await it.get("/v1/jobs")
+        assert second in {job["id"] for job in listed["data"]}
+        for path in (f"/v1/jobs/{first}", f"/v1/jobs/{first}/events"):
+            async with it.http.get(path) as response:
+                assert response.status in (200, 410)
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", "7", "null", "{}", '{"id": "x"}', "\x00", None])

@@ -23,7 +23,7 @@ from server.schemas.specs import (
     read_spec,
     same_body,
 )
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -152,20 +152,17 @@ def test_a_request_in_a_nested_field_is_another_request():
         )
 
 
-def test_a_request_repeated_after_an_upgrade_is_the_same_job(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            key = {"Idempotency-Key": "k"}
-            job = await it.post("/v1/videos", 202, {"text": "Hello."}, headers=key)
+async def test_a_request_repeated_after_an_upgrade_is_the_same_job(data_dir):
+    async with served(data_dir) as it:
+        key = {"Idempotency-Key": "k"}
+        job = await it.post("/v1/videos", 202, {"text": "Hello."}, headers=key)
 
-            def earlier(db, log):
-                _, said, files = json.loads(db.execute("select body from jobs").fetchone()[0])
-                old = as_of_old(VideoSpec.model_validate(said), files)
-                db.execute("update jobs set body = ?", (old,))
+        def earlier(db, log):
+            _, said, files = json.loads(db.execute("select body from jobs").fetchone()[0])
+            old = as_of_old(VideoSpec.model_validate(said), files)
+            db.execute("update jobs set body = ?", (old,))
 
-            await it.state.store._writer.submit(earlier)
-            assert (await it.post("/v1/videos", 200, {"text": "Hello."}, headers=key))["id"] == job["id"]
-            refused = await it.post("/v1/videos", 422, {"text": "Hello!"}, headers=key)
-            assert refused["error"]["code"] == "idempotency_conflict"
-
-    run(main())
+        await it.state.store._writer.submit(earlier)
+        assert (await it.post("/v1/videos", 200, {"text": "Hello."}, headers=key))["id"] == job["id"]
+        refused = await it.post("/v1/videos", 422, {"text": "Hello!"}, headers=key)
+        assert refused["error"]["code"] == "idempotency_conflict"

@@ -91,23 +91,20 @@ def test_a_server_that_cannot_start_says_one_line_and_ends(tmp_path):
 
 
 @pytest.mark.parametrize("ballast", [1, 0])
-def test_a_full_disk_keeps_no_server_from_starting_that_has_ballast(small_disk, ballast):
-    async def main():
-        async with served(small_disk, ballast_mb=1):
-            pass
-        record = small_disk / "server" / "jobs.db"
-        await filled(record, 2)
-        if not ballast:
-            (record.parent / "ballast").write_bytes(b"")
-        fill(small_disk / "filler")
-        if not ballast:
-            with pytest.raises(Exception, match="full"):
-                async with served(small_disk):
-                    pass
-            (small_disk / "filler").unlink()
-        async with served(small_disk, ballast_mb=ballast) as it:
-            assert (await it.get("/v1/jobs"))["data"]
-            (small_disk / "filler").unlink(missing_ok=True)
-            assert (await it.ended("video_0"))["status"] in ("completed", "failed")
-
-    run(main())
+async def test_a_full_disk_keeps_no_server_from_starting_that_has_ballast(small_disk, ballast):
+    async with served(small_disk, ballast_mb=1):
+        pass
+    record = small_disk / "server" / "jobs.db"
+    await filled(record, 2)
+    if not ballast:
+        (record.parent / "ballast").write_bytes(b"")
+    fill(small_disk / "filler")
+    if not ballast:
+        with pytest.raises(Exception, match="full"):
+            async with served(small_disk):
+                pass
+        (small_disk / "filler").unlink()
+    async with served(small_disk, ballast_mb=ballast) as it:
+        assert (await it.get("/v1/jobs"))["data"]
+        (small_disk / "filler").unlink(missing_ok=True)
+        assert (await it.ended("video_0"))["status"] in ("completed", "failed")

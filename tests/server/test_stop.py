@@ -130,69 +130,63 @@ async def seen_of(http, session_id, after, until):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_live_session_is_there_again_after_the_server(data_dir, number):
-    async def main():
-        async with running(data_dir) as it:
-            port = int(it.url.rpartition(":")[2])
-            async with it.http.post("/v1/sessions", json={"size": "128x128"}) as response:
-                session_id = (await response.json())["id"]
-            known = (await seen_of(it.http, session_id, 0, "session.idle"))[-1]["seq"]
-            socket = await it.http.ws_connect(f"/v1/sessions/{session_id}")
-            await socket.send_json({"type": "say", "text": TEXT})
-            while (told := await socket.receive_json(timeout=20))["type"] != "speech.started":
-                known = max(known, told["seq"])
+async def test_a_live_session_is_there_again_after_the_server(data_dir, number):
+    async with running(data_dir) as it:
+        port = int(it.url.rpartition(":")[2])
+        async with it.http.post("/v1/sessions", json={"size": "128x128"}) as response:
+            session_id = (await response.json())["id"]
+        known = (await seen_of(it.http, session_id, 0, "session.idle"))[-1]["seq"]
+        socket = await it.http.ws_connect(f"/v1/sessions/{session_id}")
+        await socket.send_json({"type": "say", "text": TEXT})
+        while (told := await socket.receive_json(timeout=20))["type"] != "speech.started":
+            known = max(known, told["seq"])
 
-            async def rest():
-                return [message.json()["seq"] async for message in socket]
+        async def rest():
+            return [message.json()["seq"] async for message in socket]
 
-            reading, began = asyncio.create_task(rest()), time.monotonic()
-            await it.end(number)
-            assert time.monotonic() - began < 10
-            known = max(known, told["seq"], *await reading)
-            assert socket.close_code == (1012 if number == signal.SIGTERM else 1006)
-        async with running(data_dir, port) as it:
-            seen = await seen_of(it.http, session_id, known, "session.ready")
-            if number == signal.SIGTERM:
-                assert [m["type"] for m in seen] == ["session.snapshot", "session.ready"]
-                assert seen[-1]["seq"] == known + 1
-            else:  # some events are lost, and the client is told so
-                assert [m["type"] for m in seen] == ["resync", "session.snapshot", "session.ready"]
-            again = await seen_of(it.http, session_id, seen[-1]["seq"], "session.idle")
-            assert again[0]["data"]["session"]["status"] == "idle"
-            assert next(m for m in again if m["type"] == "speech.ended")["data"]["text_spoken"] == "One two."
-            async with it.http.delete(f"/v1/sessions/{session_id}") as response:
-                assert response.status == 200
-            await it.end(signal.SIGTERM)
-        async with running(data_dir, port) as it, it.http.get("/v1/sessions") as response:
-            assert (await response.json())["data"] == []
-
-    run(main(), 110)
+        reading, began = asyncio.create_task(rest()), time.monotonic()
+        await it.end(number)
+        assert time.monotonic() - began < 10
+        known = max(known, told["seq"], *await reading)
+        assert socket.close_code == (1012 if number == signal.SIGTERM else 1006)
+    async with running(data_dir, port) as it:
+        seen = await seen_of(it.http, session_id, known, "session.ready")
+        if number == signal.SIGTERM:
+            assert [m["type"] for m in seen] == ["session.snapshot", "session.ready"]
+            assert seen[-1]["seq"] == known + 1
+        else:  # some events are lost, and the client is told so
+            assert [m["type"] for m in seen] == ["resync", "session.snapshot", "session.ready"]
+        again = await seen_of(it.http, session_id, seen[-1]["seq"], "session.idle")
+        assert again[0]["data"]["session"]["status"] == "idle"
+        assert next(m for m in again if m["type"] == "speech.ended")["data"]["text_spoken"] == "One two."
+        async with it.http.delete(f"/v1/sessions/{session_id}") as response:
+            assert response.status == 200
+        await it.end(signal.SIGTERM)
+    async with running(data_dir, port) as it, it.http.get("/v1/sessions") as response:
+        assert (await response.json())["data"] == []
 
 
 @pytest.mark.slow
-def test_a_job_outlives_three_kills_and_its_follower_misses_nothing(data_dir):
-    async def main():
-        rng, seen, port, job, follower = random.Random(7), [], 0, None, None  # noqa: S311  # a test's dice
-        for kill in range(4):
-            async with running(data_dir, port) as it:
-                port = int(it.url.rpartition(":")[2])
-                if job is None:
-                    job = await it.post(text=TEXT * 3, options={"engines": {"speech": "slow"}})
-                    follower = asyncio.create_task(follow(it.url, job, seen, []))
-                if kill == 3:
-                    await asyncio.wait_for(follower, 30)
-                    done = await it.job(job)
-                    assert (done["status"], done["attempt"]) == ("completed", 4)
-                    async with it.http.get(done["outputs"][-1]["url"]) as response:
-                        assert len(await response.read()) == done["outputs"][-1]["bytes"]
-                    break
-                await grown(seen, len(seen) + 6 + rng.randrange(8))
-                assert await it.end(signal.SIGKILL) == -signal.SIGKILL
-        assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
-        types = [m["type"] for m in seen]
-        assert (types.count("job.started"), types.count("job.completed")) == (4, 1)
-
-    run(main(), 110)
+async def test_a_job_outlives_three_kills_and_its_follower_misses_nothing(data_dir):
+    rng, seen, port, job, follower = random.Random(7), [], 0, None, None  # noqa: S311  # a test's dice
+    for kill in range(4):
+        async with running(data_dir, port) as it:
+            port = int(it.url.rpartition(":")[2])
+            if job is None:
+                job = await it.post(text=TEXT * 3, options={"engines": {"speech": "slow"}})
+                follower = asyncio.create_task(follow(it.url, job, seen, []))
+            if kill == 3:
+                await asyncio.wait_for(follower, 30)
+                done = await it.job(job)
+                assert (done["status"], done["attempt"]) == ("completed", 4)
+                async with it.http.get(done["outputs"][-1]["url"]) as response:
+                    assert len(await response.read()) == done["outputs"][-1]["bytes"]
+                break
+            await grown(seen, len(seen) + 6 + rng.randrange(8))
+            assert await it.end(signal.SIGKILL) == -signal.SIGKILL
+    assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
+    types = [m["type"] for m in seen]
+    assert (types.count("job.started"), types.count("job.completed")) == (4, 1)
 
 
 @pytest.mark.slow
@@ -232,37 +226,34 @@ def test_an_enhancement_outlives_a_kill_and_is_made_again_whole(data_dir, tmp_pa
 
 
 @pytest.mark.slow
-def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
-    async def main():
-        seen, codes = [], []
-        async with running(data_dir) as it:
-            port = int(it.url.rpartition(":")[2])
-            job = await it.post(text=TEXT * 10, options={"engines": {"speech": "slow"}})
-            waiting = await it.post(text="After that.")
-            follower = asyncio.create_task(follow(it.url, job, seen, codes))
-            async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:
-                await stream.receive()
-                second = await start(data_dir)  # a second server on the same folder
-                assert await asyncio.wait_for(second.wait(), 20) != 0
-                it.process.send_signal(signal.SIGTERM)
-                async for _ in stream:
-                    pass
-                assert stream.close_code == 1012
-            began = asyncio.get_running_loop().time()
-            assert await asyncio.wait_for(it.process.wait(), 15) == 0
-            assert asyncio.get_running_loop().time() - began < 5
-        async with running(data_dir, port) as it:
-            await asyncio.wait_for(follower, 30)
-            assert (codes[0], codes[-1], set(codes)) == (1012, 1000, {1012, 1000})
-            assert (await it.job(job))["status"] == "completed"
-            queued = [m["data"] for m in seen if m["type"] == "job.queued"]
-            assert queued[1]["reason"] == "server_stopped"
-            await follow(it.url, waiting, [], [])
-            assert (await it.job(waiting))["status"] == "completed"
-            assert await it.end(signal.SIGTERM) == 0
-        assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
-
-    run(main(), 110)
+async def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
+    seen, codes = [], []
+    async with running(data_dir) as it:
+        port = int(it.url.rpartition(":")[2])
+        job = await it.post(text=TEXT * 10, options={"engines": {"speech": "slow"}})
+        waiting = await it.post(text="After that.")
+        follower = asyncio.create_task(follow(it.url, job, seen, codes))
+        async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:
+            await stream.receive()
+            second = await start(data_dir)  # a second server on the same folder
+            assert await asyncio.wait_for(second.wait(), 20) != 0
+            it.process.send_signal(signal.SIGTERM)
+            async for _ in stream:
+                pass
+            assert stream.close_code == 1012
+        began = asyncio.get_running_loop().time()
+        assert await asyncio.wait_for(it.process.wait(), 15) == 0
+        assert asyncio.get_running_loop().time() - began < 5
+    async with running(data_dir, port) as it:
+        await asyncio.wait_for(follower, 30)
+        assert (codes[0], codes[-1], set(codes)) == (1012, 1000, {1012, 1000})
+        assert (await it.job(job))["status"] == "completed"
+        queued = [m["data"] for m in seen if m["type"] == "job.queued"]
+        assert queued[1]["reason"] == "server_stopped"
+        await follow(it.url, waiting, [], [])
+        assert (await it.job(waiting))["status"] == "completed"
+        assert await it.end(signal.SIGTERM) == 0
+    assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
 
 
 @pytest.mark.slow
@@ -286,51 +277,45 @@ def test_what_is_no_http_is_answered_400_and_leaves_no_traceback_in_the_log(data
 
 
 @pytest.mark.slow
-def test_whatever_waits_in_line_hears_that_the_server_stops_and_keeps_it_from_nothing(data_dir):
-    async def main():
-        async with running(data_dir) as it:
-            running_job = {"text": TEXT * 10, "options": {"engines": {"speech": "slow"}}}
+async def test_whatever_waits_in_line_hears_that_the_server_stops_and_keeps_it_from_nothing(data_dir):
+    async with running(data_dir) as it:
+        running_job = {"text": TEXT * 10, "options": {"engines": {"speech": "slow"}}}
 
-            async def streamed(**request):
-                async with it.http.post("/v1/videos?stream=true", json=request) as response:
-                    return response.status, await response.text() if response.status != 200 else ""
+        async def streamed(**request):
+            async with it.http.post("/v1/videos?stream=true", json=request) as response:
+                return response.status, await response.text() if response.status != 200 else ""
 
-            first = asyncio.create_task(it.post(**running_job))
-            job = await first
-            waiting = [asyncio.create_task(streamed(text="After that.")) for _ in range(2)]
-            plain = await it.post(text="And after that.")
-            watched = asyncio.create_task(it.http.get(f"/v1/jobs/{plain}/stream"))
-            while True:
-                async with it.http.get("/v1/jobs?status=queued") as response:
-                    if len((await response.json())["data"]) == 3:
-                        break
-            assert (await it.job(job))["status"] == "in_progress"
-            began = asyncio.get_running_loop().time()
-            assert await it.end(signal.SIGTERM) == 0
-            assert asyncio.get_running_loop().time() - began < 6
-            for status, said in [*await asyncio.gather(*waiting), ((await watched).status, "stopping")]:
-                assert status == 503
-                assert "stopping" in said
-
-    run(main())
+        first = asyncio.create_task(it.post(**running_job))
+        job = await first
+        waiting = [asyncio.create_task(streamed(text="After that.")) for _ in range(2)]
+        plain = await it.post(text="And after that.")
+        watched = asyncio.create_task(it.http.get(f"/v1/jobs/{plain}/stream"))
+        while True:
+            async with it.http.get("/v1/jobs?status=queued") as response:
+                if len((await response.json())["data"]) == 3:
+                    break
+        assert (await it.job(job))["status"] == "in_progress"
+        began = asyncio.get_running_loop().time()
+        assert await it.end(signal.SIGTERM) == 0
+        assert asyncio.get_running_loop().time() - began < 6
+        for status, said in [*await asyncio.gather(*waiting), ((await watched).status, "stopping")]:
+            assert status == 503
+            assert "stopping" in said
 
 
 @pytest.mark.slow
-def test_an_engine_that_hangs_keeps_no_server_from_ending(data_dir, monkeypatch):
+async def test_an_engine_that_hangs_keeps_no_server_from_ending(data_dir, monkeypatch):
     monkeypatch.setenv("LAST_S", "4")
 
-    async def main():
-        async with running(data_dir) as it:
-            job = await it.post(text=TEXT, options={"engines": {"speech": "stuck"}})
-            while (await it.job(job))["status"] != "in_progress":  # noqa: ASYNC110  # bounded by the limit
-                await asyncio.sleep(0.02)
-            children = psutil.Process(it.process.pid).children(recursive=True)
-            began = asyncio.get_running_loop().time()
-            assert await it.end(signal.SIGTERM) == 0
-            assert asyncio.get_running_loop().time() - began < 8
-            _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
-            assert not left
-        with closing(sqlite3.connect(data_dir / "server" / "jobs.db")) as record:
-            assert record.execute("select status from jobs").fetchall() == [("queued",)]
-
-    run(main())
+    async with running(data_dir) as it:
+        job = await it.post(text=TEXT, options={"engines": {"speech": "stuck"}})
+        while (await it.job(job))["status"] != "in_progress":  # noqa: ASYNC110  # bounded by the limit
+            await asyncio.sleep(0.02)
+        children = psutil.Process(it.process.pid).children(recursive=True)
+        began = asyncio.get_running_loop().time()
+        assert await it.end(signal.SIGTERM) == 0
+        assert asyncio.get_running_loop().time() - began < 8
+        _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+        assert not left
+    with closing(sqlite3.connect(data_dir / "server" / "jobs.db")) as record:
+        assert record.execute("select status from jobs").fetchall() == [("queued",)]

@@ -143,30 +143,25 @@ def test_a_font_is_named_by_its_family_or_file():
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
-    async def main():
-        async with EnginePool() as pool:
-            speech = await pool.engine("speech", "builtin")
-            said = sentences(TEXT + " And one more.", "auto")
+async def test_speech_waits_until_it_is_known_what_is_shown_with_it(tells):
+    async with EnginePool() as pool:
+        speech = await pool.engine("speech", "builtin")
+        said = sentences(TEXT + " And one more.", "auto")
 
-            async def chunks():
-                async for chunk in tts_stream(said, speech, None, Style()):
-                    words = chunk.words if tells else ()
-                    yield AudioChunk(chunk.samples, chunk.rate, chunk.first, chunk.sentence, None, words)
+        async def chunks():
+            async for chunk in tts_stream(said, speech, None, Style()):
+                words = chunk.words if tells else ()
+                yield AudioChunk(chunk.samples, chunk.rate, chunk.first, chunk.sentence, None, words)
 
-            plain = [chunk async for chunk in chunks()]
-            cues: list[Cue] = []
-            passed = []
-            async for chunk in held_for_captions(chunks(), cues):
-                until = chunk.first + len(chunk.samples)
-                assert (
-                    cues[-1].stop >= until or chunk.first >= cues[-1].stop
-                )  # all that is heard of it is known
-                passed.append(chunk)
-            assert [c.first for c in passed] == [c.first for c in plain]
-            assert len(cues) > 3
-
-    asyncio.run(main())
+        plain = [chunk async for chunk in chunks()]
+        cues: list[Cue] = []
+        passed = []
+        async for chunk in held_for_captions(chunks(), cues):
+            until = chunk.first + len(chunk.samples)
+            assert cues[-1].stop >= until or chunk.first >= cues[-1].stop  # all that is heard of it is known
+            passed.append(chunk)
+        assert [c.first for c in passed] == [c.first for c in plain]
+        assert len(cues) > 3
 
 
 @pytest.mark.slow

@@ -365,28 +365,25 @@ class Choir(Beeps):
             yield replace(piece, samples=piece.samples * (1 + self.names.index(voice)) / 8)
 
 
-def test_four_sessions_with_four_voices_hear_nobody_else():
+async def test_four_sessions_with_four_voices_hear_nobody_else():
     texts = [f"Number {k}, here. " * (k + 1) for k in range(4)]
     wholes = [offline(text) for text in texts]
 
-    async def main():
-        worker = Worker("speech")
-        speech = loaded("speech", Choir(), worker)
-        stages = [Stage(speech, voice=f"v{k}") for k in range(4)]
-        speaking = [asyncio.create_task(stage.script.speak()) for stage in stages]
-        for stage, text in zip(stages, texts, strict=True):
-            stage.script.say(text)
-        await asyncio.gather(*(stage.spoken() for stage in stages))
-        for k, (stage, whole) in enumerate(zip(stages, wholes, strict=True)):
-            heard = await stage.frames(len(whole) // STEP + 2)
-            assert np.allclose(heard[: len(whole)], whole * np.float32((1 + k) / 8))
-            assert not heard[len(whole) :].any()
-        for task in speaking:
-            task.cancel()
-        await asyncio.gather(*speaking, return_exceptions=True)
-        worker.close()
-
-    asyncio.run(main())
+    worker = Worker("speech")
+    speech = loaded("speech", Choir(), worker)
+    stages = [Stage(speech, voice=f"v{k}") for k in range(4)]
+    speaking = [asyncio.create_task(stage.script.speak()) for stage in stages]
+    for stage, text in zip(stages, texts, strict=True):
+        stage.script.say(text)
+    await asyncio.gather(*(stage.spoken() for stage in stages))
+    for k, (stage, whole) in enumerate(zip(stages, wholes, strict=True)):
+        heard = await stage.frames(len(whole) // STEP + 2)
+        assert np.allclose(heard[: len(whole)], whole * np.float32((1 + k) / 8))
+        assert not heard[len(whole) :].any()
+    for task in speaking:
+        task.cancel()
+    await asyncio.gather(*speaking, return_exceptions=True)
+    worker.close()
 
 
 class Low(Beeps):

@@ -81,20 +81,17 @@ def test_copying_keeps_every_time(tmp_path: Path, made: list[Fragment]) -> None:
     assert times(tmp_path / "whole.mp4") == times(tmp_path / "part.mp4")
 
 
-def test_what_is_on_disk_after_each_fragment_plays(tmp_path: Path, made: list[Fragment]) -> None:
-    async def scenario() -> None:
-        async with Recording(tmp_path / "out.mp4") as recording:
-            frames = 0
-            for index, fragment in enumerate(made):
-                await recording.write(fragment)
-                frames += fragment.frames
-                if index % 40 == 39:
-                    (part,) = tmp_path.iterdir()
-                    assert part.name.startswith("out.")
-                    assert part.name.endswith(".part.mp4")
-                    assert shown(part)[0] == frames
-
-    run(scenario())
+async def test_what_is_on_disk_after_each_fragment_plays(tmp_path: Path, made: list[Fragment]) -> None:
+    async with Recording(tmp_path / "out.mp4") as recording:
+        frames = 0
+        for index, fragment in enumerate(made):
+            await recording.write(fragment)
+            frames += fragment.frames
+            if index % 40 == 39:
+                (part,) = tmp_path.iterdir()
+                assert part.name.startswith("out.")
+                assert part.name.endswith(".part.mp4")
+                assert shown(part)[0] == frames
 
 
 def test_a_file_cut_off_amid_a_fragment_can_still_be_copied(tmp_path: Path, made: list[Fragment]) -> None:

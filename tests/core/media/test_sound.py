@@ -78,38 +78,32 @@ def test_what_is_no_number_becomes_silence_and_nothing_is_louder_than_one(tmp_pa
 
 
 @pytest.mark.slow
-def test_nothing_is_decoded_far_ahead_of_the_reader(tmp_path: Path) -> None:
+async def test_nothing_is_decoded_far_ahead_of_the_reader(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(120, 48_000), 48_000)
 
-    async def scenario() -> None:
-        before = set(decoders())  # of a server that runs beside this test
-        source = await open_audio(path)
-        chunks = source.chunks()
-        await anext(chunks)
-        child = next(iter(set(decoders()) - before))
-        for _ in range(40):  # until it has filled the pipe and waits
-            await asyncio.sleep(0.02)
-            if child.status() == psutil.STATUS_SLEEPING:
-                break
-        waited = child.status()
-        await chunks.aclose()
-        assert waited == psutil.STATUS_SLEEPING  # and not over: it still has two minutes to tell
-        assert not set(decoders()) - before
-
-    run(scenario())
+    before = set(decoders())  # of a server that runs beside this test
+    source = await open_audio(path)
+    chunks = source.chunks()
+    await anext(chunks)
+    child = next(iter(set(decoders()) - before))
+    for _ in range(40):  # until it has filled the pipe and waits
+        await asyncio.sleep(0.02)
+        if child.status() == psutil.STATUS_SLEEPING:
+            break
+    waited = child.status()
+    await chunks.aclose()
+    assert waited == psutil.STATUS_SLEEPING  # and not over: it still has two minutes to tell
+    assert not set(decoders()) - before
 
 
-def test_a_source_that_is_never_read_can_be_closed_twice(tmp_path: Path) -> None:
+async def test_a_source_that_is_never_read_can_be_closed_twice(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(30, 48_000), 48_000)
 
-    async def scenario() -> None:
-        before = set(decoders())  # of a server that runs beside this test
-        source = await open_audio(path)
-        await source.close()
-        await source.close()
-        assert not set(decoders()) - before
-
-    run(scenario())
+    before = set(decoders())  # of a server that runs beside this test
+    source = await open_audio(path)
+    await source.close()
+    await source.close()
+    assert not set(decoders()) - before
 
 
 @pytest.mark.slow

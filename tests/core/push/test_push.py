@@ -54,46 +54,40 @@ async def pushed(url, key=None):
 
 
 @pytest.mark.slow  # four processes
-def test_a_server_that_comes_late_goes_away_and_comes_back_gets_the_video_each_time():
-    async def main():
-        port = free_port()
-        async with pushed(f"rtmp://127.0.0.1:{port}/app", "secret") as until:
-            assert "ConnectionRefusedError" in await until("lost")
-            for _ in range(2):
-                async with receiver(port) as server:
-                    await until("live")
-                    packets = await server.packets(40)
-                await until("lost")
-                assert {packet["kind"] for packet in packets} == {"video", "audio"}
-                pictures = [packet for packet in packets if packet["kind"] == "video"]
-                assert pictures[0] == {"kind": "video", "at": 0.0, "key": True}
-                assert np.diff([p["at"] for p in pictures]) == pytest.approx(1 / FPS, abs=0.0011)
-
-    asyncio.run(main())
+async def test_a_server_that_comes_late_goes_away_and_comes_back_gets_the_video_each_time():
+    port = free_port()
+    async with pushed(f"rtmp://127.0.0.1:{port}/app", "secret") as until:
+        assert "ConnectionRefusedError" in await until("lost")
+        for _ in range(2):
+            async with receiver(port) as server:
+                await until("live")
+                packets = await server.packets(40)
+            await until("lost")
+            assert {packet["kind"] for packet in packets} == {"video", "audio"}
+            pictures = [packet for packet in packets if packet["kind"] == "video"]
+            assert pictures[0] == {"kind": "video", "at": 0.0, "key": True}
+            assert np.diff([p["at"] for p in pictures]) == pytest.approx(1 / FPS, abs=0.0011)
 
 
-def test_a_server_that_says_nothing_is_given_up_and_tried_again(monkeypatch):
+async def test_a_server_that_says_nothing_is_given_up_and_tried_again(monkeypatch):
     monkeypatch.setattr(pusher, "STUCK_S", 0.5)
     monkeypatch.setattr(pusher, "FIRST_DELAY_S", 0.01)
 
-    async def main():
-        lines = []
+    lines = []
 
-        async def listen(reader, writer):
-            lines.append(writer)
-            while await reader.read(1 << 16):
-                pass
+    async def listen(reader, writer):
+        lines.append(writer)
+        while await reader.read(1 << 16):
+            pass
 
-        async with await asyncio.start_server(listen, "127.0.0.1", 0) as hole:
-            port = hole.sockets[0].getsockname()[1]
-            async with pushed(f"rtmp://127.0.0.1:{port}/app/secret") as until:
-                for _ in range(2):
-                    assert await until("lost") == "the server took no video within 0 s"
-            assert len(lines) >= 2
-            for line in lines:
-                line.transport.abort()
-
-    asyncio.run(main())
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as hole:
+        port = hole.sockets[0].getsockname()[1]
+        async with pushed(f"rtmp://127.0.0.1:{port}/app/secret") as until:
+            for _ in range(2):
+                assert await until("lost") == "the server took no video within 0 s"
+        assert len(lines) >= 2
+        for line in lines:
+            line.transport.abort()
 
 
 async def sent_for_ever(sending):
@@ -103,25 +97,22 @@ async def sent_for_ever(sending):
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux gives up by itself")
-def test_a_server_that_takes_no_more_is_given_up(monkeypatch):
+async def test_a_server_that_takes_no_more_is_given_up(monkeypatch):
     monkeypatch.setattr(relay, "STUCK_S", 0.5)
 
-    async def main():
-        held = []
+    held = []
 
-        async def hold(_reader, writer):
-            held.append(writer)  # its reader is full after a few bytes
+    async def hold(_reader, writer):
+        held.append(writer)  # its reader is full after a few bytes
 
-        async with await asyncio.start_server(hold, "127.0.0.1", 0, limit=1024) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with relay.relayed(target_of(f"rtmp://127.0.0.1:{port}/app/key"), everywhere) as way:
-                _, sending = await asyncio.open_connection("127.0.0.1", way)
-                with pytest.raises(ConnectionError):
-                    await asyncio.wait_for(sent_for_ever(sending), 20)
-            for writer in held:
-                writer.transport.abort()
-
-    asyncio.run(main())
+    async with await asyncio.start_server(hold, "127.0.0.1", 0, limit=1024) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with relay.relayed(target_of(f"rtmp://127.0.0.1:{port}/app/key"), everywhere) as way:
+            _, sending = await asyncio.open_connection("127.0.0.1", way)
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(sent_for_ever(sending), 20)
+        for writer in held:
+            writer.transport.abort()
 
 
 @pytest.mark.parametrize(
@@ -154,12 +145,9 @@ def test_addresses_that_are_none_are_refused_and_not_repeated(url):
     assert "a.example" not in refused.value.message
 
 
-def test_an_address_that_may_not_be_dialled_is_not():
-    async def main():
-        target = target_of("rtmp://127.0.0.1/live/key")
-        assert await addresses(target, everywhere) == ["127.0.0.1"]
-        with pytest.raises(BadInput, match="fetch_allow") as refused:
-            await addresses(target, lambda _host, _port, address: address != "127.0.0.1")
-        assert refused.value.code == "url_not_allowed"
-
-    asyncio.run(main())
+async def test_an_address_that_may_not_be_dialled_is_not():
+    target = target_of("rtmp://127.0.0.1/live/key")
+    assert await addresses(target, everywhere) == ["127.0.0.1"]
+    with pytest.raises(BadInput, match="fetch_allow") as refused:
+        await addresses(target, lambda _host, _port, address: address != "127.0.0.1")
+    assert refused.value.code == "url_not_allowed"

@@ -21,17 +21,14 @@ async def soon(value: int | Exception, steps: int = 1) -> int:
     return value
 
 
-def test_the_first_to_end_counts_and_the_others_have_ended():
-    async def main():
-        before = asyncio.all_tasks()
-        assert await first_of(never(), soon(7)) == 7
-        assert await first_of(soon(1), soon(2)) == 1  # of two at once, the one named first
-        with pytest.raises(ValueError, match="hoarse"):
-            await first_of(never(), soon(ValueError("hoarse")))
-        assert await first_of(soon(3), soon(ValueError("hoarse"), steps=5)) == 3
-        assert asyncio.all_tasks() == before
-
-    asyncio.run(main())
+async def test_the_first_to_end_counts_and_the_others_have_ended():
+    before = asyncio.all_tasks()
+    assert await first_of(never(), soon(7)) == 7
+    assert await first_of(soon(1), soon(2)) == 1  # of two at once, the one named first
+    with pytest.raises(ValueError, match="hoarse"):
+        await first_of(never(), soon(ValueError("hoarse")))
+    assert await first_of(soon(3), soon(ValueError("hoarse"), steps=5)) == 3
+    assert asyncio.all_tasks() == before
 
 
 def test_a_cancel_reaches_all_of_them():
@@ -55,7 +52,7 @@ def test_a_cancel_reaches_all_of_them():
     assert ended == [1, 1]
 
 
-def test_work_on_a_thread_is_told_when_nobody_waits_for_it():
+async def test_work_on_a_thread_is_told_when_nobody_waits_for_it():
     begun, told = threading.Event(), threading.Event()
 
     def work(stopped):
@@ -66,13 +63,10 @@ def test_work_on_a_thread_is_told_when_nobody_waits_for_it():
             threading.Event().wait(0.01)
         return None
 
-    async def main():
-        task = asyncio.create_task(run_stoppable(lambda stopped: asyncio.to_thread(work, stopped)))
-        await asyncio.to_thread(begun.wait, 30)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert await asyncio.to_thread(told.wait, 30)
-        assert await run_stoppable(lambda stopped: in_daemon_thread(stopped)) is False
-
-    asyncio.run(main())
+    task = asyncio.create_task(run_stoppable(lambda stopped: asyncio.to_thread(work, stopped)))
+    await asyncio.to_thread(begun.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(told.wait, 30)
+    assert await run_stoppable(lambda stopped: in_daemon_thread(stopped)) is False

@@ -79,38 +79,37 @@ def test_a_call_that_ends_its_processes_takes_none_of_those_behind_it_with_it() 
     assert innocent == ["fine", "fine"]
 
 
-def test_no_process_takes_an_object_for_another_that_had_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_process_takes_an_object_for_another_that_had_its_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     here: dict[int, object] = {}
     monkeypatch.setattr(processes, "_kept", lambda: here_kept)
     here_kept: Any = processes.OrderedDict(here)
 
-    async def main() -> None:
-        seat = processes._EngineProcess(SPEC)
+    seat = processes._EngineProcess(SPEC)
 
-        def send(arg: object, *, whole: bool = False, delivered: bool = True) -> object:
-            packed = pickle.loads(pickle.dumps(seat._packed(arg, whole)))  # noqa: S301  # our own
-            return processes._unpacked(packed) if delivered else None
+    def send(arg: object, *, whole: bool = False, delivered: bool = True) -> object:
+        packed = pickle.loads(pickle.dumps(seat._packed(arg, whole)))  # noqa: S301  # our own
+        return processes._unpacked(packed) if delivered else None
 
-        old = Learnt(name="old")
-        send(old)
-        number, others = id(old), [Learnt(k=str(k)) for k in range(processes._KEPT)]
-        for other in others:
-            send(other, delivered=False)  # calls that were cancelled while they waited
-        del old
-        waste, new = [], None
-        for _ in range(100_000):
-            candidate = Learnt(name="new")
-            if id(candidate) == number:
-                new = candidate
-                break
-            waste.append(candidate)
-        if new is None:
-            pytest.skip("this Python gave the id to nobody else")
-        send(new, delivered=False)
-        with pytest.raises(processes._Unknown):  # on which all of it is sent
-            send(new)
-        assert send(new, whole=True) == {"name": "new"}
-        assert send(new) == {"name": "new"}
-        seat.close()
-
-    asyncio.run(main())
+    old = Learnt(name="old")
+    send(old)
+    number, others = id(old), [Learnt(k=str(k)) for k in range(processes._KEPT)]
+    for other in others:
+        send(other, delivered=False)  # calls that were cancelled while they waited
+    del old
+    waste, new = [], None
+    for _ in range(100_000):
+        candidate = Learnt(name="new")
+        if id(candidate) == number:
+            new = candidate
+            break
+        waste.append(candidate)
+    if new is None:
+        pytest.skip("this Python gave the id to nobody else")
+    send(new, delivered=False)
+    with pytest.raises(processes._Unknown):  # on which all of it is sent
+        send(new)
+    assert send(new, whole=True) == {"name": "new"}
+    assert send(new) == {"name": "new"}
+    seat.close()

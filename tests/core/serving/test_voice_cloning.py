@@ -71,13 +71,10 @@ def test_a_default_that_cannot_be_used_says_which_setting_is_wrong(tmp_path, con
 
 
 @pytest.mark.slow
-def test_a_voice_is_found_in_whichever_engine_has_it(data_dir):
-    async def main():
-        async with EnginePool(weights=()) as pool:
-            assert pool.choose_speech("auto", "f440") == "choir"  # as long as nothing is loaded
-            found = {voice: (await pool.speech("auto", voice)).name for voice in ("f440", "female", "nobody")}
-            assert found == {"f440": "choir", "female": "builtin", "nobody": "choir"}
-            assert pool.choose_speech("auto", "female") == "builtin"
-            assert (await pool.speech("slow", "female")).name == "slow"  # a named engine is taken at its word
-
-    asyncio.run(main())
+async def test_a_voice_is_found_in_whichever_engine_has_it(data_dir):
+    async with EnginePool(weights=()) as pool:
+        assert pool.choose_speech("auto", "f440") == "choir"  # as long as nothing is loaded
+        found = {voice: (await pool.speech("auto", voice)).name for voice in ("f440", "female", "nobody")}
+        assert found == {"f440": "choir", "female": "builtin", "nobody": "choir"}
+        assert pool.choose_speech("auto", "female") == "builtin"
+        assert (await pool.speech("slow", "female")).name == "slow"  # a named engine is taken at its word

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from server.access.keys import Keys
-from tests.support.serving import SLOW, data_dir, library, run, served
+from tests.support.serving import SLOW, data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -44,69 +44,66 @@ BAD = {
 
 
 @pytest.mark.slow
-def test_each_row_has_its_own_end_and_a_batch_its_owner(data_dir):
+async def test_each_row_has_its_own_end_and_a_batch_its_owner(data_dir):
     keys = Keys(data_dir)
     ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, 3, None)}
     bob = {"Authorization": "Bearer " + keys.add("bob", "make", None, None, None)}
     rows = {1: {"id": "first", "text": "Hello."}, 4: {"text": "Good evening.", "voice": "f850"}}
     body = lines(*(rows.get(n) or BAD[n][0] if n != 3 else "" for n in range(1, 15)))
 
-    async def main():
-        async with served(data_dir, backlog=20) as it:
-            post = {"data": "\ufeff" + body, "headers": ann | JSONL | {"Idempotency-Key": "k"}}
-            batch = await it.post("/v1/batches", 202, **post)
-            assert (await it.post("/v1/batches", 200, **post))["id"] == batch["id"]
-            assert (batch["total"], batch["counts"]["failed"], batch["object"]) == (13, 11, "batch")
-            told = await results(it, batch, headers=ann)
-            assert [row["row"] for row in told] == [1, 2, *range(4, 15)]
-            for row in told:
-                if row["row"] in BAD:
-                    _, code, param = BAD[row["row"]]
-                    assert (row["status"], row["job"]) == ("failed", None)
-                    assert (row["error"]["code"], row["error"]["param"]) == (code, param), row
-            good = [row for row in told if row["job"]]
-            assert [row["id"] for row in good] == ["first", "00004"]
-            for row in good:
-                assert (await it.state.store.read(row["job"]["id"], 0, 1))[0].type == "job.queued"
-                async for _ in it.state.hub.watch(it.state.store, row["job"]["id"]):
-                    pass
-            after = await results(it, batch, headers=ann)
-            assert [row["status"] for row in after if row["job"]] == ["completed"] * 2
-            assert after[0]["job"]["outputs"][0]["name"] == "subtitles.ass"
-            path = f"/v1/batches/{batch['id']}"
-            ended = await it.get(path, headers=ann)
-            assert (ended["status"], ended["counts"]["completed"]) == ("ended", 2)
-            assert [b["id"] for b in (await it.get("/v1/batches", headers=ann))["data"]] == [batch["id"]]
+    async with served(data_dir, backlog=20) as it:
+        post = {"data": "\ufeff" + body, "headers": ann | JSONL | {"Idempotency-Key": "k"}}
+        batch = await it.post("/v1/batches", 202, **post)
+        assert (await it.post("/v1/batches", 200, **post))["id"] == batch["id"]
+        assert (batch["total"], batch["counts"]["failed"], batch["object"]) == (13, 11, "batch")
+        told = await results(it, batch, headers=ann)
+        assert [row["row"] for row in told] == [1, 2, *range(4, 15)]
+        for row in told:
+            if row["row"] in BAD:
+                _, code, param = BAD[row["row"]]
+                assert (row["status"], row["job"]) == ("failed", None)
+                assert (row["error"]["code"], row["error"]["param"]) == (code, param), row
+        good = [row for row in told if row["job"]]
+        assert [row["id"] for row in good] == ["first", "00004"]
+        for row in good:
+            assert (await it.state.store.read(row["job"]["id"], 0, 1))[0].type == "job.queued"
+            async for _ in it.state.hub.watch(it.state.store, row["job"]["id"]):
+                pass
+        after = await results(it, batch, headers=ann)
+        assert [row["status"] for row in after if row["job"]] == ["completed"] * 2
+        assert after[0]["job"]["outputs"][0]["name"] == "subtitles.ass"
+        path = f"/v1/batches/{batch['id']}"
+        ended = await it.get(path, headers=ann)
+        assert (ended["status"], ended["counts"]["completed"]) == ("ended", 2)
+        assert [b["id"] for b in (await it.get("/v1/batches", headers=ann))["data"]] == [batch["id"]]
 
-            # Bob has no such batch, and his list is empty; his key of the same name is another.
-            for way in ("", "/results"):
-                assert (await it.get(path + way, 404, headers=bob))["error"]["code"] == "unknown_batch"
-            await it.post(path + "/cancel", 404, headers=bob)
-            assert (await it.get("/v1/batches", headers=bob))["data"] == []
-            other = await it.post(
-                "/v1/batches", 202, data=lines(rows[1]), headers=bob | JSONL | {"Idempotency-Key": "k"}
-            )
-            assert other["id"] != batch["id"]
+        # Bob has no such batch, and his list is empty; his key of the same name is another.
+        for way in ("", "/results"):
+            assert (await it.get(path + way, 404, headers=bob))["error"]["code"] == "unknown_batch"
+        await it.post(path + "/cancel", 404, headers=bob)
+        assert (await it.get("/v1/batches", headers=bob))["data"] == []
+        other = await it.post(
+            "/v1/batches", 202, data=lines(rows[1]), headers=bob | JSONL | {"Idempotency-Key": "k"}
+        )
+        assert other["id"] != batch["id"]
 
-            # Ann may have three jobs that have not ended; the batch counts as a whole, or not at all.
-            many = lines(*({"text": f"Number {n}.", "not_before": time.time() + 3600} for n in range(4)))
-            refused = await it.post("/v1/batches", 429, data=many, headers=ann | JSONL)
-            assert refused["error"]["code"] == "over_quota"
-            three = lines(*({"text": f"Number {n}. " * 9} | SLOW for n in range(3)))
-            batch = await it.post("/v1/batches", 202, data=three, headers=ann | JSONL)
-            await it.begun((await results(it, batch, headers=ann))[0]["job"]["id"])
-            cancelled = await it.post(f"/v1/batches/{batch['id']}/cancel", 200, headers=ann)
-            assert (cancelled["status"], cancelled["counts"]["cancelled"]) == ("ended", 3)
+        # Ann may have three jobs that have not ended; the batch counts as a whole, or not at all.
+        many = lines(*({"text": f"Number {n}.", "not_before": time.time() + 3600} for n in range(4)))
+        refused = await it.post("/v1/batches", 429, data=many, headers=ann | JSONL)
+        assert refused["error"]["code"] == "over_quota"
+        three = lines(*({"text": f"Number {n}. " * 9} | SLOW for n in range(3)))
+        batch = await it.post("/v1/batches", 202, data=three, headers=ann | JSONL)
+        await it.begun((await results(it, batch, headers=ann))[0]["job"]["id"])
+        cancelled = await it.post(f"/v1/batches/{batch['id']}/cancel", 200, headers=ann)
+        assert (cancelled["status"], cancelled["counts"]["cancelled"]) == ("ended", 3)
 
-            # What is not kept any more is told so; in the end the batch itself is not, either.
-            for row in await results(it, batch, headers=ann):
-                async with it.http.delete(f"/v1/jobs/{row['job']['id']}", headers=ann) as answer:
-                    assert answer.status == 200
-            assert {row["status"] for row in await results(it, batch, headers=ann)} == {"forgotten"}
-            await it.state.store.expire(0, 1 << 30)
-            await it.get(f"/v1/batches/{batch['id']}", 404, headers=ann)
-
-    run(main())
+        # What is not kept any more is told so; in the end the batch itself is not, either.
+        for row in await results(it, batch, headers=ann):
+            async with it.http.delete(f"/v1/jobs/{row['job']['id']}", headers=ann) as answer:
+                assert answer.status == 200
+        assert {row["status"] for row in await results(it, batch, headers=ann)} == {"forgotten"}
+        await it.state.store.expire(0, 1 << 30)
+        await it.get(f"/v1/batches/{batch['id']}", 404, headers=ann)
 
 
 @pytest.fixture(scope="module")
@@ -128,22 +125,19 @@ def refusals():
 
 
 @pytest.mark.slow
-def test_what_is_no_batch_is_refused_whole(data_dir, refusals):
-    async def main():
-        async with served(data_dir, backlog=3) as it:
-            for body, headers, status, code in refusals:
-                answer = await it.post("/v1/batches", status, data=body, headers=headers)
-                assert answer["error"]["code"] == code, code
-            later = lines(*({"text": "Hi.", "not_before": time.time() + 3600} for _ in range(2)))
-            key = JSONL | {"Idempotency-Key": "k"}
-            await it.post("/v1/batches", 202, data=later, headers=key)
-            again = await it.post("/v1/batches", 422, data=lines({"text": "Else."}), headers=key)
-            assert again["error"]["code"] == "idempotency_conflict"
-            for query, status in (("limt=2", 422), ("_=17", 200), ("limit=1&x[]=", 200)):
-                await it.get(f"/v1/batches?{query}", status)
-            assert "did you mean limit?" in (await it.get("/v1/jobs?limt=2", 422))["error"]["message"]
-            full = await it.post("/v1/batches", 429, data=later, headers=JSONL)
-            assert full["error"]["code"] == "too_many_jobs"
-            assert len((await it.get("/v1/jobs"))["data"]) == 2
-
-    run(main())
+async def test_what_is_no_batch_is_refused_whole(data_dir, refusals):
+    async with served(data_dir, backlog=3) as it:
+        for body, headers, status, code in refusals:
+            answer = await it.post("/v1/batches", status, data=body, headers=headers)
+            assert answer["error"]["code"] == code, code
+        later = lines(*({"text": "Hi.", "not_before": time.time() + 3600} for _ in range(2)))
+        key = JSONL | {"Idempotency-Key": "k"}
+        await it.post("/v1/batches", 202, data=later, headers=key)
+        again = await it.post("/v1/batches", 422, data=lines({"text": "Else."}), headers=key)
+        assert again["error"]["code"] == "idempotency_conflict"
+        for query, status in (("limt=2", 422), ("_=17", 200), ("limit=1&x[]=", 200)):
+            await it.get(f"/v1/batches?{query}", status)
+        assert "did you mean limit?" in (await it.get("/v1/jobs?limt=2", 422))["error"]["message"]
+        full = await it.post("/v1/batches", 429, data=later, headers=JSONL)
+        assert full["error"]["code"] == "too_many_jobs"
+        assert len((await it.get("/v1/jobs"))["data"]) == 2

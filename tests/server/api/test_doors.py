@@ -10,7 +10,7 @@ from yarl import URL
 from server.api import entrance
 from server.doors import Doors
 from server.errors import Refused
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -38,61 +38,55 @@ async def inside(it, count):
 
 
 @pytest.mark.slow
-def test_one_address_keeps_nobody_else_out(data_dir):
-    async def main():
-        async with served(data_dir, connections_each=2) as it:
-            held = [await opened(it.url), await opened(it.url)]
-            for reader, writer in held:
-                writer.write(ASKS)
-                await reader.readuntil(b"ok\n")
-            status, head, error = await told(*await opened(it.url))
-            assert (status, error["code"]) == (429, "too_many_connections")
-            assert "127.0.0.2" in error["message"]
-            assert "Retry-After: 5\r\n" in head
-            assert "X-Content-Type-Options: nosniff\r\n" in head
-            local = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
-            async with aiohttp.ClientSession(it.url, connector=local) as stranger:
-                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                    await stranger.ws_connect("/v1/ws")
-                assert refused.value.status == 429
-            async with it.http.get("/healthz") as answer:  # from another address
-                assert answer.status == 200
-            held[0][1].close()
-            await inside(it, 2)  # one of theirs, one of ours
-            reader, writer = await opened(it.url)
+async def test_one_address_keeps_nobody_else_out(data_dir):
+    async with served(data_dir, connections_each=2) as it:
+        held = [await opened(it.url), await opened(it.url)]
+        for reader, writer in held:
             writer.write(ASKS)
-            assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
-            writer.close()
-            held[1][1].close()
+            await reader.readuntil(b"ok\n")
+        status, head, error = await told(*await opened(it.url))
+        assert (status, error["code"]) == (429, "too_many_connections")
+        assert "127.0.0.2" in error["message"]
+        assert "Retry-After: 5\r\n" in head
+        assert "X-Content-Type-Options: nosniff\r\n" in head
+        local = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+        async with aiohttp.ClientSession(it.url, connector=local) as stranger:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await stranger.ws_connect("/v1/ws")
+            assert refused.value.status == 429
+        async with it.http.get("/healthz") as answer:  # from another address
+            assert answer.status == 200
+        held[0][1].close()
+        await inside(it, 2)  # one of theirs, one of ours
+        reader, writer = await opened(it.url)
+        writer.write(ASKS)
+        assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
+        held[1][1].close()
 
-    run(main())
 
-
-def test_one_connection_too_many_in_all_is_told_so_when_it_speaks_and_cut_when_it_does_not(
+async def test_one_connection_too_many_in_all_is_told_so_when_it_speaks_and_cut_when_it_does_not(
     data_dir, monkeypatch
 ):
     monkeypatch.setattr(entrance, "TURNED_AWAY_S", 0.2)
     monkeypatch.setattr(entrance, "TURNED_AWAY", 2)
 
-    async def main():
-        async with served(data_dir, connections=1) as it:
-            async with it.http.ws_connect("/v1/ws") as ws:  # counts like any other
-                status, _, error = await told(*await opened(it.url))
-                assert (status, error["code"]) == (503, "too_many_connections")
-                silent = [await opened(it.url) for _ in range(4)]
-                # Two may hear it; the others are cut at once, and those two, as they say nothing, soon.
-                for reader, writer in silent:
-                    assert await reader.read() == b""
-                    writer.close()
-                await ws.send_json({"type": "ping", "ref": "1"})
-                assert (await ws.receive_json())["type"] == "session.created"
-                assert (await ws.receive_json())["type"] == "pong"
-                assert len(it.state.doors) == 1
-            await inside(it, 0)
-            async with it.http.get("/healthz") as answer:
-                assert answer.status == 200
-
-    run(main())
+    async with served(data_dir, connections=1) as it:
+        async with it.http.ws_connect("/v1/ws") as ws:  # counts like any other
+            status, _, error = await told(*await opened(it.url))
+            assert (status, error["code"]) == (503, "too_many_connections")
+            silent = [await opened(it.url) for _ in range(4)]
+            # Two may hear it; the others are cut at once, and those two, as they say nothing, soon.
+            for reader, writer in silent:
+                assert await reader.read() == b""
+                writer.close()
+            await ws.send_json({"type": "ping", "ref": "1"})
+            assert (await ws.receive_json())["type"] == "session.created"
+            assert (await ws.receive_json())["type"] == "pong"
+            assert len(it.state.doors) == 1
+        await inside(it, 0)
+        async with it.http.get("/healthz") as answer:
+            assert answer.status == 200
 
 
 def test_addresses_are_counted_as_their_subscribers_have_them():

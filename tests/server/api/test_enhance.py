@@ -149,19 +149,16 @@ def test_a_stopped_server_makes_it_again_from_the_upload(data_dir, tmp_path):
         ({"video_url": "http://127.0.0.1/x.mp4"}, 422, "invalid_request"),
     ],
 )
-def test_what_cannot_be_done_is_said_at_once(data_dir, tmp_path, wanted, status, code):
+async def test_what_cannot_be_done_is_said_at_once(data_dir, tmp_path, wanted, status, code):
     video = write_video(tmp_path / "in.mp4", frames=2)
 
-    async def main():
-        async with served(data_dir) as it:
-            refused = await it.post("/v1/enhancements", status, data=form(video, **wanted))
-            assert refused["error"]["code"] == code
-            await it.post("/v1/enhancements", 422, json={})
-            await it.post("/v1/enhancements", 415, data=b"video")
-            assert (await it.get("/v1/jobs"))["data"] == []
-            assert list((it.state.folder.root / "incoming").iterdir()) == []
-
-    run(main())
+    async with served(data_dir) as it:
+        refused = await it.post("/v1/enhancements", status, data=form(video, **wanted))
+        assert refused["error"]["code"] == code
+        await it.post("/v1/enhancements", 422, json={})
+        await it.post("/v1/enhancements", 415, data=b"video")
+        assert (await it.get("/v1/jobs"))["data"] == []
+        assert list((it.state.folder.root / "incoming").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.support.samples import tone, write_sound
-from tests.support.serving import SLOW, data_dir, library, run, served
+from tests.support.serving import SLOW, data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -25,46 +25,43 @@ def frames_and_sound(data):
 
 
 @pytest.mark.slow
-def test_a_text_becomes_a_job_that_becomes_files(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            async with it.http.post("/v1/videos", json={"text": "Hello there. Good day."}) as response:
-                job = await response.json()
-                assert response.status == 202
-                assert response.headers["Location"] == f"/v1/jobs/{job['id']}"
-            assert (job["object"], job["status"], job["title"]) == (
-                "video",
-                "queued",
-                "Hello there. Good day.",
-            )
-            job = await it.ended(job["id"])
-            assert (job["status"], job["progress"], job["error"]) == ("completed", 1.0, None)
-            assert job["request"]["text"] == "Hello there. Good day."
-            assert job["engines"] == {"speech": "choir", "lipsync": "builtin", "enhance": "builtin"}
-            assert {s["state"] for s in job["stages"].values()} == {"finished"}
-            metrics = job["metrics"]
-            assert 0 < metrics["first_audio_ms"] <= metrics["first_frame_ms"] <= metrics["total_ms"]
-            assert metrics["frames"] == round(metrics["audio_s"] * 25) == job["stages"]["encode"]["done"]
-            names = [output["name"] for output in job["outputs"]]
-            assert names == ["subtitles.ass", "subtitles.srt", "subtitles.vtt", "video.mp4"]
-            for output in job["outputs"]:
-                async with it.http.get(output["url"]) as response:
-                    data = await response.read()
-                    assert response.status == 200
-                    assert response.headers["Content-Type"].startswith(output["type"])
-                    assert (len(data), hashlib.sha256(data).hexdigest()) == (
-                        output["bytes"],
-                        output["sha256"],
-                    )
-                if output["name"] == "video.mp4":
-                    frames, samples = frames_and_sound(data)
-                    assert frames == metrics["frames"]
-                    assert samples / 16_000 == pytest.approx(metrics["audio_s"], abs=0.07)
-            async with it.http.get(f"/v1/jobs/{job['id']}/subtitles.srt") as response:
-                assert "Hello there." in await response.text()
-            assert [j["id"] for j in (await it.get("/v1/jobs"))["data"]] == [job["id"]]
-
-    run(main())
+async def test_a_text_becomes_a_job_that_becomes_files(data_dir):
+    async with served(data_dir) as it:
+        async with it.http.post("/v1/videos", json={"text": "Hello there. Good day."}) as response:
+            job = await response.json()
+            assert response.status == 202
+            assert response.headers["Location"] == f"/v1/jobs/{job['id']}"
+        assert (job["object"], job["status"], job["title"]) == (
+            "video",
+            "queued",
+            "Hello there. Good day.",
+        )
+        job = await it.ended(job["id"])
+        assert (job["status"], job["progress"], job["error"]) == ("completed", 1.0, None)
+        assert job["request"]["text"] == "Hello there. Good day."
+        assert job["engines"] == {"speech": "choir", "lipsync": "builtin", "enhance": "builtin"}
+        assert {s["state"] for s in job["stages"].values()} == {"finished"}
+        metrics = job["metrics"]
+        assert 0 < metrics["first_audio_ms"] <= metrics["first_frame_ms"] <= metrics["total_ms"]
+        assert metrics["frames"] == round(metrics["audio_s"] * 25) == job["stages"]["encode"]["done"]
+        names = [output["name"] for output in job["outputs"]]
+        assert names == ["subtitles.ass", "subtitles.srt", "subtitles.vtt", "video.mp4"]
+        for output in job["outputs"]:
+            async with it.http.get(output["url"]) as response:
+                data = await response.read()
+                assert response.status == 200
+                assert response.headers["Content-Type"].startswith(output["type"])
+                assert (len(data), hashlib.sha256(data).hexdigest()) == (
+                    output["bytes"],
+                    output["sha256"],
+                )
+            if output["name"] == "video.mp4":
+                frames, samples = frames_and_sound(data)
+                assert frames == metrics["frames"]
+                assert samples / 16_000 == pytest.approx(metrics["audio_s"], abs=0.07)
+        async with it.http.get(f"/v1/jobs/{job['id']}/subtitles.srt") as response:
+            assert "Hello there." in await response.text()
+        assert [j["id"] for j in (await it.get("/v1/jobs"))["data"]] == [job["id"]]
 
 
 async def check_ranges(it, url, whole, etag):
@@ -100,133 +97,115 @@ async def check_ranges(it, url, whole, etag):
             assert response.status == status, same
 
 
-def test_of_a_video_that_grows_the_part_that_is_there_can_be_had(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            job = await it.video("A sentence that lasts. " * 40, **SLOW)
-            await it.begun(job)
-            url = f"/v1/jobs/{job}/stream"
-            clip = it.state.clips.coming(job)
-            async with it.http.get(url, headers={"Range": "bytes=3-200"}) as response:
-                assert (response.status, response.headers["Content-Range"]) == (206, "bytes 3-200/*")
-                part = await response.read()
-            for wanted in ("bytes=0-", "bytes=-5", "bytes=0-999999999"):  # no end that is there yet
-                async with it.http.get(url, headers={"Range": wanted}) as response:
-                    assert response.status == 200, wanted
-                    assert (await response.content.readexactly(201))[3:] == part
-            assert clip.ended is None
-            await it.post(f"/v1/jobs/{job}/cancel", 200)
-
-    run(main())
+async def test_of_a_video_that_grows_the_part_that_is_there_can_be_had(data_dir):
+    async with served(data_dir) as it:
+        job = await it.video("A sentence that lasts. " * 40, **SLOW)
+        await it.begun(job)
+        url = f"/v1/jobs/{job}/stream"
+        clip = it.state.clips.coming(job)
+        async with it.http.get(url, headers={"Range": "bytes=3-200"}) as response:
+            assert (response.status, response.headers["Content-Range"]) == (206, "bytes 3-200/*")
+            part = await response.read()
+        for wanted in ("bytes=0-", "bytes=-5", "bytes=0-999999999"):  # no end that is there yet
+            async with it.http.get(url, headers={"Range": wanted}) as response:
+                assert response.status == 200, wanted
+                assert (await response.content.readexactly(201))[3:] == part
+        assert clip.ended is None
+        await it.post(f"/v1/jobs/{job}/cancel", 200)
 
 
-def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            job = await it.ended(await it.video())
-            url = f"/v1/jobs/{job['id']}/outputs/video.mp4"
-            async with it.http.get(url) as response:
-                whole, etag = await response.read(), response.headers["ETag"]
-            async with it.http.get(url, headers={"Range": "bytes=100-199"}) as response:
-                assert response.status == 206
-                assert response.headers["Content-Range"] == f"bytes 100-199/{len(whole)}"
-                assert await response.read() == whole[100:200]
-            async with it.http.get(url, headers={"If-None-Match": etag}) as response:
-                assert response.status == 304
-            await check_ranges(it, url, whole, etag)
-            # The video as it was watched, which grows no more.
-            stream = f"/v1/jobs/{job['id']}/stream"
-            async with it.http.get(stream) as response:
-                whole = await response.read()
-            await check_ranges(it, stream, whole, None)
-            whole_file = (await it.http.get(url)).headers
-            assert whole_file["Accept-Ranges"] == "bytes"
-            async with it.http.head(url, headers={"Range": "bytes=0-1"}) as response:
-                assert (response.status, response.headers["ETag"]) == (200, etag)
-
-    run(main())
+async def test_a_file_can_be_had_in_parts_and_only_if_it_changed(data_dir):
+    async with served(data_dir) as it:
+        job = await it.ended(await it.video())
+        url = f"/v1/jobs/{job['id']}/outputs/video.mp4"
+        async with it.http.get(url) as response:
+            whole, etag = await response.read(), response.headers["ETag"]
+        async with it.http.get(url, headers={"Range": "bytes=100-199"}) as response:
+            assert response.status == 206
+            assert response.headers["Content-Range"] == f"bytes 100-199/{len(whole)}"
+            assert await response.read() == whole[100:200]
+        async with it.http.get(url, headers={"If-None-Match": etag}) as response:
+            assert response.status == 304
+        await check_ranges(it, url, whole, etag)
+        # The video as it was watched, which grows no more.
+        stream = f"/v1/jobs/{job['id']}/stream"
+        async with it.http.get(stream) as response:
+            whole = await response.read()
+        await check_ranges(it, stream, whole, None)
+        whole_file = (await it.http.get(url)).headers
+        assert whole_file["Accept-Ranges"] == "bytes"
+        async with it.http.head(url, headers={"Range": "bytes=0-1"}) as response:
+            assert (response.status, response.headers["ETag"]) == (200, etag)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("query", "body"), [("", {"stream": True}), ("?stream=true", {})])
-def test_one_request_answers_with_the_video_while_it_is_made(data_dir, query, body):
-    async def main():
-        async with served(data_dir) as it:
-            order = {"text": "A sentence that lasts. " * 2, **body, **SLOW}
-            async with it.http.post(f"/v1/videos{query}", json=order) as response:
-                assert (response.status, response.content_type) == (200, "video/mp4")
-                job_id = response.headers["X-Job-Id"]
-                data = await response.content.readany()
-                assert (await it.get(f"/v1/jobs/{job_id}"))["progress"] < 0.5
-                data += await response.content.read()
-            job = await it.ended(job_id)
-            assert job["status"] == "completed"
-            assert frames_and_sound(data)[0] == job["metrics"]["frames"]
-            # The same again, afterwards.
-            async with it.http.get(f"/v1/jobs/{job_id}/stream") as response:
-                assert await response.read() == data
-
-    run(main())
-
-
-@pytest.mark.slow
-def test_who_leaves_the_stream_it_asked_for_ends_the_job(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            response = await it.http.post("/v1/videos", json={"text": LONG, "stream": True, **SLOW})
+async def test_one_request_answers_with_the_video_while_it_is_made(data_dir, query, body):
+    async with served(data_dir) as it:
+        order = {"text": "A sentence that lasts. " * 2, **body, **SLOW}
+        async with it.http.post(f"/v1/videos{query}", json=order) as response:
+            assert (response.status, response.content_type) == (200, "video/mp4")
             job_id = response.headers["X-Job-Id"]
-            await response.content.readany()
-            response.close()
-            job = await asyncio.wait_for(it.ended(job_id), 5)
-            assert job["status"] == "cancelled"
-            # Who only watches a job does not.
-            watched = await it.video("Short and watched.", **SLOW)
-            response = await it.http.get(f"/v1/jobs/{watched}/stream")
-            await response.content.readany()
-            response.close()
-            assert (await it.ended(watched))["status"] == "completed"
-
-    run(main())
-
-
-def test_a_stream_that_comes_to_nothing_says_why(data_dir):
-    async def main():
-        async with served(data_dir, jobs=1) as it:
-            running = await it.video(LONG, **SLOW)
-            await it.begun(running)
-            waiting = await it.video("I wait.")
-            asked = asyncio.create_task(it.get(f"/v1/jobs/{waiting}/stream", 409))
-            await asyncio.sleep(0.05)
-            await it.post(f"/v1/jobs/{waiting}/cancel", 200)
-            assert (await asked)["error"]["code"] == "job_cancelled"
-            broken = await it.http.get(f"/v1/jobs/{running}/stream")
-            await it.post(f"/v1/jobs/{running}/cancel", 200)
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await broken.read()  # half a video is not passed off as a whole one
-
-    run(main())
+            data = await response.content.readany()
+            assert (await it.get(f"/v1/jobs/{job_id}"))["progress"] < 0.5
+            data += await response.content.read()
+        job = await it.ended(job_id)
+        assert job["status"] == "completed"
+        assert frames_and_sound(data)[0] == job["metrics"]["frames"]
+        # The same again, afterwards.
+        async with it.http.get(f"/v1/jobs/{job_id}/stream") as response:
+            assert await response.read() == data
 
 
 @pytest.mark.slow
-def test_a_recording_can_be_sent_instead_of_a_text(data_dir, tmp_path):
+async def test_who_leaves_the_stream_it_asked_for_ends_the_job(data_dir):
+    async with served(data_dir) as it:
+        response = await it.http.post("/v1/videos", json={"text": LONG, "stream": True, **SLOW})
+        job_id = response.headers["X-Job-Id"]
+        await response.content.readany()
+        response.close()
+        job = await asyncio.wait_for(it.ended(job_id), 5)
+        assert job["status"] == "cancelled"
+        # Who only watches a job does not.
+        watched = await it.video("Short and watched.", **SLOW)
+        response = await it.http.get(f"/v1/jobs/{watched}/stream")
+        await response.content.readany()
+        response.close()
+        assert (await it.ended(watched))["status"] == "completed"
+
+
+async def test_a_stream_that_comes_to_nothing_says_why(data_dir):
+    async with served(data_dir, jobs=1) as it:
+        running = await it.video(LONG, **SLOW)
+        await it.begun(running)
+        waiting = await it.video("I wait.")
+        asked = asyncio.create_task(it.get(f"/v1/jobs/{waiting}/stream", 409))
+        await asyncio.sleep(0.05)
+        await it.post(f"/v1/jobs/{waiting}/cancel", 200)
+        assert (await asked)["error"]["code"] == "job_cancelled"
+        broken = await it.http.get(f"/v1/jobs/{running}/stream")
+        await it.post(f"/v1/jobs/{running}/cancel", 200)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await broken.read()  # half a video is not passed off as a whole one
+
+
+@pytest.mark.slow
+async def test_a_recording_can_be_sent_instead_of_a_text(data_dir, tmp_path):
     speech = write_sound(tmp_path / "speech.wav", tone(1.0, 16_000), 16_000).read_bytes()
 
-    async def main():
-        async with served(data_dir) as it:
-            form = aiohttp.FormData()
-            form.add_field("request", '{"options":{"fps":25}}', content_type="application/json")
-            form.add_field("audio", speech, filename="../../etc/voice.wav")
-            async with it.http.post("/v1/videos", data=form) as response:
-                job = await response.json()
-                assert response.status == 202, job
-            job = await it.ended(job["id"])
-            assert job["status"] == "completed", job["error"]
-            assert job["title"] == "..%2F..%2Fetc%2Fvoice.wav"  # as the client wrote it: shown, never opened
-            assert job["metrics"]["audio_s"] == pytest.approx(1.0, abs=0.05)
-            form = aiohttp.FormData()
-            form.add_field("audio", b"this is no sound at all" * 50, filename="x.wav")
-            async with it.http.post("/v1/videos", data=form) as response:
-                job = await it.ended((await response.json())["id"])
-            assert (job["status"], job["error"]["code"]) == ("failed", "not_media")
-
-    run(main())
+    async with served(data_dir) as it:
+        form = aiohttp.FormData()
+        form.add_field("request", '{"options":{"fps":25}}', content_type="application/json")
+        form.add_field("audio", speech, filename="../../etc/voice.wav")
+        async with it.http.post("/v1/videos", data=form) as response:
+            job = await response.json()
+            assert response.status == 202, job
+        job = await it.ended(job["id"])
+        assert job["status"] == "completed", job["error"]
+        assert job["title"] == "..%2F..%2Fetc%2Fvoice.wav"  # as the client wrote it: shown, never opened
+        assert job["metrics"]["audio_s"] == pytest.approx(1.0, abs=0.05)
+        form = aiohttp.FormData()
+        form.add_field("audio", b"this is no sound at all" * 50, filename="x.wav")
+        async with it.http.post("/v1/videos", data=form) as response:
+            job = await it.ended((await response.json())["id"])
+        assert (job["status"], job["error"]["code"]) == ("failed", "not_media")

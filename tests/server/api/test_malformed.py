@@ -7,7 +7,7 @@ import random
 import pytest
 from yarl import URL
 
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -27,15 +27,12 @@ SENT = [
 
 
 @pytest.mark.slow
-def test_what_is_no_http_is_refused_in_words_and_with_the_usual_headers(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            for sent in SENT:
-                await refused(URL(it.url), sent)
-            async with it.http.get("/healthz") as response:
-                assert response.status == 200
-
-    run(main())
+async def test_what_is_no_http_is_refused_in_words_and_with_the_usual_headers(data_dir):
+    async with served(data_dir) as it:
+        for sent in SENT:
+            await refused(URL(it.url), sent)
+        async with it.http.get("/healthz") as response:
+            assert response.status == 200
 
 
 async def refused(place, sent):
@@ -81,23 +78,20 @@ ODD = [  # what is put in
 
 
 @pytest.mark.slow
-def test_no_damage_to_a_request_brings_the_server_down_or_to_a_5xx(data_dir):
-    async def main():
-        dice = random.Random(5)  # noqa: S311  # a test's dice
-        async with served(data_dir) as it:
-            place = URL(it.url)
-            for _ in range(300):
-                sent = bytearray(WHOLE)
-                for _ in range(dice.randrange(1, 4)):
-                    at = dice.randrange(len(sent))
-                    sent[at : at + dice.randrange(5)] = dice.choice(ODD)
-                reader, writer = await asyncio.open_connection(place.host, place.port)
-                writer.write(bytes(sent))
-                writer.write_eof()
-                answer = await reader.read()
-                writer.close()
-                for line in answer.splitlines():
-                    assert not line.startswith(b"HTTP/1.1 5"), (bytes(sent), answer)
-            assert (await it.get("/v1/jobs"))["data"] == []
-
-    run(main())
+async def test_no_damage_to_a_request_brings_the_server_down_or_to_a_5xx(data_dir):
+    dice = random.Random(5)  # noqa: S311  # a test's dice
+    async with served(data_dir) as it:
+        place = URL(it.url)
+        for _ in range(300):
+            sent = bytearray(WHOLE)
+            for _ in range(dice.randrange(1, 4)):
+                at = dice.randrange(len(sent))
+                sent[at : at + dice.randrange(5)] = dice.choice(ODD)
+            reader, writer = await asyncio.open_connection(place.host, place.port)
+            writer.write(bytes(sent))
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+            for line in answer.splitlines():
+                assert not line.startswith(b"HTTP/1.1 5"), (bytes(sent), answer)
+        assert (await it.get("/v1/jobs"))["data"] == []

@@ -18,7 +18,7 @@ from server.cli.serve import without_secrets
 from server.errors import Refused
 from server.turns import Turns
 from tests.support.children import decoders
-from tests.support.serving import SLOW, data_dir, library, run, served
+from tests.support.serving import SLOW, data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -50,21 +50,18 @@ async def answer_to_head(url, path):
 
 
 @pytest.mark.slow
-def test_a_full_line_refuses_on_every_address_before_a_byte_of_the_body_has_come(data_dir):
-    async def main():
-        async with served(data_dir, jobs=1, waiting=1) as it:
-            running = await it.video("Hello. " * 40, **SLOW)
-            await it.begun(running)
-            await it.video("Hello. " * 40, **SLOW)
-            for path in POSTS:
-                status, body = await answer_to_head(it.url, path)
-                assert (status, body["error"]["code"]) == (429, "too_many_jobs"), path
-
-    run(main())
+async def test_a_full_line_refuses_on_every_address_before_a_byte_of_the_body_has_come(data_dir):
+    async with served(data_dir, jobs=1, waiting=1) as it:
+        running = await it.video("Hello. " * 40, **SLOW)
+        await it.begun(running)
+        await it.video("Hello. " * 40, **SLOW)
+        for path in POSTS:
+            status, body = await answer_to_head(it.url, path)
+            assert (status, body["error"]["code"]) == (429, "too_many_jobs"), path
 
 
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/templates", "/v1/audio/speech", "/tts", "/v1/voices"])
-def test_a_body_that_stops_is_ended_with_408(data_dir, monkeypatch, path):
+async def test_a_body_that_stops_is_ended_with_408(data_dir, monkeypatch, path):
     monkeypatch.setattr(uploads, "SILENCE_S", 0.2)
     kinds = {
         "/v1/templates": "multipart/form-data; boundary=x",
@@ -78,19 +75,16 @@ def test_a_body_that_stops_is_ended_with_408(data_dir, monkeypatch, path):
         yield head if path in kinds else b"{"
         await asyncio.sleep(60)
 
-    async def main():
-        async with served(data_dir) as it:
-            headers = {"Content-Type": kinds.get(path, "application/json")}
-            async with it.http.post(path, data=stops(), headers=headers) as answer:
-                assert answer.status == 408
-                assert (await answer.json())["error"]["code"] == "body_too_slow"
-                assert answer.headers["Connection"] == "close"
-            assert not list((data_dir / "server" / "incoming").iterdir())
-
-    run(main())
+    async with served(data_dir) as it:
+        headers = {"Content-Type": kinds.get(path, "application/json")}
+        async with it.http.post(path, data=stops(), headers=headers) as answer:
+            assert answer.status == 408
+            assert (await answer.json())["error"]["code"] == "body_too_slow"
+            assert answer.headers["Connection"] == "close"
+        assert not list((data_dir / "server" / "incoming").iterdir())
 
 
-def test_an_upload_that_trickles_is_ended(data_dir, monkeypatch):
+async def test_an_upload_that_trickles_is_ended(data_dir, monkeypatch):
     monkeypatch.setattr(uploads, "PATIENCE_S", 0.3)
 
     async def trickle():
@@ -99,54 +93,45 @@ def test_an_upload_that_trickles_is_ended(data_dir, monkeypatch):
             yield b"a"
             await asyncio.sleep(0.02)
 
-    async def main():
-        async with served(data_dir) as it:
-            headers = {"Content-Type": "multipart/form-data; boundary=x"}
-            async with it.http.post("/v1/templates", data=trickle(), headers=headers) as answer:
-                assert answer.status == 408
-
-    run(main())
+    async with served(data_dir) as it:
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        async with it.http.post("/v1/templates", data=trickle(), headers=headers) as answer:
+            assert answer.status == 408
 
 
-def test_speech_is_spoken_for_so_many_at_once_and_one_more_is_refused_unread(data_dir):
-    async def main():
-        async with served(data_dir, speaking=1) as it:
-            said = {"input": "Good evening, all of you. " * 4, "model": "slow"}
-            first = asyncio.create_task(it.http.post("/v1/audio/speech", json=said))
-            second = asyncio.create_task(it.http.post("/v1/audio/speech", json=said))
-            while it.state.speaking._here < 2:  # noqa: ASYNC110  # bounded by the test's own limit
-                await asyncio.sleep(0.01)
-            for path in ("/v1/audio/speech", "/tts", "/"):
-                async with it.http.post(path, data=b"{") as answer:
-                    assert answer.status == 429, path
-                    assert answer.headers["Retry-After"]
-            async with it.http.get("/tts?text=a") as answer:
-                assert answer.status == 429
-            for task in (first, second):
-                async with await task as answer:
-                    assert answer.status == 200
-                    await answer.read()
-
-    run(main())
+async def test_speech_is_spoken_for_so_many_at_once_and_one_more_is_refused_unread(data_dir):
+    async with served(data_dir, speaking=1) as it:
+        said = {"input": "Good evening, all of you. " * 4, "model": "slow"}
+        first = asyncio.create_task(it.http.post("/v1/audio/speech", json=said))
+        second = asyncio.create_task(it.http.post("/v1/audio/speech", json=said))
+        while it.state.speaking._here < 2:  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.01)
+        for path in ("/v1/audio/speech", "/tts", "/"):
+            async with it.http.post(path, data=b"{") as answer:
+                assert answer.status == 429, path
+                assert answer.headers["Retry-After"]
+        async with it.http.get("/tts?text=a") as answer:
+            assert answer.status == 429
+        for task in (first, second):
+            async with await task as answer:
+                assert answer.status == 200
+                await answer.read()
 
 
 @pytest.mark.slow
-def test_a_long_text_keeps_no_short_one_waiting(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            long = {"text": "1/1" * 6000}
-            reading = [asyncio.create_task(it.http.post("/v1/videos", json=long)) for _ in range(3)]
-            await asyncio.sleep(0.05)
-            await it.video("Hello.")
-            assert not all(task.done() for task in reading)
-            for task in reading:
-                (await task).close()
-
-    run(main())
+async def test_a_long_text_keeps_no_short_one_waiting(data_dir):
+    async with served(data_dir) as it:
+        long = {"text": "1/1" * 6000}
+        reading = [asyncio.create_task(it.http.post("/v1/videos", json=long)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await it.video("Hello.")
+        assert not all(task.done() for task in reading)
+        for task in reading:
+            (await task).close()
 
 
 @pytest.mark.slow
-def test_pictures_are_looked_at_two_at_a_time_however_many_come(data_dir):
+async def test_pictures_are_looked_at_two_at_a_time_however_many_come(data_dir):
     big = cv2.imencode(".png", np.zeros((3000, 4000, 4), np.uint8))[1].tobytes()
 
     async def send(it, k):
@@ -155,35 +140,29 @@ def test_pictures_are_looked_at_two_at_a_time_however_many_come(data_dir):
         async with it.http.post("/v1/templates/sample/backgrounds", data=form) as answer:
             return answer.status
 
-    async def main():
-        async with served(data_dir, jobs=1) as it:
-            sending = [asyncio.create_task(send(it, k)) for k in range(6)]
-            most = 0
-            while not all(task.done() for task in sending):
-                most = max(most, len(decoders()))
-                await asyncio.sleep(0.01)
-            assert [task.result() for task in sending] == [202] * 6
-            assert 0 < most <= 3  # one may be the job's own
-
-    run(main())
+    async with served(data_dir, jobs=1) as it:
+        sending = [asyncio.create_task(send(it, k)) for k in range(6)]
+        most = 0
+        while not all(task.done() for task in sending):
+            most = max(most, len(decoders()))
+            await asyncio.sleep(0.01)
+        assert [task.result() for task in sending] == [202] * 6
+        assert 0 < most <= 3  # one may be the job's own
 
 
-def test_turns_are_counted_and_given_back():
-    async def main():
-        turns = Turns(1, 1, "things")
-        async with turns.turn():
-            waiting = asyncio.create_task(turns.turn().__aenter__())
-            await asyncio.sleep(0)
-            with pytest.raises(Refused) as refused:
-                turns.check()
-            assert refused.value.status == 429
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+async def test_turns_are_counted_and_given_back():
+    turns = Turns(1, 1, "things")
+    async with turns.turn():
+        waiting = asyncio.create_task(turns.turn().__aenter__())
+        await asyncio.sleep(0)
+        with pytest.raises(Refused) as refused:
             turns.check()
-        async with turns.turn():
-            pass
-
-    run(main())
+        assert refused.value.status == 429
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        turns.check()
+    async with turns.turn():
+        pass
 
 
 def test_children_that_open_foreign_files_know_none_of_our_secrets(monkeypatch):

@@ -62,31 +62,25 @@ REFUSED = [
 
 
 @pytest.mark.slow
-def test_what_cannot_be_sent_to_is_refused(data_dir):
-    async def main():
-        async with served(data_dir, fetch_allow=("127.0.0.1:1",)) as it:
-            place = f"/v1/sessions/{await begun(it)}/push"
-            for _ in range(PUSHES):
-                await it.post(place, 201, REFUSED[-1][0])
-            for wanted, status, code in REFUSED:
-                refused = await it.post(place, status, wanted)
-                assert refused["error"]["code"] == code
-                assert SECRET not in str(refused)
-            async with it.http.get("/metrics") as response:
-                lines = [line for line in (await response.text()).splitlines() if "pushes{" in line]
-            assert sum(float(line.split()[-1]) for line in lines) == PUSHES
-            await it.post("/v1/sessions/nobody/push", 404, REFUSED[-1][0])
-            async with it.http.delete(f"{place}/push_0123456789abcdef") as answer:
-                assert answer.status == 404
-
-    run(main())
+async def test_what_cannot_be_sent_to_is_refused(data_dir):
+    async with served(data_dir, fetch_allow=("127.0.0.1:1",)) as it:
+        place = f"/v1/sessions/{await begun(it)}/push"
+        for _ in range(PUSHES):
+            await it.post(place, 201, REFUSED[-1][0])
+        for wanted, status, code in REFUSED:
+            refused = await it.post(place, status, wanted)
+            assert refused["error"]["code"] == code
+            assert SECRET not in str(refused)
+        async with it.http.get("/metrics") as response:
+            lines = [line for line in (await response.text()).splitlines() if "pushes{" in line]
+        assert sum(float(line.split()[-1]) for line in lines) == PUSHES
+        await it.post("/v1/sessions/nobody/push", 404, REFUSED[-1][0])
+        async with it.http.delete(f"{place}/push_0123456789abcdef") as answer:
+            assert answer.status == 404
 
 
 @pytest.mark.slow
-def test_a_server_may_send_nothing(data_dir):
-    async def main():
-        async with served(data_dir, push=False) as it:
-            refused = await it.post(f"/v1/sessions/{await begun(it)}/push", 403, REFUSED[0][0])
-            assert refused["error"]["code"] == "pushing_off"
-
-    run(main())
+async def test_a_server_may_send_nothing(data_dir):
+    async with served(data_dir, push=False) as it:
+        refused = await it.post(f"/v1/sessions/{await begun(it)}/push", 403, REFUSED[0][0])
+        assert refused["error"]["code"] == "pushing_off"

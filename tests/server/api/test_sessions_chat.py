@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from server.app import site_address
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 from tests.support.sessions import begun, controlled
 
 pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
@@ -59,58 +59,52 @@ async def answering(model):
         await runner.cleanup()
 
 
-def test_what_is_asked_is_answered_aloud_and_remembered(data_dir):
-    async def main():
-        model = Model("I am well, thank you. And you?", "Good.")
-        async with answering(model) as settings, served(data_dir, **settings, chat_prompt="Be brief.") as it:
-            session_id = await begun(it)
-            assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is True
-            async with controlled(it, session_id) as control:
-                await control.say("ask", text="How are you?", ref="q")
-                answered = await control.hear("chat.answered")
-                assert answered["data"] == {"text": "I am well, thank you. And you? ", "ref": "q"}
-                ended = await control.hear("speech.ended")
-                assert ended["data"]["text_spoken"].strip() == "I am well, thank you. And you?"
-                await control.say("ask", text="Fine.")
-                assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Good."
-                control.events()
-            assert model.asked[0] == [
-                {"role": "system", "content": "Be brief."},
-                {"role": "user", "content": "How are you?"},
-            ]
-            assert [turn["content"].strip() for turn in model.asked[1][1:]] == [
-                "How are you?",
-                "I am well, thank you. And you?",
-                "Fine.",
-            ]
-            assert model.keys == [f"Bearer {KEY}"] * 2
-
-    run(main())
+async def test_what_is_asked_is_answered_aloud_and_remembered(data_dir):
+    model = Model("I am well, thank you. And you?", "Good.")
+    async with answering(model) as settings, served(data_dir, **settings, chat_prompt="Be brief.") as it:
+        session_id = await begun(it)
+        assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is True
+        async with controlled(it, session_id) as control:
+            await control.say("ask", text="How are you?", ref="q")
+            answered = await control.hear("chat.answered")
+            assert answered["data"] == {"text": "I am well, thank you. And you? ", "ref": "q"}
+            ended = await control.hear("speech.ended")
+            assert ended["data"]["text_spoken"].strip() == "I am well, thank you. And you?"
+            await control.say("ask", text="Fine.")
+            assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Good."
+            control.events()
+        assert model.asked[0] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "How are you?"},
+        ]
+        assert [turn["content"].strip() for turn in model.asked[1][1:]] == [
+            "How are you?",
+            "I am well, thank you. And you?",
+            "Fine.",
+        ]
+        assert model.keys == [f"Bearer {KEY}"] * 2
 
 
-def test_who_talks_over_the_answer_interrupts_it(data_dir):
-    async def main():
-        long = "This is a very long answer of many words. " * 30
-        model = Model(long, "Yes.", "Again.")
-        async with (
-            answering(model) as settings,
-            served(data_dir, **settings) as it,
-            controlled(it, await begun(it)) as control,
-        ):
-            await control.say("ask", text="Tell me everything.")
-            await control.hear("speech.started")
-            await control.say("ask", text="Stop. Is it far?")
-            first = await control.hear("speech.ended")
-            assert first["data"]["interrupted"]
-            second = await control.hear("speech.ended")
-            assert second["data"]["text_spoken"].strip() == "Yes."
-            said = first["data"]["text_spoken"]
-            assert long.startswith(said)
-            # The model is told what was heard of its answer, not what it wrote.
-            told = [turn["content"] for turn in model.asked[1] if turn["role"] == "assistant"]
-            assert told == ([said] if said else [])
-
-    run(main())
+async def test_who_talks_over_the_answer_interrupts_it(data_dir):
+    long = "This is a very long answer of many words. " * 30
+    model = Model(long, "Yes.", "Again.")
+    async with (
+        answering(model) as settings,
+        served(data_dir, **settings) as it,
+        controlled(it, await begun(it)) as control,
+    ):
+        await control.say("ask", text="Tell me everything.")
+        await control.hear("speech.started")
+        await control.say("ask", text="Stop. Is it far?")
+        first = await control.hear("speech.ended")
+        assert first["data"]["interrupted"]
+        second = await control.hear("speech.ended")
+        assert second["data"]["text_spoken"].strip() == "Yes."
+        said = first["data"]["text_spoken"]
+        assert long.startswith(said)
+        # The model is told what was heard of its answer, not what it wrote.
+        told = [turn["content"] for turn in model.asked[1] if turn["role"] == "assistant"]
+        assert told == ([said] if said else [])
 
 
 @pytest.mark.parametrize(
@@ -125,40 +119,34 @@ def test_who_talks_over_the_answer_interrupts_it(data_dir):
     ],
     ids=["status", "redirect", "html", "no json", "error", "bytes"],
 )
-def test_a_server_that_does_not_answer_as_it_should(data_dir, caplog, reply):
-    async def main():
-        model = Model(reply, "Now it works.")
-        async with (
-            answering(model) as settings,
-            served(data_dir, **settings) as it,
-            controlled(it, await begun(it)) as control,
-        ):
-            await control.say("ask", text="Hello?", ref="7")
-            told = await control.hear("error")
-            assert (told["data"]["code"], told["data"]["ref"]) == ("chat_failed", "7")
-            await control.say("ask", text="And now?")
-            assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Now it works."
-            assert KEY not in json.dumps(control.seen)
-        assert KEY not in caplog.text
-
-    run(main())
+async def test_a_server_that_does_not_answer_as_it_should(data_dir, caplog, reply):
+    model = Model(reply, "Now it works.")
+    async with (
+        answering(model) as settings,
+        served(data_dir, **settings) as it,
+        controlled(it, await begun(it)) as control,
+    ):
+        await control.say("ask", text="Hello?", ref="7")
+        told = await control.hear("error")
+        assert (told["data"]["code"], told["data"]["ref"]) == ("chat_failed", "7")
+        await control.say("ask", text="And now?")
+        assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Now it works."
+        assert KEY not in json.dumps(control.seen)
+    assert KEY not in caplog.text
 
 
-def test_without_the_setting_nothing_can_be_asked(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            session_id = await begun(it)
-            assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is False
-            async with controlled(it, session_id) as control:
-                await control.say("ask", text="Hello?")
-                assert (await control.hear("error"))["data"]["code"] == "no_chat"
-        async with (
-            served(data_dir, chat_url="http://127.0.0.1:9/v1") as it,
-            controlled(it, await begun(it)) as control,
-        ):
+async def test_without_the_setting_nothing_can_be_asked(data_dir):
+    async with served(data_dir) as it:
+        session_id = await begun(it)
+        assert (await it.get(f"/v1/sessions/{session_id}"))["chat"] is False
+        async with controlled(it, session_id) as control:
             await control.say("ask", text="Hello?")
-            assert (await control.hear("error"))["data"]["code"] == "chat_failed"
-            await control.say("say", text="Still here.")
-            await control.hear("speech.ended")
-
-    run(main())
+            assert (await control.hear("error"))["data"]["code"] == "no_chat"
+    async with (
+        served(data_dir, chat_url="http://127.0.0.1:9/v1") as it,
+        controlled(it, await begun(it)) as control,
+    ):
+        await control.say("ask", text="Hello?")
+        assert (await control.hear("error"))["data"]["code"] == "chat_failed"
+        await control.say("say", text="Still here.")
+        await control.hear("speech.ended")

@@ -11,7 +11,7 @@ from yarl import URL
 from core.engines.gpt_sovits.voices import add_voice, list_voices
 from tests.server.api.test_more import form
 from tests.support.recordings import recording
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -24,41 +24,38 @@ def wav(seconds=4.0, gain=1.0):
 
 
 @pytest.mark.slow
-def test_a_voice_is_cloned_listed_shown_and_deleted_in_a_running_server(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            parts = form(audio=("me.wav", wav()), name="小美", text=" Hello. ", language="en")
-            parts.add_field("aux", wav(3.5), filename="more.wav")
-            parts.add_field("aux", wav(5.0), filename="more.wav")
-            async with it.http.post("/v1/voices", data=parts) as response:
-                made = await response.json()
-                assert response.status == 201, made
-                where = response.headers["Location"]
-            assert made["name"] == "小美"
-            assert made["engine"] == "gpt-sovits"
-            assert made["reference"] == {
-                "text": "Hello.",
-                "language": "en",
-                "duration_s": 4.0,
-                "recordings": 3,
-                "gpt": None,
-                "sovits": None,
-            }
-            assert await it.get(where) == made
-            for query in ("", "?engine=gpt-sovits"):
-                assert made in (await it.get(f"/v1/voices{query}"))["data"]
-            assert made not in (await it.get("/v1/voices?engine=builtin"))["data"]
-            async with it.http.delete(where) as response:
-                assert await response.json() == {"id": "小美", "deleted": True}
-            await it.get(where, 404)
-            assert list_voices(data_dir / "voices") == []
-            assert list((data_dir / "server" / "incoming").iterdir()) == []
-
-    run(main())
+async def test_a_voice_is_cloned_listed_shown_and_deleted_in_a_running_server(data_dir):
+    async with served(data_dir) as it:
+        parts = form(audio=("me.wav", wav()), name="小美", text=" Hello. ", language="en")
+        parts.add_field("aux", wav(3.5), filename="more.wav")
+        parts.add_field("aux", wav(5.0), filename="more.wav")
+        async with it.http.post("/v1/voices", data=parts) as response:
+            made = await response.json()
+            assert response.status == 201, made
+            where = response.headers["Location"]
+        assert made["name"] == "小美"
+        assert made["engine"] == "gpt-sovits"
+        assert made["reference"] == {
+            "text": "Hello.",
+            "language": "en",
+            "duration_s": 4.0,
+            "recordings": 3,
+            "gpt": None,
+            "sovits": None,
+        }
+        assert await it.get(where) == made
+        for query in ("", "?engine=gpt-sovits"):
+            assert made in (await it.get(f"/v1/voices{query}"))["data"]
+        assert made not in (await it.get("/v1/voices?engine=builtin"))["data"]
+        async with it.http.delete(where) as response:
+            assert await response.json() == {"id": "小美", "deleted": True}
+        await it.get(where, 404)
+        assert list_voices(data_dir / "voices") == []
+        assert list((data_dir / "server" / "incoming").iterdir()) == []
 
 
 @pytest.mark.slow
-def test_what_is_no_voice_is_refused_with_the_field_at_fault_and_nothing_is_kept(data_dir, tmp_path):
+async def test_what_is_no_voice_is_refused_with_the_field_at_fault_and_nothing_is_kept(data_dir, tmp_path):
     good = ("me.wav", wav())
     outside = tmp_path / "x.ckpt"
     outside.write_bytes(b"PK")
@@ -85,116 +82,102 @@ def test_what_is_no_voice_is_refused_with_the_field_at_fault_and_nothing_is_kept
         ({"audio": good, "aux": ("b.wav", wav(1.0)), "name": "a"}, "reference_too_short", "aux"),
     ]
 
-    async def main():
-        async with served(data_dir) as it:
-            for parts, code, param in cases:
-                error = (await it.post("/v1/voices", 422, data=form(**parts)))["error"]
-                assert code in (error["code"], None), (parts.keys(), error)
-                assert error["param"] == param, error
-                assert str(tmp_path) not in error["message"].replace(str(outside), "")
-            named = await it.post("/v1/voices", 422, data=form(audio=("me.wav", b"nonsense"), name="a"))
-            assert "me.wav" in named["error"]["message"]
-            await it.post("/v1/voices", 415, {"name": "a"})
-            assert list_voices(data_dir / "voices") == []
-            assert list((data_dir / "server" / "incoming").iterdir()) == []
-            await it.post("/v1/voices", 201, data=form(audio=good, name="a"))
-            again = await it.post("/v1/voices", 422, data=form(audio=good, name="a"))
-            assert (again["error"]["code"], again["error"]["param"]) == ("voice_exists", "name")
-
-    run(main())
+    async with served(data_dir) as it:
+        for parts, code, param in cases:
+            error = (await it.post("/v1/voices", 422, data=form(**parts)))["error"]
+            assert code in (error["code"], None), (parts.keys(), error)
+            assert error["param"] == param, error
+            assert str(tmp_path) not in error["message"].replace(str(outside), "")
+        named = await it.post("/v1/voices", 422, data=form(audio=("me.wav", b"nonsense"), name="a"))
+        assert "me.wav" in named["error"]["message"]
+        await it.post("/v1/voices", 415, {"name": "a"})
+        assert list_voices(data_dir / "voices") == []
+        assert list((data_dir / "server" / "incoming").iterdir()) == []
+        await it.post("/v1/voices", 201, data=form(audio=good, name="a"))
+        again = await it.post("/v1/voices", 422, data=form(audio=good, name="a"))
+        assert (again["error"]["code"], again["error"]["param"]) == ("voice_exists", "name")
 
 
-def test_voices_that_are_not_there_or_not_cloned_cannot_be_deleted(data_dir):
-    async def main():
-        async with served(data_dir) as it:
-            for method in ("GET", "DELETE"):
-                for name, code in (
-                    ("nobody", "unknown_voice"),
-                    ("..%2fa", "not_found"),
-                    ("a b", "not_found"),
-                ):
-                    url = URL(f"{it.url}/v1/voices/{name}", encoded="%" in name)
-                    async with it.http.request(method, url) as response:
-                        assert (response.status, (await response.json())["error"]["code"]) == (404, code)
-            assert (await it.get("/v1/voices/f440"))["engine"] == "choir"
-            async with it.http.delete("/v1/voices/f440") as response:
-                assert (response.status, (await response.json())["error"]["code"]) == (422, "builtin_voice")
-
-    run(main())
+async def test_voices_that_are_not_there_or_not_cloned_cannot_be_deleted(data_dir):
+    async with served(data_dir) as it:
+        for method in ("GET", "DELETE"):
+            for name, code in (
+                ("nobody", "unknown_voice"),
+                ("..%2fa", "not_found"),
+                ("a b", "not_found"),
+            ):
+                url = URL(f"{it.url}/v1/voices/{name}", encoded="%" in name)
+                async with it.http.request(method, url) as response:
+                    assert (response.status, (await response.json())["error"]["code"]) == (404, code)
+        assert (await it.get("/v1/voices/f440"))["engine"] == "choir"
+        async with it.http.delete("/v1/voices/f440") as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (422, "builtin_voice")
 
 
-def test_a_voice_may_name_a_model_of_the_folder_but_no_other_file(data_dir, tmp_path, monkeypatch):
+async def test_a_voice_may_name_a_model_of_the_folder_but_no_other_file(data_dir, tmp_path, monkeypatch):
     models = tmp_path / "models"
     models.mkdir()
     (models / "anna-e15.ckpt").write_bytes(b"PK")
     monkeypatch.setenv("LIPSTREAM_VOICE_MODELS", str(models))
 
-    async def main():
-        async with served(data_dir) as it:
-            parts = form(audio=("me.wav", wav()), name="a", gpt="anna-e15.ckpt")
-            made = await it.post("/v1/voices", 201, data=parts)
-            assert made["reference"]["gpt"] == "anna-e15.ckpt"
-            (kept,) = list_voices(data_dir / "voices")
-            assert kept.t2s == models / "anna-e15.ckpt"
-            for gpt in ("anna-e15", "anna-e15.pth", "./anna-e15.ckpt", "*.ckpt"):
-                parts = form(audio=("me.wav", wav()), name="b", gpt=gpt)
-                refused = (await it.post("/v1/voices", 422, data=parts))["error"]
-                assert "anna-e15.ckpt" in refused["message"]
-
-    run(main())
+    async with served(data_dir) as it:
+        parts = form(audio=("me.wav", wav()), name="a", gpt="anna-e15.ckpt")
+        made = await it.post("/v1/voices", 201, data=parts)
+        assert made["reference"]["gpt"] == "anna-e15.ckpt"
+        (kept,) = list_voices(data_dir / "voices")
+        assert kept.t2s == models / "anna-e15.ckpt"
+        for gpt in ("anna-e15", "anna-e15.pth", "./anna-e15.ckpt", "*.ckpt"):
+            parts = form(audio=("me.wav", wav()), name="b", gpt=gpt)
+            refused = (await it.post("/v1/voices", 422, data=parts))["error"]
+            assert "anna-e15.ckpt" in refused["message"]
 
 
-def test_one_damaged_voice_does_not_hide_the_others(data_dir):
+async def test_one_damaged_voice_does_not_hide_the_others(data_dir):
     add_voice(data_dir / "voices", "whole", recording(), text="", language="en")
     for name, record in (("torn", "{"), ("odd", "[]"), ("half", json.dumps({"text": ""}))):
         (data_dir / "voices" / name).mkdir()
         (data_dir / "voices" / name / "voice.json").write_text(record)
 
-    async def main():
-        async with served(data_dir) as it:
-            cloned = (await it.get("/v1/voices?engine=gpt-sovits"))["data"]
-            assert [voice["name"] for voice in cloned] == ["whole"]
-            async with it.http.delete("/v1/voices/torn") as response:
-                assert response.status == 200
-            assert not (data_dir / "voices" / "torn").exists()
-
-    run(main())
+    async with served(data_dir) as it:
+        cloned = (await it.get("/v1/voices?engine=gpt-sovits"))["data"]
+        assert [voice["name"] for voice in cloned] == ["whole"]
+        async with it.http.delete("/v1/voices/torn") as response:
+            assert response.status == 200
+        assert not (data_dir / "voices" / "torn").exists()
 
 
 @pytest.mark.slow
-def test_a_voice_cloned_over_http_speaks_in_a_video_and_in_a_sound_file(data_dir, tmp_path, monkeypatch):
+async def test_a_voice_cloned_over_http_speaks_in_a_video_and_in_a_sound_file(
+    data_dir, tmp_path, monkeypatch
+):
     pytest.importorskip("torch")
     pytest.importorskip("core.nets.gpt_sovits.hubert", exc_type=(ImportError, RuntimeError))
     from tests.support.gpt_sovits_models import use_small_models, write_models
 
     use_small_models(write_models(tmp_path), monkeypatch, data_dir)
 
-    async def main():
-        async with served(data_dir) as it:
-            parts = form(audio=("me.wav", wav()), name="anna", text="The dog ran.", language="en")
-            made = await it.post("/v1/voices", 201, data=parts)
-            assert made["available"]
-            said = {"text": "The cat sat on the mat.", "voice": "anna", "options": {"enhance": False}}
-            job = await it.ended((await it.post("/v1/videos", 202, said))["id"])
-            assert job["status"] == "completed", job["error"]
-            assert job["engines"]["speech"] == "gpt-sovits"
-            body = {"input": "The cat sat on the mat.", "voice": "anna", "response_format": "pcm"}
-            async with it.http.post("/v1/audio/speech", json=body) as response:
-                heard = np.frombuffer(await response.read(), "<i2")
-                assert response.status == 200
-            assert np.abs(heard).max() > 100
-
-    run(main())
+    async with served(data_dir) as it:
+        parts = form(audio=("me.wav", wav()), name="anna", text="The dog ran.", language="en")
+        made = await it.post("/v1/voices", 201, data=parts)
+        assert made["available"]
+        said = {"text": "The cat sat on the mat.", "voice": "anna", "options": {"enhance": False}}
+        job = await it.ended((await it.post("/v1/videos", 202, said))["id"])
+        assert job["status"] == "completed", job["error"]
+        assert job["engines"]["speech"] == "gpt-sovits"
+        body = {"input": "The cat sat on the mat.", "voice": "anna", "response_format": "pcm"}
+        async with it.http.post("/v1/audio/speech", json=body) as response:
+            heard = np.frombuffer(await response.read(), "<i2")
+            assert response.status == 200
+        assert np.abs(heard).max() > 100
 
 
-def test_a_speech_server_that_is_this_very_server_is_refused_instead_of_asked_for_ever(data_dir, monkeypatch):
-    async def main():
-        async with served(data_dir) as it:
-            monkeypatch.setenv("LIPSTREAM_SPEECH_URL", f"{it.url}/v1")
-            monkeypatch.setenv("LIPSTREAM_SPEECH_MODEL", "openai-http")
-            it.state.catalog._pool.weights = {"speech_url"}
-            body = {"input": "Hello.", "model": "openai-http", "voice": "alloy"}
-            refused = await it.post("/v1/audio/speech", 422, body)
-            assert "this very server" in refused["error"]["message"]
-
-    run(main())
+async def test_a_speech_server_that_is_this_very_server_is_refused_instead_of_asked_for_ever(
+    data_dir, monkeypatch
+):
+    async with served(data_dir) as it:
+        monkeypatch.setenv("LIPSTREAM_SPEECH_URL", f"{it.url}/v1")
+        monkeypatch.setenv("LIPSTREAM_SPEECH_MODEL", "openai-http")
+        it.state.catalog._pool.weights = {"speech_url"}
+        body = {"input": "Hello.", "model": "openai-http", "voice": "alloy"}
+        refused = await it.post("/v1/audio/speech", 422, body)
+        assert "this very server" in refused["error"]["message"]

@@ -26,7 +26,9 @@ ROWS = """{"id": "first", "text": "Hello."}
 
 
 @pytest.mark.slow
-def test_a_batch_that_is_stopped_goes_on_and_makes_nothing_twice(data_dir, tmp_path, monkeypatch, capsys):
+async def test_a_batch_that_is_stopped_goes_on_and_makes_nothing_twice(
+    data_dir, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(batch, "POLL_S", 0.05)
     (tmp_path / "rows.jsonl").write_text(ROWS)
     rows, out = read_rows(tmp_path / "rows.jsonl"), tmp_path / "out"
@@ -34,45 +36,42 @@ def test_a_batch_that_is_stopped_goes_on_and_makes_nothing_twice(data_dir, tmp_p
     # Two jobs at once are too much for this key: the second row waits until there is room.
     ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, 1, None)}
 
-    async def main():
-        async with served(data_dir) as it:
-            it.http.headers.update(ann)
-            first = asyncio.create_task(make_all(rows, out, it.url, ann, 2))
-            while not (slow := [j for j in await jobs(it) if j["title"] == "This one takes a while."]):  # noqa: ASYNC110  # bounded by the test's own limit
-                await asyncio.sleep(0.05)
-            first.cancel()
-            await asyncio.wait([first])
-            assert not (out / "slow.mp4").exists()
-            assert await make_all(rows, out, it.url, ann, 2) == 2
-            made = await jobs(it)
-            assert sorted(job["title"] for job in made) == ["Good bye.", "Hello.", "This one takes a while."]
-            assert slow[0]["id"] in {job["id"] for job in made}
-            for job in made:
-                name = job_ids(out)[job["id"]]
-                size = next(o["bytes"] for o in job["outputs"] if o["name"] == "video.mp4")
-                assert (out / f"{name}.mp4").stat().st_size == size
-            told = [json.loads(line) for line in (out / batch.RESULTS).read_text().splitlines()]
-            wrong = {line["id"]: line["error"] for line in told if line["status"] == "failed"}
-            assert set(wrong) == {"00002", "00005"}
-            assert "nobody" in wrong["00002"]
-            assert "no JSON" in wrong["00005"]
-            (tmp_path / "key").write_text(ann["Authorization"].removeprefix("Bearer "))
-            command = ["batch", str(tmp_path / "rows.jsonl"), "-o", str(out), "--server", it.url]
-            assert await asyncio.to_thread(cli, [*command, "--key-file", str(tmp_path / "key")]) == 1
-            assert "3 of 5 videos" in capsys.readouterr().out
-            assert len(await jobs(it)) == 3
-            # A row that is changed, and changed back, has the video that it asks for.
-            whole = (out / "first.mp4").stat().st_size
-            changed = Row("first", json.dumps({"text": "Hello again, you."}))
-            assert await make_all([changed], out, it.url, ann, 1) == 0
-            assert (out / "first.mp4").stat().st_size > whole
-            assert await make_all(rows[:1], out, it.url, ann, 1) == 0
-            assert (out / "first.mp4").stat().st_size == whole
-            assert sorted(file.name for file in out.glob("*.mp4*")) == ["first.mp4", "last.mp4", "slow.mp4"]
-            with pytest.raises(Error, match="key"):
-                await make_all(rows, tmp_path / "other", it.url, {}, 2)
-
-    run(main())
+    async with served(data_dir) as it:
+        it.http.headers.update(ann)
+        first = asyncio.create_task(make_all(rows, out, it.url, ann, 2))
+        while not (slow := [j for j in await jobs(it) if j["title"] == "This one takes a while."]):  # noqa: ASYNC110  # bounded by the test's own limit
+            await asyncio.sleep(0.05)
+        first.cancel()
+        await asyncio.wait([first])
+        assert not (out / "slow.mp4").exists()
+        assert await make_all(rows, out, it.url, ann, 2) == 2
+        made = await jobs(it)
+        assert sorted(job["title"] for job in made) == ["Good bye.", "Hello.", "This one takes a while."]
+        assert slow[0]["id"] in {job["id"] for job in made}
+        for job in made:
+            name = job_ids(out)[job["id"]]
+            size = next(o["bytes"] for o in job["outputs"] if o["name"] == "video.mp4")
+            assert (out / f"{name}.mp4").stat().st_size == size
+        told = [json.loads(line) for line in (out / batch.RESULTS).read_text().splitlines()]
+        wrong = {line["id"]: line["error"] for line in told if line["status"] == "failed"}
+        assert set(wrong) == {"00002", "00005"}
+        assert "nobody" in wrong["00002"]
+        assert "no JSON" in wrong["00005"]
+        (tmp_path / "key").write_text(ann["Authorization"].removeprefix("Bearer "))
+        command = ["batch", str(tmp_path / "rows.jsonl"), "-o", str(out), "--server", it.url]
+        assert await asyncio.to_thread(cli, [*command, "--key-file", str(tmp_path / "key")]) == 1
+        assert "3 of 5 videos" in capsys.readouterr().out
+        assert len(await jobs(it)) == 3
+        # A row that is changed, and changed back, has the video that it asks for.
+        whole = (out / "first.mp4").stat().st_size
+        changed = Row("first", json.dumps({"text": "Hello again, you."}))
+        assert await make_all([changed], out, it.url, ann, 1) == 0
+        assert (out / "first.mp4").stat().st_size > whole
+        assert await make_all(rows[:1], out, it.url, ann, 1) == 0
+        assert (out / "first.mp4").stat().st_size == whole
+        assert sorted(file.name for file in out.glob("*.mp4*")) == ["first.mp4", "last.mp4", "slow.mp4"]
+        with pytest.raises(Error, match="key"):
+            await make_all(rows, tmp_path / "other", it.url, {}, 2)
 
 
 async def jobs(it):
@@ -92,25 +91,22 @@ def test_a_server_that_is_away_is_waited_for_a_while(tmp_path, monkeypatch, free
         run(make_all(read_rows(tmp_path / "rows.csv"), tmp_path, f"http://127.0.0.1:{free_tcp_port}", {}, 1))
 
 
-def test_what_is_no_lipstream_is_told_so(tmp_path):
+async def test_what_is_no_lipstream_is_told_so(tmp_path):
     (tmp_path / "rows.csv").write_text("text\nHello.\n")
 
     async def welcome(_request):
         return web.Response(text="Welcome!")
 
-    async def main():
-        app = web.Application()
-        app.router.add_post("/v1/videos", welcome)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            with pytest.raises(Error, match="no Lipstream server"):
-                await make_all(read_rows(tmp_path / "rows.csv"), tmp_path, site_address(runner), {}, 1)
-        finally:
-            await runner.cleanup()
-
-    run(main())
+    app = web.Application()
+    app.router.add_post("/v1/videos", welcome)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        with pytest.raises(Error, match="no Lipstream server"):
+            await make_all(read_rows(tmp_path / "rows.csv"), tmp_path, site_address(runner), {}, 1)
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize(

@@ -55,24 +55,19 @@ def test_live_stops_in_the_middle_and_streams_to_standard_output(small_library, 
     assert "2: said in " in told
 
 
-def test_live_is_sent_to_a_server(small_library, tmp_path):
-    async def both():
-        port = free_port()
-        async with receiver(port) as server:
-            url = f"rtmp://127.0.0.1:{port}/live/secret"
-            lines = ["One two three four five.\n"] * 3
-            said = asyncio.to_thread(
-                live, "".join(lines), "--push", url, data_dir=small_library, cwd=tmp_path
-            )
-            done, packets = await asyncio.gather(said, server.packets(60))
-        told = done.stderr.decode()
-        assert done.returncode == 0, told
-        assert f"rtmp://127.0.0.1:{port}/live: live" in told
-        assert "secret" not in told
-        assert {packet["kind"] for packet in packets} == {"video", "audio"}
-        assert list(tmp_path.iterdir()) == []
-
-    asyncio.run(both())
+async def test_live_is_sent_to_a_server(small_library, tmp_path):
+    port = free_port()
+    async with receiver(port) as server:
+        url = f"rtmp://127.0.0.1:{port}/live/secret"
+        lines = ["One two three four five.\n"] * 3
+        said = asyncio.to_thread(live, "".join(lines), "--push", url, data_dir=small_library, cwd=tmp_path)
+        done, packets = await asyncio.gather(said, server.packets(60))
+    told = done.stderr.decode()
+    assert done.returncode == 0, told
+    assert f"rtmp://127.0.0.1:{port}/live: live" in told
+    assert "secret" not in told
+    assert {packet["kind"] for packet in packets} == {"video", "audio"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_live_refuses_what_is_not_there(small_library, tmp_path):

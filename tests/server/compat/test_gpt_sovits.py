@@ -18,7 +18,7 @@ from tests.support.gpt_sovits_models import (
     write_pth,
 )
 from tests.support.recordings import recording
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -65,7 +65,7 @@ def unusable(folder):
     }
 
 
-def test_models_that_cannot_be_used_fail_the_job_and_the_request_with_what_they_are(
+async def test_models_that_cannot_be_used_fail_the_job_and_the_request_with_what_they_are(
     data_dir, tmp_path, monkeypatch
 ):
     use_small_models(write_models(tmp_path), monkeypatch, data_dir)
@@ -78,41 +78,37 @@ def test_models_that_cannot_be_used_fail_the_job_and_the_request_with_what_they_
     gone.unlink()
     cases["gone"] = ({}, "weights_missing", "gone.pth")
 
-    async def main():
-        async with served(data_dir) as it:
-            for name, (_, code, words) in cases.items():
-                said = {"text": LINE, "voice": name, "options": {"enhance": False}}
-                job = await it.ended((await it.post("/v1/videos", 202, said))["id"])
-                assert job["status"] == "failed", name
-                assert words in job["error"]["message"], job["error"]
-                assert code in (job["error"]["code"], None), job["error"]
-                assert job["error"]["stage"] == "tts"
-                body = {"input": LINE, "voice": name, "response_format": "pcm"}
-                async with it.http.post("/v1/audio/speech", json=body) as response:
-                    told = await response.json()
-                    assert response.status == (422 if code else 500), (name, told)
-                    assert words in told["error"]["message"], told
-
-    run(main(), timeout_s=120)
+    async with served(data_dir) as it:
+        for name, (_, code, words) in cases.items():
+            said = {"text": LINE, "voice": name, "options": {"enhance": False}}
+            job = await it.ended((await it.post("/v1/videos", 202, said))["id"])
+            assert job["status"] == "failed", name
+            assert words in job["error"]["message"], job["error"]
+            assert code in (job["error"]["code"], None), job["error"]
+            assert job["error"]["stage"] == "tts"
+            body = {"input": LINE, "voice": name, "response_format": "pcm"}
+            async with it.http.post("/v1/audio/speech", json=body) as response:
+                told = await response.json()
+                assert response.status == (422 if code else 500), (name, told)
+                assert words in told["error"]["message"], told
 
 
-def test_texts_that_cannot_be_spoken_are_refused_and_odd_ones_are_spoken(data_dir, tmp_path, monkeypatch):
+async def test_texts_that_cannot_be_spoken_are_refused_and_odd_ones_are_spoken(
+    data_dir, tmp_path, monkeypatch
+):
     use_small_models(write_models(tmp_path), monkeypatch, data_dir)
     add_voice(data_dir / "voices", "anna", recording(), text="The dog ran.", language="en")
 
-    async def main():
-        async with served(data_dir) as it:
-            for text, status, words in (
-                ("…！？", 422, "no words"),
-                ("", 422, ""),
-                ("a" * 100_001, 422, "100000"),
-            ):
-                told = await it.post("/v1/audio/speech", status, {"input": text, "voice": "anna"})
-                assert words in told["error"]["message"]
-                assert told["error"]["param"] in ("input", "text")
-            body = {"input": "Good ☃ day � ok.", "voice": "anna", "response_format": "pcm"}
-            async with it.http.post("/v1/audio/speech", json=body) as response:
-                assert response.status == 200
-                assert np.abs(np.frombuffer(await response.read(), "<i2")).max() > 100
-
-    run(main())
+    async with served(data_dir) as it:
+        for text, status, words in (
+            ("…！？", 422, "no words"),
+            ("", 422, ""),
+            ("a" * 100_001, 422, "100000"),
+        ):
+            told = await it.post("/v1/audio/speech", status, {"input": text, "voice": "anna"})
+            assert words in told["error"]["message"]
+            assert told["error"]["param"] in ("input", "text")
+        body = {"input": "Good ☃ day � ok.", "voice": "anna", "response_format": "pcm"}
+        async with it.http.post("/v1/audio/speech", json=body) as response:
+            assert response.status == 200
+            assert np.abs(np.frombuffer(await response.read(), "<i2")).max() > 100

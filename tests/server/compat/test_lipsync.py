@@ -11,7 +11,7 @@ from core.errors import BadInput
 from server.compat.named_files import allowed_path
 from server.settings import ServerSettings
 from tests.support.samples import tone, write_sound
-from tests.support.serving import data_dir, files_at, library, run, served
+from tests.support.serving import data_dir, files_at, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -41,34 +41,30 @@ async def check(it, made, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "_file"])
-def test_a_form_with_both_is_answered_with_the_video(data_dir, presenter_clip, recording, tmp_path, suffix):
-    async def main():
-        async with served(data_dir) as it:
-            data = form(presenter_clip, recording, "video" + suffix, "audio" + suffix)
-            made = await it.post("/process_sync/", 200, data=data)
-            await check(it, made, tmp_path)
-            assert not list((it.state.folder.root / "incoming").iterdir())
-
-    run(main())
+async def test_a_form_with_both_is_answered_with_the_video(
+    data_dir, presenter_clip, recording, tmp_path, suffix
+):
+    async with served(data_dir) as it:
+        data = form(presenter_clip, recording, "video" + suffix, "audio" + suffix)
+        made = await it.post("/process_sync/", 200, data=data)
+        await check(it, made, tmp_path)
+        assert not list((it.state.folder.root / "incoming").iterdir())
 
 
 @pytest.mark.slow
-def test_urls_and_paths_in_allowed_folders_do_as_well(data_dir, presenter_clip, recording, tmp_path):
-    async def main():
-        async with files_at({"/v.mp4": presenter_clip, "/a.wav": recording}) as place:
-            folders = (presenter_clip.parent, tmp_path)
-            async with served(data_dir, fetch_allow=(place,), media_paths=folders) as it:
-                for wanted in (
-                    {"video_url": f"http://{place}/v.mp4", "audio_url": f"http://{place}/a.wav"},
-                    {"video_path": str(presenter_clip), "audio_path": str(recording)},
-                    {"video_url": str(presenter_clip), "audio_url": f"file://{recording}"},
-                ):
-                    await check(it, await it.post("/process_sync/", 200, wanted), tmp_path)
-                # The same video three times over has been prepared once.
-                kept = [t["id"] for t in (await it.get("/v1/templates"))["data"]]
-                assert [name[:4] for name in kept] == ["samp", "url_"]
-
-    run(main())
+async def test_urls_and_paths_in_allowed_folders_do_as_well(data_dir, presenter_clip, recording, tmp_path):
+    async with files_at({"/v.mp4": presenter_clip, "/a.wav": recording}) as place:
+        folders = (presenter_clip.parent, tmp_path)
+        async with served(data_dir, fetch_allow=(place,), media_paths=folders) as it:
+            for wanted in (
+                {"video_url": f"http://{place}/v.mp4", "audio_url": f"http://{place}/a.wav"},
+                {"video_path": str(presenter_clip), "audio_path": str(recording)},
+                {"video_url": str(presenter_clip), "audio_url": f"file://{recording}"},
+            ):
+                await check(it, await it.post("/process_sync/", 200, wanted), tmp_path)
+            # The same video three times over has been prepared once.
+            kept = [t["id"] for t in (await it.get("/v1/templates"))["data"]]
+            assert [name[:4] for name in kept] == ["samp", "url_"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +81,7 @@ def test_urls_and_paths_in_allowed_folders_do_as_well(data_dir, presenter_clip, 
         ({"video_path": "V", "audio_path": "V"}, "no_audio"),
     ],
 )
-def test_what_cannot_be_had_is_refused(data_dir, presenter_clip, recording, tmp_path, wanted, code):
+async def test_what_cannot_be_had_is_refused(data_dir, presenter_clip, recording, tmp_path, wanted, code):
     (tmp_path / "said").mkdir()
     (tmp_path / "said/link").symlink_to("/etc/passwd")
     wanted = {
@@ -93,14 +89,11 @@ def test_what_cannot_be_had_is_refused(data_dir, presenter_clip, recording, tmp_
         for name, value in wanted.items()
     }
 
-    async def main():
-        folders = (presenter_clip.parent, tmp_path / "said")
-        async with served(data_dir, media_paths=folders) as it:
-            refused = await it.post("/process_sync/", 422, wanted)
-            assert refused["error"]["code"] == code
-            assert not list((it.state.folder.root / "incoming").iterdir())
-
-    run(main())
+    folders = (presenter_clip.parent, tmp_path / "said")
+    async with served(data_dir, media_paths=folders) as it:
+        refused = await it.post("/process_sync/", 422, wanted)
+        assert refused["error"]["code"] == code
+        assert not list((it.state.folder.root / "incoming").iterdir())
 
 
 def test_without_folders_no_path_is_read(recording):
@@ -109,16 +102,13 @@ def test_without_folders_no_path_is_read(recording):
 
 
 @pytest.mark.slow
-def test_the_job_of_a_client_that_leaves_is_cancelled(data_dir, presenter_clip, tmp_path):
+async def test_the_job_of_a_client_that_leaves_is_cancelled(data_dir, presenter_clip, tmp_path):
     long = write_sound(tmp_path / "long.wav", tone(120, 16_000), 16_000)
 
-    async def main():
-        async with served(data_dir) as it:
-            asking = asyncio.create_task(it.http.post("/process_sync/", data=form(presenter_clip, long)))
-            while not (jobs := (await it.get("/v1/jobs"))["data"]):  # noqa: ASYNC110  # the test has a limit
-                await asyncio.sleep(0.01)
-            await it.begun(jobs[0]["id"])
-            asking.cancel()
-            assert (await it.ended(jobs[0]["id"]))["status"] == "cancelled"
-
-    run(main())
+    async with served(data_dir) as it:
+        asking = asyncio.create_task(it.http.post("/process_sync/", data=form(presenter_clip, long)))
+        while not (jobs := (await it.get("/v1/jobs"))["data"]):  # noqa: ASYNC110  # the test has a limit
+            await asyncio.sleep(0.01)
+        await it.begun(jobs[0]["id"])
+        asking.cancel()
+        assert (await it.ended(jobs[0]["id"]))["status"] == "cancelled"

@@ -18,7 +18,7 @@ from server.addresses import allowed, is_public
 from server.cli import main as cli
 from server.fetch.cache import Cache, Entry
 from server.fetch.fetcher import Fetcher, Limits
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -225,26 +225,23 @@ HOSTILE = [
 ]
 
 
-def test_nothing_inside_is_reached_however_the_url_is_spelled(recording, tmp_path, monkeypatch):
-    async def main():
-        async with listening(recording) as (site, port):
-            monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
-            it = fetcher(tmp_path, port, resolver=aiohttp.ThreadedResolver())
-            for url in HOSTILE:
-                with pytest.raises(BadInput) as refused:
-                    await it.fetch(url.format(p=port), "audio", param="audio_url")
-                # Some systems do not know the stranger spellings at all.
-                known = ("bad_url", "url_not_allowed", "url_unreachable")
-                assert refused.value.code in known, (url, refused.value)
-                assert refused.value.param == "audio_url"
-            assert site.asked.total() == 0
-            # The trap works: who does not look at addresses walks into it.
-            async with aiohttp.ClientSession() as naive:
-                for url in HOSTILE[:3]:
-                    async with naive.get(url.format(p=port)) as response:
-                        assert await response.text() == "SECRET"
-
-    run(main())
+async def test_nothing_inside_is_reached_however_the_url_is_spelled(recording, tmp_path, monkeypatch):
+    async with listening(recording) as (site, port):
+        monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
+        it = fetcher(tmp_path, port, resolver=aiohttp.ThreadedResolver())
+        for url in HOSTILE:
+            with pytest.raises(BadInput) as refused:
+                await it.fetch(url.format(p=port), "audio", param="audio_url")
+            # Some systems do not know the stranger spellings at all.
+            known = ("bad_url", "url_not_allowed", "url_unreachable")
+            assert refused.value.code in known, (url, refused.value)
+            assert refused.value.param == "audio_url"
+        assert site.asked.total() == 0
+        # The trap works: who does not look at addresses walks into it.
+        async with aiohttp.ClientSession() as naive:
+            for url in HOSTILE[:3]:
+                async with naive.get(url.format(p=port)) as response:
+                    assert await response.text() == "SECRET"
 
 
 @pytest.mark.parametrize(
@@ -257,18 +254,17 @@ def test_nothing_inside_is_reached_however_the_url_is_spelled(recording, tmp_pat
         (["10.0.0.1"], ["127.0.0.1"]),  # another answer every time
     ],
 )
-def test_a_name_that_points_inside_is_refused_when_it_is_dialled(recording, tmp_path, monkeypatch, answers):
-    async def main():
-        async with listening(recording) as (site, port):
-            monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
-            it = fetcher(tmp_path, port, resolver=Names(*answers), allow=())
-            for _ in range(3):
-                with pytest.raises(BadInput) as refused:
-                    await it.fetch(f"http://evil.example:{port}/r.wav", "audio")
-                assert refused.value.code == "url_not_allowed"
-            assert site.asked.total() == 0
-
-    run(main())
+async def test_a_name_that_points_inside_is_refused_when_it_is_dialled(
+    recording, tmp_path, monkeypatch, answers
+):
+    async with listening(recording) as (site, port):
+        monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
+        it = fetcher(tmp_path, port, resolver=Names(*answers), allow=())
+        for _ in range(3):
+            with pytest.raises(BadInput) as refused:
+                await it.fetch(f"http://evil.example:{port}/r.wav", "audio")
+            assert refused.value.code == "url_not_allowed"
+        assert site.asked.total() == 0
 
 
 @pytest.mark.parametrize(
@@ -284,57 +280,48 @@ def test_a_name_that_points_inside_is_refused_when_it_is_dialled(recording, tmp_
         "http://[",
     ],
 )
-def test_a_redirect_leads_nowhere_that_a_url_may_not(recording, tmp_path, monkeypatch, target):
-    async def main():
-        async with listening(recording) as (site, port):
-            monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
-            it = fetcher(tmp_path, port)
-            url = f"http://{OUTSIDE}:{port}/a?to=" + target.format(p=port)
-            with pytest.raises(BadInput) as refused:
-                await it.fetch(url, "audio")
-            assert refused.value.code in ("bad_url", "url_not_allowed", "url_refused")
-            assert site.asked == {"/a": 1}
-
-    run(main())
+async def test_a_redirect_leads_nowhere_that_a_url_may_not(recording, tmp_path, monkeypatch, target):
+    async with listening(recording) as (site, port):
+        monkeypatch.setattr("server.addresses.WEB_PORTS", {80, 443, port})
+        it = fetcher(tmp_path, port)
+        url = f"http://{OUTSIDE}:{port}/a?to=" + target.format(p=port)
+        with pytest.raises(BadInput) as refused:
+            await it.fetch(url, "audio")
+        assert refused.value.code in ("bad_url", "url_not_allowed", "url_refused")
+        assert site.asked == {"/a": 1}
 
 
 @pytest.mark.slow
-def test_what_a_url_names_is_fetched_once_and_asked_for_again_by_its_tag(recording, tmp_path):
-    async def main():
-        async with listening(recording) as (site, port):
-            it, url = fetcher(tmp_path, port), f"http://{OUTSIDE}:{port}/r.wav?a=%2F&b=1"
-            first, *others = await asyncio.gather(*(it.fetch(url, "audio") for _ in range(5)))
-            assert first.path.read_bytes() == recording
-            assert (first.name, first.kind, first.type) == ("r.wav", "audio", "audio/wav")
-            assert first.sha256 == hashlib.sha256(recording).hexdigest()
-            assert others == [first] * 4
-            assert (site.asked["/r.wav"], site.sent["/r.wav"]) == (5, 1)
-            again = await fetcher(tmp_path, port).take(url, "audio", into=tmp_path / "mine")
-            assert (again.sha256, again.path, site.sent["/r.wav"]) == (first.sha256, tmp_path / "mine", 1)
-            assert (tmp_path / "mine").read_bytes() == recording
-            site.etag, site.recording = '"2"', recording[:-2000]
-            assert (await it.fetch(url, "audio")).bytes == len(recording) - 2000
-            untagged = f"http://{OUTSIDE}:{port}/untagged.wav"
-            for _ in range(2):
-                await it.fetch(untagged, "audio")
-            assert site.asked["/untagged.wav"] == 2
-            assert not list((tmp_path / "cache").glob("*.part"))
-
-    run(main())
+async def test_what_a_url_names_is_fetched_once_and_asked_for_again_by_its_tag(recording, tmp_path):
+    async with listening(recording) as (site, port):
+        it, url = fetcher(tmp_path, port), f"http://{OUTSIDE}:{port}/r.wav?a=%2F&b=1"
+        first, *others = await asyncio.gather(*(it.fetch(url, "audio") for _ in range(5)))
+        assert first.path.read_bytes() == recording
+        assert (first.name, first.kind, first.type) == ("r.wav", "audio", "audio/wav")
+        assert first.sha256 == hashlib.sha256(recording).hexdigest()
+        assert others == [first] * 4
+        assert (site.asked["/r.wav"], site.sent["/r.wav"]) == (5, 1)
+        again = await fetcher(tmp_path, port).take(url, "audio", into=tmp_path / "mine")
+        assert (again.sha256, again.path, site.sent["/r.wav"]) == (first.sha256, tmp_path / "mine", 1)
+        assert (tmp_path / "mine").read_bytes() == recording
+        site.etag, site.recording = '"2"', recording[:-2000]
+        assert (await it.fetch(url, "audio")).bytes == len(recording) - 2000
+        untagged = f"http://{OUTSIDE}:{port}/untagged.wav"
+        for _ in range(2):
+            await it.fetch(untagged, "audio")
+        assert site.asked["/untagged.wav"] == 2
+        assert not list((tmp_path / "cache").glob("*.part"))
 
 
 @pytest.mark.slow
-def test_three_redirects_are_followed_and_no_more_and_no_cookie_is_carried(recording, tmp_path):
-    async def main():
-        async with listening(recording) as (site, port):
-            it, base = fetcher(tmp_path, port), f"http://{OUTSIDE}:{port}"
-            assert (await it.fetch(f"{base}/hop2", "audio")).bytes == len(recording)
-            with pytest.raises(BadInput, match="more than 3 times"):
-                await it.fetch(f"{base}/hop3", "audio")
-            await it.fetch(f"{base}/a?to=/r.wav", "audio")
-            assert not any("Cookie" in headers or "Authorization" in headers for headers in site.headers)
-
-    run(main())
+async def test_three_redirects_are_followed_and_no_more_and_no_cookie_is_carried(recording, tmp_path):
+    async with listening(recording) as (site, port):
+        it, base = fetcher(tmp_path, port), f"http://{OUTSIDE}:{port}"
+        assert (await it.fetch(f"{base}/hop2", "audio")).bytes == len(recording)
+        with pytest.raises(BadInput, match="more than 3 times"):
+            await it.fetch(f"{base}/hop3", "audio")
+        await it.fetch(f"{base}/a?to=/r.wav", "audio")
+        assert not any("Cookie" in headers or "Authorization" in headers for headers in site.headers)
 
 
 @pytest.mark.parametrize(
@@ -353,31 +340,27 @@ def test_three_redirects_are_followed_and_no_more_and_no_cookie_is_carried(recor
         ("r.wav", "wrong_media"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_nothing_is_kept(recording, tmp_path, monkeypatch, path, code):
+async def test_what_cannot_be_used_is_refused_and_nothing_is_kept(
+    recording, tmp_path, monkeypatch, path, code
+):
     monkeypatch.setattr("server.fetch.fetcher.SILENCE_S", 0.2)
 
-    async def main():
-        async with listening(recording) as (_, port):
-            it = fetcher(tmp_path, port, seconds=0.5 if path == "slow" else 20)
-            with pytest.raises(BadInput) as refused:
-                await it.fetch(f"http://{OUTSIDE}:{port}/{path}", "video", "image")
-            assert refused.value.code == code
-            assert ".part" not in refused.value.message
-            assert list((tmp_path / "cache").iterdir()) == []
-
-    run(main())
-
-
-def test_a_server_that_is_not_there_is_said_so_and_fetching_can_be_off(tmp_path):
-    async def main():
+    async with listening(recording) as (_, port):
+        it = fetcher(tmp_path, port, seconds=0.5 if path == "slow" else 20)
         with pytest.raises(BadInput) as refused:
-            await fetcher(tmp_path, 9).fetch(f"http://{OUTSIDE}:9/x.mp4", "video")
-        assert refused.value.code == "url_unreachable"
-        with pytest.raises(BadInput) as refused:
-            await fetcher(tmp_path, 9, enabled=False).fetch("https://media.example/x.mp4", "video")
-        assert refused.value.code == "fetching_off"
+            await it.fetch(f"http://{OUTSIDE}:{port}/{path}", "video", "image")
+        assert refused.value.code == code
+        assert ".part" not in refused.value.message
+        assert list((tmp_path / "cache").iterdir()) == []
 
-    run(main())
+
+async def test_a_server_that_is_not_there_is_said_so_and_fetching_can_be_off(tmp_path):
+    with pytest.raises(BadInput) as refused:
+        await fetcher(tmp_path, 9).fetch(f"http://{OUTSIDE}:9/x.mp4", "video")
+    assert refused.value.code == "url_unreachable"
+    with pytest.raises(BadInput) as refused:
+        await fetcher(tmp_path, 9, enabled=False).fetch("https://media.example/x.mp4", "video")
+    assert refused.value.code == "fetching_off"
 
 
 def test_the_cache_keeps_within_its_bounds_and_what_was_used_last(tmp_path):
@@ -445,56 +428,53 @@ def test_the_operator_may_allow_hosts_networks_and_objects():
 
 
 @pytest.mark.slow
-def test_templates_and_recordings_come_by_url_and_own_results_from_the_disk(
+async def test_templates_and_recordings_come_by_url_and_own_results_from_the_disk(
     data_dir, recording, presenter_clip, tmp_path, monkeypatch, capsys
 ):
-    async def main():
-        async with listening(recording) as (site, port):
-            allow = (f"127.0.0.1:{port}",)
-            site.clip_mp4 = partial(_file, presenter_clip)
-            base = f"http://127.0.0.1:{port}"
-            async with served(data_dir, fetch_allow=allow) as it:
-                job = await it.post("/v1/templates", 202, {"url": f"{base}/clip.mp4", "name": "Ann"})
-                assert (await it.ended(job["id"]))["status"] == "completed"
-                assert (await it.get("/v1/templates/ann"))["name"] == "Ann"
-                job = await it.post("/v1/videos", 202, {"audio_url": f"{base}/r.wav", "template": "ann"})
-                made = await it.ended(job["id"])
-                assert (made["status"], made["title"]) == ("completed", "r.wav")
-                by_url = {"text": "Hi.", "template_url": f"{base}/clip.mp4"}
-                jobs = [(await it.post("/v1/videos", 202, by_url))["id"] for _ in range(2)]
-                shown = [await it.ended(job) for job in jobs]
-                assert [job["status"] for job in shown] == ["completed"] * 2
-                assert shown[0]["template"] == shown[1]["template"]
-                assert shown[0]["template"].startswith("url_")
-                # The answer's own address, which nobody could fetch from here.
-                own = f"{it.url}{made['outputs'][0]['url']}"
-                job = await it.post("/v1/videos", 202, {"audio_url": own})
-                assert (await it.ended(job["id"]))["status"] == "completed"
-                refusals = [
-                    ({"audio_url": f"{it.url}/healthz"}, 422, "url_not_allowed", "audio_url"),
-                    ({"audio_url": own.replace("video.mp4", "x.mp4")}, 422, "unknown_output", "audio_url"),
-                    ({"audio_url": f"{base}/clip.mp4"}, 422, "wrong_media", "audio_url"),
-                    ({"audio_url": f"{base}/r.wav", "text": "Hi."}, 422, "text_or_audio", "text"),
-                    ({"template_url": f"{base}/r.wav", "text": "Hi."}, 422, "wrong_media", "template_url"),
-                    ({"audio_url": ""}, 422, "invalid_request", "audio_url"),
-                ]
-                for body, status, code, param in refusals:
-                    error = (await it.post("/v1/videos", status, body))["error"]
-                    assert (error["code"], error["param"]) == (code, param)
-                error = await it.post("/v1/templates", 422, {"url": "file:///etc/passwd"})
-                assert (error["error"]["code"], error["error"]["param"]) == ("bad_url", "url")
-                assert list((data_dir / "server" / "incoming").iterdir()) == []
-            async with served(data_dir, fetch=False) as it:
-                error = await it.post("/v1/templates", 403, {"url": f"{base}/clip.mp4"})
-                assert error["error"]["code"] == "fetching_off"
-            monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "other"))
-            monkeypatch.setenv("LIPSTREAM_FETCH_ALLOW", f'["127.0.0.1:{port}"]')
-            assert await asyncio.to_thread(cli, ["templates", "add", f"{base}/clip.mp4"]) == 0
-            assert capsys.readouterr().out == "clip\n"
-            assert await asyncio.to_thread(cli, ["templates", "add", "http://127.0.0.1/clip.mp4"]) == 2
-            assert "not of the public internet" in capsys.readouterr().err
-
-    run(main())
+    async with listening(recording) as (site, port):
+        allow = (f"127.0.0.1:{port}",)
+        site.clip_mp4 = partial(_file, presenter_clip)
+        base = f"http://127.0.0.1:{port}"
+        async with served(data_dir, fetch_allow=allow) as it:
+            job = await it.post("/v1/templates", 202, {"url": f"{base}/clip.mp4", "name": "Ann"})
+            assert (await it.ended(job["id"]))["status"] == "completed"
+            assert (await it.get("/v1/templates/ann"))["name"] == "Ann"
+            job = await it.post("/v1/videos", 202, {"audio_url": f"{base}/r.wav", "template": "ann"})
+            made = await it.ended(job["id"])
+            assert (made["status"], made["title"]) == ("completed", "r.wav")
+            by_url = {"text": "Hi.", "template_url": f"{base}/clip.mp4"}
+            jobs = [(await it.post("/v1/videos", 202, by_url))["id"] for _ in range(2)]
+            shown = [await it.ended(job) for job in jobs]
+            assert [job["status"] for job in shown] == ["completed"] * 2
+            assert shown[0]["template"] == shown[1]["template"]
+            assert shown[0]["template"].startswith("url_")
+            # The answer's own address, which nobody could fetch from here.
+            own = f"{it.url}{made['outputs'][0]['url']}"
+            job = await it.post("/v1/videos", 202, {"audio_url": own})
+            assert (await it.ended(job["id"]))["status"] == "completed"
+            refusals = [
+                ({"audio_url": f"{it.url}/healthz"}, 422, "url_not_allowed", "audio_url"),
+                ({"audio_url": own.replace("video.mp4", "x.mp4")}, 422, "unknown_output", "audio_url"),
+                ({"audio_url": f"{base}/clip.mp4"}, 422, "wrong_media", "audio_url"),
+                ({"audio_url": f"{base}/r.wav", "text": "Hi."}, 422, "text_or_audio", "text"),
+                ({"template_url": f"{base}/r.wav", "text": "Hi."}, 422, "wrong_media", "template_url"),
+                ({"audio_url": ""}, 422, "invalid_request", "audio_url"),
+            ]
+            for body, status, code, param in refusals:
+                error = (await it.post("/v1/videos", status, body))["error"]
+                assert (error["code"], error["param"]) == (code, param)
+            error = await it.post("/v1/templates", 422, {"url": "file:///etc/passwd"})
+            assert (error["error"]["code"], error["error"]["param"]) == ("bad_url", "url")
+            assert list((data_dir / "server" / "incoming").iterdir()) == []
+        async with served(data_dir, fetch=False) as it:
+            error = await it.post("/v1/templates", 403, {"url": f"{base}/clip.mp4"})
+            assert error["error"]["code"] == "fetching_off"
+        monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "other"))
+        monkeypatch.setenv("LIPSTREAM_FETCH_ALLOW", f'["127.0.0.1:{port}"]')
+        assert await asyncio.to_thread(cli, ["templates", "add", f"{base}/clip.mp4"]) == 0
+        assert capsys.readouterr().out == "clip\n"
+        assert await asyncio.to_thread(cli, ["templates", "add", "http://127.0.0.1/clip.mp4"]) == 2
+        assert "not of the public internet" in capsys.readouterr().err
 
 
 async def _file(path, request):
@@ -502,19 +482,16 @@ async def _file(path, request):
 
 
 @pytest.mark.slow
-def test_a_cache_that_keeps_nothing_still_hands_every_file_over(recording, tmp_path):
-    async def main():
-        async with listening(recording) as (_, port):
-            it = fetcher(tmp_path, port, kept=0)
-            urls = [f"http://{OUTSIDE}:{port}/r.wav?n={n}" for n in range(4)]
-            mine = [tmp_path / f"mine{n}" for n in range(4)]
-            for _ in range(3):
-                found = await asyncio.gather(
-                    *(it.take(url, "audio", into=path) for url, path in zip(urls, mine, strict=True))
-                )
-                for one, path in zip(found, mine, strict=True):
-                    assert one.path == path
-                    assert path.read_bytes() == recording
-                    path.unlink()
-
-    run(main())
+async def test_a_cache_that_keeps_nothing_still_hands_every_file_over(recording, tmp_path):
+    async with listening(recording) as (_, port):
+        it = fetcher(tmp_path, port, kept=0)
+        urls = [f"http://{OUTSIDE}:{port}/r.wav?n={n}" for n in range(4)]
+        mine = [tmp_path / f"mine{n}" for n in range(4)]
+        for _ in range(3):
+            found = await asyncio.gather(
+                *(it.take(url, "audio", into=path) for url, path in zip(urls, mine, strict=True))
+            )
+            for one, path in zip(found, mine, strict=True):
+                assert one.path == path
+                assert path.read_bytes() == recording
+                path.unlink()

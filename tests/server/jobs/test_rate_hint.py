@@ -4,7 +4,7 @@ import pytest
 
 from server.jobs.clip_sink import HINT_JOBS, rate_hint
 from server.store.rows import Run
-from tests.support.serving import data_dir, library, run, served
+from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -40,7 +40,7 @@ def test_it_is_rather_too_low_than_too_high_and_forgets_what_is_long_past():
 
 
 @pytest.mark.slow
-def test_the_first_job_of_its_kind_is_given_no_hint_and_the_next_like_it_is(data_dir):
+async def test_the_first_job_of_its_kind_is_given_no_hint_and_the_next_like_it_is(data_dir):
     async def hint(it, **options):
         job = await it.video(options=options)
         made = await it.ended(job)
@@ -49,13 +49,10 @@ def test_the_first_job_of_its_kind_is_given_no_hint_and_the_next_like_it_is(data
             text = await events.text()
         return made["metrics"]["fps"], '"rate_hint"' in text
 
-    async def main():
-        async with served(data_dir) as it:
-            slow = {"engines": {"speech": "slow"}}
-            told = [
-                (await hint(it, **options))[1]
-                for options in ({}, {}, slow, {"size": "128x128"}, {"enhance": False}, slow)
-            ]
-            assert told == [False, True, False, False, False, True]
-
-    run(main())
+    async with served(data_dir) as it:
+        slow = {"engines": {"speech": "slow"}}
+        told = [
+            (await hint(it, **options))[1]
+            for options in ({}, {}, slow, {"size": "128x128"}, {"enhance": False}, slow)
+        ]
+        assert told == [False, True, False, False, False, True]

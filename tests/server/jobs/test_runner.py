@@ -142,23 +142,20 @@ def run(coro):
     return asyncio.run(asyncio.wait_for(coro, 30))
 
 
-def test_so_many_at_once_and_in_the_order_they_came(tmp_path):
-    async def main():
-        async with state(tmp_path, slots=3) as it:
-            names = [f"j{n}" for n in range(12)]
-            for name in names:
-                await it.submit(name, "sleep")
-            await it.work.begun(3)
-            it.work.go.set()
-            for name in names:
-                row, types = await it.end(name)
-                assert row.status == "completed"
-                assert types[:2] == ["job.queued", "job.started"]
-                assert [o.name for o in row.outputs] == ["video.mp4"]
-            assert it.work.most == 3
-            assert it.work.order == names
-
-    run(main())
+async def test_so_many_at_once_and_in_the_order_they_came(tmp_path):
+    async with state(tmp_path, slots=3) as it:
+        names = [f"j{n}" for n in range(12)]
+        for name in names:
+            await it.submit(name, "sleep")
+        await it.work.begun(3)
+        it.work.go.set()
+        for name in names:
+            row, types = await it.end(name)
+            assert row.status == "completed"
+            assert types[:2] == ["job.queued", "job.started"]
+            assert [o.name for o in row.outputs] == ["video.mp4"]
+        assert it.work.most == 3
+        assert it.work.order == names
 
 
 @pytest.mark.parametrize(
@@ -170,110 +167,95 @@ def test_so_many_at_once_and_in_the_order_they_came(tmp_path):
         ("alone", "internal", "tts"),
     ],
 )
-def test_a_failure_is_told_once_leaves_nothing_and_blocks_nobody(tmp_path, what, code, stage):
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("a", what)
-            await it.submit("b", "quick")
-            row, types = await it.end("a")
-            error = json.loads(row.error)
-            assert (row.status, error["code"], error["stage"]) == ("failed", code, stage)
-            assert types[-2:] == ["stage.failed", "job.failed"]
-            assert "secret" not in row.error
-            assert not it.folder.job("a").exists()
-            assert (await it.end("b"))[0].status == "completed"
-
-    run(main())
+async def test_a_failure_is_told_once_leaves_nothing_and_blocks_nobody(tmp_path, what, code, stage):
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("a", what)
+        await it.submit("b", "quick")
+        row, types = await it.end("a")
+        error = json.loads(row.error)
+        assert (row.status, error["code"], error["stage"]) == ("failed", code, stage)
+        assert types[-2:] == ["stage.failed", "job.failed"]
+        assert "secret" not in row.error
+        assert not it.folder.job("a").exists()
+        assert (await it.end("b"))[0].status == "completed"
 
 
-def test_cancelling_ends_a_job_wherever_it_is_and_twice_is_once(tmp_path):
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("running", "sleep")
-            await it.submit("waiting", "sleep")
-            await it.submit("next", "quick")
-            await it.work.begun(1)
-            viewed = it.clips.coming("waiting")
-            for name in ("waiting", "running", "running"):
-                assert (await it.runner.cancel(name)).status == "cancelled"
-            assert viewed.ended == "cancelled"
-            assert not it.work.running & {"running", "waiting"}
-            _, types = await it.end("running")
-            assert types[-1] == "job.cancelled"
-            last = (await it.store.read("running", len(types) - 1))[0]
-            assert json.loads(last.data) == {"at_stage": "tts", "produced_s": 0.04}
-            assert (await it.end("next"))[0].status == "completed"
-            assert (await it.runner.cancel("next")).status == "completed"
-            with pytest.raises(UnknownJob):
-                await it.runner.cancel("nobody")
-            assert not it.folder.job("running").exists()
-
-    run(main())
+async def test_cancelling_ends_a_job_wherever_it_is_and_twice_is_once(tmp_path):
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("running", "sleep")
+        await it.submit("waiting", "sleep")
+        await it.submit("next", "quick")
+        await it.work.begun(1)
+        viewed = it.clips.coming("waiting")
+        for name in ("waiting", "running", "running"):
+            assert (await it.runner.cancel(name)).status == "cancelled"
+        assert viewed.ended == "cancelled"
+        assert not it.work.running & {"running", "waiting"}
+        _, types = await it.end("running")
+        assert types[-1] == "job.cancelled"
+        last = (await it.store.read("running", len(types) - 1))[0]
+        assert json.loads(last.data) == {"at_stage": "tts", "produced_s": 0.04}
+        assert (await it.end("next"))[0].status == "completed"
+        assert (await it.runner.cancel("next")).status == "completed"
+        with pytest.raises(UnknownJob):
+            await it.runner.cancel("nobody")
+        assert not it.folder.job("running").exists()
 
 
 @pytest.mark.parametrize("staged", [False, True])
-def test_a_cancelled_job_whose_cleanup_stumbles_is_cancelled(tmp_path, monkeypatch, staged):
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            if staged:
-                act = it.work._act
+async def test_a_cancelled_job_whose_cleanup_stumbles_is_cancelled(tmp_path, monkeypatch, staged):
+    async with state(tmp_path, slots=1) as it:
+        if staged:
+            act = it.work._act
 
-                async def stage(what):
-                    async def items():
-                        await act(what)
-                        yield 1
+            async def stage(what):
+                async def items():
+                    await act(what)
+                    yield 1
 
-                    async with Pipeline() as pipe:
-                        async for _ in pipe.stage("tts", items(), limit=1):
-                            pass
+                async with Pipeline() as pipe:
+                    async for _ in pipe.stage("tts", items(), limit=1):
+                        pass
 
-                monkeypatch.setattr(it.work, "_act", stage)
-            await it.submit("a", "stumble")
-            await it.submit("b", "quick")
-            await it.work.begun(1)
-            assert (await it.runner.cancel("a")).status == "cancelled"
-            row, types = await it.end("a")
-            assert (row.status, row.error, types[-1]) == ("cancelled", None, "job.cancelled")
-
-    run(main())
+            monkeypatch.setattr(it.work, "_act", stage)
+        await it.submit("a", "stumble")
+        await it.submit("b", "quick")
+        await it.work.begun(1)
+        assert (await it.runner.cancel("a")).status == "cancelled"
+        row, types = await it.end("a")
+        assert (row.status, row.error, types[-1]) == ("cancelled", None, "job.cancelled")
 
 
-def test_a_job_whose_end_cannot_be_recorded_fails_and_blocks_nobody(tmp_path, monkeypatch):
+async def test_a_job_whose_end_cannot_be_recorded_fails_and_blocks_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", 0.02)
 
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("a", "unheard of")
-            await it.submit("b", "quick")
-            row, _ = await it.end("a")
-            assert (row.status, json.loads(row.error)["code"]) == ("failed", "internal")
-            assert (await it.end("b"))[0].status == "completed"
-            assert (await it.runner.cancel("a")).status == "failed"
-
-    run(main())
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("a", "unheard of")
+        await it.submit("b", "quick")
+        row, _ = await it.end("a")
+        assert (row.status, json.loads(row.error)["code"]) == ("failed", "internal")
+        assert (await it.end("b"))[0].status == "completed"
+        assert (await it.runner.cancel("a")).status == "failed"
 
 
-def test_a_cancel_is_answered_while_the_end_cannot_be_recorded(tmp_path, monkeypatch):
+async def test_a_cancel_is_answered_while_the_end_cannot_be_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", 0.02)
     monkeypatch.setattr(module, "CANCEL_S", 0.1)
 
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            finish, full = it.store.finish, [True]
+    async with state(tmp_path, slots=1) as it:
+        finish, full = it.store.finish, [True]
 
-            async def no_room(*args, **options):
-                if full:
-                    raise StorageFull("the disk is full")
-                return await finish(*args, **options)
+        async def no_room(*args, **options):
+            if full:
+                raise StorageFull("the disk is full")
+            return await finish(*args, **options)
 
-            monkeypatch.setattr(it.store, "finish", no_room)
-            await it.submit("a", "sleep")
-            await it.work.begun(1)
-            assert (await it.runner.cancel("a")).status == "in_progress"
-            full.clear()
-            assert (await it.end("a"))[0].status == "cancelled"
-
-    run(main())
+        monkeypatch.setattr(it.store, "finish", no_room)
+        await it.submit("a", "sleep")
+        await it.work.begun(1)
+        assert (await it.runner.cancel("a")).status == "in_progress"
+        full.clear()
+        assert (await it.end("a"))[0].status == "cancelled"
 
 
 def test_whatever_goes_wrong_while_the_next_job_is_looked_for_jobs_go_on(tmp_path, monkeypatch, caplog):
@@ -302,160 +284,133 @@ def test_whatever_goes_wrong_while_the_next_job_is_looked_for_jobs_go_on(tmp_pat
     assert "unforeseen" in caplog.text
 
 
-def test_whenever_the_cancel_comes_there_is_one_end(tmp_path):
-    async def main():
-        rng = random.Random(1)  # noqa: S311  # a test's dice
-        async with state(tmp_path, slots=4) as it:
-            names = [f"j{n}" for n in range(60)]
+async def test_whenever_the_cancel_comes_there_is_one_end(tmp_path):
+    rng = random.Random(1)  # noqa: S311  # a test's dice
+    async with state(tmp_path, slots=4) as it:
+        names = [f"j{n}" for n in range(60)]
 
-            async def later(name):
-                for _ in range(rng.randrange(60)):
-                    await asyncio.sleep(0)
-                await it.runner.cancel(name)
+        async def later(name):
+            for _ in range(rng.randrange(60)):
+                await asyncio.sleep(0)
+            await it.runner.cancel(name)
 
-            cancels = []
-            for name in names:
-                await it.submit(name, "quick")
-                cancels.append(asyncio.create_task(later(name)))
-            await asyncio.gather(*cancels)
-            ends = [(await it.end(name))[0].status for name in names]
-            assert set(ends) <= {"completed", "cancelled"}
-
-    run(main())
+        cancels = []
+        for name in names:
+            await it.submit(name, "quick")
+            cancels.append(asyncio.create_task(later(name)))
+        await asyncio.gather(*cancels)
+        ends = [(await it.end(name))[0].status for name in names]
+        assert set(ends) <= {"completed", "cancelled"}
 
 
-def test_stopping_puts_jobs_back_in_line_and_the_next_start_does_them(tmp_path):
-    async def main():
-        async with state(tmp_path, slots=2) as it:
-            for name in "abc":
-                await it.submit(name, "sleep")
-            await it.work.begun(2)
-            clip = it.clips.coming("a")
-            with pytest.raises(FolderInUse):
-                ServerFolder(tmp_path)
-        assert clip.ended == "server_stopped"
-        async with state(tmp_path, slots=2) as it:
-            it.work.go.set()
-            for name in "abc":
-                row, types = await it.end(name)
-                assert row.status == "completed"
-                assert row.attempt == (1 if name == "c" else 2)
-                if name != "c":
-                    assert types[3:5] == ["job.queued", "job.started"]
-            assert it.work.order == ["a", "b", "c"]
-
-    run(main())
+async def test_stopping_puts_jobs_back_in_line_and_the_next_start_does_them(tmp_path):
+    async with state(tmp_path, slots=2) as it:
+        for name in "abc":
+            await it.submit(name, "sleep")
+        await it.work.begun(2)
+        clip = it.clips.coming("a")
+        with pytest.raises(FolderInUse):
+            ServerFolder(tmp_path)
+    assert clip.ended == "server_stopped"
+    async with state(tmp_path, slots=2) as it:
+        it.work.go.set()
+        for name in "abc":
+            row, types = await it.end(name)
+            assert row.status == "completed"
+            assert row.attempt == (1 if name == "c" else 2)
+            if name != "c":
+                assert types[3:5] == ["job.queued", "job.started"]
+        assert it.work.order == ["a", "b", "c"]
 
 
-def test_a_job_that_does_nothing_is_given_up(tmp_path, monkeypatch):
+async def test_a_job_that_does_nothing_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "STALL_S", 0.1)
 
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("a", "sleep")
-            row, _ = await it.end("a")
-            error = json.loads(row.error)
-            assert (row.status, error["code"], error["retryable"]) == ("failed", "stalled", True)
-
-    run(main())
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("a", "sleep")
+        row, _ = await it.end("a")
+        error = json.loads(row.error)
+        assert (row.status, error["code"], error["retryable"]) == ("failed", "stalled", True)
 
 
-def test_work_that_will_not_end_does_not_keep_its_place(tmp_path, monkeypatch):
+async def test_work_that_will_not_end_does_not_keep_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "UNWIND_S", 0.05)
 
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("a", "stubborn")
-            await it.submit("b", "quick")
-            await it.work.begun(1)
-            assert (await it.runner.cancel("a")).status == "cancelled"
-            assert (await it.end("b"))[0].status == "completed"
-            it.work.go.set()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                if "Scripted" in repr(task):
-                    task.cancel()
-                    await asyncio.wait([task])
-
-    run(main())
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("a", "stubborn")
+        await it.submit("b", "quick")
+        await it.work.begun(1)
+        assert (await it.runner.cancel("a")).status == "cancelled"
+        assert (await it.end("b"))[0].status == "completed"
+        it.work.go.set()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "Scripted" in repr(task):
+                task.cancel()
+                await asyncio.wait([task])
 
 
-def test_deleting_takes_the_files_and_orphans_go_at_the_next_start(tmp_path):
-    async def main():
-        async with state(tmp_path) as it:
-            await it.submit("a", "quick")
-            await it.submit("b", "sleep")
-            await it.end("a")
-            assert it.folder.job("a").exists()
-            await it.runner.delete("a")
-            assert not it.folder.job("a").exists()
-            with pytest.raises(UnknownJob):
-                await it.store.get("a")
-            with pytest.raises(JobRunning):
-                await it.runner.delete("b")
-            (tmp_path / "jobs" / "orphan").mkdir()
-        async with state(tmp_path):
-            assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["b"]
-
-    run(main())
+async def test_deleting_takes_the_files_and_orphans_go_at_the_next_start(tmp_path):
+    async with state(tmp_path) as it:
+        await it.submit("a", "quick")
+        await it.submit("b", "sleep")
+        await it.end("a")
+        assert it.folder.job("a").exists()
+        await it.runner.delete("a")
+        assert not it.folder.job("a").exists()
+        with pytest.raises(UnknownJob):
+            await it.store.get("a")
+        with pytest.raises(JobRunning):
+            await it.runner.delete("b")
+        (tmp_path / "jobs" / "orphan").mkdir()
+    async with state(tmp_path):
+        assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["b"]
 
 
-def test_a_record_that_fails_for_a_while_does_not_end_the_running(tmp_path, monkeypatch):
+async def test_a_record_that_fails_for_a_while_does_not_end_the_running(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", 0.02)
 
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            fails, claim, finish = [3, 3], it.store.claim, it.store.finish
+    async with state(tmp_path, slots=1) as it:
+        fails, claim, finish = [3, 3], it.store.claim, it.store.finish
 
-            async def flaky(which, method, *arguments, **more):
-                if fails[which]:
-                    fails[which] -= 1
-                    raise StorageFull("for a while")
-                return await method(*arguments, **more)
+        async def flaky(which, method, *arguments, **more):
+            if fails[which]:
+                fails[which] -= 1
+                raise StorageFull("for a while")
+            return await method(*arguments, **more)
 
-            monkeypatch.setattr(it.store, "claim", lambda *a, **k: flaky(0, claim, *a, **k))
-            monkeypatch.setattr(it.store, "finish", lambda *a, **k: flaky(1, finish, *a, **k))
-            await it.submit("a", "quick")
-            assert (await it.end("a"))[0].status == "completed"
-            assert fails == [0, 0]
-
-    run(main())
+        monkeypatch.setattr(it.store, "claim", lambda *a, **k: flaky(0, claim, *a, **k))
+        monkeypatch.setattr(it.store, "finish", lambda *a, **k: flaky(1, finish, *a, **k))
+        await it.submit("a", "quick")
+        assert (await it.end("a"))[0].status == "completed"
+        assert fails == [0, 0]
 
 
-def test_a_job_whose_engines_cannot_be_told_keeps_nobody_waiting(tmp_path):
-    async def main():
-        async with state(tmp_path, slots=1) as it:
-            await it.submit("odd", "puzzle")
-            await it.submit("next", "quick")
-            assert (await it.end("odd"))[0].status == "completed"
-            assert (await it.end("next"))[0].status == "completed"
-
-    run(main())
+async def test_a_job_whose_engines_cannot_be_told_keeps_nobody_waiting(tmp_path):
+    async with state(tmp_path, slots=1) as it:
+        await it.submit("odd", "puzzle")
+        await it.submit("next", "quick")
+        assert (await it.end("odd"))[0].status == "completed"
+        assert (await it.end("next"))[0].status == "completed"
 
 
-def test_a_job_whose_machine_is_gone_begins_again_and_ends_once(tmp_path):
-    async def main():
-        async with state(tmp_path) as it:
-            await it.submit("j1", "moved")
-            row, types = await it.end("j1")
-            assert (row.status, row.attempt) == ("completed", 2)
-            again = types.index("job.queued", 1)
-            assert types[again + 1] == "job.started"
-            assert types.count("job.completed") == 1
-            reasons = [json.loads(e.data).get("reason") for e in await it.store.read("j1", 0)]
-            assert reasons[again] == "node_lost"
-
-    run(main())
+async def test_a_job_whose_machine_is_gone_begins_again_and_ends_once(tmp_path):
+    async with state(tmp_path) as it:
+        await it.submit("j1", "moved")
+        row, types = await it.end("j1")
+        assert (row.status, row.attempt) == ("completed", 2)
+        again = types.index("job.queued", 1)
+        assert types[again + 1] == "job.started"
+        assert types.count("job.completed") == 1
+        reasons = [json.loads(e.data).get("reason") for e in await it.store.read("j1", 0)]
+        assert reasons[again] == "node_lost"
 
 
-def test_a_job_that_ends_every_machine_that_does_it_is_given_up(tmp_path):
-    async def main():
-        async with state(tmp_path) as it:
-            await it.submit("j1", "lost")
-            await it.submit("j2", "quick")
-            row, _ = await it.end("j1")
-            assert (row.status, row.attempt) == ("failed", 4)
-            assert json.loads(row.error)["code"] == "crash_loop"
-            assert (await it.end("j2"))[0].status == "completed"
-        assert not it.folder.job("j1").exists()
-
-    run(main())
+async def test_a_job_that_ends_every_machine_that_does_it_is_given_up(tmp_path):
+    async with state(tmp_path) as it:
+        await it.submit("j1", "lost")
+        await it.submit("j2", "quick")
+        row, _ = await it.end("j1")
+        assert (row.status, row.attempt) == ("failed", 4)
+        assert json.loads(row.error)["code"] == "crash_loop"
+        assert (await it.end("j2"))[0].status == "completed"
+    assert not it.folder.job("j1").exists()

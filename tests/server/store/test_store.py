@@ -234,40 +234,34 @@ def test_a_job_ends_once(tmp_path):
     assert run(main()) == ["job.queued", "job.started", "job.completed"]
 
 
-def test_a_waiting_job_can_be_cancelled_and_then_never_starts(tmp_path):
-    async def main():
-        async with opened(tmp_path) as store:
-            await store.accept(job("a"))
-            assert await store.cancel_waiting("a", "{}") is True
-            assert await store.claim(began) is None
-            with pytest.raises(UnknownJob):
-                await store.cancel_waiting("b", "{}")
-
-    run(main())
+async def test_a_waiting_job_can_be_cancelled_and_then_never_starts(tmp_path):
+    async with opened(tmp_path) as store:
+        await store.accept(job("a"))
+        assert await store.cancel_waiting("a", "{}") is True
+        assert await store.claim(began) is None
+        with pytest.raises(UnknownJob):
+            await store.cancel_waiting("b", "{}")
 
 
-def test_what_ran_at_a_death_goes_back_to_its_place_in_the_line(tmp_path):
-    async def main():
-        async with opened(tmp_path) as store:
-            for name in "abc":
-                await store.accept(job(name))
-            await store.claim(began)
-            await store.claim(began)
-        async with opened(tmp_path) as store:
-            assert await store.recover() == []
-            again = []
-            for name in "abc":  # suspects, so one at a time; "b" gets further and lets "c" begin
-                again.append(await store.claim(began))
-                if name == "a":
-                    assert await store.claim(began) is None
-                    await store.finish("a", "completed", "{}")
-                await store.progress("b", "{}", 1) if name == "b" else None
-            assert [(j.id, j.attempt) for j in again] == [("a", 2), ("b", 2), ("c", 1)]
-            events = await log_of(store, "b")
-            assert dense(events)
-            assert json.loads(events[2].data) == {"ahead": 1, "reason": "server_restarted"}
-
-    run(main())
+async def test_what_ran_at_a_death_goes_back_to_its_place_in_the_line(tmp_path):
+    async with opened(tmp_path) as store:
+        for name in "abc":
+            await store.accept(job(name))
+        await store.claim(began)
+        await store.claim(began)
+    async with opened(tmp_path) as store:
+        assert await store.recover() == []
+        again = []
+        for name in "abc":  # suspects, so one at a time; "b" gets further and lets "c" begin
+            again.append(await store.claim(began))
+            if name == "a":
+                assert await store.claim(began) is None
+                await store.finish("a", "completed", "{}")
+            await store.progress("b", "{}", 1) if name == "b" else None
+        assert [(j.id, j.attempt) for j in again] == [("a", 2), ("b", 2), ("c", 1)]
+        events = await log_of(store, "b")
+        assert dense(events)
+        assert json.loads(events[2].data) == {"ahead": 1, "reason": "server_restarted"}
 
 
 def test_starts_without_progress_are_numbered(tmp_path):
@@ -355,27 +349,21 @@ def test_old_and_big_jobs_are_forgotten_but_never_unfinished_ones(tmp_path):
     assert run(main()) == {"j3", "j4", "j5"}
 
 
-def test_media_do_not_fit_into_the_log(tmp_path):
-    async def main():
-        async with opened(tmp_path) as store:
-            await store.accept(job("a"))
-            await store.claim(began)
-            with pytest.raises(ValueError, match="characters"):
-                await store.append("a", "note", "x" * 9000)
-            assert (await store.append("a", "note", "{}")).seq == 3  # the refused one left no gap
-
-    run(main())
+async def test_media_do_not_fit_into_the_log(tmp_path):
+    async with opened(tmp_path) as store:
+        await store.accept(job("a"))
+        await store.claim(began)
+        with pytest.raises(ValueError, match="characters"):
+            await store.append("a", "note", "x" * 9000)
+        assert (await store.append("a", "note", "{}")).seq == 3  # the refused one left no gap
 
 
-def test_a_file_of_a_later_version_is_left_alone(tmp_path):
+async def test_a_file_of_a_later_version_is_left_alone(tmp_path):
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as db:
         db.execute("pragma user_version=99")
 
-    async def main():
-        with pytest.raises(Error, match="later version"):
-            Store(tmp_path / "jobs.db", lambda events: None)
-
-    run(main())
+    with pytest.raises(Error, match="later version"):
+        Store(tmp_path / "jobs.db", lambda events: None)
 
 
 WRITER = """
@@ -615,14 +603,11 @@ def test_thousands_of_events_a_second(tmp_path):
     assert run(main()) > 2000  # some 20 000 on an idle core
 
 
-def test_a_write_after_the_end_raises_at_once(tmp_path):
-    async def main():
-        async with opened(tmp_path) as store:
-            pass
-        with pytest.raises(Error, match="closed"):
-            await asyncio.wait_for(store.accept(job("a")), 2)
-
-    run(main())
+async def test_a_write_after_the_end_raises_at_once(tmp_path):
+    async with opened(tmp_path) as store:
+        pass
+    with pytest.raises(Error, match="closed"):
+        await asyncio.wait_for(store.accept(job("a")), 2)
 
 
 def test_a_broken_disk_is_not_called_a_full_one(tmp_path):

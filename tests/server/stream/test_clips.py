@@ -80,87 +80,75 @@ def test_every_viewer_reads_the_file_whenever_it_joins(tmp_path_factory, sizes, 
     run(main())
 
 
-def test_what_is_made_fast_is_joined_and_what_is_made_first_is_not_held_back(tmp_path):
-    async def main():
-        clips = Clips(lambda job_id: tmp_path / "stream.mp4")
-        clip = await clips.begin("a")
-        sizes = []
+async def test_what_is_made_fast_is_joined_and_what_is_made_first_is_not_held_back(tmp_path):
+    clips = Clips(lambda job_id: tmp_path / "stream.mp4")
+    clip = await clips.begin("a")
+    sizes = []
 
-        async def view():
-            offset = 0
-            while (data := await clip.read(offset)) is not None:
-                sizes.append(len(data))
-                offset += len(data)
+    async def view():
+        offset = 0
+        while (data := await clip.read(offset)) is not None:
+            sizes.append(len(data))
+            offset += len(data)
 
-        viewer = asyncio.create_task(view())
-        for _ in range(EAGER):
-            await clip.append(fragment(1000))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        assert sizes == [1000] * EAGER  # each at once
-        for _ in range(100):
-            await clip.append(fragment(1000))
-            await asyncio.sleep(0)
-        await clips.end("a", "completed")
-        await viewer
-        assert sum(sizes) == (EAGER + 100) * 1000
-        assert len(sizes) < EAGER + 20
-        assert max(sizes) <= JOIN
-        await clips.close()
-
-    run(main())
+    viewer = asyncio.create_task(view())
+    for _ in range(EAGER):
+        await clip.append(fragment(1000))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert sizes == [1000] * EAGER  # each at once
+    for _ in range(100):
+        await clip.append(fragment(1000))
+        await asyncio.sleep(0)
+    await clips.end("a", "completed")
+    await viewer
+    assert sum(sizes) == (EAGER + 100) * 1000
+    assert len(sizes) < EAGER + 20
+    assert max(sizes) <= JOIN
+    await clips.close()
 
 
-def test_memory_does_not_grow_with_the_video_and_old_parts_come_from_the_file(tmp_path):
-    async def main():
-        clips = Clips(lambda job_id: tmp_path / "stream.mp4")
-        clip = await clips.begin("a")
-        for _ in range(1000):
-            await clip.append(fragment(20_000))
-            assert clip._held <= TAIL + (256 << 10) + 20_000
-        assert clip.size == 20_000_000
-        beginning = await clip.read(0)
-        with (tmp_path / "stream.mp4").open("rb") as file:
-            assert beginning == file.read(len(beginning))
-        await clips.close()
-        assert clip.ended == "server_stopped"
-
-    run(main())
+async def test_memory_does_not_grow_with_the_video_and_old_parts_come_from_the_file(tmp_path):
+    clips = Clips(lambda job_id: tmp_path / "stream.mp4")
+    clip = await clips.begin("a")
+    for _ in range(1000):
+        await clip.append(fragment(20_000))
+        assert clip._held <= TAIL + (256 << 10) + 20_000
+    assert clip.size == 20_000_000
+    beginning = await clip.read(0)
+    with (tmp_path / "stream.mp4").open("rb") as file:
+        assert beginning == file.read(len(beginning))
+    await clips.close()
+    assert clip.ended == "server_stopped"
 
 
-def test_a_cancelled_write_does_not_shift_the_file(tmp_path):
-    async def main():
-        clips = Clips(lambda job_id: tmp_path / "stream.mp4")
-        clip = await clips.begin("a")
-        parts = [fragment(30_000) for _ in range(20)]
-        for part in parts:
-            await clip.append(part)
-            flushing = asyncio.create_task(clip.flush())
-            await asyncio.sleep(0)
-            flushing.cancel()
-        await clip.flush()
-        await clips.end("a", "completed")
-        await clips.close()
-        assert (tmp_path / "stream.mp4").read_bytes() == b"".join(parts)
-
-    run(main())
+async def test_a_cancelled_write_does_not_shift_the_file(tmp_path):
+    clips = Clips(lambda job_id: tmp_path / "stream.mp4")
+    clip = await clips.begin("a")
+    parts = [fragment(30_000) for _ in range(20)]
+    for part in parts:
+        await clip.append(part)
+        flushing = asyncio.create_task(clip.flush())
+        await asyncio.sleep(0)
+        flushing.cancel()
+    await clip.flush()
+    await clips.end("a", "completed")
+    await clips.close()
+    assert (tmp_path / "stream.mp4").read_bytes() == b"".join(parts)
 
 
-def test_a_clip_cut_off_in_mid_box_is_read_up_to_its_last_whole_fragment(tmp_path):
+async def test_a_clip_cut_off_in_mid_box_is_read_up_to_its_last_whole_fragment(tmp_path):
     path = tmp_path / "stream.mp4"
     whole = init_segment() + fragment(5000)
     path.write_bytes(whole + fragment(5000)[:-1])
 
-    async def main():
-        clips = Clips(lambda job_id: path)
-        clip = await clips.finished("a")
-        async with clips.viewing(clip):
-            assert await read_all(clip) == whole
-        with pytest.raises(OSError, match="No such file"):
-            await Clips(lambda job_id: tmp_path / "none").finished("b")
-        await clips.close()
-
-    run(main())
+    clips = Clips(lambda job_id: path)
+    clip = await clips.finished("a")
+    async with clips.viewing(clip):
+        assert await read_all(clip) == whole
+    with pytest.raises(OSError, match="No such file"):
+        await Clips(lambda job_id: tmp_path / "none").finished("b")
+    await clips.close()
 
 
 def test_a_full_disk_is_storage_full(tmp_path):

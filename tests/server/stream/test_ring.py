@@ -37,13 +37,10 @@ async def take(pieces, count, size=100):
     return found
 
 
-def test_a_viewer_begins_at_the_newest_key_frame():
-    async def main():
-        async with aclosing(filled(60).pieces()) as pieces:
-            assert await anext(pieces) == b"init"
-            assert await take(pieces, 10) == list(range(50, 60))
-
-    asyncio.run(main())
+async def test_a_viewer_begins_at_the_newest_key_frame():
+    async with aclosing(filled(60).pieces()) as pieces:
+        assert await anext(pieces) == b"init"
+        assert await take(pieces, 10) == list(range(50, 60))
 
 
 def test_what_is_kept_does_not_grow():
@@ -57,39 +54,33 @@ def test_large_pictures_are_kept_for_less_time(monkeypatch):
     assert filled(499, 1000).held <= 30_000 + FPS * 1000
 
 
-def test_a_slow_viewer_goes_on_at_the_newest_key_frame():
-    async def main():
-        ring = filled(30)
-        async with aclosing(ring.pieces()) as pieces:
-            await anext(pieces)
-            assert await take(pieces, 5) == list(range(25, 30))
-            for number in range(30, 1010):
-                ring.append(piece(number))
-            assert await take(pieces, 10) == list(range(1000, 1010))
-
-    asyncio.run(main())
-
-
-def test_viewers_wait_for_the_beginning_and_are_told_of_the_end():
-    async def main():
-        ring = Ring()
-
-        async def view():
-            return [data async for data in ring.pieces()]
-
-        early, never = asyncio.create_task(view()), Ring()
-        await asyncio.sleep(0)
-        ring.append(Fragment("init", b"init"))
-        for number in range(3):
+async def test_a_slow_viewer_goes_on_at_the_newest_key_frame():
+    ring = filled(30)
+    async with aclosing(ring.pieces()) as pieces:
+        await anext(pieces)
+        assert await take(pieces, 5) == list(range(25, 30))
+        for number in range(30, 1010):
             ring.append(piece(number))
-            await asyncio.sleep(0)
-        ring.end("deleted")
-        ring.end("failed")
-        seen = await early
-        assert seen[0] == b"init"
-        assert numbers(b"".join(seen[1:])) == [0, 1, 2]
-        assert ring.ended == "deleted"
-        never.end("failed")
-        assert [data async for data in never.pieces()] == []
+        assert await take(pieces, 10) == list(range(1000, 1010))
 
-    asyncio.run(main())
+
+async def test_viewers_wait_for_the_beginning_and_are_told_of_the_end():
+    ring = Ring()
+
+    async def view():
+        return [data async for data in ring.pieces()]
+
+    early, never = asyncio.create_task(view()), Ring()
+    await asyncio.sleep(0)
+    ring.append(Fragment("init", b"init"))
+    for number in range(3):
+        ring.append(piece(number))
+        await asyncio.sleep(0)
+    ring.end("deleted")
+    ring.end("failed")
+    seen = await early
+    assert seen[0] == b"init"
+    assert numbers(b"".join(seen[1:])) == [0, 1, 2]
+    assert ring.ended == "deleted"
+    never.end("failed")
+    assert [data async for data in never.pieces()] == []
