@@ -19,8 +19,9 @@ from core.config import Settings
 from core.engines import ENGINES, choose, load
 from core.engines.compute.quickest import FILE, remembered
 from core.engines.neural import NeuralSettings
-from core.errors import StorageError
+from core.errors import BadInput, StorageError
 from core.installation import pip
+from core.media.credentials import credentials
 from core.protocols import Measured
 from core.runtime.processor import cores
 from server.cli.shown import listed
@@ -80,6 +81,8 @@ def _checks() -> Iterator[tuple[str, str | None]]:
     yield _encoder()
     yield from _voices()
     yield from _devices()
+    if settings.c2pa_certificate or settings.c2pa_key:
+        yield _credentials(settings)
     server: ServerSettings = settings_of(ServerSettings)
     if server.uploads:
         yield _storage(server)
@@ -99,6 +102,16 @@ def _devices() -> Iterator[tuple[str, str | None]]:
     for work, timed in remembered(settings.data_dir / FILE).items():
         ways = ", ".join(f"{way} {ms:.3g} ms" for way, ms in sorted(timed.items(), key=lambda way: way[1]))
         yield f"ways tried here for {work}: {ways}", None
+
+
+def _credentials(settings: Settings) -> tuple[str, str | None]:
+    """Whether finished videos can be signed."""
+    told = f"videos signed with {settings.c2pa_certificate}"
+    try:
+        credentials(settings)
+    except BadInput as error:
+        return told, str(error)
+    return told, None
 
 
 def _storage(settings: ServerSettings) -> tuple[str, str | None]:

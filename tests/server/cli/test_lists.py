@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from core.config import Settings
 from core.progress import Progress
 from core.runtime.pipeline import Meter
 from core.templates.info import template_info
 from server.cli import main, shown
+from server.cli.about import _credentials
 
 LISTS = ["templates list", "templates show small", "voices list", "models list", "engines"]
 
@@ -62,3 +64,9 @@ def test_an_animated_picture_is_told(tmp_path: Path, ending: str) -> None:
     pictures[0].save(tmp_path / f"one.{ending}")
     assert "the first alone is used" in asyncio.run(_described(tmp_path / f"a.{ending}"))[0]
     assert asyncio.run(_described(tmp_path / f"one.{ending}")) == ()
+
+
+def test_the_doctor_says_who_signs_and_why_nobody_can(tmp_path: Path) -> None:
+    told, problem = _credentials(Settings(c2pa_certificate=tmp_path / "chain.pem"))
+    assert told == f"videos signed with {tmp_path / 'chain.pem'}"
+    assert problem == "c2pa_certificate and c2pa_key go together; set both, or neither"
