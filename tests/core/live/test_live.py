@@ -367,7 +367,7 @@ class Choir(Beeps):
 
 async def test_four_sessions_with_four_voices_hear_nobody_else():
     texts = [f"Number {k}, here. " * (k + 1) for k in range(4)]
-    wholes = [offline(text) for text in texts]
+    wholes = [await asyncio.to_thread(offline, text) for text in texts]
 
     worker = Worker("speech")
     speech = loaded("speech", Choir(), worker)
