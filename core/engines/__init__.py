@@ -23,6 +23,10 @@ from core.weights.table import CHECKPOINTS, SETS
 # one takes longer than a small layer, and a token of speech is 150 of those.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+# The stages' threads come back to the interpreter many times a frame. By Python's own 5 ms a thread that has
+# its result waits for its turn as long as a frame takes. Whoever has chosen another time keeps it.
+if sys.getswitchinterval() == 0.005:  # Python's default
+    sys.setswitchinterval(0.001)
 
 
 @dataclass(frozen=True, slots=True)
