@@ -31,6 +31,7 @@ SCALING = 0.18215
 """Stable Diffusion's factor between the autoencoder's latents and those that its networks see."""
 
 Shapes = Mapping[str, tuple[int, ...]]
+_BLOCKS = 4  # of Stable Diffusion 1's autoencoder: latents are an eighth of the picture
 _HEADS = 8  # of every attention in Stable Diffusion 1
 _HEAD = 64  # channels of a head, in every Whisper
 
@@ -46,6 +47,8 @@ def unet_of(shapes: Shapes) -> UNet2DConditionModel:
         raise ValueError("no blocks of a Stable Diffusion UNet in it")
     if first[1] != 8:
         raise ValueError(f"it takes {first[1]} channels, MuseTalk 1.5 takes 8: two pictures' latents")
+    if shapes["conv_out.weight"][0] != 4:
+        raise ValueError(f"it draws {shapes['conv_out.weight'][0]} channels, MuseTalk 1.5 draws 4: latents")
     heard = [k for k in range(blocks) if f"down_blocks.{k}.attentions.0.norm.weight" in shapes]
     listens = "down_blocks.{}.attentions.0.transformer_blocks.0.attn2.to_k.weight"
     if not heard:
@@ -77,6 +80,8 @@ def autoencoder_of(shapes: Shapes) -> AutoencoderKL:
     latents = shapes["post_quant_conv.weight"][0]
     if latents != 4:
         raise ValueError(f"its latents have {latents} channels, those of Stable Diffusion 1 have 4")
+    if blocks != _BLOCKS:
+        raise ValueError(f"it has {blocks} blocks, that of Stable Diffusion 1 has {_BLOCKS}")
     with on_meta():
         return AutoencoderKL(
             latent_channels=4,
@@ -94,6 +99,10 @@ def whisper_of(shapes: Shapes) -> WhisperEncoder:
     if "conv1.weight" not in shapes or "embed_positions.weight" not in shapes:
         raise ValueError("no encoder of a Whisper in it")
     width, bands, _ = shapes["conv1.weight"]
+    if bands != BANDS:
+        raise ValueError(f"it hears {bands} bands, MuseTalk {BANDS}")
+    if 2 * shapes["embed_positions.weight"][0] < COLUMNS:
+        raise ValueError(f"it hears {shapes['embed_positions.weight'][0]} moments, MuseTalk {COLUMNS // 2}")
     with on_meta():
         config = WhisperConfig(
             num_mel_bins=bands,

@@ -92,14 +92,15 @@ def load_net(
     try:
         net = build({key: tuple(value.shape) for key, value in wanted.items()})
         net.load_state_dict(wanted, strict=True, assign=next(net.parameters()).is_meta)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, LookupError, ArithmeticError, TypeError) as error:
+        why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else _short(error)
         raise BadInput(
             "weights_wrong",
-            f"{path} should be {what}, but it is {_network(tensors)}: {_short(error)}; "
+            f"{path} should be {what}, but it is {_network(tensors)}: {why}; "
             "give the right file or download it again",
         ) from error
-    net.eval()
-    return net
+    # Files of half precision, too: what is quick on the device is chosen when it is laid out there.
+    return net.float().eval()
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

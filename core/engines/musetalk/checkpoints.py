@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from core.digest import sha256_of
 from core.engines.compute.checkpoints import load_net
 from core.engines.compute.memory import check_free
 from core.engines.neural import NeuralSettings
@@ -31,11 +32,13 @@ _ROOM = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """MuseTalk's two halves. side: of the face picture that it draws in, in pixels."""
+    """MuseTalk's two halves. side: of the face picture that it draws in, in pixels.
+    coder: which autoencoder's latents they know, as one word."""
 
     speaking: Speaking
     learning: Learning
     side: int
+    coder: str = ""
 
 
 def load_networks(settings: NeuralSettings, device: torch.device, dtype: torch.dtype) -> Networks:
@@ -53,15 +56,17 @@ def load_networks(settings: NeuralSettings, device: torch.device, dtype: torch.d
     autoencoder = load_net(
         paths["sd-vae-ft-mse"], "a Stable Diffusion autoencoder", autoencoder_of, newer_names
     )
+    coder = sha256_of(paths["sd-vae-ft-mse"])[:12]
     whisper = load_net(paths["whisper-tiny"], "Whisper tiny", whisper_of, encoder_alone)
     listens, hears = unet.config.cross_attention_dim, whisper.config.d_model
     if listens != hears:
         raise BadInput(
             "weights_wrong",
-            f"{paths['whisper-tiny']} is not Whisper tiny: it hears {hears} numbers, the UNet listens to "
-            f"{listens}; get it with: lipstream models download whisper-tiny",
+            f"{paths['whisper-tiny']} says {hears} numbers of a moment, {paths['musetalk-unet']} listens to "
+            f"{listens}: one of them is not MuseTalk 1.5's; get them with: "
+            "lipstream models download musetalk",
         )
-    return Networks(Speaking(whisper, unet, autoencoder).eval(), Learning(autoencoder).eval(), SIDE)
+    return Networks(Speaking(whisper, unet, autoencoder).eval(), Learning(autoencoder).eval(), SIDE, coder)
 
 
 def _check_version(path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from core.engines.compute.batches import Batches, worth_compiling
 from core.engines.compute.devices import device_of, dtype_of
+from core.engines.face.network import refuse_unless
 from core.engines.musetalk.checkpoints import Networks, load_networks
 from core.engines.musetalk.hearing import spectrogram, stretch
 from core.engines.neural import NeuralSettings
@@ -55,6 +56,8 @@ class MuseTalkEngine(RedrawingEngine):
         if networks is None:
             networks = load_networks(settings, device, dtype)
             finder = finder or installed_finder(settings, device)
+        # What is learnt of a template is latents of this autoencoder.
+        self.version = f"{self.version}/{networks.coder}" if networks.coder else self.version
         side, level = networks.side, networks.side // 8
         compiled = settings.data_dir / "compiled" if settings.compile and worth_compiling(device) else None
         sizes = _SIZES if device.type == "cuda" else (1,)
@@ -108,7 +111,9 @@ class MuseTalkEngine(RedrawingEngine):
                     boxes = [to_crop(track.poses[k], box, self.side) for k in there]
                     cut = [cut_out(crops[k], at, self.side) for k, at in zip(there, boxes, strict=True)]
                     faces = torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2).float() / 255
-                    made[track.found[numbers]] = self._learning(faces).cpu().numpy()
+                    learnt = self._learning(faces).cpu()
+                    refuse_unless(torch.isfinite(learnt).all())
+                    made[track.found[numbers]] = learnt.numpy()
                 file.write(made.tobytes())
                 report(numbers[-1] + 1)
             file.flush()

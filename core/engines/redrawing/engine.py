@@ -17,6 +17,7 @@ from torch import Tensor
 
 from core.engines.compute.threads import Item, Made, ThreadPool
 from core.engines.face.boxes import MEAN, Boxes
+from core.engines.face.network import refuse_unless
 from core.engines.face.retinaface import RetinaFaceFinder
 from core.engines.face.s3fd import S3fdFinder
 from core.engines.neural import NeuralSettings
@@ -138,8 +139,9 @@ class RedrawingEngine(ABC):
         faces = [cut_out(picture.crop, picture.matrix, self.side) for picture in pictures]
         there = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).float()
         given = [torch.from_numpy(array) for array in _given(pictures)]
-        made = self.lower(given, there).cpu().numpy()
-        for picture, face, drawn in zip(pictures, faces, made, strict=True):
+        made = self.lower(given, there).cpu()
+        refuse_unless(torch.isfinite(made).all())
+        for picture, face, drawn in zip(pictures, faces, made.numpy(), strict=True):
             lower = np.ascontiguousarray(drawn.transpose(1, 2, 0)) * np.float32(255)
             put_back(picture.crop, lower, face, picture.matrix, picture.mask)
 

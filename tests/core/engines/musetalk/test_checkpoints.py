@@ -12,6 +12,7 @@ from transformers import WhisperFeatureExtractor  # noqa: E402  # needs torch
 from core.engines.compute.batches import Batches  # noqa: E402
 from core.engines.musetalk import checkpoints  # noqa: E402
 from core.engines.musetalk.checkpoints import load_networks  # noqa: E402
+from core.engines.musetalk.engine import MuseTalkEngine  # noqa: E402
 from core.engines.musetalk.hearing import RATE, spectrogram, stretch  # noqa: E402
 from core.engines.neural import NeuralSettings  # noqa: E402
 from core.errors import BadInput, Error  # noqa: E402
@@ -109,6 +110,32 @@ def _lacking(path, files):
     torch.save(content, path)
 
 
+def _without_an_end(path, files):
+    content = torch.load(files["musetalk-unet"])
+    del content["conv_out.weight"]
+    torch.save(content, path)
+
+
+def _drawing_colours(path, _files):
+    unet = musetalks.unet()
+    torch.save({**unet.state_dict(), "conv_out.weight": torch.zeros(8, 32, 3, 3)}, path)
+
+
+def _three_blocks(path, _files):
+    state = musetalks.autoencoder().state_dict()
+    torch.save({key: value for key, value in state.items() if "encoder.down_blocks.3." not in key}, path)
+
+
+def _more_bands(path, _files):
+    state = {f"model.encoder.{key}": value for key, value in musetalks.whisper().state_dict().items()}
+    torch.save(state | {"model.encoder.conv1.weight": torch.zeros(64, 128, 3)}, path)
+
+
+def _few_moments(path, _files):
+    state = musetalks.whisper(positions=20).state_dict()
+    torch.save({f"model.encoder.{key}": value for key, value in state.items()}, path)
+
+
 def _first_version(path, _files):
     with path.open("wb") as file:
         file.truncate(3_400_076_549)  # no blocks are written
@@ -120,6 +147,11 @@ def _first_version(path, _files):
         ("musetalk-unet", _channels, "a Stable Diffusion UNet: it takes 4 channels, MuseTalk 1.5 takes 8"),
         ("musetalk-unet", _truncated, "may have been cut short"),
         ("musetalk-unet", _lacking, r"Missing key\(s\).*mid_block.resnets.0.conv1.weight"),
+        ("musetalk-unet", _without_an_end, "it has no conv_out.weight"),
+        ("musetalk-unet", _drawing_colours, "it draws 8 channels, MuseTalk 1.5 draws 4"),
+        ("sd-vae-ft-mse", _three_blocks, "it has 3 blocks, that of Stable Diffusion 1 has 4"),
+        ("whisper-tiny", _more_bands, "it hears 128 bands, MuseTalk 80"),
+        ("whisper-tiny", _few_moments, "it hears 20 moments, MuseTalk 31"),
         ("musetalk-unet", _first_version, "the UNet of MuseTalk 1.0, and this engine is for 1.5"),
         ("musetalk-unet", None, "should be MuseTalk 1.5's UNet, but it is a Stable Diffusion autoencoder"),
         ("sd-vae-ft-mse", None, r"should be a Stable Diffusion autoencoder, but it is a Whisper"),
@@ -135,6 +167,25 @@ def test_a_file_that_is_not_the_one_is_named(files, tmp_path, name, write, told)
     with pytest.raises(BadInput, match=told) as refused:
         load(**{**files, name: path})
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_files_of_half_precision_are_drawn_with_in_the_devices_own(files, tmp_path, kind):
+    halves = {}
+    for name, path in files.items():
+        halves[name] = tmp_path / name
+        torch.save({key: value.to(kind) for key, value in torch.load(path).items()}, halves[name])
+    networks = load(**halves)
+    kinds = {value.dtype for half in (networks.speaking, networks.learning) for value in half.parameters()}
+    assert kinds == {torch.float32}
+
+
+def test_another_autoencoder_has_templates_learnt_anew(files, tmp_path):
+    other = tmp_path / "vae.pth"
+    torch.save({key: 2 * value for key, value in torch.load(files["sd-vae-ft-mse"]).items()}, other)
+    made = [MuseTalkEngine(networks=load(**one)) for one in (files, {**files, "sd-vae-ft-mse": other})]
+    assert made[0].version != made[1].version
+    assert all(engine.version.startswith("musetalk/1/") for engine in made)
 
 
 def test_too_little_memory_is_said_before_anything_is_loaded(files, monkeypatch):

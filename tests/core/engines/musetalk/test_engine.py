@@ -9,6 +9,7 @@ pytest.importorskip("diffusers")
 from core.engines.musetalk.engine import MuseTalkEngine  # noqa: E402  # needs torch
 from core.engines.neural import NeuralSettings  # noqa: E402
 from core.engines.redrawing.sound import RATE  # noqa: E402
+from core.errors import Error  # noqa: E402
 from core.media.arrays import load, save  # noqa: E402
 from tests.core.engines.wav2lip.test_engine import draw, drawing, picture, settings, sound, track  # noqa: E402
 from tests.support.fake_cuda import fake_device  # noqa: E402
@@ -58,6 +59,22 @@ def test_latents_of_every_frame_with_a_face_are_kept(engine, learnt, where):
     # Of the picture without its lower half, then of the whole: they agree above, far from the edge.
     assert not np.allclose(latents[0, :4], latents[0, 4:])
     assert not list(engine._folder.iterdir())
+
+
+@pytest.mark.parametrize("part", ["decoder", "encoder"])
+def test_weights_that_are_no_numbers_fail_the_job_and_draw_nothing(learnt, where, tmp_path, part):
+    networks = small()
+    with torch.no_grad():
+        half = networks.speaking.decoder if part == "decoder" else networks.learning
+        next(half.parameters()).fill_(torch.nan)
+    engine = MuseTalkEngine(networks=networks, settings=settings(tmp_path))
+    crops = [picture(k) for k in range(len(where))]
+    work = {
+        "decoder": lambda: draw(engine, range(3), sound(0.3), learnt, where=where),
+        "encoder": lambda: engine.prepare(where, crops, lambda _done: None),
+    }
+    with pytest.raises(Error, match="numbers that are not finite: a damaged checkpoint"):
+        work[part]()
 
 
 def test_however_frames_are_grouped_they_come_out_the_same_bit_for_bit(engine, learnt, where):
