@@ -109,7 +109,8 @@ def download(
         raise BadInput(
             "terms_not_accepted",
             f"{checkpoint.name} has terms to accept first: {checkpoint.terms} "
-            f"To accept them: lipstream models download {checkpoint.name} --accept",
+            "To accept them, and those of the other files that you asked for, add --accept to the command: "
+            f"lipstream models download {checkpoint.name} --accept",
             "accept",
         )
     folder.mkdir(parents=True, exist_ok=True)
