@@ -5,8 +5,10 @@ H.264 in MP4, I420, BT.709 limited, constant frame rate, no sound, no B-frames, 
 forwards does.
 """
 
+import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
@@ -47,7 +49,7 @@ class ClipWriter:
         context.color_range = _LIMITED
 
     def add(self, frame: VideoFrame) -> None:
-        """Append a frame, yuv420p of the clip's size; its own time does not matting."""
+        """Append a frame, yuv420p of the clip's size; its own time does not matter."""
         frame.pts, frame.time_base = self.count, self._time_base
         frame.pict_type = PictureType.NONE  # else x264 makes key frames where the source had them
         self.count += 1
@@ -64,6 +66,21 @@ class ClipWriter:
                 self._file.mux(self._stream.encode(None))
         finally:
             self._file.close()
+
+
+@contextmanager
+def new_clip(path: Path, width: int, height: int, fps: int, *, loss: int = 16) -> Iterator[ClipWriter]:
+    """A writer of the clip `path`, which is there once the block ends, and not if it raises. Blocking."""
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.mp4")
+    writer = ClipWriter(draft, width, height, fps, loss=loss)
+    try:
+        yield writer
+    except BaseException:
+        writer.close(finish=False)
+        draft.unlink(missing_ok=True)
+        raise
+    writer.close()
+    draft.replace(path)
 
 
 def write_clip(path: Path, frames: Iterable[Image], fps: int) -> None:

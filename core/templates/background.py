@@ -8,6 +8,7 @@ import json
 import math
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from core.digest import sha256_of
 from core.errors import BadInput, Stopped
 from core.media.alpha import AlphaWriter
 from core.media.child_process import check_source
-from core.media.clip import ClipWriter
+from core.media.clip import new_clip
 from core.media.foreign import read_picture
 from core.media.planes import to_i420, whole_bgr
 from core.media.results import ALPHA, beside, result
@@ -263,24 +264,18 @@ def compose(
     mattes: the file that `core.templates.mattes.make_mattes` wrote. Raises Stopped after `stopped` says yes;
     then, and after any failure, `path` is not left behind.
     """
-    writer = ClipWriter(path, template.width, template.height, template.fps, loss=_LOSS)
-    seen = Mattes(mattes, cache_bytes=0)
-    try:
-        count = len(template)
+    count, size = len(template), (template.width, template.height)
+    with (
+        closing(Mattes(mattes, cache_bytes=0)) as seen,
+        new_clip(path, *size, template.fps, loss=_LOSS) as clip,
+    ):
         for number in range(count):
             if stopped():
                 raise Stopped("composing was stopped")
-            behind = ground.at(number / max(1, count - 1), template.width, template.height)
+            behind = ground.at(number / max(1, count - 1), *size)
             picture = scene.layered(whole_bgr(template.planes(number)), seen.of(number), behind)
-            writer.add_planes(to_i420(picture))
+            clip.add_planes(to_i420(picture))
             report("compose", number + 1, count)
-    except BaseException:
-        writer.close(finish=False)
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        seen.close()
-    writer.close()
 
 
 def _write_alpha(

@@ -2,15 +2,15 @@
 
 import asyncio
 import errno
-import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from core.engines.builtin.matte.backdrop import measure
 from core.errors import Stopped, StorageFull
-from core.media.clip import ClipWriter, Frames
+from core.media.clip import Frames, new_clip
 from core.media.planes import to_i420, whole_bgr
 from core.models import SELFIE, unavailable
 from core.protocols import Matting
@@ -92,24 +92,17 @@ def _write_person(
     template: Template, mattes: Path, path: Path, report: StepReport, stopped: Callable[[], bool]
 ) -> None:
     """Write the clip `path` of the person's colours. Blocking; one frame at a time is in memory."""
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.mp4")
-    writer = ClipWriter(draft, template.width, template.height, template.fps, loss=_LOSS)
-    seen = Mattes(mattes, cache_bytes=0)
-    try:
+    size = template.width, template.height
+    with (
+        closing(Mattes(mattes, cache_bytes=0)) as seen,
+        new_clip(path, *size, template.fps, loss=_LOSS) as clip,
+    ):
         for number in range(len(template)):
             if stopped():
                 raise Stopped("cutting out was stopped")
             colours = scene.cut_out(whole_bgr(template.planes(number)), seen.of(number))[..., :3]
-            writer.add_planes(to_i420(colours))
+            clip.add_planes(to_i420(colours))
             report("alpha", number + 1, len(template))
-    except BaseException:
-        writer.close(finish=False)
-        draft.unlink(missing_ok=True)
-        raise
-    finally:
-        seen.close()
-    writer.close()
-    draft.replace(path)
 
 
 async def long(work: Callable[[Callable[[], bool]], T]) -> T:

@@ -1,6 +1,5 @@
 """The mattes of a prepared template: made once, frame by frame, kept beside its video as a clip in grey."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput, Stopped
-from core.media.clip import ClipWriter
+from core.media.clip import new_clip
 from core.media.planes import grey_planes, whole_bgr
 from core.protocols import Matte, Matting
 from core.templates.template import StepReport, Template
@@ -39,23 +38,15 @@ def make_mattes(
     Raises BadInput `person_fills_frame` or `no_person` for a template that cannot be cut out, and Stopped
     after `stopped` says yes; then nothing is left behind.
     """
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.mp4")
-    writer = ClipWriter(draft, template.width, template.height, template.fps, loss=_LOSS)
-    try:
-        faces = face_boxes(template.track)
+    faces = face_boxes(template.track)
+    with new_clip(path, template.width, template.height, template.fps, loss=_LOSS) as clip:
         for number, matte in enumerate(matting.mattes(_pictures(template), faces)):
             if stopped():
                 raise Stopped("cutting out was stopped")
             if number == 0:
                 check(matte, faces[0], found=bool(template.track.found[0]))
-            writer.add_planes(grey_planes(matte))
+            clip.add_planes(grey_planes(matte))
             report("matte", number + 1, len(template))
-    except BaseException:
-        writer.close(finish=False)
-        draft.unlink(missing_ok=True)
-        raise
-    writer.close()
-    draft.replace(path)
 
 
 def first_matte(matting: Matting, template: Template) -> Matte:
