@@ -224,7 +224,9 @@ async def _receive(part: BodyPartReader, folder: ServerFolder, limit: int) -> Up
     if not size:
         path.unlink()
         raise Refused(422, "empty_file", f"the file in part {part.name!r} is empty", part.name)
-    return Upload(path, (part.filename or "")[:200], size, digest.hexdigest())
+    # Bytes that are no UTF-8 come as halves of surrogate pairs, which nothing else can hold.
+    name = (part.filename or "").encode("utf-8", "replace").decode()
+    return Upload(path, name[:200], size, digest.hexdigest())
 
 
 async def _piece(part: BodyPartReader, size: int, began: float) -> bytes:

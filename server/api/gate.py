@@ -7,7 +7,7 @@ and needs the scope `admin` until its `Route` says otherwise.
 from collections.abc import Collection, Iterable
 from contextvars import ContextVar
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import BadInput, UnknownJob
@@ -56,6 +56,8 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
             _check_query(request, route)
         if route is not None and route.starts is not None:
             await admit(request, route.starts)
+        if route is not None:
+            await _invite(request)
         try:
             with state.opened.by(asking.key, request.transport):
                 return await handler(request)
@@ -66,6 +68,17 @@ def gate(routes: Iterable[Route], public: Collection[str] = ()) -> Middleware:
             raise BadInput(error.code, error.message, called) from error
 
     return check
+
+
+async def _invite(request: web.Request) -> None:
+    """Have a client send its body that waits to be asked (`Expect: 100-continue`). Raises 417."""
+    expected = request.headers.get("Expect")
+    if expected is None or request.version < HttpVersion11:
+        return
+    if expected.lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="Expect is 100-continue, or nothing")
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # nothing of the answer is out yet
 
 
 def _check_query(request: web.Request, route: Route) -> None:

@@ -103,6 +103,15 @@ def protect(headers: MutableMapping[str, str]) -> None:
     headers["Server"] = "lipstream"
 
 
+def is_own(origin: str, request: web.Request) -> bool:
+    """Whether pages of this origin are this server's own, by the name that the request has for it."""
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:  # brackets that are no address
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "").lower()
+
+
 def _listed(origins: Collection[str]) -> frozenset[str]:
     return frozenset(origin.lower().rstrip("/") for origin in origins)
 
@@ -140,9 +149,7 @@ def _check_origin(request: web.Request, trusted: Collection[str]) -> None:
     if request.path.startswith(LINKS + "/") and request.method in _SAFE:
         return  # who has a signed link may use it anywhere
     if origin is not None and (socket or request.method not in _SAFE):
-        parts = urlsplit(origin.lower())
-        own = parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "").lower()
-        if not own and origin.lower() not in trusted:
+        if not is_own(origin, request) and origin.lower() not in trusted:
             raise Refused(403, "foreign_origin", f"a page of {origin[:100]!r} may not do this", "Origin")
     elif request.method in _SAFE and not socket and _page_of(request) in trusted:
         return

@@ -76,9 +76,13 @@ class Route:
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have the router call the handler."""
         if self.method == "GET":
-            router.add_get(self.path, self.handler, allow_head=self.head)
+            router.add_get(self.path, self.handler, allow_head=self.head, expect_handler=_later)
         else:
-            router.add_route(self.method, self.path, self.handler)
+            router.add_route(self.method, self.path, self.handler, expect_handler=_later)
+
+
+async def _later(request: web.Request) -> None:
+    """A body is asked for once its sender has been let in, see `gate`, not as soon as it is announced."""
 
 
 def respond(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

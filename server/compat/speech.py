@@ -16,7 +16,6 @@ from contextlib import aclosing, suppress
 from functools import wraps
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from aiohttp import web
@@ -29,6 +28,7 @@ from core.protocols import Style
 from core.text import sentences
 from core.tts_stream import tts_stream
 from core.types import AudioChunk, Samples
+from server.api.guard import is_own
 from server.api.route import Route, respond
 from server.catalog.speaker import Chosen, Reference
 from server.compat.named_files import allowed_path
@@ -239,7 +239,7 @@ def _refuse_pages(request: web.Request) -> None:
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Refused(403, "foreign_origin", "a page of another site may not do this", "Sec-Fetch-Site")
     origin = request.headers.get("Origin")  # over plain http browsers may send this alone
-    if origin is not None and urlsplit(origin.lower()).netloc != request.headers.get("Host", "").lower():
+    if origin is not None and not is_own(origin, request):
         raise Refused(403, "foreign_origin", f"a page of {origin[:100]!r} may not do this", "Origin")
 
 

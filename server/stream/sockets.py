@@ -66,7 +66,10 @@ class Connections:
             # Browsers want one of those that they offer; another may be a key, which is not said again.
             protocols=(PROTOCOL,),
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ValueError as error:  # a key that is not even ASCII
+            raise web.HTTPBadRequest(text="Sec-WebSocket-Key is 16 bytes in base64") from error
         hold_little(request)
         if self.full:
             code = WSCloseCode.SERVICE_RESTART if self._closed else WSCloseCode.TRY_AGAIN_LATER

@@ -7,6 +7,7 @@ import random
 import pytest
 from yarl import URL
 
+from server.access.keys import Keys
 from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -21,6 +22,12 @@ SENT = [
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
     b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Length: many\r\n\r\n",
     b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n",
+    b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Origin: http://[::1\r\nConnection: close\r\n\r\n",
+    b"GET /change_refer HTTP/1.1\r\n" + HOST + b"Origin: http://[::1\r\nConnection: close\r\n\r\n",
+    b"GET /v1/ws HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\nConnection: Upgrade, close\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xff\r\n\r\n",
+    b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 2\r\n"
+    b"Expect: 200-ok\r\nConnection: close\r\n\r\n{}",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 ]
@@ -95,3 +102,39 @@ async def test_no_damage_to_a_request_brings_the_server_down_or_to_a_5xx(data_di
             for line in answer.splitlines():
                 assert not line.startswith(b"HTTP/1.1 5"), (bytes(sent), answer)
         assert (await it.get("/v1/jobs"))["data"] == []
+
+
+@pytest.mark.slow
+async def test_a_file_name_of_any_bytes_is_a_name(data_dir, presenter_clip):
+    part = b'--a\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n\r\n%b\r\n'
+    head = {"Content-Type": "multipart/form-data; boundary=a"}
+    async with served(data_dir) as it:
+        name = "你好.mp4".encode("gbk")
+        sent = part % (b"video", name, presenter_clip.read_bytes()) + part % (b"audio", b"\xff", b"no sound")
+        job = await it.post("/v1/lipsync", 202, data=sent + b"--a--\r\n", headers=head)
+        assert (await it.ended(job["id"]))["error"]["code"] == "not_media"
+
+
+@pytest.mark.slow
+async def test_who_waits_to_be_asked_for_a_body_is_asked_once_let_in(data_dir):
+    head = (
+        b"POST /v1/videos HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+        b"Content-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    )
+
+    async def first_line(place, head):
+        reader, writer = await asyncio.open_connection(place.host, place.port)
+        writer.write(head + b"\r\n")
+        line = await reader.readline()
+        writer.write(b"{}")
+        rest = await reader.read()
+        writer.close()
+        return line.split()[1], rest
+
+    secret = Keys(data_dir).add("ann", "make", None, None, None)
+    async with served(data_dir) as it:
+        place = URL(it.url)
+        assert (await first_line(place, head))[0] == b"401"
+        asked, rest = await first_line(place, head + b"Authorization: Bearer " + secret.encode() + b"\r\n")
+        assert asked == b"100"
+        assert b"text_or_audio" in rest
