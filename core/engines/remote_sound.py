@@ -1,7 +1,7 @@
 """Sound from speech servers: one request over HTTP, and its answer as samples while it arrives.
 
-WAV of any rate, mono or not, in 16 or 32 bits, or bare 16-bit samples. However the answer is cut into pieces,
-the samples are the same; an answer that breaks off is an error, never silence.
+WAV of any rate, mono or not, in 16, 24 or 32 bits, or bare 16-bit samples. However the answer is cut into
+pieces, the samples are the same; an answer that breaks off is an error, never silence.
 """
 
 import http.client
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import SplitResult
 
 import numpy as np
@@ -26,11 +26,31 @@ SILENCE_S = 120.0
 """Seconds without a byte: without streaming, a server on a CPU says nothing until a sentence is whole."""
 
 _PIECE = 16_384
-_HEADER_LIMIT = 4096
+_HEADER_LIMIT = 65_536
 _WORDS = 2000
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_UNKNOWN_LENGTHS = (0, 0x7FFFFFFF)
-"""What servers write that do not know yet; and whatever is more than the second."""
+_KINDS: Final = {(_PCM, 16): "<i2", (_PCM, 24): "V3", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4"}
+"""Types of samples by their form and bits."""
+_RATES: Final = range(4000, 384_001)
+_MOST_CHANNELS = 16
+_LONGEST = 1 << 27
+"""Bytes, 46 minutes of speech: a header that tells more, or none, does not know yet."""
+_LOUDEST = 16.0
+"""Full scale is 1. Floats go somewhat beyond; those that are whole numbers go to 32768."""
+_FORMATS: Final = {
+    b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"\x1aE\xdf\xa3": "WebM", b"FORM": "AIFF",
+    b"RIFX": "RIFX", b"RF64": "RF64",
+}  # fmt: skip
+_FRAMES: Final = {
+    b"\xff\xfb": "MP3", b"\xff\xfa": "MP3", b"\xff\xf3": "MP3", b"\xff\xf2": "MP3",
+    b"\xff\xf1": "AAC", b"\xff\xf9": "AAC",
+}  # fmt: skip
+"""What each frame of these begins with. A sample may be the same, but not once and again."""
+_COMPRESSED: Final = frozenset(f"audio/{name}" for name in ("mpeg", "mp3", "ogg", "flac", "aac", "opus"))
+_TOLD_BY = 12
+_FRAMES_TOLD_BY = 4096
+"""Bytes, at least two frames."""
+_PRINTABLE: Final = bytes([*b"\t\n\r", *range(0x20, 0x7F)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +77,7 @@ class SpeechServer:
         with closing(response):
             said = words(response.read(_WORDS))
         if 400 <= response.status < 500 and response.status not in (408, 429):
-            raise BadInput("speech_refused", f"{self} refuses: {said}")
+            raise BadInput("speech_refused", f"{self} refuses with {response.status}: {said}")
         raise Error(f"{self} failed with {response.status}: {said}")
 
     def request(
@@ -103,7 +123,7 @@ class SpeechServer:
             return response
         except (OSError, http.client.HTTPException) as error:
             line.close()
-            raise Error(f"{self} does not answer: {error or type(error).__name__}") from error
+            raise Error(f"{self} does not answer: {_shown(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +149,10 @@ def heading(line: http.client.HTTPResponse, server: SpeechServer, bare: int | No
     while True:
         piece = _read(line, server)
         head += piece
-        if bare is not None and (len(head) >= 12 or not piece) and head[:4] != b"RIFF":
+        if bare is not None and not head.startswith(b"RIFF"):
+            enough = _FRAMES_TOLD_BY if head[:2] in _FRAMES else _TOLD_BY
+            if piece and len(head) < enough:
+                continue
             _check_bare(head, line, server)
             return Heading(bare, np.dtype("<i2"), 1, head, None)
         if (found := _parsed(head, server)) is not None:
@@ -139,7 +162,7 @@ def heading(line: http.client.HTTPResponse, server: SpeechServer, bare: int | No
 
 
 def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer) -> Iterator[Samples]:
-    """The samples as they arrive, mono. Raises Error if they end within one."""
+    """The samples as they arrive, mono. Raises Error if they end too early, or are no sound."""
     rest, size = head.sound, head.kind.itemsize * head.channels
     left = head.length
     while True:
@@ -147,7 +170,7 @@ def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer)
             rest = rest[:left]
         whole = len(rest) // size * size
         if whole:
-            yield _as_floats(np.frombuffer(rest[:whole], head.kind), head.channels)
+            yield _as_floats(np.frombuffer(rest[:whole], head.kind), head.channels, server)
         left = None if left is None else left - whole
         rest = rest[whole:]
         if left == 0:
@@ -155,6 +178,8 @@ def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer)
         if not (piece := _read(line, server)):
             if rest:
                 raise Error(f"the answer of {server} broke off within a sample")
+            if left:
+                raise Error(f"the answer of {server} broke off: {left} of {head.length} bytes are missing")
             return
         rest += piece
 
@@ -169,13 +194,24 @@ def words(body: bytes) -> str:
     if isinstance(said, dict):
         said = said.get("error", said)
     if isinstance(said, dict):
-        said = " ".join(str(said[key]) for key in ("message", "Exception", "detail") if key in said)
+        told = [str(said[key]) for key in ("message", "Exception", "detail") if key in said]
+        said = " ".join(told) or text
     return " ".join(str(said).split())[:300] or "nothing"
 
 
-def _as_floats(found: "np.ndarray[Any, Any]", channels: int) -> Samples:
+def _shown(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _as_floats(found: "np.ndarray[Any, Any]", channels: int, server: SpeechServer) -> Samples:
+    if found.dtype.kind == "V":  # of 24 bits: the upper ones of 32
+        wide = np.zeros((len(found), 4), np.uint8)
+        wide[:, 1:] = found.view(np.uint8).reshape(-1, 3)
+        found = wide.view("<i4").ravel()
     if found.dtype.kind == "i":
         found = found.astype(np.float32) / np.float32(np.iinfo(found.dtype).max)
+    elif not (loudest := float(np.abs(found).max())) <= _LOUDEST:
+        raise Error(f"{server} answered with samples of up to {loudest:g}; expected floats from -1 to 1")
     mixed = found if channels == 1 else found.reshape(-1, channels).mean(axis=1)
     return mixed.astype(np.float32)
 
@@ -188,7 +224,7 @@ def _read(line: http.client.HTTPResponse, server: SpeechServer) -> bytes:
             raise http.client.IncompleteRead(b"", line.length)
         return piece
     except (OSError, http.client.HTTPException) as error:
-        raise Error(f"the answer of {server} broke off: {error or type(error).__name__}") from error
+        raise Error(f"the answer of {server} broke off: {_shown(error)}") from error
 
 
 def _check_bare(head: bytes, line: http.client.HTTPResponse, server: SpeechServer) -> None:
@@ -196,13 +232,15 @@ def _check_bare(head: bytes, line: http.client.HTTPResponse, server: SpeechServe
     if not head:
         raise Error(f"{server} answered with nothing")
     kind = line.headers.get_content_type()
-    if kind == "application/json" or kind.startswith("text/"):
+    if kind == "application/json" or kind.startswith("text/") or not head.translate(None, _PRINTABLE):
         raise Error(f"{server} answered with words, not sound: {words(head + line.read1(_WORDS))}")
-    for name, begin in (("MP3", b"ID3"), ("Ogg", b"OggS"), ("FLAC", b"fLaC")):
-        if head.startswith(begin):
-            raise Error(f"{server} answered with {name}; it has to know the format pcm or wav")
-    if kind in ("audio/mpeg", "audio/mp3", "audio/ogg", "audio/flac", "audio/aac", "audio/opus"):
-        raise Error(f"{server} answered with {kind}; it has to know the format pcm or wav")
+    name = next((name for begin, name in _FORMATS.items() if head.startswith(begin)), None)
+    name = "MP4" if head[4:8] == b"ftyp" else name
+    name = _FRAMES[head[:2]] if head[:2] in _FRAMES and head.count(head[:2]) > 1 else name
+    if name is None and kind in _COMPRESSED:
+        name = kind
+    if name is not None:
+        raise Error(f"{server} answered with {name}; it has to know the format pcm or wav")
 
 
 def _parsed(head: bytes, server: SpeechServer) -> Heading | None:
@@ -215,10 +253,17 @@ def _parsed(head: bytes, server: SpeechServer) -> Heading | None:
     while at + 8 <= len(head):
         name, length = head[at : at + 4], struct.unpack_from("<I", head, at + 4)[0]
         if name == b"data":
-            if form not in (_PCM, _FLOAT) or bits not in (16, 32) or not rate or not channels:
-                raise Error(f"{server} answered with {bits} bits at {rate} Hz; expected 16 or 32 bits")
-            kind = np.dtype(f"<{'f' if form == _FLOAT else 'i'}{bits // 8}")
-            known = length not in _UNKNOWN_LENGTHS and length < _UNKNOWN_LENGTHS[-1] - 256
+            if (form, bits) not in _KINDS:
+                raise Error(
+                    f"{server} answered with WAV of {bits} bits (form {form}); expected 16, 24 or 32 bits"
+                )
+            if rate not in _RATES or not 0 < channels <= _MOST_CHANNELS:
+                raise Error(
+                    f"{server} answered with WAV of {channels} channels at {rate} Hz; expected 1 to "
+                    f"{_MOST_CHANNELS} at {_RATES.start} to {_RATES.stop - 1} Hz"
+                )
+            known = 0 < length < _LONGEST
+            kind = np.dtype(_KINDS[form, bits])
             return Heading(rate, kind, channels, head[at + 8 :], length if known else None)
         if name == b"fmt " and at + 24 <= len(head):
             form, channels, rate, bits = struct.unpack_from("<HHI6xH", head, at + 8)

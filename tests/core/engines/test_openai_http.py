@@ -67,6 +67,16 @@ def test_floats_and_the_rate_of_bare_samples():
     assert len(told) == pytest.approx(len(bare) * 1.5, abs=10)
 
 
+def test_wav_of_24_bits_after_a_long_list_of_tags():
+    sound = hummed(TEXT)
+    bits = (sound.astype("<i4") << 8).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    body = endless(bits, RATE, bits=24)
+    tags = b"LIST" + (9001).to_bytes(4, "little") + bytes(9002)
+    with speaking(body=body[:36] + tags + body[36:], pieces=4097) as server:
+        got = heard(engine(server.url))
+    assert got[: len(sound)] == pytest.approx(full(sound), abs=1e-4)
+
+
 def test_what_is_asked_is_what_was_set():
     with speaking() as server:
         more = {"speech_extra": {"instructions": "calmly", "response_format": "wav"}, "speech_key": "s3cret"}
@@ -131,9 +141,25 @@ FAULTS = [
     ),
     ({"body": b"<html>no</html>", "kind": "text/html"}, Error, "words"),
     ({"body": b"ID3" + bytes(900)}, Error, "MP3"),
-    ({"body": bytes([255, 251]) * 900, "kind": "audio/mpeg"}, Error, "audio/mpeg"),
+    ({"body": bytes([1, 2]) * 900, "kind": "audio/mpeg"}, Error, "audio/mpeg"),
+    ({"body": (b"\xff\xfb\x90\x64" + bytes(413)) * 20, "pieces": 7}, Error, "MP3"),
+    ({"body": (b"\xff\xf1\x50\x80" + bytes(200)) * 20}, Error, "AAC"),
+    ({"body": b"\0\0\0 ftypM4A " + bytes(900)}, Error, "MP4"),
+    ({"body": b"\x1aE\xdf\xa3" + bytes(900)}, Error, "WebM"),
+    ({"body": b"RIFX" + endless(bytes(900), RATE)[4:]}, Error, "RIFX"),
+    ({"body": b'{"error": {"message": "quota"}}', "kind": "application/octet-stream"}, Error, "words.*quota"),
+    ({"body": b'{"audio": "AAAA"}'}, Error, "words.*AAAA"),
     ({"body": b"RIFF1234AVI " + bytes(9000)}, Error, "not WAV"),
-    ({"status": 401, "said": {"error": {"message": "no such key: s3cret"}}}, BadInput, r"key: \*\*\*"),
+    ({"body": endless(bytes(900), RATE, bits=8)}, Error, "8 bits"),
+    ({"body": endless(bytes(900), 1)}, Error, "at 1 Hz"),
+    ({"body": wav(hummed(TEXT), RATE)[:-100]}, Error, "100 of .* bytes are missing"),
+    ({"body": endless(hummed(TEXT).astype("<f4").tobytes(), RATE, form=3, bits=32)}, Error, "up to 9000"),
+    ({"body": endless(b"\0\0\xc0\x7f" * 900, RATE, form=3, bits=32)}, Error, "up to nan"),
+    (
+        {"status": 401, "said": {"error": {"message": "no such key: s3cret"}}},
+        BadInput,
+        r"with 401.*key: \*\*\*",
+    ),
     ({"status": 404, "said": {"detail": "Not Found"}}, BadInput, "Not Found"),
     ({"status": 429, "said": {"detail": "slow down"}}, Error, "429.*slow down"),
     ({"status": 500, "said": {"detail": "no"}}, Error, "500"),
@@ -149,6 +175,15 @@ def test_a_failure_is_loud(fault, kind, message):
             heard(speech)
     assert type(caught.value) is kind
     assert "s3cret" not in str(caught.value)
+
+
+def test_quiet_samples_that_begin_like_a_frame_of_mp3_are_samples():
+    sound = np.append(np.frombuffer(b"\xff\xfb", "<i2"), hummed(TEXT))
+    for body in (sound.tobytes(), sound[:40].tobytes()):
+        with speaking(body=body, pieces=1000) as server:
+            assert np.array_equal(
+                heard(engine(server.url))[: len(body) // 2], full(np.frombuffer(body, "<i2"))
+            )
 
 
 def test_a_server_that_stands_still_is_given_up(monkeypatch):

@@ -137,7 +137,7 @@ def test_a_refusal_is_told_in_its_words(tmp_path):
     with sovits("api_v2") as server:
         speech = engine(server.url, tmp_path, **reference(tmp_path))
         server.api = "gone"
-        with pytest.raises(BadInput, match="refuses: Not Found"):
+        with pytest.raises(BadInput, match="refuses with 404: Not Found"):
             speech._server.post("/nothing", {})
 
 
