@@ -91,15 +91,15 @@ def redraw(
         x, y = here_x + free * (x - here_x), here_y + free * (y - here_y)
     part = out[top:bottom, left:right]
     if mouth.gap > _SEALED[0]:
-        picture = _sealed(picture, shape, mouth, seen)
+        picture = _sealed(picture, shape, mouth, inside.soft, seen)
     cv2.remap(picture, x, y, cv2.INTER_LINEAR, dst=part, borderMode=cv2.BORDER_REFLECT_101)
     if gap > _SHUT or mouth.gap > _SEALED[0]:
         _show(out, shape, mouth, field, target, inside, gap, seen)
 
 
-def _sealed(picture: Image, shape: Shape, mouth: Mouth, seen: float) -> Image:
+def _sealed(picture: Image, shape: Shape, mouth: Mouth, soft: float, seen: float) -> Image:
     """The picture with what is between the lips in the lips' own colour: nothing light is left on lips that
-    are shut over it."""
+    are shut over it. soft: see `Inside`."""
     ring = mouth.points[shape.ring]
     outline = np.concatenate([ring[0], ring[1][::-1]])
     reach = max(2, round(0.22 * mouth.half))
@@ -109,9 +109,10 @@ def _sealed(picture: Image, shape: Shape, mouth: Mouth, seen: float) -> Image:
         return picture
     hole = np.zeros((y1 - y0, x1 - x0), np.uint8)
     cv2.fillPoly(hole, [np.round((outline - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    grown = max(1, round(0.03 * mouth.half))
+    grown = max(1, round((0.03 + soft) * mouth.half))
     wide = cv2.dilate(hole, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
-    share = cv2.blur(wide, (3, 3)).astype(np.float32)[..., None] / np.float32(255)
+    fades = 2 * max(1, round(soft * mouth.half)) + 1
+    share = cv2.blur(wide, (fades, fades)).astype(np.float32)[..., None] / np.float32(255)
     part = picture[y0:y1, x0:x1].astype(np.float32)
     size = (2 * reach + 1, 2 * reach + 1)
     red = np.zeros(hole.shape, np.uint8)

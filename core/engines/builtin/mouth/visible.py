@@ -25,12 +25,17 @@ _U, _V = np.meshgrid(
     (np.arange(round(2.2 * _PIXELS)) + 0.5) / _PIXELS - 1.1,
 )
 _LIPS = (_U / 0.85) ** 2 + (_V / 0.3) ** 2 < 1
+_WHOLE = (_U / 1.3) ** 2 + (_V / 1.05) ** 2 < 1
 _AROUND = ((_U / 1.35) ** 2 + (_V / 1.0) ** 2 < 1) & ((_U / 1.15) ** 2 + (_V / 0.62) ** 2 > 1)
 _EDGE = (5.0, 6.6)
 """How much lightness (L*) changes over lips, going down, up to which there are none, and from which on there
 are: 6.8 on the softest of 16 photographs, at most 5.2 on masks and hands."""
-_SHARP = 16.0
-"""The same from which on a picture is as sharp as any."""
+_CALMED, _AGAIN, _STRONG = 1.5, 3.0, 90
+"""What the blur is read at: a picture blurred by so many pixels, as noise and blocks are sharp; how much it
+is blurred once more; the steepest edges, from this percentile on."""
+_BLUR, _SHARP, _SOFTEST = 2.0, 0.02, 0.15
+"""How much softer than the steepest edges lips are (by eye, on seven soft photographs); blur of a sharp
+picture; at most so much, as who speaks through a softer mouth says nothing. In half mouths."""
 _WORN = (0.2, 0.3)
 """The same against the shot's own lips."""
 _APART, _APART_MOST, _RED = 0.8, 18.0, (0.75, 1.0)
@@ -52,10 +57,12 @@ _AWAY = (0.95, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A mouth in one frame. edges: how much lightness changes over the lips, going down. around: float32
-    (k, 3), the colours around them, CIE Lab. lips: float32 (2, 3), those of the upper and the lower lip."""
+    """A mouth in one frame. edges: how much lightness changes over the lips, going down. blur: how soft the
+    picture is there, in half mouths. around: float32 (k, 3), the colours around them, CIE Lab. lips: float32
+    (2, 3), those of the upper and the lower lip."""
 
     edges: float
+    blur: float
     around: NDArray[np.float32]
     lips: NDArray[np.float32]
 
@@ -84,7 +91,22 @@ def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
     light = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.8)
     edges = np.abs(cv2.Sobel(light, cv2.CV_32F, 0, 1))
     lips = np.array([_colour(lab, at) for at in (upper, lower)], np.float32)
-    return Glance(float(edges[_LIPS].mean()), np.asarray(lab[_AROUND][::4], np.float32), lips)
+    around = np.asarray(lab[_AROUND][::4], np.float32)
+    return Glance(float(edges[_LIPS].mean()), _blur(lab[..., 0]), around, lips)
+
+
+def _blur(light: NDArray[np.float32]) -> float:
+    """How blurred a picture is at its steepest edges, in half mouths: by how much less steep they get where
+    it is blurred once more (Zhuo and Sim, 2011)."""
+    calm = cv2.GaussianBlur(light, (0, 0), _CALMED)
+    once, twice = (
+        np.hypot(cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1))[_WHOLE]
+        for plane in (calm, cv2.GaussianBlur(calm, (0, 0), _AGAIN))
+    )
+    steep = once >= np.percentile(once, _STRONG)
+    less = np.median(once[steep] / np.maximum(twice[steep], 1e-6))
+    square = _AGAIN**2 / max(float(less) ** 2 - 1, 1e-2) - _CALMED**2
+    return float(np.sqrt(max(square, 0.0))) / _PIXELS
 
 
 def _colour(lab: NDArray[np.float32], at: Rows) -> NDArray[np.float32]:
@@ -141,9 +163,9 @@ def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArr
 
 
 def softness(glances: list[Glance]) -> float:
-    """How blurred a stretch is at the lips, in half mouths: 0 where their edges are sharp, at most 0.13."""
-    strong = np.percentile([one.edges for one in glances], 75)
-    return float(np.clip((_SHARP - strong) / 10, 0, 1)) * 0.13
+    """How blurred a stretch is at the lips, in half mouths: 0 where it is sharp, at most 0.15."""
+    blur = float(np.median([one.blur for one in glances]))
+    return min(_BLUR * max(blur - _SHARP, 0.0), _SOFTEST)
 
 
 def _softly(seen: Rows) -> Rows:

@@ -1,5 +1,7 @@
 """What shows in an open mouth has the light and the softness of the picture, here of the drawn presenter."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -61,20 +63,39 @@ def test_light_from_the_side_is_seen_in_the_mouth():
     assert right < 0.85 * left
 
 
+def steepest(crop, mouth, inside, gap):
+    """How fast light changes at most, from the upper to the lower lip, when the mouth is open by `gap`."""
+    out = crop.copy()
+    redraw(crop, out, shape(), mouth, inside, gap, 0.0)
+    x, y = mouth.points[shape().ring[0, 5]].astype(int)
+    half = int(mouth.half)
+    column = out[y - half // 2 : y + half, x - 2 : x + 3].mean(axis=(1, 2))
+    return np.abs(np.diff(column)).max()
+
+
 @pytest.mark.parametrize("gap", [0.3, 0.6])
 def test_a_mouth_opens_softly_in_a_soft_picture(sharp, gap):
-    def steepest(crop, mouth, inside):
-        """How fast light changes at most, from the upper to the lower lip."""
-        out = crop.copy()
-        redraw(crop, out, shape(), mouth, inside, gap, 0.0)
-        x, y = mouth.points[shape().ring[0, 5]].astype(int)
-        half = int(mouth.half)
-        column = out[y - half // 2 : y + half, x - 2 : x + 3].mean(axis=(1, 2))
-        return np.abs(np.diff(column)).max()
-
     soft = prepared(lambda crop: cv2.GaussianBlur(crop, (0, 0), 5))
-    assert soft[2].soft > 0.05
-    assert steepest(*soft) < 0.5 * steepest(*sharp)
+    assert soft[2].soft > 0.1
+    assert steepest(*soft, gap) < 0.35 * steepest(*sharp, gap)
+
+
+def test_lips_of_a_soft_picture_are_shut_without_a_hard_line(sharp):
+    opened = sharp[0].copy()
+    redraw(sharp[0], opened, shape(), *sharp[1:], 0.25, 0.0)
+    crop, mouth, inside = prepared(lambda _: cv2.GaussianBlur(opened, (0, 0), 5))
+    assert mouth.gap > 0.05
+    hard = replace(inside, soft=0.0)
+    assert steepest(crop, mouth, inside, 0.0) < 0.7 * steepest(crop, mouth, hard, 0.0)
+
+
+def test_a_small_picture_made_larger_is_soft_though_its_blocks_are_sharp():
+    def enlarged(crop):
+        side = crop.shape[0]
+        _, file = cv2.imencode(".jpg", cv2.resize(crop, (side // 6, side // 6), interpolation=cv2.INTER_AREA))
+        return cv2.resize(cv2.imdecode(file, cv2.IMREAD_COLOR), (side, side), interpolation=cv2.INTER_CUBIC)
+
+    assert prepared(enlarged)[2].soft > 0.05
 
 
 def test_a_mouth_open_at_one_place_alone_is_not_looked_into(sharp):
