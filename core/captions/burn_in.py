@@ -17,6 +17,7 @@ from PIL import ImageDraw
 
 from core.captions.cues import Captions, pieces
 from core.captions.typefaces import opened
+from core.captions.words import torn
 from core.media.planes import Planes, split, to_i420
 from core.subtitle_style import BLACK, WHITE, SubtitleStyle, rgba
 from core.types import AudioChunk, Cue, frame_start
@@ -117,23 +118,22 @@ class Burner:
     def _lines(self, words: str) -> Iterator[str]:
         """The cue's lines, cut again where they are wider than the frame allows."""
         widest = self._width * _WIDEST - 2 * self._stroke
+
+        def fits(text: str) -> bool:
+            return self._font.getlength(text.strip()) <= widest
+
         for whole in words.split("\n"):
             line = ""
             for piece in pieces(whole):
-                if line and self._font.getlength((line + piece).strip()) > widest:
+                if line and not fits(line + piece):
                     yield line.strip()
                     line = ""
                 line += piece
-                while self._font.getlength(line.strip()) > widest:  # one word, wider than the frame
-                    cut = self._fitting(line, widest)
-                    yield line[:cut].strip()
-                    line = line[cut:]
+                while not fits(line):  # one word, wider than the frame
+                    part, line = torn(line, fits)
+                    yield part.strip()
             if line.strip():
                 yield line.strip()
-
-    def _fitting(self, line: str, widest: float) -> int:
-        """How many characters of the line fit, one at least."""
-        return max(1, sum(self._font.getlength(line[:k]) <= widest for k in range(1, len(line) + 1)))
 
 
 @dataclass(frozen=True, slots=True)

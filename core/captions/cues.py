@@ -5,6 +5,7 @@ cue, a Chinese, Japanese or Korean character taking two columns: the field's usu
 characters.
 """
 
+import html
 import re
 import unicodedata
 from collections import Counter
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from core.captions.timing import Timing
-from core.captions.words import CLUSTER, split
+from core.captions.words import columns, split, torn
 from core.types import AudioChunk, Cue, Sentence, Word
 
 COLUMNS, LINES = 42, 2
 
+_SIGN = re.compile(r"&(?:#\w{1,8}|\w{1,32});|.", re.DOTALL)
+"""A character, or what stands for one in HTML."""
 _UNSEEN = ("Cc", "Cs")
 _CLAUSE_END = ",;:，；：、。！？.!?"
 
@@ -122,16 +125,19 @@ class Captions:
 
 def _shown(sentence: Sentence) -> list[_Part]:
     """The parts of what is shown of `sentence`; markup is not shown."""
-    text: list[str] = []
+    text = ""
     places: list[int] = []
     done, end = sentence.start, sentence.start + len(sentence.text)
     for start, stop in (*sentence.hidden, (end, end)):
-        places += range(done, max(start, done))
-        text.append(sentence.text[done - sentence.start : max(start, done) - sentence.start])
+        written = sentence.text[done - sentence.start : max(start, done) - sentence.start]
+        for match in _SIGN.finditer(written):
+            sign = html.unescape(match[0])
+            text += sign
+            places += [done + match.start()] * len(sign)
         done = max(stop, done)
     parts: list[_Part] = []
     at = 0
-    for words in _evened(list(_parts(list(pieces("".join(text)))))):
+    for words in _evened(list(_parts(list(pieces(text))))):
         begins = list(accumulate(map(len, words), initial=at))
         at = begins.pop()
         parts.append(_Part(words, [places[k] for k in begins]))
@@ -145,22 +151,18 @@ def _clean(text: str) -> str:
     )
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def _parts(words: list[str]) -> Iterator[list[str]]:
     """Cut where a cue is full; after a clause mark if the cue is half full by then."""
     limit = COLUMNS * LINES
-    left = sum(map(_columns, words))  # from the beginning of the part on
+    left = sum(map(columns, words))  # from the beginning of the part on
     taken: list[str] = []
     for word in words:
         text = "".join(taken)
-        full = _columns((text + word).strip()) > limit or not _fits([*taken, word])
-        ended = text.rstrip()[-1:] in _CLAUSE_END and _columns(text) > limit // 2
+        full = columns((text + word).strip()) > limit or not _fits([*taken, word])
+        ended = text.rstrip()[-1:] in _CLAUSE_END and columns(text) > limit // 2
         if text.strip() and (full or (ended and left > limit)):
             yield taken
-            left -= _columns(text)
+            left -= columns(text)
             taken = []
         taken = [*taken, word]
     if "".join(taken).strip():
@@ -184,7 +186,7 @@ def _evened(parts: list[list[str]]) -> list[list[str]]:
 
 
 def _width(words: list[str]) -> int:
-    return sum(map(_columns, words))
+    return sum(map(columns, words))
 
 
 def _fits(words: list[str]) -> bool:
@@ -194,12 +196,12 @@ def _fits(words: list[str]) -> bool:
 def _lines(words: Sequence[str]) -> Iterator[str]:
     """Lines of at most COLUMNS; two of nearly the same length."""
     words = [re.sub(r"\s+", " ", _clean(word)) for word in words]
-    length = _columns("".join(words).strip())
+    length = columns("".join(words).strip())
     count = -(-length // COLUMNS)
     width = COLUMNS if count != LINES else min(COLUMNS, length // count + 6)
     line = ""
     for word in words:
-        if line and _columns((line + word).strip()) > width:
+        if line and columns((line + word).strip()) > width:
             yield line.strip()
             line = ""
         line += word
@@ -208,15 +210,14 @@ def _lines(words: Sequence[str]) -> Iterator[str]:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """The words of `text`; one that is wider than a line is cut."""
+    """The words of `text`; one that is wider than a line is torn."""
     for word in split(text):
-        if _columns(word.strip()) <= COLUMNS:
-            yield word
-            continue
-        piece = ""
-        for sign in CLUSTER.findall(word):
-            if _columns((piece + sign).strip()) > COLUMNS:
-                yield piece
-                piece = ""
-            piece += sign
-        yield piece
+        rest = word
+        while not _on_a_line(rest):
+            piece, rest = torn(rest, _on_a_line)
+            yield piece
+        yield rest
+
+
+def _on_a_line(text: str) -> bool:
+    return columns(text.strip()) <= COLUMNS

@@ -2,16 +2,17 @@
 
 Where a line may end follows the usual rules (UAX 14, the Japanese and Chinese kinsoku): no closing mark,
 small kana or combining sign begins one, no opening mark ends one, and nothing is torn that is one thing: a
-number with its unit, a Latin or Korean word, an address, a name, an emoji of several signs. Chinese words are
-jieba's where it is installed and loaded; else a line may end after any character that none of these rules
-holds.
+number with its unit, a Latin or Korean word, an address, a name, an emoji of several signs, Japanese endings
+and particles with the word before them. Chinese words are jieba's where it is installed and loaded; else a
+line may end after any character that none of these rules holds.
 """
 
 import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from core.text.jieba_dictionary import load_dictionary
@@ -33,6 +34,20 @@ _CLOSING: Final = frozenset(
     "!%'\"),.:;?]}~>…‥—–‐‰°′″℃℉·・、。〃〉》」』】〕〗〙〛〞’”›»！＂％＇），．：；？］｝～"
     "ーゝゞヽヾ々ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶｧｨｩｪｫｬｭｮｯｰ\ufe0e\ufe0f\u200d\u20e3"
 )
+_CLAUSE_MARKS: Final = frozenset("、。，．！？：；,.!?:;…")
+_LONGEST_KANA = 12
+"""Characters after which a line may end within hiragana, which has no spaces."""
+_JOINTS: Final = (
+    re.compile(r"(?<=[-/\\.,:;@_?&=+#%|~])(?=[^\W_])"),
+    re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])"),
+    re.compile(
+        r"(?<=[^\W\d_])(?=[b-df-hj-np-tv-zßçñбвгджзйклмнпрстфхцчшщ][aeiouyà-åè-ïò-öù-üаеёиоуыэюя])",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?<=を)"),
+)
+"""Where a word too long for a line is torn, the best first: after a sign, where letters change, before a
+syllable."""
 _NUMERALS: Final = frozenset("〇零一二两兩三四五六七八九十百千万萬亿億")
 _MEASURES: Final = frozenset(
     "元块塊毛角年月日号號时時点點分秒刻周週天岁歲人位名个個件只隻条條张張台臺辆輛部本页頁章节節课課次遍届屆期"
@@ -103,6 +118,38 @@ def split(text: str) -> list[str]:
     return words
 
 
+def columns(text: str) -> int:
+    """How wide it is: two a Chinese, Japanese or Korean character or an emoji, one any other that is seen."""
+    return sum(map(_columns_of, CLUSTER.findall(text)))
+
+
+def _columns_of(sign: str) -> int:
+    wide = unicodedata.east_asian_width(sign[0]) in "WF" or "\ufe0f" in sign
+    if wide or (len(sign) > 1 and sign[0] > "\U0001f000"):
+        return 2
+    return int(unicodedata.category(sign[0]) not in ("Mn", "Me", "Cf"))
+
+
+def torn(word: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    """A word that does not fit, in two: a beginning that does (one sign at least), as long as can be without
+    tearing badly, and the rest.
+
+    >>> torn("https://example.com/one-long-name", lambda part: len(part) <= 26)
+    ('https://example.com/one-', 'long-name')
+    """
+    ends: list[int] = []
+    for sign in CLUSTER.finditer(word):
+        if ends and not fits(word[: sign.end()]):
+            break
+        ends.append(sign.end())
+    for joint in _JOINTS:
+        places = [m.start() for m in joint.finditer(word) if ends[-1] // 2 < m.start() <= ends[-1]]
+        if places:
+            return word[: places[-1]], word[places[-1] :]
+    end = next((end for end in reversed(ends) if word[end : end + 1] not in _CLOSING), ends[-1])
+    return word[:end], word[end:]
+
+
 def _tokens(text: str) -> Iterator[str]:
     for match in _TOKEN.finditer(text):
         token = match.group()
@@ -126,6 +173,10 @@ def _stay_together(before: str, after: str) -> bool:
     if last.isspace():
         return False
     if last in _OPENING or last in "·‧/" or first == "/":
+        return True
+    if "\u3041" <= first <= "\u309f":
+        return last not in _CLAUSE_MARKS and last != "を" and len(before) < _LONGEST_KANA
+    if before in ("お", "ご"):
         return True
     counted = any(map(str.isdigit, before))
     if first in "-~～〜" or (last in "-~～〜年月" and first.isdigit()):  # a range, a date

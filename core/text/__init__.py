@@ -6,9 +6,11 @@ sentences end, `scripts` tells languages, `reading` and the modules below turn n
 (of `scripts.PLAIN` languages the voice itself does).
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from core.errors import BadInput
 from core.text.borders import sentence_ends
@@ -29,6 +31,9 @@ _FIRST_LONG = {"en": 60, "ko": 32} | dict.fromkeys(PLAIN, 60)
 _FIRST_LONG_ELSE = 16
 _FIRST_LEAST = {"en": 12, "ko": 6} | dict.fromkeys(PLAIN, 12)
 _FIRST_LEAST_ELSE = 4
+
+_OPENING = re.compile(r"""(?:[(\[{«‹“‘„‚「『（【《〈〔〖]|(?<=[\s，、；：])["'])+\s*\Z""")
+"""What opens at the end of a part belongs to the next; a straight quotation mark opens after a space."""
 
 
 def sentences(
@@ -59,6 +64,9 @@ def sentences(
         raise BadInput("empty_text", "the text has no words to speak; write at least one", "text")
     pieces = [piece for draft in drafts for piece in _cut_long(draft)]
     pieces[:1] = _cut_first(pieces[0])
+    for piece, after in pairwise(pieces):
+        if opening := _OPENING.search(text, piece.start, piece.stop):
+            piece.stop = after.start = opening.start()
     return [_finished(text, k, piece, plain.hidden) for k, piece in enumerate(pieces)]
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.captions.cues import COLUMNS, LINES, Captions, _columns
+from core.captions.cues import COLUMNS, LINES, Captions
 from core.captions.files import srt, vtt
+from core.captions.words import columns
 from core.text import sentences
 from core.types import AudioChunk, Cue, Sentence, Word
 
@@ -48,7 +49,7 @@ def test_every_character_is_shown_once_in_lines_that_fit(text, words):
     for cue in cues:
         lines = cue.text.split("\n")
         assert len(lines) <= LINES
-        assert all(_columns(line) <= COLUMNS for line in lines)
+        assert all(columns(line) <= COLUMNS for line in lines)
     assert cues[0].start == 0
     assert [cue.start for cue in cues[1:]] == [cue.stop for cue in cues[:-1]]
     assert cues[-1].stop == end
@@ -105,8 +106,8 @@ def test_a_cue_of_a_long_sentence_is_known_when_the_next_begins():
 @pytest.mark.parametrize("text", [LONG * 3, CHINESE * 4, "word " * 40, "字" * 100])
 def test_the_parts_of_a_long_sentence_are_of_much_the_same_length(text):
     cues, _ = said([text], 40.0)
-    columns = [_columns(cue.text) for cue in cues]
-    assert min(columns) >= COLUMNS * LINES // 4
+    wide = [columns(cue.text) for cue in cues]
+    assert min(wide) >= COLUMNS * LINES // 4
 
 
 def test_control_characters_are_not_shown():
@@ -114,14 +115,23 @@ def test_control_characters_are_not_shown():
     assert [cue.text for cue in cues] == ["Hello there."]
 
 
-def test_markup_that_is_not_read_is_not_shown():
-    text = "<b>大家好</b>，**今天**只要￥99/件！<break time='1s'/>[点这里](https://a.com)购买。"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "<b>大家好</b>，**今天**只要￥99/件！<break time='1s'/>[点这里](https://a.com)购买。",
+            "大家好，今天只要￥99/件！点这里购买。",
+        ),
+        ("Tom &amp; Jerry &#39;n&#x27; 3 &lt; 5, R&D; fine.", "Tom & Jerry 'n' 3 < 5, R&D; fine."),
+    ],
+)
+def test_markup_that_is_not_read_is_not_shown(text, shown):
     captions, cues, first = Captions(), [], 0
     for sentence in sentences(text):
         cues += captions.add(AudioChunk(np.zeros(RATE, np.float32), RATE, first, sentence))
         first += RATE
     cues += captions.finish()
-    assert "".join(cue.text for cue in cues) == "大家好，今天只要￥99/件！点这里购买。"
+    assert "".join(cue.text for cue in cues) == shown
 
 
 def test_what_players_take_for_markup_is_made_harmless_in_srt():

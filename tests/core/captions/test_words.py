@@ -12,7 +12,7 @@ from core.captions.burn_in import Burner
 from core.captions.cues import Captions, spans
 from core.captions.timing import Timing
 from core.captions.typefaces import fonts
-from core.captions.words import load_words, split
+from core.captions.words import columns, load_words, split, torn
 from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.subtitle_style import SubtitleStyle
@@ -30,6 +30,10 @@ WHOLE = [
     ("我爱iPhone15Pro和https://a.com/b?c=1吧", ["iPhone15Pro", "https://a.com/b?c=1"]),
     ("第3名和第十二届冠军", ["第3名", "第十二届"]),
     ("ちょっとレストランへ行きましょう。", ["ちょっ", "レストラン", "しょ"]),
+    (
+        "お茶をみんなで一緒に飲みました。「コンサート」でね",
+        ["お茶を", "みんなで", "緒に", "飲みました。", "「コンサート」でね"],
+    ),
     ("여러분 안녕하세요, 3개 사면 됩니다", ["여러분", "안녕하세요,", "3개", "됩니다"]),
     ("cafe\u0301 and “a quote”, e-mail me@a.org.", ["cafe\u0301", "“a", "quote”,", "me@a.org."]),
 ]
@@ -56,6 +60,36 @@ def test_what_is_one_thing_stays_on_one_line(text, wholes, chinese_words):
 def test_chinese_lines_end_between_words_where_they_are_known():
     load_words("中文")
     assert split("我们今天看到天安门广场") == ["我们", "今天", "看到", "天安门广场"]
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        (
+            "https://shop.example.org/summer/sale?item=12345&colour=dark-blue",
+            ["https://shop.example.org/summer/sale?item=", "12345&colour=dark-blue"],
+        ),
+        (
+            "Rindfleischetikettierungsüberwachungsaufgaben",
+            ["Rindfleischetikettierungsüberwachungsaufga", "ben"],
+        ),
+        ("超" * 20 + "うっとー", ["超" * 20, "うっとー"]),
+        ("👨‍👩‍👧‍👦" * 22, ["👨‍👩‍👧‍👦" * 21, "👨‍👩‍👧‍👦"]),
+        (
+            "myVeryLongVariableNameThatNobodyWouldEverUseHere",
+            ["myVeryLongVariableNameThatNobodyWouldEver", "UseHere"],
+        ),
+    ],
+)
+def test_a_word_too_long_for_a_line_is_torn_where_it_hurts_least(word, parts):
+    assert list(torn(word, lambda part: columns(part) <= 42)) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"), [("a中。", 5), ("👨‍👩‍👧‍👦", 2), ("🇨🇳👍🏽1️⃣❤️", 8), ("e\u0301\u200b", 1), ("ｱ가", 3)]
+)
+def test_columns_are_what_is_seen(text, wide):
+    assert columns(text) == wide
 
 
 @given(st.text("a1.,/-~ \n中文的一二点第年月元（）“”·ーっ👨\u200d👩🇨🇳\ufe0f\u20e3\u0301가", max_size=40))

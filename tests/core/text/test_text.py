@@ -75,6 +75,28 @@ def test_a_short_first_sentence_stays_whole():
     assert cut("Well, hello there.") == ["Well, hello there."]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "我们今天要说的是，『人工智能』的发展和它的历史。",
+            ["我们今天要说的是，", "『人工智能』的发展和它的历史。"],
+        ),
+        ('他当时是这样说的，"人工智能"的发展和历史。', ["他当时是这样说的，", '"人工智能"的发展和历史。']),
+        (
+            "The quick brown fox said “no”, (and then) left us for ever and ever.",
+            ["The quick brown fox said “no”,", "(and then) left us for ever and ever."],
+        ),
+        (
+            'The quick brown fox said "no", (and then) left us for ever and ever.',
+            ['The quick brown fox said "no",', "(and then) left us for ever and ever."],
+        ),
+    ],
+)
+def test_what_opens_a_part_is_in_it(text, parts):
+    assert [sentence.text for sentence in sentences(text)] == parts
+
+
 def test_the_first_cut_leaves_something_to_say():
     assert (
         cut("好，今天我们来讲一讲人工智能的历史，以及它的未来。")[0] == "好，今天我们来讲一讲人工智能的历史，"
