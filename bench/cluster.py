@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from bench import Figure
 from bench._scene import PARAGRAPH, SENTENCE
 from bench.server import serving
 from core.config import Settings
+from core.live.commands import Interrupt, Say
+from core.live.session import SessionRequest, SpeechEnded, SpeechStarted
 from core.progress import Progress
 from core.render import Item, Request
 from core.renderer import Here, Renderer
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 LINE = Request(text=SENTENCE, speech="builtin")
 LONG = Request(text=PARAGRAPH[:100], speech="builtin")
+
+_TURNS = 12
+"""Times that a session is talked to."""
 
 JOBS = 200
 """Jobs of the crowd, in which a node dies and another comes."""
@@ -63,6 +68,7 @@ async def _rendered(ray: SmallCluster, folder: Path) -> list[Figure]:
         extra = [await _first_s(cluster) - await _first_s(here) for _ in range(25)]
         name = "cluster: first fragment, later than here by"
         found.append(Figure(name, statistics.median(extra) * 1000, "ms", 60, higher=False))
+        found += await _talked(here, cluster)
         cuts = [await _cancel_s(cluster) for _ in range(8)]
         found.append(Figure("cluster: cancel, until nothing runs", max(cuts), "s", 1, higher=False))
         template = sum(file.stat().st_size for file in (folder / "templates/sample").rglob("*"))
@@ -162,6 +168,48 @@ async def _made(renderer: Renderer, request: Request) -> _Made:
 
 async def _first_s(renderer: Renderer) -> float:
     return (await _made(renderer, LINE)).first_s
+
+
+async def _talked(here: Renderer, cluster: "Cluster") -> list[Figure]:
+    """What a session's being elsewhere adds, for who talks to it; both idle and talk in turn."""
+    async with _talking(here) as near, _talking(cluster) as far:
+        turns = [await talk() for _ in range(_TURNS) for talk in (near, far)]
+    found = []
+    for k, name in enumerate(("text to its first picture", "interrupt to its last")):
+        extra = statistics.median(b[k] - a[k] for a, b in zip(turns[::2], turns[1::2], strict=True))
+        name = f"cluster: session, {name}, later than here by"
+        found.append(Figure(name, extra * 1000, "ms", 60, higher=False))
+    return found
+
+
+@asynccontextmanager
+async def _talking(renderer: Renderer) -> AsyncGenerator[Callable[[], Awaitable[tuple[float, float]]], None]:
+    """Of a session: seconds from a text to its first picture, and from an interrupt to its last."""
+    seen: asyncio.Queue[object] = asyncio.Queue()
+
+    async def until(kind: type, began: float) -> float:
+        while not isinstance(await seen.get(), kind):
+            pass
+        return time.perf_counter() - began
+
+    async with renderer.session(SessionRequest(speech="builtin")) as live:
+
+        async def talk() -> tuple[float, float]:
+            await asyncio.sleep(0.5)
+            began = time.perf_counter()
+            await live.do(Say(PARAGRAPH))
+            first = await until(SpeechStarted, began)
+            await asyncio.sleep(0.3)
+            began = time.perf_counter()
+            await live.do(Interrupt())
+            return first, await until(SpeechEnded, began)
+
+        running = asyncio.create_task(live.run(seen.put))
+        try:
+            yield talk
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
 
 
 async def _cancel_s(cluster: "Cluster") -> float:

@@ -52,7 +52,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests should be sent here: not before engines are loaded, not once it stops."""
     state = request.app[STATE]
-    nobody = state.cluster is not None and not state.cluster.slots.limit
+    nobody = state.cluster is not None and not any(node.state == "ready" for node in state.cluster.nodes())
     if state.ready and state.runner.alive and not nobody:
         return web.Response(text="ready\n")
     why = "stopping" if state.stopping else "starting"

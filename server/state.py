@@ -287,7 +287,7 @@ def _furnish(
         voices=Voices(pool, voices, ownership),
         speaker=Speaker(pool, catalog, voices, ownership),
         runner=runner,
-        sessions=Sessions(pool, templates, figures, store.sessions, settings, store.owners.spend),
+        sessions=Sessions(renderer, figures, store.sessions, settings, store.owners.spend),
         doors=Doors(settings.connections, settings.connections_each),
         connections=connections,
         speaking=Turns(settings.speaking, settings.speaking, "requests for speech"),

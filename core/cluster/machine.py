@@ -19,10 +19,9 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from core.cluster.files import Bundle
-from core.cluster.node import Hello, Node, NodeFigures, Told
-from core.enhancement.video import Enhancement
+from core.cluster.node import Hello, Node, NodeFigures, Told, Work
 from core.errors import NodeLost
-from core.render import Request
+from core.live.commands import Command
 
 AHEAD = 2
 """Tellings that a node may be ahead of the server, of up to `core.cluster.node.AHEAD` items each."""
@@ -116,11 +115,20 @@ class Machine:
                 while len(self.warm) > _WARM:
                     self.warm.popitem(last=False)
 
+    def number(self) -> int:
+        """One for a render, which no other has."""
+        return next(self._numbers)
+
+    async def do(self, number: int, command: Command) -> int:
+        """See `Node.do`."""
+        utterance: int = await self._ask(self._actor.do.remote(number, command))
+        return utterance
+
     async def make(
-        self, what: Request | Enhancement, bundles: Sequence[Bundle]
+        self, what: Work, bundles: Sequence[Bundle], number: int | None = None
     ) -> AsyncGenerator[Told, None]:
         """See `Node.make`. Whenever this ends, the render there has ended, too, or the node is gone."""
-        number = next(self._numbers)
+        number = self.number() if number is None else number
         method = self._actor.make.options(num_returns="streaming", _generator_backpressure_num_objects=AHEAD)
         told = method.remote(number, what, [bundle.digest for bundle in bundles])
         try:

@@ -19,10 +19,12 @@ from core.cluster.files import Cache
 from core.cluster.settings import ClusterSettings
 from core.config import Settings
 from core.enhancement.video import Enhancement
-from core.errors import Error
+from core.errors import BadInput, Error
+from core.live.commands import Command
+from core.live.session import Event, SessionRequest
 from core.progress import Progress
 from core.render import Item, Request
-from core.renderer import Here
+from core.renderer import Here, Live, Shape
 from core.runtime.processor import cores
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
@@ -44,6 +46,13 @@ WARM = ("face", "lipsync", "enhance", "speech")
 """Engines that are loaded before the first job."""
 
 
+Work = Request | Enhancement | SessionRequest
+"""What a node may be asked to make."""
+
+Piece = Item | Shape | Event
+"""What comes of it; of a session its shape comes first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """What a node is."""
@@ -58,7 +67,7 @@ class Hello:
 class Told:
     """What has come of a render since the last time. clock: of the node, when it was told, in seconds."""
 
-    items: tuple[Item, ...]
+    items: tuple[Piece, ...]
     progress: Progress
     clock: float
 
@@ -82,6 +91,7 @@ class Node:
         self._limit = int(own.node_cache_gb * 1e9)
         self._ends = AsyncExitStack()
         self._renders: dict[int, asyncio.Event] = {}
+        self._live: dict[int, Live] = {}
 
     async def open(self) -> Hello:
         """Load what every job needs; once. What cannot be loaded is each job's own failure."""
@@ -111,22 +121,21 @@ class Node:
         """What it does."""
         return NodeFigures(len(self._renders), dict(self._cache.received))
 
-    async def make(
-        self, number: int, what: Request | Enhancement, digests: Sequence[str]
-    ) -> AsyncGenerator[Told, None]:
+    async def make(self, number: int, what: Work, digests: Sequence[str]) -> AsyncGenerator[Told, None]:
         """Make the video, telling all that comes of it, in order. Raises what `Renderer` does.
 
         number: no other render's. digests: of the bundles that it needs, which are here. Paths in `what` are
         below the cache.
         """
-        progress, waiting = Progress(), asyncio.Queue[Item](AHEAD)
+        progress, waiting = Progress(), asyncio.Queue[Piece](AHEAD)
+        eager = isinstance(what, SessionRequest)  # it is talked to
         with self._cache.using(digests):
             ended = self._renders[number] = asyncio.Event()
-            work = asyncio.create_task(self._make(self._found(what), waiting, progress))
+            work = asyncio.create_task(self._make(number, self._found(what), waiting, progress))
             try:
                 over, told = False, 0
                 while not over or not waiting.empty():
-                    if told > EAGER:
+                    if told > EAGER and not eager:
                         await _gather(waiting, work)
                     over = work.done()  # then this tells how it ended
                     items = await _some(waiting, work)
@@ -144,20 +153,38 @@ class Node:
         if number in self._renders:
             await self._renders[number].wait()
 
-    async def _make(
-        self, what: Request | Enhancement, waiting: "asyncio.Queue[Item]", progress: Progress
-    ) -> None:
-        if isinstance(what, Request):
-            await self._here.render(what, waiting.put, progress)
-        else:
-            await self._here.enhance(what, waiting.put, progress)
+    async def do(self, number: int, command: Command) -> int:
+        """See `core.renderer.Live.do`. number: of the session."""
+        if number not in self._live:
+            raise BadInput("starting", "the session does not run any more; send it again after session.ready")
+        return await self._live[number].do(command)
 
-    def _found(self, what: Request | Enhancement) -> Request | Enhancement:
+    async def _make(
+        self, number: int, what: Work, waiting: "asyncio.Queue[Piece]", progress: Progress
+    ) -> None:
+        match what:
+            case Request():
+                await self._here.render(what, waiting.put, progress)
+            case Enhancement():
+                await self._here.enhance(what, waiting.put, progress)
+            case SessionRequest():
+                async with self._here.session(what) as live:
+                    self._live[number] = live
+                    try:
+                        await waiting.put(live.shape)
+                        await live.run(waiting.put)
+                    finally:
+                        del self._live[number]
+
+    def _found(self, what: Work) -> Work:
         root = self._place / "templates"
-        if isinstance(what, Enhancement):
-            return replace(what, source=root / what.source)
-        audio, video = (path and root / path for path in (what.audio, what.video))
-        return replace(what, audio=audio, video=video)
+        match what:
+            case Request(audio=audio, video=video):
+                return replace(what, audio=audio and root / audio, video=video and root / video)
+            case Enhancement(source=source):
+                return replace(what, source=root / source)
+            case SessionRequest():
+                return what
 
     async def _forget(self, digest: str) -> None:
         folder = self._place / "templates" / digest
@@ -167,7 +194,7 @@ class Node:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _gather(waiting: "asyncio.Queue[Item]", work: "asyncio.Task[None]") -> None:
+async def _gather(waiting: "asyncio.Queue[Piece]", work: "asyncio.Task[None]") -> None:
     """Let some come together."""
     for _ in range(round(PAUSE_S / STEP_S)):
         if work.done() or waiting.qsize() >= AHEAD // 2:
@@ -175,7 +202,7 @@ async def _gather(waiting: "asyncio.Queue[Item]", work: "asyncio.Task[None]") ->
         await asyncio.sleep(STEP_S)
 
 
-async def _some(waiting: "asyncio.Queue[Item]", work: "asyncio.Task[None]") -> tuple[Item, ...]:
+async def _some(waiting: "asyncio.Queue[Piece]", work: "asyncio.Task[None]") -> tuple[Piece, ...]:
     """All that waits; else what comes next; nothing after TICK_S, or once the work has ended."""
     first = asyncio.ensure_future(waiting.get())
     try:

@@ -1,6 +1,7 @@
 """A request as a node understands it: files by their content, and nothing that is a path of this machine."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from core.engines.gpt_sovits.voices import list_voices
 from core.enhancement.video import Enhancement
 from core.errors import blaming
 from core.labels import number_of
+from core.live.session import SessionRequest
 from core.render import Request
 from core.templates.library import SAMPLE, Templates
 from core.text.dictionary import load
@@ -22,14 +24,21 @@ class Packer:
         self._templates, self._settings = templates, templates.settings
         self._bundler = Bundler()
 
+    async def session(self, wanted: SessionRequest) -> tuple[SessionRequest, list[Bundle]]:
+        """The same for a live session. Raises BadInput, OSError."""
+        wanted = replace(wanted, readings=await self._readings(wanted.readings))
+        template = await self._named_template(wanted.template)
+        if template is None:
+            return wanted, []
+        return replace(wanted, template=template.digest), [template]
+
     async def request(self, request: Request) -> tuple[Request, list[Bundle]]:
         """The request as a node understands it, and what it needs there. Raises BadInput, OSError."""
-        words = await asyncio.to_thread(load, self._settings.readings, request.readings)
         # Before anything is put in its place: the number tells what was asked for.
         request = replace(
             request,
             number=request.number or number_of(request),
-            readings=words.words if words is not None else None,
+            readings=await self._readings(request.readings),
         )
         bundles: list[Bundle] = []
         if request.audio is not None:
@@ -41,8 +50,7 @@ class Packer:
             bundles.append(bundle)
             request = replace(request, video=video)
         else:
-            with blaming("template"):
-                template = await self._template(request.template)
+            template = await self._named_template(request.template)
             if template is not None:
                 bundles.append(template)
                 request = replace(request, template=template.digest)
@@ -57,6 +65,15 @@ class Packer:
         """Whether a voice was cloned here, and so is not sent. Looks at files: not for the loop."""
         folder = VoiceSettings(data_dir=self._settings.data_dir).voices_dir
         return any(record.name == voice for record in list_voices(folder))
+
+    async def _readings(self, own: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        """With those of the settings, whose file a node does not have."""
+        words = await asyncio.to_thread(load, self._settings.readings, own)
+        return words.words if words is not None else None
+
+    async def _named_template(self, identity: str) -> Bundle | None:
+        with blaming("template"):
+            return await self._template(identity)
 
     async def _template(self, identity: str) -> Bundle | None:
         """A template; None for the sample that was not drawn yet, which a node does as well."""

@@ -7,26 +7,29 @@ NodeLost.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import ray
 from ray._private.state import state  # `ray drain-node` is told nowhere else
 
 import core
 from core.cluster.files import Bundle, FilesGone
+from core.cluster.live import open_there
 from core.cluster.machine import Machine, Place
 from core.cluster.packing import Packer
 from core.config import Settings
 from core.enhancement.video import Enhancement
 from core.enhancement.video import Sink as FragmentSink
 from core.errors import BadInput, Error, NodeLost
+from core.live.session import Event, SessionRequest
 from core.progress import Progress
 from core.render import Request, Sink
-from core.renderer import Here
+from core.renderer import Here, Live, Shape
 from core.runtime.slots import Slots
 from core.templates.library import Templates
 from core.types import Fragment
@@ -48,6 +51,8 @@ _SENDS = 3
 _HERE = ("data_dir", "subtitle_font", "readings")
 """Settings that are paths of this machine."""
 
+
+T = TypeVar("T")
 
 NodeState = Literal["starting", "ready", "draining", "unusable"]
 
@@ -71,7 +76,7 @@ class Cluster:
     """Makes videos on the nodes of a cluster; a `Renderer`.
 
     machines: by Ray's name of the node. problems: of nodes that cannot be used, why. slots: as many jobs as
-    the nodes can do.
+    the nodes can do beside their sessions.
     """
 
     def __init__(self, templates: Templates, slots: Slots) -> None:
@@ -80,6 +85,8 @@ class Cluster:
         self.problems: dict[str, str] = {}
         self._templates, self._settings = templates, templates.settings
         self._packer = Packer(templates)
+        self._here = Here(templates.pool, templates)
+        self._sessions = 0  # that hold a slot
         self.slots = slots
         self._places: Mapping[str, Place] = {}
         self._room = asyncio.Condition()
@@ -89,8 +96,8 @@ class Cluster:
 
     async def render(self, request: Request, sink: Sink, progress: Progress) -> None:
         """See `core.renderer.Renderer.render`. With a cloned voice it is made here, where that is."""
-        if request.voice is not None and await asyncio.to_thread(self._packer.stays, request.voice):
-            return await Here(self._templates.pool, self._templates).render(request, sink, progress)
+        if await self._stays(request.voice):
+            return await self._here.render(request, sink, progress)
         what, bundles = await self._packer.request(request)
         await self._make(what, bundles, sink, progress)
 
@@ -104,19 +111,34 @@ class Cluster:
         what, bundles = await self._packer.enhancement(request)
         await self._make(what, bundles, fragments, progress)
 
+    @asynccontextmanager
+    async def session(self, wanted: SessionRequest) -> AsyncGenerator[Live, None]:
+        """See `core.renderer.Renderer.session`. It holds a slot of a node for as long as it lasts."""
+        if await self._stays(wanted.voice):
+            async with self._here.session(wanted) as here:
+                yield here
+            return
+        what, bundles = await self._packer.session(wanted)
+        async with self._slot(bundles) as machine:
+            with self._one_slot_less():
+                live = await _supplied(machine, bundles, partial(open_there, machine, what, bundles))
+                try:
+                    yield live
+                finally:
+                    await live.close()
+
+    async def _stays(self, voice: str | None) -> bool:
+        """Whether it is a cloned voice, which nodes do not have."""
+        return voice is not None and await asyncio.to_thread(self._packer.stays, voice)
+
     async def _make(
         self, what: Request | Enhancement, bundles: Sequence[Bundle], sink: Sink, progress: Progress
     ) -> None:
         try:
             async with self._slot(bundles) as machine:
                 progress.node = machine.place.name
-                for left in range(_SENDS - 1, -1, -1):
-                    await machine.supply(bundles)
-                    try:
-                        return await self._follow_render(machine, what, bundles, sink, progress)
-                    except FilesGone:  # before anything was told
-                        if not left:
-                            raise
+                following = partial(self._follow_render, machine, what, bundles, sink, progress)
+                await _supplied(machine, bundles, following)
         finally:
             progress.total_s = perf_counter() - progress.started
 
@@ -132,7 +154,8 @@ class Cluster:
             async for told in tellings:
                 progress.follow(told.progress, perf_counter() - told.clock)
                 for item in told.items:
-                    await sink(item)
+                    if not isinstance(item, Shape | Event):  # of a session
+                        await sink(item)
 
     # --- who does what ---------------------------------------------------------------------------
 
@@ -224,7 +247,18 @@ class Cluster:
             machine.close()
 
     def _count(self) -> None:
-        self.slots.resize(sum(machine.slots for machine in self.machines.values()))
+        self.slots.resize(max(0, sum(machine.slots for machine in self.machines.values()) - self._sessions))
+
+    @contextmanager
+    def _one_slot_less(self) -> Generator[None, None, None]:
+        """For jobs: a session has it."""
+        self._sessions += 1
+        self._count()
+        try:
+            yield
+        finally:
+            self._sessions -= 1
+            self._count()
 
     async def _open(self, place: Place, settings: Mapping[str, Any]) -> None:
         machine = Machine(place, settings)
@@ -265,6 +299,16 @@ async def following(templates: Templates, slots: Slots) -> AsyncGenerator[Cluste
         with suppress(asyncio.CancelledError):
             await watching
         await cluster.close()
+
+
+async def _supplied(machine: Machine, bundles: Sequence[Bundle], work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` returns, which raises FilesGone, before anything else, if these are not on the machine."""
+    for _ in range(_SENDS - 1):
+        await machine.supply(bundles)
+        with suppress(FilesGone):
+            return await work()
+    await machine.supply(bundles)
+    return await work()
 
 
 def _places() -> dict[str, Place]:

@@ -6,7 +6,7 @@ The stages are those of `core.render`; only the source differs, which is the pac
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,11 +39,13 @@ from core.types import AudioChunk, Fragment, frame_start
 class SessionRequest:
     """Who shall speak, and how; fields as in `core.render.Request`.
 
-    enhance: off unless it is asked for, as every picture has to be made in its own time.
+    readings: how some words are said, before those of the settings. enhance: off unless it is asked for, as
+    every picture has to be made in its own time.
     """
 
     template: str = "sample"
     language: str = "auto"
+    readings: Mapping[str, str] | None = None
     voice: str | None = None
     style: Style = field(default_factory=Style)
     fps: int | None = None
@@ -111,7 +113,7 @@ Sink = Callable[[Fragment | Event], Awaitable[None]]
 async def open_session(wanted: SessionRequest, pool: EnginePool, templates: Templates) -> "Session":
     """A session, ready to run. Raises BadInput for a template, voice or engine that is not there."""
     wanted.style.check()
-    own = load(pool.settings.readings)
+    own = load(pool.settings.readings, wanted.readings)
     sentences("0", wanted.language)  # complains of one that is not known
     check_shape(wanted.fps, wanted.size)
     lipsync = await pool.lipsync(wanted.lipsync)

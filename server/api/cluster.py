@@ -32,7 +32,7 @@ async def show_cluster(request: web.Request) -> web.Response:
     state = state_of(request)
     cluster = state.cluster
     nodes = [await _node(state, node) for node in cluster.nodes()] if cluster is not None else []
-    slots = cluster.slots.limit if cluster is not None else state.settings.jobs
+    slots = sum(node.slots for node in nodes) if cluster is not None else state.settings.jobs
     return respond(ClusterInfo(cluster=state.settings.cluster, slots=slots, nodes=nodes))
 
 

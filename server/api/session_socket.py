@@ -52,7 +52,7 @@ async def control(
             try:
                 await first_of(talk.listen(), talk.tell(after))
             finally:
-                session.finish(talk)  # what it has written of a text is said
+                await session.finish(talk)  # what it has written of a text is said
             # Not before nobody listens any more: a close waits for the client's own.
             await ws.close(code=WSCloseCode.OK, message=b"session over")
     return ws
@@ -97,7 +97,7 @@ class _Talk:
         ref = None
         try:
             if message.type is WSMsgType.BINARY:
-                self._session.hear(message.data, self._format, self)
+                await self._session.hear(message.data, self._format, self)
                 return
             asked = _MESSAGES.validate_json(message.data)
             ref = asked.ref
@@ -114,20 +114,20 @@ class _Talk:
             case Say(voice=voice):
                 if voice is not None and not state_of(self._request).ownership.sees("voice", voice):
                     raise BadInput("unknown_voice", f"there is no voice {voice!r}; see /v1/voices", "voice")
-                self._session.say(asked, self)
+                await self._session.say(asked, self)
             case Ask(text=text, ref=ref):
-                self._session.ask(text, ref)
+                await self._session.ask(text, ref)
             case TextDelta(text=text, ref=ref):
-                self._session.write(text, self, ref)
+                await self._session.write(text, self, ref)
             case AudioFormat(rate=rate, channels=channels, encoding=encoding):
-                self._session.audio_format((rate, channels, encoding), self)
+                await self._session.audio_format((rate, channels, encoding), self)
                 self._format = rate, channels, encoding
             case AudioDelta(pcm=pcm, ref=ref):
-                self._session.hear(pcm, self._format, self, ref)
+                await self._session.hear(pcm, self._format, self, ref)
             case TextDone() | AudioDone():
-                self._session.finish(self)
+                await self._session.finish(self)
             case Interrupt():
-                self._session.interrupt()
+                await self._session.interrupt()
             case SessionPing(ref=ref):
                 await self._send("pong", Pong(ref=ref))
 

@@ -118,7 +118,7 @@ async def talk(request: web.Request) -> web.StreamResponse:
             try:
                 await first_of(one.listen(), one.tell(), one.stay())
             finally:
-                session.finish(one)
+                await session.finish(one)
             await ws.close(code=WSCloseCode.OK, message=b"session over")
     return ws
 
@@ -164,25 +164,25 @@ class _Talk:
             try:
                 if message.type is not WSMsgType.TEXT:
                     raise BadInput("bad_message", "send JSON; sound is base64 in agent.speak")
-                self._obey(LiteMessage.model_validate_json(message.data))
+                await self._obey(LiteMessage.model_validate_json(message.data))
             except ValidationError as error:
                 await self._send("error", error={"code": "bad_message", "message": invalid(error).message})
             except Error as error:
                 refused = refusal(error)
                 await self._send("error", error={"code": refused.code, "message": refused.message})
 
-    def _obey(self, asked: LiteMessage) -> None:
+    async def _obey(self, asked: LiteMessage) -> None:
         match asked.type:
             case "agent.speak":
                 try:
                     sound = b64decode(asked.audio, validate=True)
                 except binascii.Error:
                     raise BadInput("bad_message", "audio is not base64", "audio") from None
-                self._session.hear(sound, SOUND, self)
+                await self._session.hear(sound, SOUND, self)
             case "agent.speak_end":
-                self._session.finish(self)
+                await self._session.finish(self)
             case "agent.interrupt":
-                self._session.interrupt()
+                await self._session.interrupt()
 
     async def _send(self, type: str, **more: object) -> None:
         message = {"type": type, "event_id": secrets.token_hex(8), "session_id": self._session.id, **more}

@@ -1,6 +1,15 @@
 """What people are told of a job that failed."""
 
-from core.errors import BadInput, Error, OutOfMemory, StageError, Stalled, StorageFull, UnreadableRecord
+from core.errors import (
+    BadInput,
+    Error,
+    NodeLost,
+    OutOfMemory,
+    StageError,
+    Stalled,
+    StorageFull,
+    UnreadableRecord,
+)
 from server.schemas.responses import JobError
 
 STALLED = "stalled"
@@ -26,6 +35,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(
                 code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True
             )
+        case NodeLost():
+            return JobError(code="node_lost", message=str(error), stage=stage, retryable=True)
         case UnreadableRecord():
             return JobError(code="unreadable_record", message=str(error), stage=stage)
         case Error():

@@ -12,13 +12,14 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Literal
 
-from core.errors import BadInput, StageError
-from core.live.session import Event, Session, open_session
+from core.errors import BadInput, NodeLost, StageError
+from core.live.commands import Add, AddAudio, AudioFormat, Command, Finish, Interrupt
+from core.live.commands import Say as SayWhole
+from core.live.session import Event
 from core.media.growing import mime
 from core.protocols import Style
+from core.renderer import Live, Renderer
 from core.runtime.tasks import first_of
-from core.serving.engine_pool import EnginePool
-from core.templates.library import Templates
 from core.types import Fragment
 from server.access.caller import caller
 from server.jobs.chat import Chat, ChatFailed, Turn
@@ -90,7 +91,8 @@ class LiveSession:
         self.behind_s = 0.0
         self._first_s: float | None = None
         self._stopped_s: float | None = None
-        self._session: Session | None = None
+        self._live: Live | None = None
+        self._order = asyncio.Lock()  # what is said is done one after the other, wherever that is
         self._utterances: set[int] = set()  # those of which something may still be heard
         self._writer: object = None  # who gives what is not whole yet, a text or a sound
         self._format: Format | None = None  # of the sound that comes
@@ -123,6 +125,7 @@ class LiveSession:
             first_s=self._first_s,
             stopped_s=self._stopped_s,
             chat=self._chat is not None,
+            node=self._live.node if self._live is not None else None,
             last_seq=self.log.last_seq,
             picture=self.picture,
             pushes=self.pushes.all(),
@@ -149,28 +152,29 @@ class LiveSession:
 
     # --- what clients say ------------------------------------------------------------------------
 
-    def say(self, said: Say, by: object) -> None:
+    async def say(self, said: Say, by: object) -> None:
         """Say a whole text after what there is. by: whoever asks.
 
         Raises BadInput: `starting`, `being_written`, or like `core.live.session.Session.say`.
         """
-        session = self._open_to(by)
         pitch = self.request.pitch if said.pitch is None else said.pitch
         style = Style(said.speed or self.request.speed, pitch)
-        self._writer = None
-        self._queued(session.say(said.text, said.voice, style), said.ref)
+        async with self._order:
+            live = self._open_to(by)
+            self._writer = None
+            self._queued(await live.do(SayWhole(said.text, said.voice, style)), said.ref)
 
-    def write(self, delta: str, by: object, ref: str | None = None) -> None:
+    async def write(self, delta: str, by: object, ref: str | None = None) -> None:
         """More of a text that is being written; begins one if none is. Raises like `say`."""
-        session = self._open_to(by)
-        if delta:  # some models begin with an empty one
-            number = session.add(delta)
-            if by is self._chat and self._chat is not None:
-                self._answers.setdefault(number, self._chat.newest)
-            self._queued(number, ref)
-            self._writer = by
+        async with self._order:
+            live = self._open_to(by)
+            if delta:  # some models begin with an empty one
+                number = await self._given(live, Add(delta), by)
+                if by is self._chat and self._chat is not None:
+                    self._answers.setdefault(number, self._chat.newest)
+                self._queued(number, ref)
 
-    def ask(self, text: str, ref: str | None = None) -> None:
+    async def ask(self, text: str, ref: str | None = None) -> None:
         """Have the language model answer this, in place of whatever is said now.
 
         Raises BadInput `no_chat`, `starting`.
@@ -178,7 +182,10 @@ class LiveSession:
         if self._chat is None:
             raise BadInput("no_chat", "nobody answers here: the server's setting chat_url is empty")
         before = self._answering
-        self.interrupt()
+        await self.interrupt()
+        if self._answering is not None:  # somebody has asked meanwhile
+            before = self._answering
+            self._hush()
         self._open_to(self._chat)
         self._answering = asyncio.create_task(self._answer(self._chat, text, ref, before))
 
@@ -194,57 +201,75 @@ class LiveSession:
         try:
             async with aclosing(chat.answer(text)) as pieces:
                 async for piece in pieces:
-                    self.write(piece, chat, ref)
+                    await self.write(piece, chat, ref)
             self.log.append("chat.answered", ChatAnswered(text=chat.newest["content"], ref=ref))
         except ChatFailed as error:
             self.log.append("error", SessionError(code="chat_failed", message=str(error), ref=ref))
         except BadInput as error:
             self.log.append("error", SessionError(code=error.code, message=error.message, ref=ref))
         finally:
-            self.finish(chat)
+            await self.finish(chat)
 
-    def audio_format(self, form: Format, by: object) -> None:
+    async def audio_format(self, form: Format, by: object) -> None:
         """What the sound is that comes next. Raises like `say`, and BadInput `audio_format`."""
-        session = self._open_to(by)
+        async with self._order:
+            await self._expect(form, self._open_to(by))
+
+    async def _expect(self, form: Format, live: Live) -> None:
         if form != self._format:
-            session.audio_format(*form)
+            await live.do(AudioFormat(*form))
             self._format = form
 
-    def hear(self, pcm: bytes, form: Format | None, by: object, ref: str | None = None) -> None:
+    async def hear(self, pcm: bytes, form: Format | None, by: object, ref: str | None = None) -> None:
         """More of a sound that is coming, cut anywhere; begins one if none is. form: what it is.
 
         Raises like `audio_format`, without a form too, and BadInput `audio_waiting`.
         """
-        session = self._open_to(by)
-        if form is None:
-            message = "say first what comes: audio.format with rate, channels and encoding"
-            raise BadInput("audio_format", message)
-        self.audio_format(form, by)
-        if pcm:
-            self._queued(session.add_audio(pcm), ref)
-            self._writer = by
+        async with self._order:
+            live = self._open_to(by)
+            if form is None:
+                message = "say first what comes: audio.format with rate, channels and encoding"
+                raise BadInput("audio_format", message)
+            await self._expect(form, live)
+            if pcm:
+                self._queued(await self._given(live, AddAudio(pcm), by), ref)
 
-    def finish(self, by: object) -> None:
+    async def _given(self, live: Live, more: Command, by: object) -> int:
+        """More of what `by` gives, which is not whole yet."""
+        before, self._writer = self._writer, by  # before it is known to be taken: `by` may leave meanwhile
+        try:
+            return await live.do(more)
+        except BadInput:
+            self._writer = before
+            raise
+
+    async def finish(self, by: object) -> None:
         """The text or sound that `by` gives, if it gives one, is whole."""
         self._touched = time.monotonic()
-        if self._writer is by:
-            self._writer = None
-            if self._session is not None:
-                self._session.finish()
-                self._session.finish_audio()
+        async with self._order:
+            if self._writer is by:
+                self._writer = None
+                await self._do(Finish())
 
     def touch(self) -> None:
         """Somebody wants it still."""
         self._touched = time.monotonic()
 
-    def interrupt(self) -> None:
+    async def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
-        self._touched = time.monotonic()
+        self._touched = asked = time.monotonic()
         self._hush()
-        self._writer = None
-        if self._session is not None and self._utterances:
-            self._interrupted = time.monotonic()
-            self._session.interrupt()
+        async with self._order:
+            self._writer = None
+            if self._utterances:
+                self._interrupted = asked
+                await self._do(Interrupt())
+
+    async def _do(self, command: Command) -> None:
+        """If it runs: what is said to one that has just ended is of no use to anybody."""
+        if self._live is not None:
+            with suppress(NodeLost, BadInput):
+                await self._live.do(command)
 
     def _hush(self) -> None:
         """Let the language model write no more."""
@@ -253,14 +278,14 @@ class LiveSession:
             self._answering.cancel()
             self._answering = None
 
-    def _open_to(self, by: object) -> Session:
+    def _open_to(self, by: object) -> Live:
         self._touched = time.monotonic()
-        if self._session is None or self.picture is None:
+        if self._live is None or self.picture is None:
             raise BadInput("starting", "the session is not ready yet; send it again after session.ready")
         if self._writer not in (None, by):
             message = "another client is in the middle of a text or a sound; wait for its end, or interrupt"
             raise BadInput("being_written", message)
-        return self._session
+        return self._live
 
     def _queued(self, number: int, ref: str | None) -> None:
         if number not in self._utterances:
@@ -269,10 +294,10 @@ class LiveSession:
 
     # --- its life --------------------------------------------------------------------------------
 
-    async def run(self, pool: EnginePool, templates: Templates, figures: Figures) -> None:
+    async def run(self, renderer: Renderer, figures: Figures) -> None:
         """Make the video until cancelled, or nobody wants it, or it fails."""
         try:
-            await first_of(self._make(pool, templates, figures), self._unwanted())
+            await first_of(self._make(renderer, figures), self._unwanted())
         except Exception as error:  # told to whoever watches
             self.failure = error
             self.end("failed")
@@ -302,22 +327,22 @@ class LiveSession:
                 return
             await asyncio.sleep(left)
 
-    async def _make(self, pool: EnginePool, templates: Templates, figures: Figures) -> None:
+    async def _make(self, renderer: Renderer, figures: Figures) -> None:
         failed: deque[float] = deque(maxlen=TRIES)
         while True:
-            self._session = await open_session(wanted(self.request), pool, templates)
             try:
-                await self._session.run(partial(self._take, figures))
-            except StageError as error:
+                async with renderer.session(wanted(self.request)) as self._live:
+                    await self._live.run(partial(self._take, figures))
+            except (StageError, NodeLost) as error:
                 failed.append(time.monotonic())
                 if len(failed) == TRIES and failed[-1] - failed[0] < TRIES_WITHIN_S:
                     raise
                 log.warning("session %s begins anew", self.id, exc_info=True)
                 self._lost(error)
             finally:
-                self._session = None
+                self._live = None
 
-    def _lost(self, error: StageError) -> None:
+    def _lost(self, error: StageError | NodeLost) -> None:
         """The pictures failed: what was to be said is gone, and viewers come back for a new video."""
         why = explain(error, None)
         self.log.append("error", SessionError(code=why.code, message=why.message))
@@ -335,6 +360,10 @@ class LiveSession:
                 self._ready(item)
             self.ring.append(item)
             return
+        async with self._order:  # whoever began it knows its number first
+            self._happened(item, figures)
+
+    def _happened(self, item: Event, figures: Figures) -> None:
         kind, data = told(item, self.picture.fps if self.picture else 1)
         match data:
             case SpeechStarted(after_s=after_s):
@@ -351,12 +380,10 @@ class LiveSession:
         self.log.append(kind, data)
 
     def _ready(self, init: Fragment) -> None:
-        template = self._session.template if self._session else None
-        if template is None:  # nobody else hands fragments out
+        if self._live is None:  # nobody else hands fragments out
             return
-        self.picture = Picture(
-            mime=mime(init.data), width=template.width, height=template.height, fps=template.fps
-        )
+        shape = self._live.shape
+        self.picture = Picture(mime=mime(init.data), width=shape.width, height=shape.height, fps=shape.fps)
         self.log.append("session.ready", SessionReady(**self.picture.model_dump()))
         self._touched = time.monotonic()
         self._settled.set()

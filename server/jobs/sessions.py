@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pydantic import ValidationError
 
 from core.errors import Error
-from core.serving.engine_pool import EnginePool
-from core.templates.library import Templates
+from core.renderer import Renderer
 from server.access.caller import caller
 from server.errors import Refused
 from server.jobs.chat import Chat
@@ -42,8 +41,7 @@ class Sessions:
 
     def __init__(
         self,
-        pool: EnginePool,
-        templates: Templates,
+        renderer: Renderer,
         figures: Figures,
         record: SessionRecord,
         settings: ServerSettings,
@@ -51,7 +49,7 @@ class Sessions:
     ) -> None:
         """spend: counts the seconds that a session of an owner lasted."""
         self._spend = spend
-        self._pool, self._templates, self._figures = pool, templates, figures
+        self._renderer, self._figures = renderer, figures
         self._record, self._settings, self._limit = record, settings, settings.sessions
         self._all: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -133,7 +131,7 @@ class Sessions:
     async def _run(self, session: LiveSession) -> None:
         keeping, began = asyncio.create_task(self._keep(session)), time.time()
         try:
-            await session.run(self._pool, self._templates, self._figures)
+            await session.run(self._renderer, self._figures)
         finally:
             try:
                 keeping.cancel()

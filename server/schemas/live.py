@@ -97,6 +97,7 @@ class SessionInfo(Model):
     behind_s: seconds by which pictures leave late, as the machine is too slow; made up for in silence.
     first_s: seconds from the newest text or sound to the first picture in which it was heard.
     stopped_s: from the newest interrupt to the last picture in which what it stopped was heard.
+    node: of a cluster, which makes the video.
     """
 
     id: str
@@ -108,6 +109,7 @@ class SessionInfo(Model):
     first_s: float | None = None
     stopped_s: float | None = None
     chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
+    node: str | None = None
     last_seq: int
     picture: Picture | None = None
     pushes: list[PushInfo] = Field(default_factory=list)

@@ -324,7 +324,7 @@ class ClusterNode(Model):
 
 class ClusterInfo(Model):
     """Where videos are made. cluster: `local` is the server itself, else the cluster's address. slots: jobs
-    that may run at once. nodes: of the cluster."""
+    and live sessions that may run at once. nodes: of the cluster."""
 
     object: Literal["cluster"] = "cluster"
     cluster: str

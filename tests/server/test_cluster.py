@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from server.cli import main
 from tests.support.browser import needs_chromium, open_browser
 from tests.support.clusters import SmallCluster
 from tests.support.serving import Served, library, served
+from tests.support.sessions import begun, controlled, seconds_of
 
 __all__ = ["library"]
 
@@ -130,6 +132,45 @@ def test_a_node_that_drains_gets_no_new_job_and_ends_what_it_has(
         await it.post("/v1/cluster/nodes/nobody/drain", 404, {})
 
     run(drained())
+
+
+def test_a_session_is_made_on_a_node_and_begins_anew_on_another(server: Server) -> None:
+    it, run = server
+
+    async def main() -> None:
+        session_id = await begun(it)
+        cluster = it.state.cluster
+        assert cluster is not None
+        async with controlled(it, session_id) as control:
+            node = (await it.get(f"/v1/sessions/{session_id}"))["node"]
+            busy = next(one for one in cluster.machines.values() if one.place.name == node)
+            assert (busy.running, cluster.slots.limit) == (1, 1)
+            await control.say("text.delta", text="One two ")
+            await control.say("text.delta", text="three.")
+            await control.say("text.done")
+            assert (await control.hear("speech.ended"))["data"]["text_spoken"] == "One two three."
+            assert (await it.get(f"/v1/sessions/{session_id}"))["stopped_s"] is None
+            await control.say("say", text=LINE)
+            await control.hear("speech.started")
+            await control.say("interrupt")
+            assert (await control.hear("speech.ended"))["data"]["interrupted"]
+            assert (await it.get(f"/v1/sessions/{session_id}"))["stopped_s"] < 5  # 0.1 on a quiet machine
+            await control.say("say", text=LINE)
+            await control.hear("speech.started")
+            os.kill(busy.hello.process, signal.SIGKILL)
+            assert (await control.hear("error"))["data"]["code"] == "node_lost"
+            await control.hear("session.ready")
+            assert len(await seconds_of(it, session_id, 0.5)) > 1000
+            await control.say("say", text="Here I am.")
+            assert (await control.hear("speech.started"))["data"]["utterance"] == 1
+            assert control.events()
+        async with it.http.delete(f"/v1/sessions/{session_id}") as response:
+            assert response.status == 200
+        assert not any(one.running for one in cluster.machines.values())
+        await nodes(it, 2)
+        assert cluster.slots.limit == 2
+
+    run(asyncio.wait_for(main(), 120))
 
 
 def test_a_server_is_not_ready_while_no_node_is(server: Server) -> None:

@@ -16,6 +16,8 @@ from core.cluster.files import Bundler
 from core.config import Settings
 from core.enhancement.video import Enhancement
 from core.errors import BadInput, EngineUnavailable, NodeLost
+from core.live.commands import Add, AddAudio, AudioFormat, Finish, Interrupt, Say
+from core.live.session import SessionRequest, SpeechEnded, SpeechFailed, SpeechStarted
 from core.progress import Progress
 from core.render import Item, Request
 from core.renderer import Here, Renderer
@@ -239,6 +241,49 @@ def test_a_slow_reader_holds_the_job_back(studio: Studio) -> None:
         return progress.frames
 
     assert studio.run(slowly()) < 200  # of more than a thousand
+
+
+def test_a_session_hears_and_tells_the_same_wherever_it_is_made(studio: Studio) -> None:
+    async def talked() -> list[Any]:
+        seen: asyncio.Queue[object] = asyncio.Queue()
+
+        async def ended() -> SpeechEnded:
+            while not isinstance(item := await seen.get(), SpeechEnded):
+                if not isinstance(item, Fragment):
+                    told.append(item)
+            return item
+
+        told: list[Any] = []
+        wanted = SessionRequest(template="small", speech="builtin", readings={"Hi": "Hello"})
+        async with studio.renderer.session(wanted) as live:
+            running = asyncio.create_task(live.run(seen.put))
+            assert live.shape.fps == 25
+            assert [await live.do(Add("Hi ")), await live.do(Add("you."))] == [1, 1]
+            await live.do(Finish())
+            told.append(await ended())
+            with pytest.raises(BadInput) as raised:
+                await live.do(AudioFormat(7, 1, "s16le"))
+            told.append(raised.value.code)
+            await live.do(AudioFormat(16_000, 1, "s16le"))
+            assert await live.do(AddAudio(bytes(16_000))) == 2
+            await live.do(Interrupt())
+            cut = await ended()
+            assert (cut.utterance, cut.interrupted) == (2, True)
+            assert await live.do(Say("")) == 3
+            told.append(await ended())
+            running.cancel()
+            await asyncio.wait([running])
+        assert not await studio.busy()
+        return told
+
+    started, *words, ended, refused, failed, none = studio.run(asyncio.wait_for(talked(), 60))
+    assert isinstance(started, SpeechStarted)
+    assert [(word.utterance, word.text) for word in words] == [(1, "Hi"), (1, "you")]
+    assert ended == SpeechEnded(1, False, ended.position_s, "Hi you.")
+    assert words[1].end_s - words[0].start_s == pytest.approx(ended.position_s, abs=0.05)
+    assert refused == "audio_format"
+    assert failed == SpeechFailed(3, "empty_text", failed.message)
+    assert none == SpeechEnded(3, False, 0.0, "")
 
 
 @on_the_cluster
