@@ -21,32 +21,37 @@ from server.stream.media import Clip
 from server.stream.sockets import ClientGone, send
 from server.stream.viewers import WHOLE
 
-_ONE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE | re.ASCII)
+_ONE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE | re.ASCII)
+
+
+_FAR = 10**18
+"""Bytes that no file has."""
 
 
 class RangedRequest(web.Request):
     """A request whose `http_range` is what is to be answered.
 
-    changed: its `If-Range` is of what the file no longer is.
+    unchanged: its `If-Range` has been looked at, and is of the file as it is; else no part is wanted of it.
     """
 
-    ATTRS = web.Request.ATTRS | frozenset({"changed"})
-    changed: bool = False
+    ATTRS = web.Request.ATTRS | frozenset({"unchanged"})
+    unchanged: bool = False
 
     @property
     def http_range(self) -> "slice[int, int, int]":
         """The part that is wanted; all of it if that does not matter. A suffix begins below 0."""
         whole: slice[int, int, int] = slice(None, None, 1)
         found = _ONE.fullmatch(", ".join(self.headers.getall("Range", ())))
-        if self.method != "GET" or found is None or self.changed:
+        changed = "If-Range" in self.headers and not self.unchanged
+        if self.method != "GET" or found is None or changed:
             return whole
         first, last = found.groups()
         if first:
-            start, stop = int(first), int(last) + 1 if last else None
+            start, stop = _position(first), _position(last) + 1 if last else None
             return whole if stop is not None and stop <= start else slice(start, stop, 1)
         if not last:
             return whole
-        return slice(-int(last) or sys.maxsize, None, 1)  # the last 0 bytes are none that there are
+        return slice(-_position(last) or sys.maxsize, None, 1)  # the last 0 bytes are none that there are
 
     @property
     def if_range(self) -> None:
@@ -65,9 +70,9 @@ async def file_or_part(
     except FileNotFoundError:
         raise Refused(404, "not_found", f"{what} is gone") from None
     tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'  # as FileResponse has it
-    if (known := request.headers.get("If-Range")) is not None and not _is_of(known, tag, found.st_mtime):
+    if (known := request.headers.get("If-Range")) is not None:
         assert isinstance(request, RangedRequest)  # noqa: S101  # as the entrance makes them
-        request.changed = True
+        request.unchanged = _is_of(known, tag, found.st_mtime)
     if (request.http_range.start or 0) >= found.st_size > 0:
         size = {"Content-Range": f"bytes */{found.st_size}"}
         raise Refused(416, "range_not_satisfiable", f"{what} has {found.st_size} bytes", "Range", size)
@@ -83,7 +88,7 @@ async def part_so_far(
     the answer, as it grows. Raises Refused 416 for what is beyond the end of one that grows no more.
     """
     start, stop = request.http_range.start, request.http_range.stop
-    if start is None or "If-Range" in request.headers:
+    if start is None:
         return None
     size: int | None = None
     if clip.ended in WHOLE:
@@ -112,6 +117,12 @@ async def _part(clip: Clip, start: int, stop: int) -> AsyncGenerator[bytes, None
     while offset < stop and (data := await clip.read(offset)) is not None:
         yield data[max(0, start - offset) : stop - offset]
         offset += len(data)
+
+
+def _position(digits: str) -> int:
+    """The number, or one that is as far beyond any file; however many digits there are."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else _FAR
 
 
 def _is_of(known: str, tag: str, modified: float) -> bool:
