@@ -177,6 +177,8 @@ async def admit(request: web.Request, starts: Work) -> None:
         state.looking.check()
     if starts == "job" and not again:
         await state.store.check_room()
+    if starts != "look":
+        state.runner.expect()
 
 
 async def tell_quota(request: web.Request, response: web.StreamResponse) -> None:

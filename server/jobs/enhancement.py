@@ -64,6 +64,7 @@ class EnhanceWork:
                 raise
         await reporter.tell()
         await clip.flush()
+        await report.turn()
         video = folder / "video.mp4"
         await splice(folder / "stream.mp4", source, video, LIMITS)
         output = await asyncio.to_thread(output_row, self.folder, video, "video", "video/mp4")

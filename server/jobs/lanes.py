@@ -1,8 +1,9 @@
 """Two lanes: jobs that somebody waits for, and patient ones, which get what the others leave.
 
-A patient job starts only where there is room. One that runs already rests, between two pictures, while a job
-that somebody waits for has nothing to show yet, and while more run than may: so others start as if it were
-not there, and nothing of it is made twice.
+A patient job starts only where there is room. One that runs already rests, between two pictures and two
+parts of its work, while a request of somebody is read, while a job that somebody waits for has nothing to
+show yet, and while more run than may: so others start as if it were not there, and nothing of it is made
+twice.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ from server.jobs.work import JobReport
 LOOK_S = 0.05
 """Seconds between two looks of a job that rests whether it may go on."""
 
+EXPECTED_S = 0.5
+"""Seconds that a request has, to be read and put on record, or spoken, before patient jobs go on."""
+
 
 class Lanes:
     """Who runs, and who rests. Belongs to the event loop."""
@@ -24,6 +28,12 @@ class Lanes:
         self._rests = rests
         self._awaited: dict[str, JobReport] = {}
         self._patient: dict[str, JobReport] = {}
+        self._expected = 0.0
+
+    def expect(self) -> None:
+        """Somebody asks for something. To be called on the event loop."""
+        self._expected = time.monotonic() + EXPECTED_S
+        asyncio.get_running_loop().call_later(EXPECTED_S, self._slots.news.set)
 
     def add(self, job_id: str, report: JobReport, patient: bool) -> None:
         """The job runs."""
@@ -39,7 +49,7 @@ class Lanes:
         limit, running = self._slots.limit, len(self._awaited) + len(self._patient)
         if patient and not self._rests:
             return running < max(min(1, limit), limit - 1)
-        if patient and self._nothing_to_show:
+        if patient and self._somebody_waits:
             return False
         return (running if patient or not self._rests else len(self._awaited)) < limit
 
@@ -50,13 +60,15 @@ class Lanes:
             await asyncio.sleep(LOOK_S)
 
     @property
-    def _nothing_to_show(self) -> bool:
-        """Whether somebody waits for a first picture."""
-        return any(not report.produced_s for report in self._awaited.values())
+    def _somebody_waits(self) -> bool:
+        """Whether somebody waits for a first picture, or is about to."""
+        expected = time.monotonic() < self._expected
+        return expected or any(not report.produced_s for report in self._awaited.values())
 
     def _gives_way(self, job_id: str) -> bool:
-        if not self._rests or not self._awaited:
+        if not self._rests:
             return False
-        if self._nothing_to_show:
+        if self._somebody_waits:
             return True
-        return list(self._patient).index(job_id) >= self._slots.limit - len(self._awaited)
+        beyond = list(self._patient).index(job_id) >= self._slots.limit - len(self._awaited)
+        return bool(self._awaited) and beyond

@@ -139,6 +139,10 @@ class Runner:
         """Whether jobs are started as they come."""
         return self._taking is not None and not self._taking.done()
 
+    def expect(self) -> None:
+        """Somebody asks for something, perhaps a job: patient ones give way for a moment."""
+        self._lanes.expect()
+
     def nudge(self) -> None:
         """There is a new job."""
         self._news.set()
@@ -218,6 +222,7 @@ class Runner:
 
     async def _work(self, job: JobRow, specs: Sequence[object], report: JobReport) -> Done:
         spec = specs[0] if specs else self._read(job.object, job.request)  # whose error is the job's
+        await report.turn()
         return await self._works[job.object].run(job.id, spec, report)
 
     def _began(self, specs: list[object], job: JobRow, attempt: int) -> str:

@@ -117,6 +117,7 @@ class VideoWork:
                 raise
         await reporter.tell()
         await clip.flush()
+        await report.turn()
         style = together(spec.video.options.subtitle_style, self._settings.subtitle_style)
         keep = _Keep(self._folder, job_id, spec, style, self._credentials)
         outputs = await run_stoppable(
