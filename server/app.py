@@ -173,7 +173,8 @@ async def _told_to_stop() -> None:
 
 def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) -> bool:
     """`serve` on the fastest loop there is here. Blocks. The process is the server's: once told to stop, it
-    ends within LAST_S, hung threads or not."""
+    ends within LAST_S, hung threads or not; what it writes is for its own account alone."""
+    os.umask(0o077)
     if sys.platform == "win32":
         return asyncio.run(serve(settings, ready, _end_at_last))
     import resource

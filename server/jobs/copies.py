@@ -24,8 +24,12 @@ def deposit(settings: ServerSettings, place: Path, job_id: str) -> None:
             continue
         draft = folder / f".{job_id}{source.suffix}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            # For others to read, unlike what the server keeps for itself.
+            for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+                missing.mkdir(exist_ok=True)
+                missing.chmod(0o755)
             shutil.copyfile(source, draft)
+            draft.chmod(0o644)
             draft.replace(folder / f"{job_id}{source.suffix}")
         except OSError:
             log.exception("could not leave a copy of %s of job %s in %s", name, job_id, folder)

@@ -68,6 +68,7 @@ async def start(folder, port=0):
         *("-W", "error", "-c", textwrap.dedent(MAIN), str(folder), str(port)),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
+        umask=0,
     )
 
 
@@ -253,6 +254,8 @@ async def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
         await follow(it.url, waiting, [], [])
         assert (await it.job(waiting))["status"] == "completed"
         assert await it.end(signal.SIGTERM) == 0
+    # With a umask of 0, what it keeps is for its own account alone.
+    assert not [path for path in (data_dir / "server").rglob("*") if path.stat().st_mode & 0o077]
     assert [m["seq"] for m in seen] == list(range(1, len(seen) + 1))
 
 
