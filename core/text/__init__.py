@@ -201,10 +201,19 @@ def _finished(text: str, index: int, draft: _Draft, hidden: Sequence[tuple[int, 
     written = text[draft.start : draft.stop]
     start = draft.start + len(written) - len(written.lstrip())
     stop = draft.stop - (len(written) - len(written.rstrip()))
-    offsets = (*(min(max(place, start), stop) for place in draft.reading.places), stop)
+    places = draft.reading.places
+    if min(places) < start or max(places) > stop:
+        places = [min(max(place, start), stop) for place in places]
     first = bisect_right(hidden, start, key=lambda span: span[1])
     after = bisect_left(hidden, stop, key=lambda span: span[0])
     inside = tuple((max(a, start), min(b, stop)) for a, b in hidden[first:after])
     return Sentence(
-        index, text[start:stop], start, draft.reading.spoken, offsets, draft.language, inside, draft.pause
+        index,
+        text[start:stop],
+        start,
+        draft.reading.spoken,
+        (*places, stop),
+        draft.language,
+        inside,
+        draft.pause,
     )

@@ -86,7 +86,7 @@ class Language:
 
     @cached_property
     def _days(self) -> Rules:
-        return Rules([*self.counted, (r"\d+", lambda m: self.whole(m[0]))], {})
+        return Rules([*self.counted, (r"\d", r"\d+", lambda m: self.whole(m[0]))], {})
 
     def month_day(self, match: re.Match[str]) -> str | None:
         """11/30 is a day, 3/4 a share."""
@@ -111,35 +111,41 @@ class Language:
             greek=1,
         )
         table: list[Rule] = [
-            (f"{SPELLED}(?P<digit>[0-9])", lambda m: self.digits(m["digit"])),
-            (f"{SPELLED}(?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
-            (patterns.EMOTICON, lambda m: ""),
-            *((patterns.iso_date(mark) + r"\.?(?!\d)", self.day) for mark in "-/."),
-            (r"(?<![\d./])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%]|\.\d)", self.month_day),
-            *self.counted,
-            (r"(?<![\d:])\d{1,3}(?::\d{1,3}){1,3}(?![\d:])", self.ratio),
-            (r"(?<=\S)\s?[-~]\s?(?=\d{1,2}:[0-5]\d|\d{1,2}\s?[시時])", lambda m: self.words["~"]),
-            (r"(?<![\d-])\+?\d{2,4}(?:-\d{3,4}){2}(?![\d-])", self.grouped),
-            (r"(?<![\d-])(?:1[568]\d\d-\d{4}|\d{3}-\d{4}|\d+(?:-\d+){2,5})(?![\d-])", self.grouped),
-            (r"(?<![A-Za-z])[Nn][Oo]\.\s?(?=\d)", lambda m: self.words["No."]),
-            (FORMULA, formula.read),
-            (CHEMICAL, formula.chemical),
+            (SPELLED, f"{SPELLED}(?P<digit>[0-9])", lambda m: self.digits(m["digit"])),
+            (SPELLED, f"{SPELLED}(?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
+            (r"A-Za-z:;>\^", patterns.EMOTICON, lambda m: ""),
+            *((r"\d", patterns.iso_date(mark) + r"\.?(?!\d)", self.day) for mark in "-/."),
             (
+                r"\d",
+                r"(?<![\d./])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%]|\.\d)",
+                self.month_day,
+            ),
+            *self.counted,
+            (r"\d", r"(?<![\d:])\d{1,3}(?::\d{1,3}){1,3}(?![\d:])", self.ratio),
+            (r"\s~-", r"(?<=\S)\s?[-~]\s?(?=\d{1,2}:[0-5]\d|\d{1,2}\s?[시時])", lambda m: self.words["~"]),
+            (r"\d+", r"(?<![\d-])\+?\d{2,4}(?:-\d{3,4}){2}(?![\d-])", self.grouped),
+            (r"\d", r"(?<![\d-])(?:1[568]\d\d-\d{4}|\d{3}-\d{4}|\d+(?:-\d+){2,5})(?![\d-])", self.grouped),
+            ("A-Za-z", r"(?<![A-Za-z])[Nn][Oo]\.\s?(?=\d)", lambda m: self.words["No."]),
+            (r"\dA-Za-zΑ-Ωα-ω(.±√∠-", FORMULA, formula.read),
+            ("A-Za-z", CHEMICAL, formula.chemical),
+            (
+                r"\d",
                 r"(?<![\d./])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\d/])",
                 lambda m: self.share(m["bottom"], m["top"]),
             ),
-            (r"(?<![\d.,A-Za-z-])\d{1,3}-\d{1,3}(?!\d|[.,]\d|[A-Za-z-])", self.score),
+            (r"\d", r"(?<![\d.,A-Za-z-])\d{1,3}-\d{1,3}(?!\d|[.,]\d|[A-Za-z-])", self.score),
             (
+                r"\d.$¥€£₩±<>≥≤-",
                 rf"(?P<money>[$¥€£₩])?(?P<sign>(?<![\w)])(?:[-±]|[<>≥≤]\s?))?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
                 rf"(?P<big>[kMB](?![A-Za-z]))?(?P<unit>\s?(?:{symbols})(?![A-Za-z]))?(?P<per>/[hs](?![A-Za-z]))?",
                 self.quantity,
             ),
-            (r"(?<=(?P<last>[ぁ-ヶ]))[ゝヽ]", lambda m: m.string[m.start() - 1]),
-            (patterns.EMAIL, self._address),
-            (patterns.URL, self._address),
-            (acronyms.ACRONYM, acronyms.spell),
-            (r"\.{2,}|…+|。{2,}", lambda m: "…"),
-            (r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
+            ("ゝヽ", r"(?<=(?P<last>[ぁ-ヶ]))[ゝヽ]", lambda m: m.string[m.start() - 1]),
+            (r"\dA-Za-z", patterns.EMAIL, self._address),
+            (r"\dA-Za-z", patterns.URL, self._address),
+            ("A-Za-z", acronyms.ACRONYM, acronyms.spell),
+            (".…。", r"\.{2,}|…+|。{2,}", lambda m: "…"),
+            ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
         ]
         return Rules(table, self.plain)
 

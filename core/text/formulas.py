@@ -16,9 +16,9 @@ _ATOM: Final = (
 )
 _BEFORE: Final = r"[-(√±]{0,3}"
 _UNKNOWN: Final = r"(?:\?{1,3}|？|_{1,20}|\(\s{0,4}\))"
-_SOON: Final = r"[^+×÷*=≈≠≤≥<>√]{0,120}[+×÷*=≈≠≤≥<>√]"  # else it is none, and looking for one takes long
+_SOON: Final = r"[^+×÷*=≈≠≤≥<>√\u3000-\uffff]{0,60}(?:[+×÷*=≈≠≤≥<>√]|\^\d-)"  # else it is none
 FORMULA: Final = (
-    rf"(?<![A-Za-z0-9.]){_BEFORE}{_ATOM}(?={_SOON})(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9]|:\d)"
+    rf"(?<![A-Za-z0-9.])(?={_SOON}){_BEFORE}{_ATOM}(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9]|:\d)"
     rf"(?:\s?=\s?{_UNKNOWN})?"
 )
 _TOKEN: Final = re.compile(

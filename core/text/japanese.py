@@ -127,18 +127,21 @@ def _large(match: re.Match[str]) -> str:
 
 
 _JAPANESE_COUNTED: Final[list[Rule]] = [
-    (CLOCK, _japanese_clock),
+    (r"\d", CLOCK, _japanese_clock),
     (
+        r"\d\s",
         r"(?:(?<=月)|(?<=がつ)\s?)(?P<n>\d{1,2})(?:日|にち)",
         lambda m: _DAYS.get(m["n"].lstrip("0"), kana(m["n"]) + "にち"),
     ),
-    (r"第(?=\d)", lambda m: "だい"),
-    (r"(?<![\d.,])(?P<n>\d{1,4})(?P<big>[百千万億兆])(?P<of>[円人])?", _large),
+    ("第", r"第(?=\d)", lambda m: "だい"),
+    (r"\d", r"(?<![\d.,])(?P<n>\d{1,4})(?P<big>[百千万億兆])(?P<of>[円人])?", _large),
     (
+        r"\d",
         rf"(?<![\d.,])(?P<n>\d{{1,3}}(?:,\d{{3}})+|\d{{1,8}})(?P<of>{_COUNTER})(?![目数分])",
         lambda m: _counter(m["n"], m["of"]),
     ),
     (
+        r"\d",
         r"(?<![\d.,])(?P<n>\d{1,4})(?P<of>にん|じ(?=[にかまはのも、。\s\d]|$)|ふん|ぷん|ほん|ぽん|ぼん|ぴき|びき|ぱい)",
         lambda m: _counter(m["n"], _HAND_WRITTEN[m["of"]]),
     ),

@@ -62,22 +62,25 @@ def _counted(match: re.Match[str]) -> str:
 
 
 _KOREAN_COUNTED: Final[list[Rule]] = [
-    (CLOCK, _korean_clock),
+    (r"\d", CLOCK, _korean_clock),
     (
+        r"\d",
         r"(?<![\d.,])(?P<a>\d{1,3})\s?대\s?(?P<b>\d{1,3})(?!\d)",
         lambda m: f"{hangul(m['a'])} 대 {hangul(m['b'])}",
     ),
     (
+        r"\d\s",
         r"(?<![\d.,])(?P<n>[1-9]0)대(?!\s?\d)|(?<=제)\s?(?P<of>\d{1,3})(?=장)",
         lambda m: hangul(m["n"] or m["of"]) + ("대" if m["n"] else ""),
     ),
     (
+        r"\d",
         r"(?<![\d.,])11[029](?=에|로|번|\s?신고|[,.\s]|$)",
         lambda m: "".join(_HANGUL_DIGITS[int(d)] for d in m[0]),
     ),
-    (r"(?<![\d.,])0?(?P<n>6|10)\s?월", lambda m: "유월" if m["n"] == "6" else "시월"),
-    (rf"(?<![\d.,])(?P<n>\d{{1,2}})\s?(?P<of>{_NATIVE_COUNTERS})", _counted),
-    (r"(?<=시)\s?(?P<n>\d{1,2})\s?분", lambda m: f" {hangul(m['n'])} 분"),
+    (r"\d", r"(?<![\d.,])0?(?P<n>6|10)\s?월", lambda m: "유월" if m["n"] == "6" else "시월"),
+    (r"\d", rf"(?<![\d.,])(?P<n>\d{{1,2}})\s?(?P<of>{_NATIVE_COUNTERS})", _counted),
+    (r"\d\s", r"(?<=시)\s?(?P<n>\d{1,2})\s?분", lambda m: f" {hangul(m['n'])} 분"),
 ]
 
 _KOREAN_PLAIN: Final = {

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,\d)|\d+)"
+INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,\d)|\d++)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
 # Repetitions are bounded, so that no text makes a search slow.
 _PATH = r"(?:/[^\s<>\"'()\[\]{}|\u0080-\U0010ffff]{0,2000}(?<![.,;:!?'_*~-]))?"
@@ -191,7 +191,11 @@ UNITS: Final = {
     "qt": ("夸脱", "quart", "quarts"),
     "mpg": ("英里每加仑", "mile per gallon", "miles per gallon"),
 }
-UNIT = "(?:" + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True)) + r")(?![A-Za-z0-9^])"
+UNIT = (
+    f"(?=[{''.join({unit[0] for unit in UNITS})}])(?:"
+    + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
+    + r")(?![A-Za-z0-9^])"
+)
 
 # Greek letters stand alone, in formulas; a word of them is text in a language nobody here reads.
 GREEK: Final = {

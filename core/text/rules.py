@@ -8,15 +8,17 @@ The rules themselves are in `chinese`, `english`, `japanese` and `korean`.
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-
-from core.text.first import KINDS, kinds
 
 Reading = str | Sequence[tuple[int, str]] | None
 """How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
 
-Rule = tuple[str, Callable[[re.Match[str]], Reading]]
+Rule = tuple[str, str, Callable[[re.Match[str]], Reading]]
+"""Characters that a match may begin with, as within [ ]; the pattern; the function."""
+
+_Some = tuple[Sequence[int], re.Pattern[str]]
+_AT_ONCE = 12  # so many are tried by one pattern
 
 _LOG = logging.getLogger(__name__)
 _NAMED = re.compile(r"\(\?P<\w+>")
@@ -27,7 +29,7 @@ class Rules:
     """rules: tried in order. plain: how single characters are read that no rule took; the rest stay.
 
     idle: a pattern of characters that no rule begins with, so that most of a text is passed over quickly. At
-    the others only those rules are tried that can begin with a character of its kind.
+    the others only those rules are tried that may begin with the character.
     A rule that raises is logged and passed over: no text fails by one.
 
     The patterns are compiled when a text is first read: a language's take up to 0.2 s.
@@ -36,62 +38,68 @@ class Rules:
     rules: Sequence[Rule]
     plain: Mapping[str, str]
     idle: str = r"(?!)"
-
-    @cached_property
-    def _by_kind(self) -> dict[str, list[int]]:
-        """For each kind of character the rules that can begin with it, in order."""
-        begins = [kinds(pattern) for pattern, _ in self.rules]
-        return {kind: [k for k, may in enumerate(begins) if kind in may] for kind in KINDS}
-
-    @cached_property
-    def _any(self) -> re.Pattern[str]:
-        tried = (
-            f"{KINDS[kind]}(?:{'|'.join(self._named(k, kind) for k in numbers) or '(?!)'})"
-            for kind, numbers in self._by_kind.items()
-        )
-        return re.compile(f"(?!{self.idle})(?:{'|'.join(tried)})")
-
-    def _named(self, k: int, kind: str) -> str:
-        return f"(?P<{kind}{k}>{_NAMED.sub('(?:', self.rules[k][0])})"
+    _tried: dict[str, Sequence[_Some]] = field(default_factory=dict, init=False)
+    _firsts: dict[tuple[int, ...], re.Pattern[str]] = field(default_factory=dict, init=False)
 
     @cached_property
     def _each(self) -> list[re.Pattern[str]]:
-        return [re.compile(pattern) for pattern, _ in self.rules]
+        return [re.compile(f"(?=[{begins}]){pattern}") for begins, pattern, _ in self.rules]
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        """A place where some rule may begin."""
+        begins = "|".join({f"[{begins}]" for begins, _, _ in self.rules})
+        return re.compile(f"(?!{self.idle})(?:{begins})")
+
+    def _at(self, character: str) -> Sequence[_Some]:
+        """The numbers of the rules that may begin with `character`, some at once, each time with a pattern
+        that tells which of them is the first to match."""
+        if character not in self._tried:
+            numbers = [k for k, (begins, _, _) in enumerate(self.rules) if re.match(f"[{begins}]", character)]
+            parts = [tuple(numbers[k : k + _AT_ONCE]) for k in range(0, len(numbers), _AT_ONCE)]
+            self._tried[character] = [(part, self._first(part)) for part in parts]
+        return self._tried[character]
+
+    def _first(self, numbers: tuple[int, ...]) -> re.Pattern[str]:
+        """All digits share their patterns, and most Latin letters."""
+        if numbers not in self._firsts:
+            told = (f"(?:{_NAMED.sub('(?:', self.rules[k][1])})(?P<r{k}>)" for k in numbers)
+            self._firsts[numbers] = re.compile("|".join(told))
+        return self._firsts[numbers]
 
     def read(self, text: str) -> "Output":
         """`text` as it is read, with where every character of it comes from."""
         out = Output()
-        place = 0
+        done = place = 0
         while found := self._any.search(text, place):
-            self._copy(out, text, place, found.start())
-            place = self._rewrite(out, text, found)
-        self._copy(out, text, place, len(text))
+            place = found.start()
+            if said := self._said(text, place):
+                stop, reading = said
+                self._copy(out, text, done, place)
+                for where, words in [(place, reading)] if isinstance(reading, str) else reading:
+                    out.add(words, where, token=place)
+                done = place = stop
+            else:
+                place += 1
+        self._copy(out, text, done, len(text))
         return out
 
-    def _rewrite(self, out: "Output", text: str, found: re.Match[str]) -> int:
-        """Write what the first willing rule makes of the place found; return where to go on."""
-        start = found.start()
-        group = found.lastgroup or ""  # the kind and the number of the first rule that matches here
-        numbers = self._by_kind[group[0]]
-        for k in numbers[numbers.index(int(group[1:])) :]:
-            match = self._each[k].match(text, start)
-            if match is None or match.end() == start:
-                continue
-            reading = self._asked(k, match)
-            if reading is None:
-                continue
-            for where, words in [(start, reading)] if isinstance(reading, str) else reading:
-                out.add(words, where, token=start)
-            return match.end()
-        self._copy(out, text, start, start + 1)
-        return start + 1
+    def _said(self, text: str, place: int) -> tuple[int, str | Sequence[tuple[int, str]]] | None:
+        """Where the match of the first willing rule ends, and how it is read."""
+        for numbers, some in self._at(text[place]):
+            if (found := some.match(text, place)) and found.lastgroup:
+                for k in numbers[numbers.index(int(found.lastgroup[1:])) :]:
+                    match = self._each[k].match(text, place)
+                    if match and match.end() > place and (reading := self._asked(k, match)) is not None:
+                        return match.end(), reading
+        return None
 
     def _asked(self, k: int, match: re.Match[str]) -> Reading:
         """What rule `k` makes of a match; None where it fails."""
         try:
-            return self.rules[k][1](match)
+            return self.rules[k][2](match)
         except Exception:  # noqa: BLE001  # any: a text is worth more than one rule's reading
-            _LOG.exception("the rule %r failed at %r", self.rules[k][0][:80], match[0][:80])
+            _LOG.exception("the rule %r failed at %r", self.rules[k][1][:80], match[0][:80])
             return None
 
     @cached_property

@@ -21,7 +21,7 @@ _SHORT_SERVICE = (
     r"(?<![\d.,:-])(?:100(?:86|10|01|00)|12[13]\d\d|95[0-9]\d\d|96\d{3,4}|110|119|120|122|114)(?:-\d(?![\d.]))?"
     r"(?![\d.,:%-]*\d)"
 )
-_GROUPED = r"(?<![\d.A-Za-z/:-])\+?\(?\d{2,5}\)?(?:[- ]\(?\d{2,5}\)?){1,6}(?![\d%/:]|\.\d|-\d)"
+_GROUPED = r"(?<![\d.A-Za-z/:-])(?<!\d )\+?\(?\d{2,5}\)?(?:[- ]\(?\d{2,5}\)?){1,6}(?![\d%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
     r"(?:电话|手机|群|股票|基金|证券|准考证|WhatsApp|Whatsapp|Signal|LINE|ISBN|CVV|IMEI|批号|票号|热线|号码|拨打|拨|致电|联系方式|联系人|微信|QQ|qq|编号|编码|单号|订单|卡号|账号|帐号|密码|口令|验证码|邮编|学号|工号|尾号|"
@@ -239,39 +239,45 @@ def _internet(match: re.Match[str]) -> list[tuple[int, str]]:
     return said + ([(match.end("ip"), "斜杠" + cardinal(match["bits"]))] if match["bits"] else [])
 
 
-ADDRESSES: list[Rule] = [(patterns.EMAIL, _address), (patterns.URL, _address)]
+ADDRESSES: list[Rule] = [(r"\dA-Za-z", patterns.EMAIL, _address), (r"\dA-Za-z", patterns.URL, _address)]
 
 
 def telephones(one: str) -> list[Rule]:
     """Before clocks and quantities. one: how 1 is called in telephone numbers."""
     digits, room = partial(_digits, one=one), partial(_room, one=one)
     return [
-        (patterns.HARDWARE, _hexadecimal),
-        (patterns.BOOK, digits),
-        (patterns.ANGLE, _angle),
-        (patterns.RATE, lambda m: f"{' '.join(m['a'])}兑{' '.join(m['b'])}"),
-        (_MOBILE, digits),
-        (_LANDLINE, digits),
-        (_SERVICE, digits),
-        (_PLATE, partial(_plate, one=one)),
-        (patterns.US_PHONE, digits),
-        (r"\+\d{2,3}(?=是|的|开头|区号)", digits),
-        (patterns.FOREIGN_PHONE, digits),
+        (r"\dA-Za-z", patterns.HARDWARE, _hexadecimal),
+        (r"\d\s:：", patterns.BOOK, digits),
+        (r"\d", patterns.ANGLE, _angle),
+        ("A-Za-z", patterns.RATE, lambda m: f"{' '.join(m['a'])}兑{' '.join(m['b'])}"),
+        (r"\d+", _MOBILE, digits),
+        (r"\d(+", _LANDLINE, digits),
+        (r"\d", _SERVICE, digits),
+        (_PROVINCES, _PLATE, partial(_plate, one=one)),
+        (r"\d(+", patterns.US_PHONE, digits),
+        ("+", r"\+\d{2,3}(?=是|的|开头|区号)", digits),
+        ("+", patterns.FOREIGN_PHONE, digits),
         (
+            "A-Za-z",
             r"(?<![A-Za-z])(?P<name>(?:GB|ISO|IEC|IEEE|JIS|DIN|YY|HG|QB)(?:/[A-Z]{1,2})?)\s?(?P<number>\d{3,6}(?:\.\d+)?)"
             r"(?:[-—:](?P<year>\d{4}))?(?!\d)",
             _standard,
         ),
-        (patterns.INTERNET, _internet),
-        (patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
-        (r"(?<![\d-])\d{1,2}-\d{3,4}(?=室|房|号房|户)", room),
-        (r"(?:(?<=[图表式例题])|(?<=[图表式例题][ (]))\d{1,3}(?:-\d{1,3}){1,3}(?!\d)", room),
-        (r"(?<=[路街弄巷村道牌])\d{1,4}(?:-\d{1,4}){1,3}(?!\d)", room),
-        (r"(?<![\d.-])\d{1,4}-\d{1,3}(?=号(?!线)|[幢栋座铺])", partial(_houses, one=one)),
-        (r"(?<=[A-Z])\d{1,3}(?:-\d{1,4}){1,3}(?![\d.A-Za-z-])(?<![A-Z]{2}\d\d)", partial(_shelf, one=one)),
-        (_GROUPED, partial(_grouped, one=one)),
-        (patterns.CODE, partial(_digits, one="一")),
+        (r"\d", patterns.INTERNET, _internet),
+        (r"\d", patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
+        (r"\d", r"(?<![\d-])\d{1,2}-\d{3,4}(?=室|房|号房|户)", room),
+        (r"\d", r"(?:(?<=[图表式例题])|(?<=[图表式例题][ (]))\d{1,3}(?:-\d{1,3}){1,3}(?!\d)", room),
+        (r"\d", r"(?<=[路街弄巷村道牌])\d{1,4}(?:-\d{1,4}){1,3}(?!\d)", room),
+        (r"\d", r"(?<![\d.-])\d{1,4}-\d{1,3}(?=号(?!线)|[幢栋座铺])", partial(_houses, one=one)),
         (
+            r"\d",
+            r"(?<=[A-Z])\d{1,3}(?:-\d{1,4}){1,3}(?![\d.A-Za-z-])(?<![A-Z]{2}\d\d)",
+            partial(_shelf, one=one),
+        ),
+        (r"\d(+", _GROUPED, partial(_grouped, one=one)),
+        (r"\d", patterns.CODE, partial(_digits, one="一")),
+        (
+            r"\dA-Za-z*",
             r"(?<![\d.])(?P<head>\d{1,10})?(?:\*{2,12}|[xX]{3,12})(?P<digits>\d{2,8})(?!\d)",
             partial(_masked, one=one),
         ),
@@ -282,42 +288,55 @@ def codes(one: str) -> list[Rule]:
     """After clocks and years, before quantities."""
     place = partial(_place, one=one)
     return [
-        (r"(?<![\d.])\d{3,4}(?=室|房|号房|教室|宿舍|寝室|病房|次航班|航班|次列车|次动车|次高铁)", place),
         (
+            r"\d",
+            r"(?<![\d.])\d{3,4}(?=室|房|号房|教室|宿舍|寝室|病房|次航班|航班|次列车|次动车|次高铁)",
+            place,
+        ),
+        (
+            r"\d",
             r"(?:(?<=单元)|(?<=单元 )|(?<=号楼)|(?<=[栋幢座]))\d{3,4}(?![\d.元人万米户])|"
             r"(?<=[房室]号)\d{3,4}(?!\d)|(?<=[A-Z][座栋幢])\d{3,4}(?!\d)",
             place,
         ),
-        (r"(?<=波音|空客)\s?\d{3}(?![\d.])", lambda m: one_by_one(m[0])),
+        (r"\d\s", r"(?<=波音|空客)\s?\d{3}(?![\d.])", lambda m: one_by_one(m[0])),
         (
+            r"\d\s",
             r"(?<![\d.])\d{3}(?=路(?:公交|车|巴士|电车|$|[，。、；]))|(?:(?<=公交)|(?<=巴士))\s?\d{3}(?=[路號号]|$|[，。])",
             lambda m: one_by_one(m[0]),
         ),
-        (_BRAND, lambda m: one_by_one(m[0])),
-        (r"(?<![\d.])-(?P<n>\d)(?=[层楼])", lambda m: "负" + number(m["n"])),
-        (r"(?:(?<=地下)|(?<=负))\s?\d{1,2}(?=[层楼])", lambda m: number(m[0].strip())),
+        (r"\d", _BRAND, lambda m: one_by_one(m[0])),
+        ("-", r"(?<![\d.])-(?P<n>\d)(?=[层楼])", lambda m: "负" + number(m["n"])),
+        (r"\d\s", r"(?:(?<=地下)|(?<=负))\s?\d{1,2}(?=[层楼])", lambda m: number(m[0].strip())),
         (
+            "A-Za-z",
             r"(?<![A-Za-z])(?P<a>[A-Z])\s?[-~—]\s?(?P<b>[A-Z])(?=[区座栋班组楼级类档款线厅馆口排])",
             lambda m: f"{m['a']}到{m['b']}",
         ),
-        (r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
-        (r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
-        (r"(?<![\d.])(?:1080|720|480|360|1440|2160)(?=[pPiI](?![A-Za-z]))", lambda m: one_by_one(m[0])),
-        (r"(?<=转)\d{2,5}(?![\d.元块万千百°%])(?=[^\w]|号|分机|$)", place),
-        (r"(?<=[GDCZTK])\d{1,4}(?=次|号?列车|高铁|动车)", place),
+        (r"\d\s", r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
+        (r"\d", r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
         (
+            r"\d",
+            r"(?<![\d.])(?:1080|720|480|360|1440|2160)(?=[pPiI](?![A-Za-z]))",
+            lambda m: one_by_one(m[0]),
+        ),
+        (r"\d", r"(?<=转)\d{2,5}(?![\d.元块万千百°%])(?=[^\w]|号|分机|$)", place),
+        (r"\d", r"(?<=[GDCZTK])\d{1,4}(?=次|号?列车|高铁|动车)", place),
+        (
+            "A-Za-z",
             r"(?<![A-Za-z])(?P<letters>[A-Z]{2,4})(?P<digits>\d{8,20})(?![A-Za-z0-9])",
             partial(_tracking, one=one),
         ),
-        (_SHORT_SERVICE, partial(_service, one=one)),
-        (r"(?<![\d.,])\d{3,}(?![\d.,%]\d|%)(?!\d)", partial(_code, one=one)),
-        (r"(?<=[歼轰运直图米苏])-(?P<digits>\d{1,3})(?![\d.%])", _aircraft),
-        (rf"(?<=[{HAN}])-(?P<digits>\d{{1,3}})(?=号|型|$|[，。、；！？]|[式机])", _named),
+        (r"\d", _SHORT_SERVICE, partial(_service, one=one)),
+        (r"\d", r"(?<![\d.,])\d{3,}(?![\d.,%]\d|%)(?!\d)", partial(_code, one=one)),
+        ("-", r"(?<=[歼轰运直图米苏])-(?P<digits>\d{1,3})(?![\d.%])", _aircraft),
+        ("-", rf"(?<=[{HAN}])-(?P<digits>\d{{1,3}})(?=号|型|$|[，。、；！？]|[式机])", _named),
         (
+            r"\d",
             r"(?<![\d.A-Za-z-])(?P<digits>\d{3,4})(?=[A-Z](?![A-Za-z0-9]))(?![GKMWVLTHNJ])",
             lambda m: one_by_one(m[0]),
         ),
-        (patterns.VERSION, _version),
+        (r"\dA-Za-z", patterns.VERSION, _version),
     ]
 
 
@@ -333,6 +352,6 @@ def _named(match: re.Match[str]) -> list[tuple[int, str]] | None:
 
 
 MODELS: list[Rule] = [
-    (r"(?<=[A-Za-z_])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%|[- ]\d{4})", _model),
-    (r"(?<=[A-Za-z])-(?=1[3-9]\d[- ]?\d{4})", lambda m: "，"),
+    (r"\d\s-", r"(?<=[A-Za-z_])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%|[- ]\d{4})", _model),
+    ("-", r"(?<=[A-Za-z])-(?=1[3-9]\d[- ]?\d{4})", lambda m: "，"),
 ]

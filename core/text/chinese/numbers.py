@@ -1,5 +1,7 @@
 """Numbers in Chinese words. Mandarin; Cantonese reads the same words its own way."""
 
+from functools import lru_cache
+
 _DIGITS = "零一二三四五六七八九"
 _LONGEST = 16  # digits; beyond 千万亿 a number is read digit by digit
 
@@ -54,6 +56,7 @@ def _group(digits: str) -> str:
     return words.rstrip("零")
 
 
+@lru_cache
 def number(text: str) -> str:
     """A number with a decimal point or without, its digits after the point one by one.
 

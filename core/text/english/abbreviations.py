@@ -136,9 +136,9 @@ def _roman(match: re.Match[str]) -> str | None:
 
 
 ABBREVIATIONS: Final[list[Rule]] = [
-    (rf"(?<![A-Za-z.])(?:{'|'.join(_ABBREVIATIONS)})(?![A-Za-z])", _abbreviation),
-    (r"(?<= )(?P<n>[IVXL]+)(?![A-Za-z'])", _roman),
-    (r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])", _letters),
-    (r"(?<![A-Za-z.])(?P<letter>[A-HJ-Z])\.(?= ?[A-Z][a-z]|\s[A-Z]\.)", lambda m: m["letter"]),
-    (acronyms.ACRONYM, _acronym),
+    ("A-Za-z", rf"(?<![A-Za-z.])(?:{'|'.join(_ABBREVIATIONS)})(?![A-Za-z])", _abbreviation),
+    ("A-Za-z", r"(?<= )(?P<n>[IVXL]+)(?![A-Za-z'])", _roman),
+    ("A-Za-z", r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])", _letters),
+    ("A-Za-z", r"(?<![A-Za-z.])(?P<letter>[A-HJ-Z])\.(?= ?[A-Z][a-z]|\s[A-Z]\.)", lambda m: m["letter"]),
+    ("A-Za-z", acronyms.ACRONYM, _acronym),
 ]

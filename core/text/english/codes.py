@@ -8,7 +8,7 @@ from core.text.english.numbers import cardinal, number, one_by_one, year
 from core.text.rules import Rule
 
 _MOBILE = r"(?<![\d.])(?:\+86[-\s]?)?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
-_GROUPED = r"(?<![\w.:/$£€¥-])\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
+_GROUPED = r"(?<![\w.:/$£€¥-])(?<!\d )\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
     r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|build|"
@@ -139,7 +139,7 @@ def _address(match: re.Match[str]) -> str:
     return " ".join(words)
 
 
-ADDRESSES: list[Rule] = [(patterns.EMAIL, _address), (patterns.URL, _address)]
+ADDRESSES: list[Rule] = [(r"\dA-Za-z", patterns.EMAIL, _address), (r"\dA-Za-z", patterns.URL, _address)]
 
 
 def _hexadecimal(match: re.Match[str]) -> str:
@@ -158,30 +158,30 @@ def _angle(match: re.Match[str]) -> str:
 
 
 TELEPHONES: list[Rule] = [
-    (patterns.HARDWARE, _hexadecimal),
-    (patterns.BOOK, _digits),
-    (patterns.ANGLE, _angle),
-    (patterns.RATE, lambda m: f"{' '.join(m['a'])} {' '.join(m['b'])}"),
-    (patterns.US_PHONE, _digits),
-    (patterns.FOREIGN_PHONE, _digits),
-    (_MOBILE, _digits),
-    (r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{1,3})(?!\d)", _aircraft),
-    (patterns.INTERNET, _internet),
-    (patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
-    (rf"{_PLACE} (?P<n>\d{{1,3}}(?:-\d{{1,3}}){{1,3}})(?!\d)", _dashes),
-    (r"(?<![A-Za-z][A-Z])(?<=[A-Z])(?P<n>\d{1,3}(?:-\d{1,4}){1,3})(?![\d.A-Za-z-])", _dashes),
-    (r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z]{0,2}(?![\w]))", lambda m: one_by_one(m[0])),
-    (r"(?<!\w)\d{1,6}[*xX•]{3,12}\d{2,8}(?!\d)", _digits),
-    (r"(?<![\d.,])0(?:,\d{3})+(?![\d,])", _serial),
-    (_GROUPED, _grouped),
-    (patterns.CODE, _digits),
+    (r"\dA-Za-z", patterns.HARDWARE, _hexadecimal),
+    (r"\d\s:：", patterns.BOOK, _digits),
+    (r"\d", patterns.ANGLE, _angle),
+    ("A-Za-z", patterns.RATE, lambda m: f"{' '.join(m['a'])} {' '.join(m['b'])}"),
+    (r"\d(+", patterns.US_PHONE, _digits),
+    ("+", patterns.FOREIGN_PHONE, _digits),
+    (r"\d+", _MOBILE, _digits),
+    (r"\d", r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{1,3})(?!\d)", _aircraft),
+    (r"\d", patterns.INTERNET, _internet),
+    (r"\d", patterns.GROUPED, lambda m: cardinal(re.sub(r"\D", "", m[0]))),
+    ("A-Za-z", rf"{_PLACE} (?P<n>\d{{1,3}}(?:-\d{{1,3}}){{1,3}})(?!\d)", _dashes),
+    (r"\d", r"(?<![A-Za-z][A-Z])(?<=[A-Z])(?P<n>\d{1,3}(?:-\d{1,4}){1,3})(?![\d.A-Za-z-])", _dashes),
+    (r"\d", r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z]{0,2}(?![\w]))", lambda m: one_by_one(m[0])),
+    (r"\d", r"(?<!\w)\d{1,6}[*xX•]{3,12}\d{2,8}(?!\d)", _digits),
+    (r"\d", r"(?<![\d.,])0(?:,\d{3})+(?![\d,])", _serial),
+    (r"\d(", _GROUPED, _grouped),
+    (r"\d", patterns.CODE, _digits),
 ]
 CODES: list[Rule] = [
-    (patterns.VERSION, _version),
-    (r"(?<![\d.,$€£¥A-Za-z-])\d{3,4}(?![\d%]|[.,]\d)", _room),
-    (r"(?<=[A-Z]{2} )[1-9]\d{3}(?![\d%]|[.,]\d)", _card),  # RTX 4090
+    (r"\dA-Za-z", patterns.VERSION, _version),
+    (r"\d", r"(?<![\d.,$€£¥A-Za-z-])\d{3,4}(?![\d%]|[.,]\d)", _room),
+    (r"\d", r"(?<=[A-Z]{2} )[1-9]\d{3}(?![\d%]|[.,]\d)", _card),  # RTX 4090
 ]
-LONG_CODES: list[Rule] = [(r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
+LONG_CODES: list[Rule] = [(r"\d", r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
 MODELS: list[Rule] = [
-    (r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|[.,]\d|(?:st|nd|rd|th)\b)", _model)
+    (r"\d-", r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|[.,]\d|(?:st|nd|rd|th)\b)", _model)
 ]

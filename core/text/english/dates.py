@@ -175,56 +175,79 @@ def _ratio(match: re.Match[str]) -> str:
 
 
 DATES: list[Rule] = [
-    *((iso_date(mark), _iso_date) for mark in "-/."),
+    *((r"\d", iso_date(mark), _iso_date) for mark in "-/."),
     (
+        r"\d",
         r"(?<![\d./-])(?P<a>\d{1,2})(?P<by>/)(?P<b>\d{1,2})/(?P<y>[12]\d{3}|[2-4]\d)(?![\d/]|\.\d)",
         _slashed_date,
     ),
     (
+        r"\d",
         r"(?<![\d./-])(?P<a>\d{1,2})(?P<by>[.-])(?P<b>\d{1,2})[.-](?P<y>(?:19|20)\d\d)(?![\d-]|\.\d)",
         _slashed_date,
     ),
-    (r"(?<![\d./$])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%A-Za-z]|\.\d)", _month_day),
-    (r"(?<=\d)\s?[-~—]\s?(?=(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))", lambda m: " to "),
-    (rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
-    (rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
-    (rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|,|$)", _weekday),
     (
+        r"\d",
+        r"(?<![\d./$])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%A-Za-z]|\.\d)",
+        _month_day,
+    ),
+    (
+        r"\s~—-",
+        r"(?<=\d)\s?[-~—]\s?(?=(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))",
+        lambda m: " to ",
+    ),
+    ("A-Za-z", rf"\b(?P<weekday>{_WEEKDAY})\b\.?(?=\s?[-~—–]\s?{_WEEKDAY}\b)", _weekday),
+    ("A-Za-z", rf"(?<=[-~—])(?P<weekday>{_WEEKDAY})\b\.?", _weekday),
+    (
+        "A-Za-z",
+        rf"\b(?P<weekday>{_WEEKDAY})\.(?=,? (?:at|on|to|until|from|or|\d|and {_WEEKDAY}\b)|,|$)",
+        _weekday,
+    ),
+    (
+        "A-Za-z",
         rf"\b(?P<weekday>{_WEEKDAY})\b(?=,? (?:{_SHORT_MONTH}\b|\d{{1,2}}(?:[:/]\d|\s?[AaPp]\.?[Mm]\b)))",
         _weekday,
     ),
-    (rf"\b{_SHORT_MONTH}\b\.?(?=\s?[-~—]\s?{_SHORT_MONTH})", _month_name),
-    (rf"(?<=[-~—]){_SHORT_MONTH}\b\.?(?! ?\d)", _month_name),
-    (r"(?<![\d./$])(?P<m>0?[1-9]|1[0-2])/(?P<y>(?:19|20)\d\d)(?![\d/%])", _numbered_month),
-    (rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)", _days),
-    (rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
-    (rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
-    (rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
+    ("A-Za-z", rf"\b{_SHORT_MONTH}\b\.?(?=\s?[-~—]\s?{_SHORT_MONTH})", _month_name),
+    ("A-Za-z", rf"(?<=[-~—]){_SHORT_MONTH}\b\.?(?! ?\d)", _month_name),
+    (r"\d", r"(?<![\d./$])(?P<m>0?[1-9]|1[0-2])/(?P<y>(?:19|20)\d\d)(?![\d/%])", _numbered_month),
+    (
+        "A-Za-z",
+        rf"\b{_MONTH} {_DAY}\s?[-~—]\s?(?P<last>3[01]|[12]\d|[1-9])(?:st|nd|rd|th)?(?![\d:%]|[.,]\d)",
+        _days,
+    ),
+    ("A-Za-z", rf"\b{_MONTH} {_DAY}(?:,? {_FULL_YEAR})?", _named_date),
+    (r"\d", rf"\b{_DAY}(?: of)? {_MONTH}(?:,? {_FULL_YEAR})?", _day_first),
+    ("A-Za-z", rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
 ]
 TIMES: list[Rule] = [
-    (TIME, _time),
+    (r"\d", TIME, _time),
     (
+        r"\d",
         r"(?<![\d.])(?P<hour>1[0-2]|[1-9])\s?(?P<half>[AaPp])(?:\.[Mm]\.|[Mm])(?![A-Za-z])",
         _hour,
     ),
     (
+        r"\d",
         r"(?<![\w.])(?P<a>\d{1,3})\s?(?P<first>h|min)\s?(?P<b>\d{1,2})\s?(?P<second>min|m|s)?(?![A-Za-z0-9])",
         _lasting,
     ),
     (
+        r"\d",
         r"(?<![\d.:/-])(?P<n>1[0-2]|[1-9])\s?[-~—]\s?(?=(?:1[0-2]|[1-9])\s?[AaPp]\.?[Mm]\b)",
         lambda m: cardinal(m["n"]) + " to ",
     ),
-    (r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}(?::[0-5]\d|\s?[AaPp]\.?[Mm]))", lambda m: " to "),
-    (rf"(?<![\d:.]){NUMBER}(?::{NUMBER})+(?![\d:])", _ratio),
+    (r"\s~—-", r"(?<=[\dMm.])\s?[-~—]\s?(?=\d{1,2}(?::[0-5]\d|\s?[AaPp]\.?[Mm]))", lambda m: " to "),
+    (r"\d.", rf"(?<![\d:.]){NUMBER}(?::{NUMBER})+(?![\d:])", _ratio),
 ]
 YEARS: list[Rule] = [
     (
+        r"\d",
         rf"{_ALONE}(?P<first>[12]\d{{3}})\s?[-~—]\s?(?P<last>[12]\d{{3}}|\d{{2}})(?![\d.,%]\d|\d|%)",
         _years,
     ),
-    (r"'(?P<short>0\d)(?!\d|s)", lambda m: "oh " + number(m["short"][1])),
-    (r"(?<=mid|pre|ate|rly|ost)-(?P<digits>[12]\d{3})(?P<many>'?s)?\b", _after_hyphen),
-    (r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[1-9]0)'?s\b", lambda m: decade(m["digits"])),
-    (rf"{_ALONE}[12]\d{{3}}(?![\d%]|[.,]\d|-\d)", _year),
+    ("'", r"'(?P<short>0\d)(?!\d|s)", lambda m: "oh " + number(m["short"][1])),
+    ("-", r"(?<=mid|pre|ate|rly|ost)-(?P<digits>[12]\d{3})(?P<many>'?s)?\b", _after_hyphen),
+    (r"\d'", r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[1-9]0)'?s\b", lambda m: decade(m["digits"])),
+    (r"\d", rf"{_ALONE}[12]\d{{3}}(?![\d%]|[.,]\d|-\d)", _year),
 ]

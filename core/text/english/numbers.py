@@ -1,5 +1,7 @@
 """Numbers in English words, American way (no "and" after hundred)."""
 
+from functools import lru_cache
+
 _BELOW_TWENTY = (
     *(
         "zero",
@@ -88,6 +90,7 @@ def ordinal(digits: str) -> str:
     return head + (last[:-1] + "ieth" if last.endswith("y") else last + "th")
 
 
+@lru_cache
 def number(text: str) -> str:
     """A number with a decimal point or without, its digits after the point one by one.
 
