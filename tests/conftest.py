@@ -1,6 +1,7 @@
 """How the suite is run: what side by side, what was skipped and how to run it; fixtures that take seconds."""
 
 import asyncio
+import gc
 import inspect
 import os
 import re
@@ -63,6 +64,8 @@ def pytest_configure() -> None:
     """Let interrupts reach processes that tests start, whoever started us."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind `nohup` or `&`; children inherit that
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Containers set it; here every one of some hundred processes would compile all of ours anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -98,6 +101,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those first that take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: a million objects that no collection of garbage need look through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

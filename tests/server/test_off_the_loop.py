@@ -6,8 +6,9 @@ import pytest
 
 from core.engines.gpt_sovits import voices as module
 from core.engines.gpt_sovits.voices import add_voice
+from tests.support.choir import Choir
 from tests.support.recordings import recording
-from tests.support.serving import Choir, data_dir, library, run, served
+from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 

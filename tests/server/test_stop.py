@@ -27,7 +27,7 @@ MAIN = """
     from pathlib import Path
     from core.engines import ENGINES, EngineSpec
     for name, target in (("choir", "Choir"), ("slow", "SlowChoir"), ("stuck", "StuckChoir")):
-        ENGINES["speech"][name] = EngineSpec(f"tests.support.serving:{target}", "for tests")
+        ENGINES["speech"][name] = EngineSpec(f"tests.support.choir:{target}", "for tests")
     ENGINES["enhance"]["held"] = EngineSpec("tests.support.enhancers:HeldByFile", "for tests")
     import os
     from server import app

@@ -3,24 +3,20 @@
 import asyncio
 import logging
 import shutil
-import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
 from aiohttp import web
 
 from core.config import Settings
 from core.engines import ENGINES, EngineSpec
-from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.templates.library import SAMPLE, Templates
-from core.types import Phoneme, Sentence, Spoken, Voice
 from server.api.entrance import Runner
 from server.app import build, site_address
 from server.logs import RequestLog
@@ -29,49 +25,6 @@ from server.state import STATE, AppState
 
 SLOW = {"options": {"engines": {"speech": "slow"}}}
 """What to add to a request that is to take a while: the voice takes 20 ms a character."""
-
-
-class Choir:
-    """A voice for each tone: "f440" says 40 ms of 440 Hz a letter; 80 ms a character of other scripts.
-
-    It tells a sound for each: to find them by ear costs more than all the rest of a small video.
-    """
-
-    rate = 16_000
-    version = "1"
-    pace = 0.0
-
-    def voices(self) -> Sequence[Voice]:
-        """Five tones."""
-        return [Voice(f"f{hertz}", ("zh", "en"), "a tone") for hertz in (440, 620, 850, 1150, 1500)]
-
-    def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
-        """The tone, a character at a time."""
-        length = round(self.rate / (25 if sentence.language == "en" else 12.5) / style.speed)
-        phase = 2 * np.pi * float(voice[1:]) / self.rate
-        for k in range(len(sentence.spoken)):
-            time.sleep(self.pace)
-            samples = 0.3 * np.sin(phase * np.arange(k * length, (k + 1) * length))
-            yield Spoken(samples.astype(np.float32), (Phoneme("aɪ"[k % 2], k * length),))
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-class SlowChoir(Choir):
-    """Takes half as long as what it says lasts."""
-
-    pace = 0.02
-
-
-class StuckChoir(Choir):
-    """Never comes to an end."""
-
-    def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
-        """Nothing, for ever."""
-        while True:
-            time.sleep(1)
-        yield  # a generator
 
 
 def prepare_sample(folder: Path, clip: Path) -> None:
@@ -97,7 +50,7 @@ def data_dir(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A data folder of one's own with the small sample in it; the tests' voices are the default."""
     voices = {"choir": "Choir", "slow": "SlowChoir"}
     specs = {
-        name: EngineSpec(f"tests.support.serving:{target}", "for tests") for name, target in voices.items()
+        name: EngineSpec(f"tests.support.choir:{target}", "for tests") for name, target in voices.items()
     }
     monkeypatch.setitem(ENGINES, "speech", specs | ENGINES["speech"])
     shutil.copytree(library / "templates", tmp_path / "data" / "templates")

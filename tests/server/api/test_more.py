@@ -17,8 +17,9 @@ from core.engines import ENGINES, EngineSpec
 from core.media.speech_encoder import RATE, TYPES
 from server.routes import ROUTES
 from server.schemas import responses as wire
+from tests.support.choir import Choir
 from tests.support.samples import tone, write_sound
-from tests.support.serving import SLOW, Choir, data_dir, library, served
+from tests.support.serving import SLOW, data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 

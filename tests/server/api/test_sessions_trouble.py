@@ -13,7 +13,8 @@ from core.engines.builtin.mouth import WarpedMouth
 from core.protocols import Drawing, Style
 from core.types import Image, Sentence, Spoken
 from server.stream import sockets
-from tests.support.serving import Choir, data_dir, library, served
+from tests.support.choir import Choir
+from tests.support.serving import data_dir, library, served
 from tests.support.sessions import Control, begun, controlled
 
 pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
