@@ -33,11 +33,12 @@ from server.fetch.fetcher import Fetcher, Kind, fetcher_of
 from server.fetch.own_files import sources
 from server.folder import ServerFolder
 from server.jobs.background import BackgroundWork
+from server.jobs.by_url import BY_URL, KEPT_BY_URL
 from server.jobs.enhancement import EnhanceWork
 from server.jobs.runner import Runner
 from server.jobs.sessions import Sessions
 from server.jobs.template import TemplateWork
-from server.jobs.video import BY_URL, KEPT_BY_URL, VideoWork
+from server.jobs.video import VideoWork
 from server.jobs.webhooks import Webhooks, webhook_secret
 from server.jobs.work import Work
 from server.metrics import Figures
@@ -48,6 +49,8 @@ from server.storage.local import link_secret
 from server.storage.publisher import Publisher, abandon
 from server.store.database import unusable
 from server.store.line import Line
+from server.store.owners import Quota, exceeded
+from server.store.rows import JobRow
 from server.store.store import Store
 from server.stream.hub import Hub
 from server.stream.media import Clips
@@ -239,12 +242,19 @@ def _furnish(
 ) -> AppState:
     pool, templates, renderer = studio.pool, studio.templates, studio.renderer
     clips = Clips(lambda job_id: folder.job(job_id) / "stream.mp4")
+    fetcher = fetcher_of(settings, sources(files, settings, store, folder))
     works: dict[str, Work[Any]] = {
-        "video": VideoWork(pool, templates, renderer, store, clips, folder, figures, settings),
+        "video": VideoWork(pool, templates, renderer, store, clips, folder, fetcher, figures, settings),
         "template": TemplateWork(pool, templates, folder),
         "background": BackgroundWork(pool, Backgrounds(pool, templates), folder, settings.prefix),
         "enhancement": EnhanceWork(pool, renderer, store, clips, folder, figures, settings.face),
     }
+    keys, ownership = Keys(settings.data_dir), Ownership(store.owners)
+    keys.all()
+
+    async def within_quota(job: JobRow) -> None:
+        exceeded(await store.owners.left(job.owner, Quota(minutes=keys.minutes_a_day(job.owner))))
+
     publisher = Publisher(store, files.remote, folder, files.published) if files.remote else None
     runner = Runner(
         store,
@@ -257,13 +267,12 @@ def _furnish(
         keep_s=settings.keep_days * 86_400,
         keep_bytes=int(settings.keep_gb * 1e9),
         prefix=settings.prefix,
+        allow=within_quota,
         publish=publisher.publish if publisher else None,
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     connections = Connections(settings.lines)
     secret = webhook_secret(folder.root, settings.webhook_secret.get_secret_value())
-    keys, ownership = Keys(settings.data_dir), Ownership(store.owners)
-    keys.all()
     catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership, settings.prefix)
     voices = VoiceSettings(data_dir=settings.data_dir)
     return AppState(
@@ -281,7 +290,7 @@ def _furnish(
         figures=figures,
         catalog=catalog,
         files=files,
-        fetcher=fetcher_of(settings, sources(files, settings, store, folder)),
+        fetcher=fetcher,
         publisher=publisher,
         webhooks=Webhooks(store, hub, secret, allowed(settings.fetch_allow)),
         voices=Voices(pool, voices, ownership),

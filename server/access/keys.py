@@ -94,6 +94,12 @@ class Keys:
         """The key of this name."""
         return next((key for key in self._current() if key.name == name), None)
 
+    def minutes_a_day(self, owner: str) -> float | None:
+        """What the keys of this owner may have made in 24 hours: that of the largest; None: any number."""
+        minutes = [key.minutes_a_day for key in self._current() if key.owner == owner]
+        limits = [most for most in minutes if most is not None]
+        return max(limits) if limits and len(limits) == len(minutes) else None
+
     @property
     def marks(self) -> Collection[str]:
         """Of every key there is, its `mark`."""

@@ -13,7 +13,7 @@ from server.access.caller import caller
 from server.api.route import respond
 from server.api.viewing import opened_clip, stream
 from server.errors import Refused, reading
-from server.jobs.video import BY_URL
+from server.jobs.by_url import BY_URL
 from server.schemas.requests import Engines
 from server.schemas.specs import (
     BackgroundSpec,
@@ -209,11 +209,6 @@ def asked_to_stream(request: web.Request) -> bool:
     if value not in ("true", "false"):
         raise Refused(422, "invalid_request", f"stream is true or false, not {value[:80]!r}", "stream")
     return value == "true"
-
-
-def fetched_id(upload: Upload) -> str:
-    """The id of a template that came by URL: by content, so that it is prepared once."""
-    return f"{BY_URL}{upload.sha256[:20]}"
 
 
 def short(text: str) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from server.access.caller import caller
 from server.api import jobs
-from server.api.accept import ENGINES, KEY, idempotency_key, short
+from server.api.accept import ENGINES, KEY, TEMPLATE, UPLOAD, idempotency_key, short
 from server.api.route import BATCH, Route, respond
 from server.errors import Refused, invalid, refusal
 from server.schemas.describe import describe_batch, describe_row
@@ -113,6 +113,10 @@ async def _checked(state: AppState, number: int, name: str, video: BatchedVideo)
     asking, request = caller.get(), video.request()
     try:
         await state.catalog.check(request)
+        if request.audio_url is not None:
+            state.fetcher.check(request.audio_url, "audio_url")
+        if request.template_url is not None:
+            state.fetcher.check(request.template_url, "template_url")
         if request.webhook_url is not None:
             state.webhooks.check(request.webhook_url)
     except Exception as error:
@@ -121,7 +125,14 @@ async def _checked(state: AppState, number: int, name: str, video: BatchedVideo)
             raise
         param = ENGINES.get(why.param or "", why.param)
         return _wrong(number, name, JobError(code=why.code, message=why.message, param=param))
-    spec = VideoSpec(title=short(request.text or ""), template=request.template, video=request)
+    by_url = request.template_url is not None
+    spec = VideoSpec(
+        title=short(request.text or _file_name(request.audio_url or "")),
+        template=None if by_url else request.template,
+        template_file=TEMPLATE if by_url else None,
+        upload=UPLOAD if request.audio_url is not None else None,
+        video=request,
+    )
     job = NewJob(
         f"video_{secrets.token_hex(12)}",
         "video",
@@ -133,6 +144,11 @@ async def _checked(state: AppState, number: int, name: str, video: BatchedVideo)
         patient=True,
     )
     return NewRow(number, name, job)
+
+
+def _file_name(url: str) -> str:
+    """The last part of its path: what follows may be secret."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def _first_fault(rows: Sequence[NewRow]) -> str:

@@ -25,11 +25,11 @@ from server.api.accept import (
     answered,
     asked_beside,
     asked_for,
-    fetched_id,
     short,
 )
 from server.api.route import MODEL, Route, respond
 from server.errors import Refused
+from server.jobs.by_url import fetched_id
 from server.schemas.requests import LipsyncRequest, PreviewRequest, SpeechRequest, VideoRequest
 from server.schemas.responses import EngineList, Job, ModelInfo, ModelList, ReadSentence, ReadText
 from server.schemas.specs import VideoSpec
@@ -66,7 +66,7 @@ def _video_spec(video: VideoRequest, form: Form) -> tuple[VideoSpec, dict[str, U
     audio, template = form.file("audio"), form.file("template")
     spec = VideoSpec(
         title=short((video.text or (audio.name if audio else "")).strip()),
-        template=fetched_id(template) if template else video.template,
+        template=fetched_id(template.sha256) if template else video.template,
         template_file=TEMPLATE if template else None,
         template_name=template.name if template else None,
         template_sha256=template.sha256 if template else None,

@@ -7,12 +7,13 @@ import asyncio
 
 from aiohttp import web
 
-from server.api.accept import STREAM, TEMPLATE, accept, asked_to_stream, fetched_id, short, stream_new
+from server.api.accept import STREAM, TEMPLATE, accept, asked_to_stream, short, stream_new
 from server.api.route import Route, respond
 from server.compat.numbered_templates import numbered, numbered_id
 from server.compat.schemas import CreatedVideo, CreateVideo
 from server.compat.waiting import finished
 from server.errors import Refused, reading
+from server.jobs.by_url import fetched_id
 from server.schemas.requests import VideoOptions, VideoRequest
 from server.schemas.responses import Job
 from server.schemas.specs import VideoSpec
@@ -51,7 +52,7 @@ async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> VideoSpec:
     if wanted.video_url is not None:
         upload = await state.fetch(wanted.video_url, "video", "image", param="video_url")
         form.files[TEMPLATE] = [upload]
-        template, source, name, sha256 = fetched_id(upload), TEMPLATE, upload.name, upload.sha256
+        template, source, name, sha256 = fetched_id(upload.sha256), TEMPLATE, upload.name, upload.sha256
     else:
         path = numbered(state.settings.video_base_path, wanted.video_number or "")
         template, source, name, sha256 = numbered_id(path.stem), str(path), path.name, None

@@ -11,7 +11,6 @@ from server.api.accept import (
     UPLOAD,
     accept,
     asked_to_stream,
-    fetched_id,
     short,
     stream_new,
 )
@@ -20,6 +19,7 @@ from server.compat.named_files import named
 from server.compat.schemas import MadeVideo, ProcessSync
 from server.compat.waiting import finished, video_url
 from server.errors import Refused
+from server.jobs.by_url import fetched_id
 from server.schemas.requests import LipsyncRequest
 from server.schemas.specs import VideoSpec
 from server.state import AppState, state_of
@@ -47,7 +47,7 @@ async def process_sync(request: web.Request) -> web.StreamResponse:
         spec = VideoSpec(
             title=short(audio.name),
             # Kept, unlike in /v1/lipsync: these clients send the same few videos again and again.
-            template=fetched_id(video),
+            template=fetched_id(video.sha256),
             template_file=TEMPLATE,
             template_name=video.name or "video",
             template_sha256=video.sha256,

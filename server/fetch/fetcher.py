@@ -118,9 +118,18 @@ class Fetcher:
         """`fetch`, as the caller's own file at `into`, whatever happens to the cache."""
         return await self._within_limits(url, kinds, into, param)
 
-    async def _within_limits(self, url: str, kinds: Sequence[Kind], into: Path | None, param: str) -> Fetched:
+    def check(self, url: str, param: str = "url") -> None:
+        """Raises BadInput for what would not be fetched, whatever is there: `fetching_off`, `bad_url`."""
         if not self._enabled:
             raise BadInput("fetching_off", "this server fetches nothing from URLs; send the file", param)
+        try:
+            parsed(url)
+        except BadInput as error:
+            error.param = param
+            raise
+
+    async def _within_limits(self, url: str, kinds: Sequence[Kind], into: Path | None, param: str) -> Fetched:
+        self.check(url, param)
         try:
             async with asyncio.timeout(self._limits.seconds):
                 async with self._lock(url), self._slots:

@@ -5,6 +5,7 @@ from core.errors import (
     Error,
     NodeLost,
     OutOfMemory,
+    OverQuota,
     StageError,
     Stalled,
     StorageFull,
@@ -31,6 +32,8 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(code=STALLED, message=str(error), stage=stage, retryable=True)
         case OutOfMemory():
             return JobError(code="out_of_memory", message=str(error), stage=stage, retryable=True)
+        case OverQuota():
+            return JobError(code="over_quota", message=str(error), stage=stage, retryable=True)
         case MemoryError():
             return JobError(
                 code="out_of_memory", message="there was not enough memory", stage=stage, retryable=True

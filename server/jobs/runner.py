@@ -91,13 +91,15 @@ class Runner:
         keep_s: float,
         keep_bytes: int,
         prefix: str = "",
+        allow: Callable[[JobRow], Awaitable[None]] | None = None,
         read: Callable[[str, str], object] = read_spec,
         publish: Callable[[str], None] | None = None,
         tidy: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """works: by kind. read: what `Work` is given, of a job's kind and its recorded request.
 
-        rests: patient jobs rest for others, see `Lanes`. prefix: of addresses of files.
+        rests: patient jobs rest for others, see `Lanes`. prefix: of addresses of files. allow: awaited when a
+        patient job begins; what it raises is the job's failure.
 
         publish: is told of completed jobs whose files are to be uploaded; None: nothing is.
 
@@ -109,6 +111,7 @@ class Runner:
         self._folder = folder
         self._works = works
         self._prefix = prefix
+        self._allow = allow
         self._read = read
         self._lanes = Lanes(slots, rests=rests)
         self._keep_s = keep_s
@@ -223,6 +226,8 @@ class Runner:
     async def _work(self, job: JobRow, specs: Sequence[object], report: JobReport) -> Done:
         spec = specs[0] if specs else self._read(job.object, job.request)  # whose error is the job's
         await report.turn()
+        if job.patient and self._allow is not None:
+            await self._allow(job)
         return await self._works[job.object].run(job.id, spec, report)
 
     def _began(self, specs: list[object], job: JobRow, attempt: int) -> str:

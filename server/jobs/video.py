@@ -28,7 +28,9 @@ from core.subtitle_style import SubtitleStyle, together
 from core.templates.library import Templates
 from core.text import sentences
 from core.types import Cue, Fragment, VideoFormat
+from server.fetch.fetcher import Fetcher
 from server.folder import ServerFolder
+from server.jobs.by_url import BY_URL, KEPT_BY_URL, with_files
 from server.jobs.clip_sink import LOOKED_AT, ClipSink, metrics, output_row
 from server.jobs.copies import deposit
 from server.jobs.progress import ProgressReporter, of_meters
@@ -45,13 +47,6 @@ from server.settings import ServerSettings
 from server.store.rows import OutputRow, Run
 from server.store.store import Store
 from server.stream.media import Clip, Clips
-
-BY_URL = "url_"
-"""How the ids of templates begin that came by URL."""
-
-KEPT_BY_URL = 16
-"""Templates that came by URL and are kept prepared; the one not used for longest goes first."""
-
 
 VIDEOS: Mapping[VideoFormat, str] = {"mp4": "video/mp4", "webm": "video/webm", "mov": "video/quicktime"}
 """Media types of finished videos."""
@@ -74,6 +69,7 @@ class VideoWork:
         store: Store,
         clips: Clips,
         folder: ServerFolder,
+        fetcher: Fetcher,
         figures: Figures,
         settings: ServerSettings,
     ) -> None:
@@ -86,6 +82,7 @@ class VideoWork:
         self._store = store
         self._clips = clips
         self._folder = folder
+        self._fetcher = fetcher
         self._figures = figures
 
     def engines(self, spec: VideoSpec) -> dict[str, str]:
@@ -102,6 +99,8 @@ class VideoWork:
         """Render the job and write its files: `video.mp4`, and subtitles if it came from a text."""
         folder = self._folder.job(job_id)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        job = await self._store.get(job_id)
+        spec = await with_files(spec, job, folder, self._fetcher, self._store)
         request, progress = _request(spec, folder, job_id), Progress()
         clip = await self._clips.begin(job_id)
         runs = await self._store.recent_runs(LOOKED_AT)

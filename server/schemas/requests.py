@@ -211,7 +211,10 @@ class VideoRequest(Model):
 
 
 class BatchedVideo(VideoRequest):
-    """A row of a batch: a text for a template that is here. id: what the row is called; else its number."""
+    """A row of a batch, as VideoRequest; what it names by URL is fetched once its job begins.
+
+    id: what the row is called; else its number.
+    """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
 
@@ -219,10 +222,10 @@ class BatchedVideo(VideoRequest):
     def _fits(self) -> "BatchedVideo":
         if self.stream:
             raise ValueError("stream does not go with a batch; leave it out")
-        if self.audio_url is not None or self.template_url is not None:
-            raise ValueError("a row has a text and a template that is here; send URLs to /v1/videos")
-        if self.text is None:
-            raise ValueError("a row needs a text")
+        if (self.text is None) == (self.audio_url is None):
+            raise ValueError("a row has either a text or an audio_url")
+        if self.template_url is not None and "template" in self.model_fields_set:
+            raise ValueError("a row has either a template's id or a template_url")
         return self
 
     def request(self) -> VideoRequest:

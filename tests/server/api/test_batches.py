@@ -4,10 +4,12 @@ import io
 import json
 import time
 
+import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from server.access.keys import Keys
-from tests.support.serving import SLOW, data_dir, library, served
+from tests.support.serving import SLOW, data_dir, files_at, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -32,6 +34,7 @@ BAD = {
     8: ({"id": "first", "text": "Another."}, "duplicate_id", "id"),
     9: ({"text": "Hi.", "stream": True}, "invalid_request", None),
     10: ({"text": "Hi.", "audio_url": "https://example.org/a.wav"}, "invalid_request", None),
+    3: ({"audio_url": "https://user:word@example.org/a.wav"}, "bad_url", "audio_url"),
     11: ({"id": "../etc", "text": "Hi."}, "invalid_request", "id"),
     12: (
         {"text": "Hi.", "options": {"engines": {"speech": "nobody"}}},
@@ -49,15 +52,15 @@ async def test_each_row_has_its_own_end_and_a_batch_its_owner(data_dir):
     ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, 3, None)}
     bob = {"Authorization": "Bearer " + keys.add("bob", "make", None, None, None)}
     rows = {1: {"id": "first", "text": "Hello."}, 4: {"text": "Good evening.", "voice": "f850"}}
-    body = lines(*(rows.get(n) or BAD[n][0] if n != 3 else "" for n in range(1, 15)))
+    body = lines(*(rows.get(n) or BAD[n][0] for n in range(1, 15)), "", " ")
 
     async with served(data_dir, backlog=20) as it:
         post = {"data": "\ufeff" + body, "headers": ann | JSONL | {"Idempotency-Key": "k"}}
         batch = await it.post("/v1/batches", 202, **post)
         assert (await it.post("/v1/batches", 200, **post))["id"] == batch["id"]
-        assert (batch["total"], batch["counts"]["failed"], batch["object"]) == (13, 11, "batch")
+        assert (batch["total"], batch["counts"]["failed"], batch["object"]) == (14, 12, "batch")
         told = await results(it, batch, headers=ann)
-        assert [row["row"] for row in told] == [1, 2, *range(4, 15)]
+        assert [row["row"] for row in told] == list(range(1, 15))
         for row in told:
             if row["row"] in BAD:
                 _, code, param = BAD[row["row"]]
@@ -141,3 +144,52 @@ async def test_what_is_no_batch_is_refused_whole(data_dir, refusals):
         full = await it.post("/v1/batches", 429, data=later, headers=JSONL)
         assert full["error"]["code"] == "too_many_jobs"
         assert len((await it.get("/v1/jobs"))["data"]) == 2
+
+
+@pytest.mark.slow
+async def test_what_a_row_names_by_url_is_fetched_once_its_job_begins(data_dir, presenter_clip, tmp_path):
+    keys = Keys(data_dir)
+    ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, None, None)}
+    bob = {"Authorization": "Bearer " + keys.add("bob", "make", None, None, None)}
+    sound = tmp_path / "a.wav"
+    wavfile.write(sound, 16_000, np.zeros(8000, np.int16))
+    async with (
+        files_at({"/a.wav": sound, "/b.mp4": presenter_clip}) as place,
+        served(data_dir, fetch_allow=[place]) as it,
+    ):
+        his = (await it.post("/v1/videos", 202, {"text": "Mine alone."}, headers=bob))["id"]
+        async for _ in it.state.hub.watch(it.state.store, his):
+            pass
+        body = lines(
+            {"audio_url": f"http://{place}/a.wav?signature=secret"},
+            {"text": "Hello.", "template_url": f"http://{place}/b.mp4", "voice": "f850"},
+            {"audio_url": f"http://{place}/not-there.wav"},
+            {"text": "Hello.", "template_url": f"{it.url}/v1/jobs/{his}/outputs/video.mp4"},
+        )
+        batch = await it.post("/v1/batches", 202, data=body, headers=ann | JSONL)
+        for row in await results(it, batch, headers=ann):
+            async for _ in it.state.hub.watch(it.state.store, row["job"]["id"]):
+                pass
+        told = await results(it, batch, headers=ann)
+        assert [row["status"] for row in told] == ["completed", "completed", "failed", "failed"], told
+        assert [row["job"]["error"]["code"] for row in told[2:]] == ["url_refused", "url_not_allowed"]
+        assert told[0]["job"]["title"] == "a.wav"
+        assert "secret" not in json.dumps(told)
+        seen = [await it.get("/v1/templates", headers=who) for who in (ann, bob)]
+        assert [sum(one["id"].startswith("url_") for one in who["data"]) for who in seen] == [1, 0]
+
+
+@pytest.mark.slow
+async def test_each_row_counts_for_the_minutes_of_its_key(data_dir):
+    keys = Keys(data_dir)
+    ann = {"Authorization": "Bearer " + keys.add("ann", "make", None, None, 0.005)}
+    async with served(data_dir, jobs=1) as it:
+        body = lines(*({"text": f"Number {n}."} for n in range(3)))
+        batch = await it.post("/v1/batches", 202, data=body, headers=ann | JSONL)
+        for row in await results(it, batch, headers=ann):
+            async for _ in it.state.hub.watch(it.state.store, row["job"]["id"]):
+                pass
+        told = [row["job"] for row in await results(it, batch, headers=ann)]
+        assert [job["status"] for job in told] == ["completed", "failed", "failed"]
+        for job in told[1:]:
+            assert (job["error"]["code"], job["error"]["retryable"]) == ("over_quota", True)
