@@ -85,6 +85,10 @@ async def serve(
     Raises FolderInUse if another server has the data folder, BadInput if it cannot listen there, Error for
     whatever else it cannot start with.
     """
+    if settings.on_cluster:
+        from core.cluster.connect import check
+
+        await check(settings.cluster)  # before all that takes long
     from server.api.entrance import Runner
     from server.logs import RequestLog
     from server.state import STATE

@@ -220,7 +220,7 @@ class _Studio:
 
 
 async def _studio(settings: ServerSettings, pool: EnginePool, ends: AsyncExitStack) -> _Studio:
-    """Raises Error if there shall be a cluster and there is none."""
+    """The cluster, if there shall be one, is known to let us in."""
     templates, slots = Templates(settings, pool), Slots(settings.jobs)
     if not settings.on_cluster:
         return _Studio(pool, templates, Here(pool, templates), slots)

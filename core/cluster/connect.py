@@ -19,27 +19,42 @@ from typing import TYPE_CHECKING
 import core
 from core.errors import Error
 from core.installation import install_command
-from core.runtime.slots import Slots
-from core.templates.library import Templates
 
-if TYPE_CHECKING:
-    from core.cluster.placement import Cluster  # brings Ray
+if TYPE_CHECKING:  # so that `check` can be asked before all that is loaded
+    from core.cluster.placement import Cluster
+    from core.runtime.slots import Slots
+    from core.templates.library import Templates
 
 PATIENCE_S = 30.0
 """Seconds to connect, if nothing is found to be wrong: a loaded machine takes some."""
 
-_COMPLAINTS = {
-    "InvalidAuthToken": "it does not take our token: RAY_AUTH_TOKEN (or the file RAY_AUTH_TOKEN_PATH, or "
-    "~/.ray/auth_token) must be the same on all its machines",
-    "no authentication token was found": "there is no token here: put the cluster's into RAY_AUTH_TOKEN, or "
-    "the name of its file into RAY_AUTH_TOKEN_PATH; `ray get-auth-token --generate` makes one",
-    "Failed to connect to GCS": "nobody answers there; is the head node running, and is this its address?",
-    "Version mismatch": "it runs another version of Ray or Python than this machine; they must be the same",
-    "Can't find a": "this machine has not joined it; run here: ray start --address={address} --num-cpus=0",
-    "could not find any running Ray instance": "nobody answers there; is the head node running?",
-    "does not have": "this machine has not joined it; run here: ray start --address={address} --num-cpus=0",
-}
-"""What Ray says, and what it means."""
+REACH_S = 3.0
+"""Seconds for the machine at the address to let us connect."""
+
+_NOBODY = "nobody answers there; is the head node running, and is this its address?"
+
+_COMPLAINTS = (
+    (
+        ("InvalidAuthToken",),
+        "it does not take our token: RAY_AUTH_TOKEN (or the file RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token) "
+        "must be the same on all its machines",
+    ),
+    (
+        ("no authentication token was found",),
+        "there is no token here: put the cluster's into RAY_AUTH_TOKEN, or the name of its file into "
+        "RAY_AUTH_TOKEN_PATH; `ray get-auth-token --generate` makes one",
+    ),
+    (("Failed to connect to GCS", "could not find any running Ray instance"), _NOBODY),
+    (
+        ("Version mismatch",),
+        "it runs another version of Ray or Python than this machine; they must be the same",
+    ),
+    (
+        ("Can't find a", "does not have"),
+        "this machine has not joined it; run here: ray start --address={address} --num-cpus=0",
+    ),
+)
+"""What Ray says, any of these, and what it means."""
 
 
 class NoCluster(Error):
@@ -70,6 +85,7 @@ async def check(address: str, *, nodes: bool = False) -> list[NodeFound]:
     _prepare_environment()
     if importlib.util.find_spec("ray") is None:
         raise NoCluster(f"a cluster needs Ray; get it with: {install_command('ray')}")
+    await _reach(address)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "core.cluster.probe", address, *(["nodes"] if nodes else [])),
         stdin=asyncio.subprocess.DEVNULL,
@@ -88,14 +104,25 @@ async def check(address: str, *, nodes: bool = False) -> list[NodeFound]:
         await process.wait()
 
 
+async def _reach(address: str) -> None:
+    """Raises NoCluster if nobody is there, which Ray takes five seconds to tell."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(REACH_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, UnicodeError):  # a name that no resolver takes is the latter
+        raise NoCluster(f"the cluster at {address}: {_NOBODY}") from None
+    writer.close()
+
+
 async def _listen(process: asyncio.subprocess.Process, address: str) -> None:
     said = ""
     async for line in _lines(process):
         said += line
         if said.endswith("connected\n"):
             return
-        for words, meaning in _COMPLAINTS.items():
-            if words in said:
+        for complaints, meaning in _COMPLAINTS:
+            if any(words in said for words in complaints):
                 raise NoCluster(f"the cluster at {address}: {meaning.format(address=address)}")
     raise NoCluster(f"the cluster at {address} cannot be used: {said.strip()[-500:]}")
 
@@ -117,12 +144,15 @@ def _found(line: str) -> NodeFound:
 
 
 @asynccontextmanager
-async def open_cluster(address: str, templates: Templates, slots: Slots) -> AsyncGenerator["Cluster", None]:
-    """The cluster at `address`, for as long as the block runs. Raises NoCluster.
+async def open_cluster(
+    address: str, templates: "Templates", slots: "Slots"
+) -> AsyncGenerator["Cluster", None]:
+    """The cluster at `address`, for as long as the block runs. `check` it first: where Ray is not let in it
+    ends the process.
 
     slots: is kept at what its nodes can do.
     """
-    await check(address)
+    _prepare_environment()
     import ray  # only now, as it reads the environment when it is loaded
 
     from core.cluster.placement import following
