@@ -52,12 +52,12 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests should be sent here: not before engines are loaded, not once it stops."""
     state = request.app[STATE]
-    nobody = state.cluster is not None and not any(node.state == "ready" for node in state.cluster.nodes())
-    if state.ready and state.runner.alive and not nobody:
+    lacking = state.cluster.lacking if state.cluster is not None else None
+    if state.ready and state.runner.alive and lacking is None:
         return web.Response(text="ready\n")
     why = "stopping" if state.stopping else "starting"
     if state.ready:
-        why = "no node of the cluster is ready" if nobody else "no job is started any more"
+        why = lacking or "no job is started any more"
     return web.Response(status=503, text=f"{why}\n")
 
 

@@ -31,6 +31,7 @@ from core.progress import Progress
 from core.render import Request, Sink
 from core.renderer import Here, Live, Shape
 from core.runtime.slots import Slots
+from core.runtime.tasks import in_daemon_thread
 from core.templates.library import Templates
 from core.types import Fragment
 
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """Seconds between two looks at which nodes there are."""
+
+HEAD_S = 5.0
+"""Seconds in which the head of the cluster tells which nodes there are, usually in a few milliseconds."""
 
 AGAIN_S = 10.0
 """Seconds until a node is tried again whose actor could not be opened."""
@@ -76,13 +80,14 @@ class Cluster:
     """Makes videos on the nodes of a cluster; a `Renderer`.
 
     machines: by Ray's name of the node. problems: of nodes that cannot be used, why. slots: as many jobs as
-    the nodes can do beside their sessions.
+    the nodes can do beside their sessions. headless: the head does not answer just now.
     """
 
     def __init__(self, templates: Templates, slots: Slots) -> None:
         """slots: is kept up to date."""
         self.machines: dict[str, Machine] = {}
         self.problems: dict[str, str] = {}
+        self.headless = False
         self._templates, self._settings = templates, templates.settings
         self._packer = Packer(templates)
         self._here = Here(templates.pool, templates)
@@ -199,6 +204,13 @@ class Cluster:
             place.name, place.address, state, machine.slots, machine.running, cores, machine.sent
         )
 
+    @property
+    def lacking(self) -> str | None:
+        """Why it can make no video just now; None if it can."""
+        if self.headless:
+            return "the head of the cluster does not answer"
+        return None if any(one.slots for one in self.machines.values()) else "no node of the cluster is ready"
+
     async def drain(self, name: str, on: bool = True) -> NodeStatus:
         """Give a node no new job, or jobs again; what runs there goes on. Raises BadInput `unknown_node`."""
         for machine in self.machines.values():
@@ -216,11 +228,22 @@ class Cluster:
         settings = self._settings.model_dump(include=set(Settings.model_fields) - set(_HERE))
         while True:
             try:
-                places = await asyncio.to_thread(_places)
-                await self._follow(places, settings)
+                await self._follow(await self._look(), settings)
             except Exception:
                 log.exception("could not look which nodes the cluster has; trying again in %g s", LOOK_S)
             await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> Mapping[str, Place]:
+        """The nodes, once the head tells."""
+        looking = asyncio.ensure_future(in_daemon_thread(_places))
+        await asyncio.wait([looking], timeout=HEAD_S)
+        if not looking.done():  # one look waits for the head: it is not asked again meanwhile
+            self.headless = True
+            log.error("the head of the cluster does not answer; Ray ends this process if it stays so")
+        try:
+            return await looking
+        finally:
+            self.headless = False
 
     async def _follow(self, places: Mapping[str, Place], settings: Mapping[str, Any]) -> None:
         self._places = places

@@ -134,6 +134,33 @@ def test_a_node_that_drains_gets_no_new_job_and_ends_what_it_has(
     run(drained())
 
 
+def test_a_head_that_does_not_answer_is_told_and_waited_for(
+    server: Server, ray_cluster: SmallCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    it, run = server
+    (head,) = ray_cluster.ray.head_node.all_processes["gcs_server"]
+
+    async def until(status: int, told: str) -> None:
+        while True:
+            async with it.http.get("/readyz") as response:
+                if (response.status, await response.text()) == (status, told):
+                    return
+            await asyncio.sleep(0.05)
+
+    async def main() -> None:
+        await nodes(it, 2)
+        os.kill(head.process.pid, signal.SIGSTOP)
+        try:
+            await until(503, "the head of the cluster does not answer\n")
+        finally:
+            os.kill(head.process.pid, signal.SIGCONT)
+        await until(200, "ready\n")
+        assert (await it.ended(await it.video("Hi.")))["status"] == "completed"
+
+    run(asyncio.wait_for(main(), 60))
+    assert "the head of the cluster does not answer" in caplog.text
+
+
 def test_a_session_is_made_on_a_node_and_begins_anew_on_another(server: Server) -> None:
     it, run = server
 
