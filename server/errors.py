@@ -21,6 +21,7 @@ from core.errors import (
     Error,
     JobOver,
     JobRunning,
+    NodeLost,
     OutOfMemory,
     OverQuota,
     StageError,
@@ -149,6 +150,8 @@ def refusal(error: Exception) -> Refused:
             told = {"Retry-After": str(wait), "X-RateLimit-Resource": resource}
             told |= {"X-RateLimit-Limit": f"{limit:g}", "X-RateLimit-Remaining": "0"}
             return Refused(429, "over_quota", str(error), headers=told | {"X-RateLimit-Reset": str(wait)})
+        case NodeLost():
+            return Refused(503, "node_lost", str(error), headers={"Retry-After": "2"})
         case OutOfMemory():
             return Refused(503, "out_of_memory", str(error), headers={"Retry-After": "30"})
         case StorageFull():

@@ -79,6 +79,16 @@ class ServerSettings(ClusterSettings):
     )
     """What the model is told before the conversation; empty: nothing."""
 
+    transcribe_url: str = ""
+    """A server that turns speech into text, of OpenAI's shape (`/audio/transcriptions`), up to its version:
+    what is asked of `chat_url` may be sound. Empty: only text may."""
+
+    transcribe_key: SecretStr = SecretStr("")
+    """The key it wants, sent as `Authorization: Bearer`."""
+
+    transcribe_model: str = "whisper-1"
+    """What it calls the model that is to listen."""
+
     lines: int = Field(default=512, ge=1)
     """Open sockets, event streams and streams of speech or video, at most."""
 

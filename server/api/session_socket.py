@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import BadInput, Error
 from core.runtime.tasks import first_of
 from server.errors import invalid, refusal
-from server.jobs.session import Format, LiveSession
+from server.jobs.session import NO_FORMAT, Format, LiveSession
+from server.jobs.transcriber import Sound
 from server.schemas.events import Pong, Resync
 from server.schemas.live import (
     AnySessionMessage,
@@ -115,8 +116,10 @@ class _Talk:
                 if voice is not None and not state_of(self._request).ownership.sees("voice", voice):
                     raise BadInput("unknown_voice", f"there is no voice {voice!r}; see /v1/voices", "voice")
                 await self._session.say(asked, self)
-            case Ask(text=text, ref=ref):
+            case Ask(text=str(text), ref=ref):
                 await self._session.ask(text, ref)
+            case Ask(pcm=bytes(pcm), ref=ref):
+                await self._session.ask(self._sound(pcm), ref)
             case TextDelta(text=text, ref=ref):
                 await self._session.write(text, self, ref)
             case AudioFormat(rate=rate, channels=channels, encoding=encoding):
@@ -130,6 +133,13 @@ class _Talk:
                 await self._session.interrupt()
             case SessionPing(ref=ref):
                 await self._send("pong", Pong(ref=ref))
+
+    def _sound(self, pcm: bytes) -> Sound:
+        """Raises BadInput `audio_format`."""
+        if self._format is None:
+            raise BadInput("audio_format", NO_FORMAT)
+        rate, channels, _ = self._format
+        return Sound(pcm, rate, channels)
 
     async def _refuse(self, code: str, message: str, ref: str | None, param: str | None = None) -> None:
         await self._send("error", SessionError(code=code, message=message, param=param, ref=ref))

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Literal
 
@@ -22,13 +22,14 @@ from core.renderer import Live, Renderer
 from core.runtime.tasks import first_of
 from core.types import Fragment
 from server.access.caller import caller
-from server.jobs.chat import Chat, ChatFailed, Turn
+from server.jobs.chat import Chat
+from server.jobs.conversation import Conversation, Question
 from server.jobs.explain import explain
 from server.jobs.pushes import Pushes
 from server.jobs.session_words import told, wanted
+from server.jobs.transcriber import Transcriber
 from server.metrics import Figures
 from server.schemas.live import (
-    ChatAnswered,
     NewSession,
     Picture,
     Say,
@@ -52,8 +53,7 @@ log = logging.getLogger(__name__)
 TRIES, TRIES_WITHIN_S = 3, 60.0
 """A session whose pictures fail begins anew, unless they failed this often within so many seconds."""
 
-HUSH_S = 1.0
-"""Seconds that an answer waits for the one before it to be hushed, at most."""
+NO_FORMAT = "say first what comes: audio.format with rate, channels and encoding"
 
 Reason = Literal["deleted", "idle", "failed"]
 
@@ -74,12 +74,11 @@ class LiveSession:
         created_at: float,
         last_seq: int = 0,
         chat: Chat | None = None,
+        transcriber: Transcriber | None = None,
     ) -> None:
-        """last_seq: of the log of its earlier life. chat: who answers what is asked."""
-        self._chat = chat
-        self._answering: asyncio.Task[None] | None = None
-        self._answers: dict[int, Turn] = {}  # by utterance, until nothing more of it is heard
-        self._hushed = asyncio.Event()
+        """last_seq: of the log of its earlier life. chat: who answers what is asked. transcriber: who
+        understands what is asked as sound."""
+        self._conversation = Conversation(chat, transcriber, self) if chat is not None else None
         self.id, self.request, self.created_at = session_id, request, created_at
         self.owner = caller.get().owner
         self.log = SessionLog(session_id, last_seq)
@@ -124,7 +123,8 @@ class LiveSession:
             behind_s=self.behind_s,
             first_s=self._first_s,
             stopped_s=self._stopped_s,
-            chat=self._chat is not None,
+            chat=self._conversation is not None,
+            listens=self._conversation is not None and self._conversation.listens,
             node=self._live.node if self._live is not None else None,
             last_seq=self.log.last_seq,
             picture=self.picture,
@@ -164,51 +164,28 @@ class LiveSession:
             self._writer = None
             self._queued(await live.do(SayWhole(said.text, said.voice, style)), said.ref)
 
-    async def write(self, delta: str, by: object, ref: str | None = None) -> None:
-        """More of a text that is being written; begins one if none is. Raises like `say`."""
+    async def write(self, delta: str, by: object, ref: str | None = None) -> int:
+        """More of a text that is being written; begins one if none is. Returns its number, 0 if there is
+        none. Raises like `say`."""
         async with self._order:
             live = self._open_to(by)
-            if delta:  # some models begin with an empty one
-                number = await self._given(live, Add(delta), by)
-                if by is self._chat and self._chat is not None:
-                    self._answers.setdefault(number, self._chat.newest)
-                self._queued(number, ref)
+            if not delta:  # some models begin with an empty one
+                return 0
+            number = await self._given(live, Add(delta), by)
+            self._queued(number, ref)
+            return number
 
-    async def ask(self, text: str, ref: str | None = None) -> None:
+    async def ask(self, question: Question, ref: str | None = None) -> None:
         """Have the language model answer this, in place of whatever is said now.
 
-        Raises BadInput `no_chat`, `starting`.
+        Raises BadInput `no_chat`, `no_transcription`, `starting`.
         """
-        if self._chat is None:
+        if self._conversation is None:
             raise BadInput("no_chat", "nobody answers here: the server's setting chat_url is empty")
-        before = self._answering
+        self._conversation.check(question)
         await self.interrupt()
-        if self._answering is not None:  # somebody has asked meanwhile
-            before = self._answering
-            self._hush()
-        self._open_to(self._chat)
-        self._answering = asyncio.create_task(self._answer(self._chat, text, ref, before))
-
-    async def _answer(
-        self, chat: Chat, text: str, ref: str | None, before: asyncio.Task[None] | None
-    ) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        if self._answers:  # what was said of the answer before is part of the conversation
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HUSH_S):
-                    await self._hushed.wait()
-        try:
-            async with aclosing(chat.answer(text)) as pieces:
-                async for piece in pieces:
-                    await self.write(piece, chat, ref)
-            self.log.append("chat.answered", ChatAnswered(text=chat.newest["content"], ref=ref))
-        except ChatFailed as error:
-            self.log.append("error", SessionError(code="chat_failed", message=str(error), ref=ref))
-        except BadInput as error:
-            self.log.append("error", SessionError(code=error.code, message=error.message, ref=ref))
-        finally:
-            await self.finish(chat)
+        self._open_to(self._conversation)
+        self._conversation.ask(question, ref)
 
     async def audio_format(self, form: Format, by: object) -> None:
         """What the sound is that comes next. Raises like `say`, and BadInput `audio_format`."""
@@ -228,8 +205,7 @@ class LiveSession:
         async with self._order:
             live = self._open_to(by)
             if form is None:
-                message = "say first what comes: audio.format with rate, channels and encoding"
-                raise BadInput("audio_format", message)
+                raise BadInput("audio_format", NO_FORMAT)
             await self._expect(form, live)
             if pcm:
                 self._queued(await self._given(live, AddAudio(pcm), by), ref)
@@ -258,7 +234,8 @@ class LiveSession:
     async def interrupt(self) -> None:
         """Say no more of anything that was given until now."""
         self._touched = asked = time.monotonic()
-        self._hush()
+        if self._conversation is not None:
+            self._conversation.hush()
         async with self._order:
             self._writer = None
             if self._utterances:
@@ -270,13 +247,6 @@ class LiveSession:
         if self._live is not None:
             with suppress(NodeLost, BadInput):
                 await self._live.do(command)
-
-    def _hush(self) -> None:
-        """Let the language model write no more."""
-        self._hushed.clear()
-        if self._answering is not None:
-            self._answering.cancel()
-            self._answering = None
 
     def _open_to(self, by: object) -> Live:
         self._touched = time.monotonic()
@@ -306,7 +276,8 @@ class LiveSession:
         else:
             self.end("idle")
         finally:
-            self._hush()
+            if self._conversation is not None:
+                self._conversation.hush()
             await self.pushes.close()
 
     def end(self, reason: Reason) -> None:
@@ -390,11 +361,8 @@ class LiveSession:
 
     def _ended(self, event: SpeechEnded) -> None:
         self.log.append("speech.ended", event)
-        answer = self._answers.pop(event.utterance, None)
-        if answer is not None and event.interrupted:
-            answer["content"] = event.text_spoken
-        if not self._answers:
-            self._hushed.set()
+        if self._conversation is not None:
+            self._conversation.ended(event)
         self._utterances.discard(event.utterance)
         if not self._utterances:
             self.log.append("session.idle", SessionIdle())

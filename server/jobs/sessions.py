@@ -14,6 +14,7 @@ from server.access.caller import caller
 from server.errors import Refused
 from server.jobs.chat import Chat
 from server.jobs.session import LiveSession
+from server.jobs.transcriber import Transcriber
 from server.metrics import Figures
 from server.schemas.live import NewSession
 from server.schemas.specs import read_record
@@ -64,7 +65,7 @@ class Sessions:
                 log.warning("session %s cannot be brought back: %s", row.id, str(error).splitlines()[0])
                 await self._record.forget(row.id)
             else:
-                session = LiveSession(row.id, wanted, row.created, row.last_seq, self._chat())
+                session = LiveSession(row.id, wanted, row.created, row.last_seq, *self._asked())
                 session.owner = row.owner
                 self._run_on(session)
         for row in rows[self._limit :]:
@@ -97,7 +98,8 @@ class Sessions:
     def open(self, wanted: NewSession) -> LiveSession:
         """A new session, on its way. Raises Refused 429."""
         self.check_room()
-        session = LiveSession(f"session_{secrets.token_hex(12)}", wanted, time.time(), chat=self._chat())
+        session_id = f"session_{secrets.token_hex(12)}"
+        session = LiveSession(session_id, wanted, time.time(), 0, *self._asked())
         self._run_on(session)
         return session
 
@@ -121,8 +123,12 @@ class Sessions:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
 
-    def _chat(self) -> Chat | None:
-        return Chat(self._settings) if self._settings.chat_url else None
+    def _asked(self) -> tuple[Chat | None, Transcriber | None]:
+        """Who answers in a new session, and who understands sound."""
+        return (
+            Chat(self._settings) if self._settings.chat_url else None,
+            Transcriber(self._settings) if self._settings.transcribe_url else None,
+        )
 
     def _run_on(self, session: LiveSession) -> None:
         self._all[session.id] = session

@@ -8,9 +8,9 @@ import base64
 import binascii
 import json
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from server.schemas.requests import Language, Model, Name, Size, Slug, Text
 from server.schemas.responses import JobError
@@ -109,6 +109,7 @@ class SessionInfo(Model):
     first_s: float | None = None
     stopped_s: float | None = None
     chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
+    listens: Annotated[bool, Field(description="whether that may be sound")] = False
     node: str | None = None
     last_seq: int
     picture: Picture | None = None
@@ -175,6 +176,13 @@ class ChatAnswered(Model):
     ref: str | None = None
 
 
+class ChatHeard(Model):
+    """What was understood of a question that was sound. ref: of the message that asked."""
+
+    text: str
+    ref: str | None = None
+
+
 class SessionIdle(Model):
     """All that was given has been said."""
 
@@ -218,6 +226,7 @@ SESSION_EVENTS: dict[str, type[Model]] = {
     "speech.started": SpeechStarted,
     "speech.word": SpeechWord,
     "speech.ended": SpeechEnded,
+    "chat.heard": ChatHeard,
     "chat.answered": ChatAnswered,
     "session.idle": SessionIdle,
     "session.behind": SessionBehind,
@@ -273,14 +282,6 @@ class Say(Model):
     ref: Name | None = None
 
 
-class Ask(Model):
-    """Have the language model answer, in place of whatever is said now."""
-
-    type: Literal["ask"]
-    text: Annotated[Text, Field(max_length=8000), AfterValidator(_not_empty)]
-    ref: Name | None = None
-
-
 class AudioFormat(Model):
     """What the sound is that this client sends from now on: samples of 16 bits, channels interleaved."""
 
@@ -304,6 +305,22 @@ class AudioDelta(Model):
     type: Literal["audio.delta"]
     pcm: Annotated[bytes, Field(description="base64"), AfterValidator(_unpacked)]
     ref: Name | None = None
+
+
+class Ask(Model):
+    """Have the language model answer, in place of whatever is said now. pcm: the question as sound, whole, as
+    this client's `audio.format` has it, in place of `text`."""
+
+    type: Literal["ask"]
+    text: Annotated[Text, Field(max_length=8000), AfterValidator(_not_empty)] | None = None
+    pcm: Annotated[bytes, Field(description="base64", min_length=1), AfterValidator(_unpacked)] | None = None
+    ref: Name | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.text is None) == (self.pcm is None):
+            raise ValueError("give either text or pcm")
+        return self
 
 
 class AudioDone(Model):

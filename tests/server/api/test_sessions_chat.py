@@ -1,6 +1,8 @@
 """A live session whose person answers: a language model's server, what is asked of it, and how it fails."""
 
+import base64
 import json
+import wave
 from contextlib import asynccontextmanager
 
 import pytest
@@ -150,3 +152,91 @@ async def test_without_the_setting_nothing_can_be_asked(data_dir):
         assert (await control.hear("error"))["data"]["code"] == "chat_failed"
         await control.say("say", text="Still here.")
         await control.hear("speech.ended")
+
+
+class Ears:
+    """Hears in each sound what `replies` say."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.heard = []
+
+    async def answer(self, request):
+        form = await request.post()
+        with wave.open(form["file"].file, "rb") as sound:
+            shape = sound.getframerate(), sound.getnchannels(), sound.getnframes()
+        self.heard.append((form["model"], request.headers.get("Authorization"), shape))
+        reply = self.replies.pop(0)
+        return reply if isinstance(reply, web.Response) else web.json_response({"text": reply})
+
+
+@asynccontextmanager
+async def listening(ears):
+    app = web.Application(client_max_size=4 << 20)
+    app.router.add_post("/v1/audio/transcriptions", ears.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield {"transcribe_url": f"{site_address(runner)}/v1", "transcribe_key": KEY}
+    finally:
+        await runner.cleanup()
+
+
+async def test_what_is_asked_aloud_is_understood_and_answered(data_dir, caplog):
+    sound = base64.b64encode(b"\1\0" * 4001 + b"\1").decode()
+    odd = [
+        web.json_response({"text": " \n"}),
+        web.json_response(["How are you?"]),
+        web.json_response({"text": None}),
+        web.Response(text="[" * 100_000),
+        web.Response(text="x" * (2 << 20)),
+        web.Response(status=401, text=f"your key is {KEY}"),
+        web.Response(status=307, headers={"Location": "http://127.0.0.1:1/"}),
+    ]
+    ears = Ears(" How are you?\n", *odd, "And now?")
+    model = Model("I am well.", "Still well.")
+    async with (
+        answering(model) as settings,
+        listening(ears) as more,
+        served(data_dir, **settings, **more) as it,
+        controlled(it, await begun(it)) as control,
+    ):
+        assert (await it.get("/v1/sessions"))["data"][0]["listens"] is True
+        await control.say("ask", pcm=sound)
+        assert (await control.hear("error"))["data"]["code"] == "audio_format"
+        await control.say("audio.format", rate=16_000, channels=2)
+        for bad in ({}, {"pcm": sound, "text": "Hello?"}, {"pcm": ""}, {"pcm": "?"}, {"pcm": None}):
+            await control.say("ask", **bad)
+            assert (await control.hear("error"))["data"]["code"] == "bad_message"
+        await control.say("say", text="This is a line that is talked over. " * 5)
+        await control.hear("speech.started")
+        await control.say("ask", pcm=sound, ref="q")
+        assert (await control.hear("speech.ended"))["data"]["interrupted"]
+        assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "I am well."
+        heard = [event["data"] for event in control.seen if event["type"] == "chat.heard"]
+        assert heard == [{"text": "How are you?", "ref": "q"}]
+        for k in range(len(odd)):
+            await control.say("ask", pcm=sound, ref=str(k))
+            told = (await control.hear("error"))["data"]
+            assert (told["code"], told["ref"]) == ("nothing_heard" if not k else "chat_failed", str(k))
+        await control.say("ask", pcm=sound)
+        assert (await control.hear("speech.ended"))["data"]["text_spoken"].strip() == "Still well."
+        control.events()
+        assert KEY not in json.dumps(control.seen)
+    assert ears.heard == [("whisper-1", f"Bearer {KEY}", (16_000, 2, 2000))] * 9
+    assert [turn["content"] for turn in model.asked[1] if turn["role"] == "user"] == [
+        "How are you?",
+        "And now?",
+    ]
+    assert KEY not in caplog.text
+
+
+async def test_sound_that_nobody_understands_is_refused(data_dir):
+    async with (
+        served(data_dir, chat_url="http://127.0.0.1:9/v1") as it,
+        controlled(it, await begun(it)) as control,
+    ):
+        await control.say("audio.format", rate=16_000)
+        await control.say("ask", pcm="AAAA")
+        assert (await control.hear("error"))["data"]["code"] == "no_transcription"
