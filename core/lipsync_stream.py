@@ -5,13 +5,15 @@ audio alone, not on how it was cut into chunks or frames into batches.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 import numpy as np
 
 from core.protocols import Drawing, LipsyncEngine
 from core.serving.loaded import LoadedEngine, draw
 from core.templates.template import Template
+from core.templates.walk import Walk
 from core.types import (
     Arrays,
     AudioChunk,
@@ -19,6 +21,7 @@ from core.types import (
     Image,
     Phoneme,
     Samples,
+    Sentence,
     Speech,
     frame_count,
     frame_start,
@@ -35,6 +38,9 @@ class _Heard:
         self._phonemes: list[Phoneme] = []
         self._untold: list[range] = []  # where a voice sounds that tells no phonemes
         self._ahead: tuple[AudioChunk, ...] | None = None
+        self._sentence: Sentence | None = None
+        self._wanted: list[tuple[int, str]] = []  # actions of the sentence, by their places in the text
+        self._actions: deque[tuple[int, str]] = deque()  # by the sample from which on they are wanted
 
     @property
     def end(self) -> int:
@@ -45,6 +51,23 @@ class _Heard:
         self.samples = np.concatenate([self.samples, chunk.samples])
         _note(chunk, self._phonemes, self._untold)
         self._ahead = chunk.ahead
+        self._note_actions(chunk)
+
+    def _note_actions(self, chunk: AudioChunk) -> None:
+        if chunk.sentence is not self._sentence:
+            self._sentence = chunk.sentence
+            self._wanted += chunk.sentence.actions if chunk.sentence else ()
+            if not chunk.words:  # a voice that marks none, as far as is known
+                self._actions += ((chunk.first, name) for _, name in self._wanted)
+                self._wanted.clear()
+        for word in chunk.words:
+            while self._wanted and self._wanted[0][0] < word.stop:
+                self._actions.append((word.first, self._wanted.pop(0)[1]))
+
+    def wanted(self, before: int) -> Iterator[str]:
+        """The actions that are wanted before a sample, each once."""
+        while self._actions and self._actions[0][0] < before:
+            yield self._actions.popleft()[1]
 
     def enough(self, frame: int, until: int, fps: int) -> bool:
         """Whether `frame`, which listens `until` there, can be drawn."""
@@ -112,17 +135,25 @@ async def lipsync_stream(
     batch: int,
     own: bool = False,
     life: int | None = 0,
+    walk: Walk | None = None,
 ) -> AsyncGenerator[FrameBatch, None]:
     """Yield batches of 1, 2, 4, ... up to `batch` frames, as soon as enough speech has been heard.
 
     prepared: what the engine learnt of the template. The first batches are small so that the first frame is
     out early. own: frames that the engine leaves as they are count as not drawn: they are the template's own.
-    life: see `Drawing`.
+    life: see `Drawing`. walk: through the template's frames, which others may tell of actions; None: its own.
     The tail is padded with silence: the video is never shorter than the speech.
     """
     heard = _Heard()
     engine, fps = lipsync.engine, template.fps
     frame, size = 0, 1
+    walk = walk or template.walk()
+
+    def shown(frame: int) -> int:
+        start, stop = (frame_start(k, heard.rate, fps) for k in (frame, frame + 1))
+        for name in heard.wanted(stop):
+            walk.want(name)
+        return walk.step(heard=bool(heard.cut(start, stop).any()))
 
     def listens(frame: int) -> tuple[tuple[int, int], range]:
         """The samples it listens to; and those nearby, as far back as ahead, whose phonemes move its lips."""
@@ -134,7 +165,7 @@ async def lipsync_stream(
         speech, count = heard.speech(spans, reaches)
         frames = range(frame, frame + count)
         low, high = (frame_start(k, heard.rate, fps) for k in (frame, frame + count))
-        numbers = [template.number(k) for k in frames]
+        numbers = [shown(k) for k in frames]
         # Not on the engine's thread: meanwhile it draws for other jobs.
         patches = crops = await asyncio.to_thread(_crops, template, numbers)
         drawn = template.track.found[numbers]

@@ -39,6 +39,7 @@ from core.subtitle_style import SubtitleStyle, together
 from core.templates.cutting import person_alone
 from core.templates.library import SAMPLE, Templates
 from core.templates.template import StepReport, Template, check_shape
+from core.templates.walk import check_actions
 from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable, check_voice, tts_stream
@@ -190,9 +191,7 @@ async def _job(
     ends: AsyncExitStack,
 ) -> _Job:
     """Load the engines and prepare the template; what must be closed afterwards goes on `ends`."""
-    if request.video is None and request.template != SAMPLE:  # which may be yet to be drawn
-        with blaming("template"):  # told before engines are loaded, which takes seconds
-            await asyncio.to_thread(templates.show, request.template)
+    await asyncio.to_thread(_check_template, request, spoken, templates)
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
     lipsync = await pool.lipsync(request.lipsync)
@@ -242,6 +241,16 @@ def _lay(
         faces, template, encoder, rate=job.rate, burner=burner, mark=label.mark, tags=label.tags
     )
     return pipe.stage("encode", encoded, limit=16, count=watch.fragment)
+
+
+def _check_template(request: Request, spoken: list[Sentence], templates: Templates) -> None:
+    """What can be told before engines are loaded, which takes seconds. Raises BadInput."""
+    names: tuple[str, ...] = ()
+    if request.video is None and request.template != SAMPLE:  # which may be yet to be drawn
+        with blaming("template"):
+            names = templates.show(request.template).action_names
+    wanted = [name for sentence in spoken for _, name in sentence.actions]
+    check_actions(wanted, names, "video" if request.video else request.template)
 
 
 async def _font(request: Request, settings: Settings) -> Path:

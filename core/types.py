@@ -68,6 +68,8 @@ class Sentence:
     language: one of `core.text.LANGUAGES`, "zh" say.
     hidden: parts `[start, stop)` of the job's text in the sentence that are markup, neither read nor shown.
     pause: seconds of silence asked for after it.
+    actions: (place in the job's text, name) of what the person shall do, with the first word that ends
+        behind it.
     """
 
     index: int
@@ -78,6 +80,7 @@ class Sentence:
     language: str
     hidden: tuple[tuple[int, int], ...] = ()
     pause: float = 0.0
+    actions: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,14 @@ class Interrupt:
     """Stop speaking."""
 
 
-Command = Say | Add | AudioFormat | AddAudio | Finish | Interrupt
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do an action of the template; see `Session.act`."""
+
+    name: str
+
+
+Command = Say | Add | AudioFormat | AddAudio | Finish | Interrupt | Act
 
 
 def obey(session: Session, command: Command) -> int:
@@ -68,6 +75,8 @@ def obey(session: Session, command: Command) -> int:
             session.finish_audio()
         case Interrupt():
             session.interrupt()
+        case Act(name):
+            session.act(name)
         case _:
             assert_never(command)
     return 0

@@ -12,6 +12,7 @@ from core.text import sentences
 from core.text.borders import sentence_ends
 from core.text.dictionary import Readings
 from core.text.folded import fold
+from core.text.markup import strip
 from core.types import Sentence
 
 LONGEST = 400
@@ -24,7 +25,10 @@ _WIDE = re.compile(r"[⺀-￿]")
 
 
 class Cutter:
-    """The text of one utterance. text: all of it so far; `take` gives what is certain of the rest."""
+    """The text of one utterance. text: all of it so far; `take` gives what is certain of the rest.
+
+    behind: actions asked for in what was taken last, without a word after them.
+    """
 
     def __init__(self, language: str = "auto", readings: Readings | None = None) -> None:
         """As in `core.text.sentences`."""
@@ -33,6 +37,7 @@ class Cutter:
         self._at = 0  # where the text begins that has not been taken
         self._context = 0  # where the sentence before begins, which tells the language of bare numbers
         self._count = 0
+        self.behind: tuple[str, ...] = ()
 
     @property
     def left(self) -> int:
@@ -60,15 +65,19 @@ class Cutter:
             found = sentences(context + pending[:stop], self._language, readings=self._readings)
         except BadInput as error:
             if error.code == "empty_text":  # marks without words
+                self.behind = tuple(name for _, name in strip(pending[:stop]).actions)
                 return []
             raise
         fresh = [sentence for sentence in found if sentence.start >= len(context)]
+        self.behind = () if fresh else tuple(name for _, name in strip(pending[:stop]).actions)
         shifted = [
             replace(
                 sentence,
                 index=self._count + k,
                 start=base + sentence.start,
                 offsets=tuple(base + offset for offset in sentence.offsets),
+                hidden=tuple((base + a, base + b) for a, b in sentence.hidden),
+                actions=tuple((base + place, name) for place, name in sentence.actions),
             )
             for k, sentence in enumerate(fresh)
         ]

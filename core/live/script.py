@@ -48,6 +48,7 @@ class Utterance:
 
     pcm: what its sound comes in by; None for text. begun: something of it has been heard. flows: so it was in
     the frame before. dropped: an interrupt has ended it. failed: something of it could not be spoken.
+    acts: it asks for an action behind its words, or has none.
     languages: of its sentences so far; one voice reads them all, if there is one.
     speaker: None is the session's.
     """
@@ -63,6 +64,7 @@ class Utterance:
         self.begun = False
         self.dropped = False
         self.failed = False
+        self.acts = False
         self.languages: set[str] = set()
         self.speaker: Speaker | None = None
 
@@ -285,6 +287,10 @@ class Script:
         for sentence in sentences:
             if not text.dropped:
                 await self._voiced(text, sentence)
+        for name in text.written.behind:
+            text.sound.ask(name)
+            text.acts = True
+        text.written.behind = ()
         return bool(sentences)
 
     async def _settled(self) -> bool:
@@ -298,7 +304,7 @@ class Script:
 
     def _close(self, text: Utterance) -> None:
         text.closed = True
-        if not text.sound.made and not text.failed and not text.dropped:
+        if not (text.sound.made or text.failed or text.dropped or text.acts):
             message = "the text has no words to speak; write at least one"
             self._trouble(text, BadInput("empty_text", message, "text"))
 

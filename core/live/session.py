@@ -6,7 +6,7 @@ The stages are those of `core.render`; only the source differs, which is the pac
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +29,7 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates.library import Templates
 from core.templates.template import Template, check_shape
+from core.templates.walk import check_actions
 from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import check_voice
@@ -169,6 +170,7 @@ class Session:
         self._came: dict[int, float] = {}
         self._frame = 0  # the next whose sound is let go
         self._begun = 0  # the newest utterance that has been heard
+        self._walk = template.walk()
         self._idle = asyncio.Event()
         self._slots = asyncio.Semaphore(UNDER_WAY)
 
@@ -212,6 +214,11 @@ class Session:
         """Stop speaking."""
         self.script.interrupt()
 
+    def act(self, name: str) -> None:
+        """Do something besides, as soon as there is a way to it. Raises BadInput `unknown_action`."""
+        check_actions([name], self._template.actions.names, self._template.name)
+        self._walk.want(name)
+
     @property
     def template(self) -> Template:
         """Who is seen."""
@@ -252,7 +259,9 @@ class Session:
             prepared = template.prepared[self._lipsync.key]
             # A frame at a time: here it is latency that counts. Calls of sessions are joined by the engine.
             lips = self._lipsync
-            frames = lipsync_stream(audio, lips, template, prepared, batch=1, own=True, life=self._life)
+            frames = lipsync_stream(
+                audio, lips, template, prepared, batch=1, own=True, life=self._life, walk=self._walk
+            )
             faces = pipe.stage("lipsync", frames, limit=1)
             if self._enhance is not None:
                 learnt = template.prepared[self._enhance.key]
@@ -291,6 +300,7 @@ class Session:
         self._frame = frame + 1
         if utterance is None or taken is None:
             return
+        self._ask(utterance, taken.actions)
         first = frame_start(frame, self.script.rate, self._template.fps)
         number, rate = utterance.number, self.script.rate
         if number > self._begun:
@@ -302,8 +312,18 @@ class Session:
             said = utterance.written.text[word.start : word.stop].strip()
             self._told.append((frame, SpeechWord(number, said, start, stop)))
 
+    def _ask(self, utterance: Utterance, actions: Sequence[str]) -> None:
+        """The actions that an utterance's text asks for now; one that is not there is told."""
+        for name in actions:
+            try:
+                self.act(name)
+            except BadInput as error:
+                self._failed(utterance, error)
+
     def _ended(self, utterance: Utterance, interrupted: bool) -> None:
         """For `Script`: told with the last frame in which something of it is heard."""
+        if not interrupted:
+            self._ask(utterance, utterance.sound.asked())
         if not utterance.begun:
             self._came.pop(utterance.number, None)
         position = round(utterance.sound.taken / self.script.rate, 3)

@@ -14,19 +14,20 @@ class Taken:
     """A stretch of an utterance; marks count from the stretch's own first sample.
 
     words: those that have begun by its end and were not told before, each with the position after its last
-        sample, from the utterance's start.
+        sample, from the utterance's start. actions: what the person shall do from now on.
     """
 
     samples: Samples
     phonemes: tuple[Phoneme, ...] | None
     words: tuple[tuple[Word, int], ...] = ()
+    actions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Part:
     """A sentence and where it lies in the utterance's samples; stop: None while it is being spoken.
 
-    told: how many of its words have been told.
+    told: how many of its words have been told. wanted: its actions that were not, by place in the text.
     """
 
     sentence: Sentence
@@ -34,6 +35,7 @@ class _Part:
     stop: int | None = None
     words: list[Word] = field(default_factory=list)
     told: int = 0
+    wanted: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Sound:
@@ -46,6 +48,7 @@ class Sound:
         self._parts: deque[_Part] = deque()  # those that have not been heard whole
         self._said = 0  # characters of those before
         self._rests: deque[int] = deque([0])
+        self._asked: list[str] = []  # actions whose time has come
 
     @property
     def made(self) -> int:
@@ -64,7 +67,19 @@ class Sound:
 
     def begin(self, sentence: Sentence) -> None:
         """What is added from here on speaks this."""
-        self._parts.append(_Part(sentence, self.made))
+        self._parts.append(_Part(sentence, self.made, wanted=list(sentence.actions)))
+
+    def ask(self, name: str) -> None:
+        """An action is wanted behind all that was added."""
+        if self._parts:
+            self._parts[-1].wanted.append((1 << 62, name))
+        else:
+            self._asked.append(name)
+
+    def asked(self) -> tuple[str, ...]:
+        """The actions whose time has come, each once."""
+        found, self._asked = tuple(self._asked), []
+        return found
 
     def add(self, chunk: AudioChunk) -> None:
         """Append; its marks count from the utterance's first sample, its words' offsets from its text's."""
@@ -91,7 +106,7 @@ class Sound:
             self._chunks.popleft()
         while len(self._rests) > 1 and self._rests[1] <= self.taken:
             self._rests.popleft()
-        return replace(taken, words=tuple(self._words()))
+        return replace(taken, words=tuple(self._words()), actions=self.asked())
 
     def peek(self, count: int) -> Taken:
         """The same without words, and it goes on waiting."""
@@ -124,8 +139,11 @@ class Sound:
                 word, part.told = part.words[part.told], part.told + 1
                 later = part.words[part.told].first if part.told < len(part.words) else part.stop
                 found.append((word, self.made if later is None else later))
+                while part.wanted and part.wanted[0][0] < word.stop:
+                    self._asked.append(part.wanted.pop(0)[1])
         while self._parts and self._parts[0].stop is not None and self._parts[0].stop <= self.taken:
             part = self._parts.popleft()
+            self._asked += (name for _, name in part.wanted)
             self._said = part.sentence.start + len(part.sentence.text)
         return found
 

@@ -116,7 +116,7 @@ class Backgrounds:
             identity_new = (
                 template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
             )
-        there = self._there(identity_new, recipe)
+        there = self._templates.made(identity_new, recipe)
         if there is not None:
             return Made(there, engines)
         painting, ground = await self._ground(wanted, painter, template, report)
@@ -133,7 +133,9 @@ class Backgrounds:
             name = name or name_of(
                 f"{base.name}: {wanted.prompt or (wanted.picture and wanted.picture.stem)}"
             )
-            info = await self._templates.add(draft, name, report, identity=identity_new, recipe=recipe)
+            info = await self._templates.add(
+                draft, name, report, identity=identity_new, recipe=recipe, actions=base.actions
+            )
         finally:
             draft.unlink(missing_ok=True)
         return Made(info, engines, painting.about if painting else "")
@@ -154,18 +156,6 @@ class Backgrounds:
         mattes = await mattes_of(template, matting, self._templates, report)
         await long(partial(_write_alpha, template, mattes, path, on_loop(report)))
         return {matting.kind: matting.name}
-
-    def _there(self, identity: str, recipe: str) -> TemplateInfo | None:
-        """The template that would be made, if it has been. Raises BadInput if the name is another's."""
-        try:
-            there = self._templates.show(identity)
-        except BadInput:
-            return None
-        if there.recipe == recipe:
-            return there
-        raise BadInput(
-            "template_exists", f"there is a template {identity!r} already; give another name", "name"
-        )
 
     async def _ground(
         self,

@@ -68,7 +68,7 @@ async def person_alone(template: Template, templates: Templates, report: StepRep
 
     def opened() -> Template:
         shown = Frames(path, cache_bytes), template.track, template.prepared, Mattes(mattes, cache_bytes)
-        return Template(template.name, *shown)
+        return Template(template.name, *shown, template.actions)
 
     alone = await asyncio.to_thread(opened)
     alone.remarks = template.remarks

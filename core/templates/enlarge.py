@@ -54,15 +54,9 @@ async def enlarge(
     template = await templates.open(identity, report=report)  # the sample may be drawn only now
     base = templates.show(identity)
     recipe = hashlib.sha256(f"{base.sha256} {base.face} {upscaler.key} {VERSION}".encode()).hexdigest()
-    there = next((info for info in await asyncio.to_thread(templates.all) if info.id == made), None)
-    if there is not None and there.recipe == recipe:
-        return Enlarged(there, upscaler.name)
+    there = await asyncio.to_thread(templates.made, made, recipe)
     if there is not None:
-        raise BadInput(
-            "template_exists",
-            f"there is another template {made!r} already; give another name, or remove it first",
-            "name",
-        )
+        return Enlarged(there, upscaler.name)
     if 2 * max(template.width, template.height) > _MOST:
         raise BadInput(
             "template_too_large",
@@ -73,7 +67,9 @@ async def enlarge(
     try:
         await _write(template, upscaler, draft, report)
         name = name or name_of(f"{base.name}, twice the size")
-        info = await templates.add(draft, name, report, face=base.face, identity=made, recipe=recipe)
+        info = await templates.add(
+            draft, name, report, face=base.face, identity=made, recipe=recipe, actions=base.actions
+        )
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StorageFull("the disk has no room for the larger template") from error

@@ -18,6 +18,7 @@ from core.media.foreign import probe
 from core.media.info import check_large_enough
 from core.media.results import write_whole
 from core.templates.sample import SAMPLE
+from core.templates.walk import Actions, actions_of
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ class TemplateInfo:
     """What is known of a template. Width, height, fps and duration are the source's; a picture lasts 0 s.
 
     face: whose face is meant (`core.faces.choice`). recipe: what it was made by, as a hash, if it was made
-    from another template (`core.templates.background`, `core.templates.enlarge`). warnings: what the lip-sync
-    engine of the settings had to say against it when it was prepared, for people.
+    from another template (`core.templates.background`, `enlarge`, `actions`). warnings: what the lip-sync
+    engine of the settings had to say against it when it was prepared, for people. actions: what its frames
+    show, counted at its own rate; None: it only idles.
     """
 
     id: str
@@ -49,6 +51,12 @@ class TemplateInfo:
     face: str = AUTO
     recipe: str = ""
     warnings: tuple[str, ...] = ()
+    actions: Actions | None = None
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Of what the person can do."""
+        return self.actions.names if self.actions else ()
 
 
 def keep_info(info: TemplateInfo, folder: Path) -> None:
@@ -66,7 +74,9 @@ def kept_info(folder: Path) -> TemplateInfo:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         known = {field.name: said[field.name] for field in fields(TemplateInfo) if field.name in said}
-        return TemplateInfo(**(known | {"warnings": tuple(known.get("warnings", ()))}))
+        known["warnings"] = tuple(known.get("warnings", ()))
+        known["actions"] = actions_of(known.get("actions"))
+        return TemplateInfo(**known)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         message = f"{path} cannot be read ({error!r}); move {folder} away and add the template again"
         raise BadInput("template_damaged", message, "template") from error

@@ -46,6 +46,7 @@ from core.templates.info import unknown_template as unknown
 from core.templates.preparation import Learner, Wanted, prepare
 from core.templates.sample import SAMPLE
 from core.templates.template import StepReport, Template
+from core.templates.walk import Actions
 
 __all__ = ["SAMPLE", "TemplateInfo", "Templates", "template_id"]
 
@@ -82,18 +83,19 @@ class Templates:
         face: str = AUTO,
         identity: str | None = None,
         recipe: str = "",
+        actions: Actions | None = None,
     ) -> TemplateInfo:
         """Take `source` (a video or a picture) into the library and prepare it with the default engines.
 
         name: for people; the id is made from it (from the file's name if None), unless `identity` is given.
-        recipe: see `TemplateInfo`. The same file under the same name again changes nothing. face: whose
-        face is meant: auto, largest, central, or a number as `core.faces.people.look` counts them. Raises
-        BadInput for an unusable file, one without that face, or an id that is taken by another file.
+        recipe, actions: see `TemplateInfo`. The same file under the same name again changes nothing. face:
+        whose face is meant: auto, largest, central, or a number as `core.faces.people.look` counts them.
+        Raises BadInput for an unusable file, one without that face, or an id that is taken by another file.
         """
         check_choice(face)
         name = name_of_file(source.name) if name is None else checked_name(name)
         identity = self.new_id(name) if identity is None else identity
-        info = replace(await template_info(source, identity, name, face), recipe=recipe)
+        info = replace(await template_info(source, identity, name, face), recipe=recipe, actions=actions)
         async with self.lock(identity):
             folder = self._folder / identity
             if folder.exists():
@@ -190,6 +192,20 @@ class Templates:
                 raise BadInput("unknown_template", told, "template")
             raise unknown(identity, [SAMPLE, *(info.id for info in self.all())])
         return kept_info(self._folder / identity)
+
+    def made(self, identity: str, recipe: str) -> TemplateInfo | None:
+        """The template of this id, if it was made by this recipe; None if there is none yet.
+
+        Raises BadInput `template_exists` if the id is another's.
+        """
+        try:
+            there = self.show(identity)
+        except BadInput:
+            return None
+        if there.recipe == recipe:
+            return there
+        message = f"there is another template {identity!r} already; give another name, or remove it first"
+        raise BadInput("template_exists", message, "name")
 
     async def rename(self, identity: str, name: str) -> TemplateInfo:
         """Give a template another name for people; its id stays, and jobs with it.

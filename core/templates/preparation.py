@@ -74,6 +74,8 @@ async def prepare(
         await _make(wanted, face, done, report)
     known = [loaded.key for loaded in engines if (done / f"{loaded.key}.npz").exists()]
     template = await asyncio.to_thread(open_prepared, done, wanted.info.id, known, cache_bytes)
+    if wanted.info.actions is not None:
+        template.actions = wanted.info.actions.at_rate(round(wanted.info.fps), template.fps)
     try:
         # Side by side, as most of it is decoding, which serves both, and then the first job.
         learning = {

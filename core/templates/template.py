@@ -13,6 +13,7 @@ from core.media.arrays import load
 from core.media.clip import Frames
 from core.media.planes import to_bgr
 from core.templates.matte_clip import Mattes
+from core.templates.walk import Actions, Walk
 from core.types import Arrays, FaceTrack, Image
 
 StepReport = Callable[[str, int, int | None], None]
@@ -24,7 +25,7 @@ class Template:
 
     prepared: what each engine learnt of it, by `LoadedEngine.key`; whoever opens it may still add to that.
     remarks: what those engines have to say against it, for people. mattes: how much of each pixel is the
-    person, where that is to be known; else None.
+    person, where that is to be known; else None. actions: what its frames show.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Template:
         track: FaceTrack,
         prepared: dict[str, Arrays],
         mattes: Mattes | None = None,
+        actions: Actions | None = None,
     ) -> None:
         self.name = name
         self.track = track
         self.prepared = prepared
         self.mattes = mattes
+        self.actions = actions or Actions(len(track))
         self.remarks: tuple[str, ...] = ()
         self._frames = frames
 
@@ -65,16 +68,9 @@ class Template:
     def __len__(self) -> int:
         return len(self.track)
 
-    def number(self, frame: int) -> int:
-        """The template frame shown in frame `frame` of a video: forwards, then backwards, so nothing jumps.
-
-        With 3 frames: 0 1 2 1 0 1 2 1 ...
-        """
-        last = len(self) - 1
-        if last == 0:
-            return 0
-        place = frame % (2 * last)
-        return min(place, 2 * last - place)
+    def walk(self) -> Walk:
+        """One video's way through its frames."""
+        return Walk(self.actions, self.fps)
 
     def planes(self, number: int) -> Image:
         """Template frame `number`: uint8 (height * 3 // 2, width), I420, BT.709 limited; read-only."""

@@ -9,7 +9,7 @@ sentences end, `scripts` tells languages, `reading` and the modules below turn n
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from core.errors import BadInput
@@ -67,7 +67,21 @@ def sentences(
     for piece, after in pairwise(pieces):
         if opening := _OPENING.search(text, piece.start, piece.stop):
             piece.stop = after.start = opening.start()
-    return [_finished(text, k, piece, plain.hidden) for k, piece in enumerate(pieces)]
+    done = [_finished(text, k, piece, plain.hidden) for k, piece in enumerate(pieces)]
+    return _with_actions(done, [piece.stop for piece in pieces], plain.actions)
+
+
+def _with_actions(
+    said: list[Sentence], stops: list[int], actions: Sequence[tuple[int, str]]
+) -> list[Sentence]:
+    """Each sentence with what the person shall do in it; what stands behind the last word comes with it."""
+    for place, name in actions:
+        k = min(bisect_right(stops, place), len(said) - 1)
+        sentence = said[k]
+        last = max((n for n, c in enumerate(sentence.spoken) if c.isalnum()), default=0)
+        asked = (min(place, sentence.offsets[last]), name)
+        said[k] = replace(sentence, actions=(*sentence.actions, asked))
+    return said
 
 
 def spoken(text: str, language: str = "auto", *, readings: Readings | None = None) -> str:

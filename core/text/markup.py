@@ -16,6 +16,20 @@ from core.text.dictionary import Readings
 SPELLED: Final = "\ue001"
 """Stands before each letter or digit that is to be said by itself."""
 
+ACTION: Final = r"[a-z][a-z0-9_-]{0,31}"
+"""How the actions of a template are called; `[[wave]]` in a text asks for one."""
+
+PAUSES: Final = (
+    "pause",
+    "break",
+    "silence",
+    "wait",
+    "uv_break",
+    "lbreak",
+    *(f"break_{k}" for k in range(10)),
+)
+"""What means a silence instead."""
+
 LONGEST_PAUSE_S: Final = 30.0
 _SHORT_PAUSE_S: Final = 0.4  # a comma's worth; longer ones end the sentence
 _PAUSE_S: Final = 1.0  # where no length is given
@@ -52,6 +66,7 @@ _TOKEN: Final = re.compile(
     r"|<\#(?P<sharp>\d{1,2}(?:\.\d{1,3})?)\#>"
     r"|[\[【(（{<]{1,2}\s?(?:停顿|停頓|暂停|静音|pause|break|silence|wait|uv_break|lbreak|break_\d)[\s:：=]{0,3}"
     r"(?P<length>(?P<number>\d{1,5}(?:\.\d{1,3})?)\s?(?P<unit>ms|毫秒|s|秒钟?|sec(?:onds?)?)?)?\s?/?[\]】)）}>]{1,2}"
+    rf"|\[\[(?P<action>(?-i:{ACTION}))\]\]"
     r"|<\|[^<>|\n]{1,60}\|>"
     rf"|[\[【(（]{_FEELINGS}[\]】)）](?!\()|<{_FEELINGS}\s?/?>"
     rf"|</?(?P<tag>{_NAMES}){_ATTRIBUTE}{{0,20}}\s{{0,5}}/?>|</[A-Za-z][\w:-]{{0,40}}>|<[A-Za-z][\w:-]{{1,40}}{_ATTRIBUTE}{{0,20}}\s?/>"
@@ -74,13 +89,15 @@ class Plain:
 
     text: what is left. origin[k]: where `text[k]` was in the written text; one entry more, its end.
     pauses: (place in `text`, seconds) of the silences asked for, in order. hidden: parts `[start, stop)`
-    of the written text that are markup and not to be shown.
+    of the written text that are markup and not to be shown. actions: (place in the written text, name) of
+    what the person shall do, in order.
     """
 
     text: str
     origin: list[int]
     pauses: list[tuple[int, float]]
     hidden: list[tuple[int, int]]
+    actions: list[tuple[int, str]]
 
 
 def strip(written: str, readings: Readings | None = None) -> Plain:
@@ -99,7 +116,7 @@ def strip(written: str, readings: Readings | None = None) -> Plain:
             if handle(match, out):
                 break
     out.copy(written, done, written_length)
-    return Plain("".join(out.parts), [*out.origin, written_length], out.pauses, out.hidden)
+    return Plain("".join(out.parts), [*out.origin, written_length], out.pauses, out.hidden, out.actions)
 
 
 class _Output:
@@ -110,6 +127,7 @@ class _Output:
         self.origin: list[int] = []
         self.pauses: list[tuple[int, float]] = []
         self.hidden: list[tuple[int, int]] = []
+        self.actions: list[tuple[int, str]] = []
         self._readings = readings
 
     def copy(self, written: str, start: int, stop: int) -> None:
@@ -171,6 +189,14 @@ def _pause(match: re.Match[str], out: _Output) -> bool:
     else:
         return False
     out.pause(seconds, match.start())
+    out.hide(*match.span())
+    return True
+
+
+def _action(match: re.Match[str], out: _Output) -> bool:
+    if match["action"] is None:
+        return False
+    out.actions.append((match.start(), match["action"]))
     out.hide(*match.span())
     return True
 
@@ -240,6 +266,7 @@ def _silent(match: re.Match[str], out: _Output) -> bool:
 
 _HANDLERS: Final[tuple[Callable[[re.Match[str], _Output], bool], ...]] = (
     _pause,
+    _action,
     _say_as,
     _alias,
     _inner,

@@ -16,6 +16,7 @@ from server.jobs.session import NO_FORMAT, Format, LiveSession
 from server.jobs.transcriber import Sound
 from server.schemas.events import Pong, Resync
 from server.schemas.live import (
+    Act,
     AnySessionMessage,
     Ask,
     AudioDelta,
@@ -131,6 +132,8 @@ class _Talk:
                 await self._session.finish(self)
             case Interrupt():
                 await self._session.interrupt()
+            case Act(name=name):
+                await self._session.act(name)
             case SessionPing(ref=ref):
                 await self._send("pong", Pong(ref=ref))
 

@@ -11,9 +11,15 @@ from server.access.caller import caller
 from server.api.accept import ENGINES, FILE, KEY, UPLOAD, accept, accepted_job, idempotency_key, short
 from server.api.route import TEMPLATE, Route, respond
 from server.errors import Refused
-from server.schemas.requests import EnlargeRequest, PrepareRequest, RenameRequest, TemplateRequest
 from server.schemas.responses import Deleted, FaceList, Job, TemplateInfo, TemplateList
 from server.schemas.specs import TemplateSpec
+from server.schemas.templates import (
+    ActionsRequest,
+    EnlargeRequest,
+    PrepareRequest,
+    RenameRequest,
+    TemplateRequest,
+)
 from server.state import state_of
 from server.uploads import Form, Upload, is_json, named, read_form, read_json
 
@@ -79,6 +85,19 @@ async def enlarge_template(request: web.Request) -> web.Response:
     made = await state.catalog.check_enlarging(base, wanted)
     title = wanted.name or short(f"{base}, twice the size")
     spec = TemplateSpec(title=title, template=made, base=base, enlarge=wanted)
+    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
+
+
+async def add_actions(request: web.Request) -> web.Response:
+    """Have a template made that can do what others show; a job, whose `template` is the new one."""
+    state, key = state_of(request), idempotency_key(request)
+    base = request.match_info["template"]
+    wanted = await read_json(request, ActionsRequest)
+    if base != SAMPLE:  # which may be yet to be drawn
+        await _known(request)
+    made = await state.catalog.check_actions(base, wanted)
+    title = wanted.name or short(f"{base}: {', '.join(wanted.actions)}")
+    spec = TemplateSpec(title=title, template=made, base=base, actions=wanted)
     return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
 
 
@@ -216,6 +235,17 @@ ROUTES = [
         headers={"Idempotency-Key": KEY},
         refuses=(404, 413, 415, 429, 503, 507),
         fields={"upscale": "engine"},
+        starts="job",
+    ),
+    Route(
+        "POST",
+        f"/v1/templates/{TEMPLATE}/actions",
+        add_actions,
+        "Make a template of a person who can do what other templates show; a job, whose `template` it is",
+        {202: Job, 200: Job},
+        body=ActionsRequest,
+        headers={"Idempotency-Key": KEY},
+        refuses=(404, 413, 415, 429, 503, 507),
         starts="job",
     ),
     Route(

@@ -10,7 +10,7 @@ import cv2
 from core.captions.typefaces import find_font
 from core.captions.words import load_words
 from core.engines import ENGINES
-from core.errors import BadInput
+from core.errors import BadInput, blaming
 from core.faces.choice import preview
 from core.faces.people import People, look
 from core.protocols import SpeechEngine
@@ -19,17 +19,20 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine, has_voice, voices
 from core.subtitle_style import together
 from core.templates import library
+from core.templates.actions import actions_id, check_names
 from core.templates.enlarge import enlarged_id
 from core.templates.info import unknown_template
 from core.templates.library import SAMPLE, Templates, template_id
 from core.templates.template import Template
+from core.templates.walk import check_actions
 from core.text import LANGUAGES, sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable
 from core.types import Sentence
 from server.access.caller import Ownership
-from server.schemas.requests import BackgroundRequest, EnlargeRequest, VideoOptions, VideoRequest
+from server.schemas.requests import BackgroundRequest, VideoOptions, VideoRequest
 from server.schemas.responses import EngineInfo, FaceList, ModelInfo, ModelList, NumberedFace, TemplateInfo
+from server.schemas.templates import ActionsRequest, EnlargeRequest
 
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side."""
@@ -199,6 +202,12 @@ class Catalog:
         if video.text is None:
             return
         said = await self.sentences(video.text, video.language, video.readings)
+        wanted = [name for sentence in said for _, name in sentence.actions]
+        if wanted:
+            names = (
+                (await self.template(video.template)).actions if video.template not in (None, SAMPLE) else ()
+            )
+            check_actions(wanted, names, video.template or "video")
         await self.speech(said, video.options.engines.speech, video.voice)
         if video.options.burn_subtitles:
             settings = self._templates.settings
@@ -236,6 +245,17 @@ class Catalog:
         await self._refuse_taken(made)
         return made
 
+    async def check_actions(self, identity: str, wanted: ActionsRequest) -> str:
+        """The id of the template that will be made. Raises BadInput for what no template can be made of."""
+        check_names(wanted.actions)
+        for name, one in wanted.actions.items():
+            if one != SAMPLE:
+                with blaming(f"actions.{name}"):
+                    await self.template(one)
+        made = self._ownership.name("template", actions_id(identity, wanted.actions, wanted.name))
+        await self._refuse_taken(made)
+        return made
+
     async def _refuse_taken(self, identity: str) -> None:
         there = [info for info in await asyncio.to_thread(self._templates.all) if info.id == identity]
         if identity == SAMPLE or (there and not there[0].recipe):
@@ -263,6 +283,7 @@ class Catalog:
             face=info.face,
             thumbnail=f"{self._prefix}/v1/templates/{info.id}/thumbnail.jpg",
             warnings=info.warnings,
+            actions=info.action_names,
         )
 
     async def thumbnail(self, identity: str) -> Path:

@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     _add_enhance(commands.add_parser("enhance", help="make the faces of any video clearer"))
     _add_templates(
         commands.add_parser(
-            "templates", help="add, list, prepare, enlarge, remove templates; other backgrounds"
+            "templates", help="add, list, prepare, enlarge, remove templates; actions, other backgrounds"
         )
     )
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
@@ -213,6 +213,16 @@ def _add_templates(templates: argparse.ArgumentParser) -> None:
     enlarge.add_argument(
         "--engine", default="auto", help="what enlarges, see `lipstream engines` (default: auto)"
     )
+    moves = actions.add_parser("actions", help="a new template: one who can do what others show")
+    moves.set_defaults(run="server.cli.templates:actions_command")
+    moves.add_argument("id", metavar="ID", help="the template that is shown while the person idles")
+    moves.add_argument(
+        "actions",
+        metavar="NAME=ID",
+        nargs="+",
+        help="an action and who shows it, like wave=me-waving; `talk` is shown while something is heard",
+    )
+    moves.add_argument("--name", help="of the new template (default: made of the old one's)")
     _add_background(actions.add_parser("background", help="a new template: the person before something else"))
     json_option(actions.add_parser("list", help="every template"))
     show = actions.add_parser("show", help="everything known of one")

@@ -18,6 +18,7 @@ from core.faces.choice import preview
 from core.faces.people import People, look
 from core.media.results import ALPHA, PICTURE, write_whole
 from core.serving.engine_pool import EnginePool
+from core.templates.actions import with_actions
 from core.templates.background import Background, Backgrounds
 from core.templates.enlarge import enlarge
 from core.templates.info import checked_name, name_of_file
@@ -169,6 +170,8 @@ def _shown(info: TemplateInfo) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for field in TemplateInfo.__dataclass_fields__:
         value = getattr(info, field)
+        if field == "actions":
+            value = info.action_names
         if field == "created_at":
             value = datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
         table.add_row(field, "; ".join(value) if isinstance(value, tuple) else str(value))
@@ -192,6 +195,27 @@ async def _enlarge(options: argparse.Namespace) -> None:
     Console(stderr=True).print(
         f"{made.info.width}x{made.info.height}, enlarged by {made.engine}", highlight=False, soft_wrap=True
     )
+
+
+def actions_command(options: argparse.Namespace) -> int:
+    """Make the template and print its id."""
+    asyncio.run(_actions(options))
+    return 0
+
+
+async def _actions(options: argparse.Namespace) -> None:
+    wanted: dict[str, str] = {}
+    for told in options.actions:
+        name, equals, identity = told.partition("=")
+        if not equals or not identity or name in wanted:
+            message = f"an action is given once as NAME=ID, like wave=me-waving, not {told[:60]!r}"
+            raise BadInput("bad_actions", message, "actions")
+        wanted[name] = identity
+    async with EnginePool() as pool:
+        library = Templates(Settings(), pool)
+        with preparation_bars() as bars:
+            made = await with_actions(options.id, wanted, library, name=options.name, report=bars.report)
+    Console().print(made.id, highlight=False, soft_wrap=True)
 
 
 def background_command(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Literal
 
 from core.errors import BadInput, NodeLost, StageError
-from core.live.commands import Add, AddAudio, AudioFormat, Command, Finish, Interrupt
+from core.live.commands import Act, Add, AddAudio, AudioFormat, Command, Finish, Interrupt
 from core.live.commands import Say as SayWhole
 from core.live.session import Event
 from core.media.growing import mime
@@ -62,10 +62,7 @@ Format = tuple[int, int, str]
 
 
 class LiveSession:
-    """One session. `run` it once; clients call the rest meanwhile.
-
-    failure: why it could not be opened or go on, once it has ended for that.
-    """
+    """One session. `run` it once; clients call the rest meanwhile. failure: why it could not go on, if so."""
 
     def __init__(
         self,
@@ -134,11 +131,9 @@ class LiveSession:
 
     async def settled(self, timeout_s: float) -> None:
         """Wait until it can be seen, or has failed; for so long at most."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
-        except TimeoutError:
-            pass
 
     @asynccontextmanager
     async def viewing(self) -> AsyncGenerator[Ring, None]:
@@ -247,6 +242,10 @@ class LiveSession:
         if self._live is not None:
             with suppress(NodeLost, BadInput):
                 await self._live.do(command)
+
+    async def act(self, name: str) -> None:
+        """Do an action of the template. Raises BadInput `unknown_action`, or `starting` before it can."""
+        await self._open_to(self._writer).do(Act(name))
 
     def _open_to(self, by: object) -> Live:
         self._touched = time.monotonic()

@@ -1,5 +1,6 @@
 """The work of a template job: take an uploaded video or picture into the library and prepare it; or prepare
-one that is there for other engines, another rate or another size; or make one of twice the size of it.
+one that is there for other engines, another rate or another size; or make one of twice the size of it, or one
+with actions.
 """
 
 import asyncio
@@ -9,14 +10,16 @@ from typing import Literal
 from core.errors import blaming, calling
 from core.runtime.tasks import first_of
 from core.serving.engine_pool import EnginePool
+from core.templates.actions import with_actions
 from core.templates.enlarge import enlarge
 from core.templates.library import Templates
 from server.folder import ServerFolder
 from server.jobs.progress import ProgressReporter, Shares, Steps
 from server.jobs.work import Done, JobReport
-from server.schemas.requests import EnlargeRequest, PrepareRequest, VideoOptions, size_of
+from server.schemas.requests import VideoOptions, size_of
 from server.schemas.responses import Metrics
 from server.schemas.specs import TemplateSpec
+from server.schemas.templates import EnlargeRequest, PrepareRequest
 
 SHARES: Shares = {
     "decode": ("prepare", 0.0, 0.4),
@@ -31,6 +34,14 @@ ENLARGING: Shares = {
     "faces": ("prepare", 0.9, 0.08),
     "lipsync": ("prepare", 0.98, 0.02),
     "enhance": ("prepare", 0.98, 0.02),
+}
+
+JOINING: Shares = {
+    "compose": ("compose", 0.0, 0.3),
+    "decode": ("prepare", 0.3, 0.3),
+    "faces": ("prepare", 0.3, 0.5),
+    "lipsync": ("prepare", 0.8, 0.2),
+    "enhance": ("prepare", 0.8, 0.2),
 }
 
 
@@ -55,10 +66,15 @@ class TemplateWork:
     async def run(self, job_id: str, spec: TemplateSpec, report: JobReport) -> Done:
         """Prepare. After a restart it is there already, whole, or not at all."""
         began = time.perf_counter()
-        steps = Steps(SHARES if spec.enlarge is None else ENLARGING)
+        first, shares = ("decode", SHARES)
+        if spec.enlarge is not None:
+            first, shares = ("enlarge", ENLARGING)
+        elif spec.actions is not None:
+            first, shares = ("compose", JOINING)
+        steps = Steps(shares)
         reporter = ProgressReporter(report, steps.look)
-        report.stage = "prepare" if spec.enlarge is None else "enlarge"
-        steps.note("decode" if spec.enlarge is None else "enlarge", 0, None)
+        report.stage = shares[first][0]
+        steps.note(first, 0, None)
         await first_of(self._work(job_id, spec, steps), reporter.run())
         steps.finish()
         await reporter.tell()
@@ -69,6 +85,15 @@ class TemplateWork:
     async def _work(self, job_id: str, spec: TemplateSpec, steps: Steps) -> None:
         if spec.enlarge is not None:
             await self._enlarge(spec, spec.enlarge, steps)
+        elif spec.actions is not None:
+            await with_actions(
+                spec.base or "",
+                spec.actions.actions,
+                self._templates,
+                name=spec.actions.name,
+                made=spec.template,
+                report=steps.note,
+            )
         elif spec.prepare is not None:
             await self._open(spec, spec.prepare, steps)
         else:

@@ -337,6 +337,14 @@ class Interrupt(Model):
     ref: Name | None = None
 
 
+class Act(Model):
+    """Do one of the template's actions, as soon as there is a way to it."""
+
+    type: Literal["action"]
+    name: Name
+    ref: Name | None = None
+
+
 class SessionPing(Model):
     """Answered with `pong`."""
 
@@ -345,7 +353,7 @@ class SessionPing(Model):
 
 
 SessionMessage = (
-    Ask | TextDelta | TextDone | Say | AudioFormat | AudioDelta | AudioDone | Interrupt | SessionPing
+    Ask | TextDelta | TextDone | Say | AudioFormat | AudioDelta | AudioDone | Interrupt | Act | SessionPing
 )
 AnySessionMessage = Annotated[SessionMessage, Field(discriminator="type")]
 

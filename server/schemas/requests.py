@@ -249,15 +249,6 @@ FaceChoice = Annotated[
 ]
 
 
-class TemplateRequest(Model):
-    """A new template, from the video or picture at `url`; without a name it has the file's."""
-
-    url: Url
-    name: Annotated[Text, Field(max_length=100)] = ""
-    face: FaceChoice = "auto"
-    webhook_url: Webhook = None
-
-
 class LipsyncRequest(Model):
     """A video of `template`, or of a video used once, speaking a recording; both sent, or at URLs.
 
@@ -272,13 +263,6 @@ class LipsyncRequest(Model):
     stream: Annotated[bool, Field(description="answer with the growing MP4 itself, not with a job")] = False
     webhook_url: Webhook = None
     not_before: NotBefore = None
-
-
-class PrepareRequest(Model):
-    """What the first video with these options would wait for; those of the voice mean nothing here."""
-
-    options: VideoOptions = VideoOptions()
-    webhook_url: Webhook = None
 
 
 TemplateName = Annotated[Text, Field(min_length=1, max_length=100)]
@@ -313,20 +297,6 @@ class BackgroundRequest(Model):
         if self.prompt is not None and not self.prompt.strip():
             raise ValueError("prompt is blank; say what should be behind the person")
         return self
-
-
-class RenameRequest(Model):
-    """Another name for a template; its id stays."""
-
-    name: TemplateName
-
-
-class EnlargeRequest(Model):
-    """A template of twice the size; asking for the same again gives the one that is there."""
-
-    name: Annotated[TemplateName, Field(description="of the new template")] | None = None
-    engine: Annotated[Name, Field(description="what enlarges, from /v1/engines")] = "auto"
-    webhook_url: Webhook = None
 
 
 class EnhancementRequest(Model):

@@ -241,6 +241,7 @@ class TemplateInfo(Model):
     """A prepared video or picture of a person; the figures are the source's. A picture lasts 0 s.
 
     face: which of several people was chosen. warnings: what will not look right and why, for people.
+    actions: what the person can do besides idling; `[[name]]` in a text asks for one, but for `talk`.
     """
 
     id: str
@@ -256,6 +257,7 @@ class TemplateInfo(Model):
     face: str
     thumbnail: str
     warnings: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
 
 class TemplateList(Model):

@@ -13,13 +13,12 @@ from core.errors import Error, UnreadableRecord
 from server.schemas.requests import (
     BackgroundRequest,
     EnhancementRequest,
-    EnlargeRequest,
     FaceChoice,
     LipsyncRequest,
     Model,
-    PrepareRequest,
     VideoRequest,
 )
+from server.schemas.templates import ActionsRequest, EnlargeRequest, PrepareRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,7 +47,7 @@ class VideoSpec(Model):
 
 class TemplateSpec(Model):
     """A template: made of the file `upload` in the job's folder, whose `face` is meant; or one that is there,
-    to be prepared for videos like `prepare`, or made of `base` as `enlarge` says.
+    to be prepared for videos like `prepare`, or made of `base` as `enlarge` or `actions` says.
     file_name: the upload's own."""
 
     kind: Literal["template"] = "template"
@@ -60,6 +59,7 @@ class TemplateSpec(Model):
     prepare: PrepareRequest | None = None
     base: str | None = None
     enlarge: EnlargeRequest | None = None
+    actions: ActionsRequest | None = None
     webhook_url: str | None = None
 
 
@@ -104,7 +104,7 @@ def webhook_of(spec: JobSpec) -> str | None:
             return spec.enhancement.webhook_url
         case BackgroundSpec():
             return spec.background.webhook_url
-    asked = spec.prepare or spec.enlarge
+    asked = spec.prepare or spec.enlarge or spec.actions
     return asked.webhook_url if asked is not None else spec.webhook_url
 
 

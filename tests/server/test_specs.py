@@ -7,13 +7,7 @@ from pydantic import ValidationError
 
 from core.errors import UnreadableRecord
 from server.schemas import describe
-from server.schemas.requests import (
-    BackgroundRequest,
-    EnhancementRequest,
-    EnlargeRequest,
-    LipsyncRequest,
-    VideoRequest,
-)
+from server.schemas.requests import BackgroundRequest, EnhancementRequest, LipsyncRequest, VideoRequest
 from server.schemas.specs import (
     BackgroundSpec,
     EnhancementSpec,
@@ -23,6 +17,7 @@ from server.schemas.specs import (
     read_spec,
     same_body,
 )
+from server.schemas.templates import EnlargeRequest
 from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures

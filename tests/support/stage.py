@@ -29,7 +29,7 @@ class Stage:
     """A script and its pacer; time passes only where the pacer sleeps, or a test says so."""
 
     def __init__(self, speech, reach=0, voice=None):
-        self.ended, self.troubles, self.heard, self.words = [], [], [], []
+        self.ended, self.troubles, self.heard, self.words, self.actions = [], [], [], [], []
         self.at = 0.0
 
         async def find(_voice, _languages):
@@ -39,16 +39,21 @@ class Stage:
             Voices(find, Speaker(voice), speech.engine.rate),
             Cutter(),
             lambda text, error: self.troubles.append((text.number, error)),
-            lambda text, cut: self.ended.append((text.number, cut, text.sound.taken, text.spoken())),
+            self.over,
             reach=reach,
         )
 
         def note(_frame, text, taken):
             self.heard.append(text.number if text else None)
+            self.actions += [(len(self.heard), name) for name in (taken.actions if taken else ())]
             self.words += [text.written.text[w.start : w.stop] for w, _ in taken.words] if text else []
 
         self.behind = []
         self.chunks = paced(self.script, FPS, note, lambda: self.at, self.sleep, self.behind.append)
+
+    def over(self, text, cut):
+        self.ended.append((text.number, cut, text.sound.taken, text.spoken()))
+        self.actions += [(len(self.heard), name) for name in text.sound.asked()]
 
     async def sleep(self, seconds):
         self.at += seconds

@@ -465,3 +465,33 @@ def test_a_sentence_whose_end_is_known_only_after_it_was_heard_has_been_said():
     sound.take(1000)
     sound.rest()
     assert sound.spoken == 13
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_actions_come_with_their_words_and_those_behind_the_last_one_too(size):
+    text = "Well, [[nod]] hello to you all. [[wave]] Good bye! [[bow]]"
+
+    async def play(stage):
+        for at in range(0, len(text), size):
+            stage.script.add(text[at : at + size])
+            await stage.frames(2)
+        stage.script.finish()
+        await stage.spoken()
+        await stage.frames(200)
+        assert [name for _, name in stage.actions] == ["nod", "wave", "bow"]
+        assert stage.actions[0][0] <= stage.heard.index(1) + 40
+        assert stage.actions[1][0] < stage.actions[2][0] <= len(stage.heard)
+        assert not stage.troubles
+
+    staged(play)
+
+
+def test_a_text_may_be_an_action_alone():
+    async def play(stage):
+        stage.script.say("[[wave]]")
+        await stage.spoken()
+        await stage.frames(3)
+        assert [name for _, name in stage.actions] == ["wave"]
+        assert not stage.troubles
+
+    staged(play)

@@ -17,7 +17,7 @@ from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from tests.support import couples
 from tests.support.faces import drawn
-from tests.support.fakes import LoudMouth, template
+from tests.support.fakes import LoudMouth
 
 pytestmark = pytest.mark.slow  # nearly each makes a video or starts a process
 
@@ -56,12 +56,6 @@ def with_library(folder, work):
 
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def test_frames_go_forwards_then_backwards_so_nothing_jumps():
-    three = template(count=3)
-    assert [three.number(k) for k in range(9)] == [0, 1, 2, 1, 0, 1, 2, 1, 0]
-    assert [template(count=1).number(k) for k in range(3)] == [0, 0, 0]
 
 
 def test_a_renamed_template_keeps_its_id_and_leaves_its_old_name_to_others(small_library, tmp_path):

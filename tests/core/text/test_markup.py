@@ -126,3 +126,19 @@ def test_no_sentence_begins_inside_a_token(written):
     for sentence in sentences(written * 6):
         before = (written * 6)[: sentence.start].rstrip()[-1:]
         assert not (before.isdigit() or before in "-/:") or not sentence.text[0].isdigit()
+
+
+def test_an_action_is_asked_for_with_the_words_around_it():
+    text = "[[wave]] Hello there, [[nod-2]]my friend. [[bow]] How are you? [[wave]]"
+    said = sentences(text)
+    assert [sentence.spoken for sentence in said] == ["Hello there, my friend.", "How are you?"]
+    wanted = [(name, text[place:]) for sentence in said for place, name in sentence.actions]
+    assert [name for name, _ in wanted] == ["wave", "nod-2", "bow", "wave"]
+    assert [sentence.actions[0][1] for sentence in said] == ["wave", "bow"]
+    assert wanted[-1][1].startswith("u?")  # with the last word: nothing is heard behind it
+    assert sentences("你好[[wave]]世界。")[0].actions == ((2, "wave"),)
+
+
+@pytest.mark.parametrize("text", ["[[Paris]] is nice.", "[[pause]] Yes.", "[wave] yes.", "[[a b]] yes."])
+def test_other_brackets_are_what_they_were(text):
+    assert not any(sentence.actions for sentence in sentences(text))

@@ -14,12 +14,15 @@ import pytest
 
 import core
 from core.engines import ENGINES, EngineSpec
+from core.engines.builtin import presenter
+from core.media.clip import write_clip
 from core.media.speech_encoder import RATE, TYPES
 from server.routes import ROUTES
 from server.schemas import responses as wire
 from tests.support.choir import Choir
 from tests.support.samples import tone, write_sound
 from tests.support.serving import SLOW, data_dir, library, served
+from tests.support.sessions import begun, controlled
 
 __all__ = ["data_dir", "library"]  # fixtures
 
@@ -357,6 +360,47 @@ async def test_enlarging_that_cannot_be_is_refused_and_a_cancelled_one_leaves_no
         assert ended["status"] == "cancelled"
         assert [t["id"] for t in (await it.get("/v1/templates"))["data"]] == ["sample"]
         assert not list(data_dir.glob(".*.mp4"))
+
+
+@pytest.mark.slow
+async def test_a_template_is_given_an_action_that_a_text_and_a_session_ask_for(data_dir, tmp_path):
+    path = "/v1/templates/sample/actions"
+    write_clip(tmp_path / "bow.mp4", presenter.frames(14, 25, 256), 25)
+    async with served(data_dir) as it:
+        async with it.http.post(
+            "/v1/templates", data={"file": (tmp_path / "bow.mp4").open("rb")}
+        ) as response:
+            added = await response.json()
+        async for event in it.state.hub.watch(it.state.store, added["id"]):
+            assert event.type != "job.failed", event.data
+        for actions, code in (
+            ({}, "bad_actions"),
+            ({"Wave": "sample"}, "bad_actions"),
+            ({"wave": "nobody"}, "unknown_template"),
+            ({"wave": "../etc"}, "invalid_request"),
+        ):
+            assert (await it.post(path, 422, {"actions": actions}))["error"]["code"] == code
+        wanted = {"actions": {"wave": "bow"}, "name": "Waving"}
+        job = await it.post(path, 202, wanted)
+        assert (job["object"], job["title"], job["template"]) == ("template", "Waving", "waving")
+        async for event in it.state.hub.watch(it.state.store, job["id"]):
+            assert event.type != "job.failed", event.data
+        assert (await it.get("/v1/templates/waving"))["actions"] == ["wave"]
+        assert (await it.get("/v1/templates/sample"))["actions"] == []
+        for template, code in (("sample", 422), ("waving", 202)):
+            answer = await it.post("/v1/videos", code, {"text": "[[wave]] Hi.", "template": template})
+            assert code == 202 or answer["error"]["code"] == "unknown_action"
+        session_id = await begun(it, template="waving")
+        async with controlled(it, session_id, "?after=0") as control:
+            await control.hear("session.ready")
+            await control.say("action", name="nod")
+            refused = (await control.hear("error"))["data"]
+            assert (refused["code"], "it has: wave" in refused["message"]) == ("unknown_action", True)
+            await control.say("action", name="wave", ref="1")
+            await control.say("say", text="[[nod]] Hello.")
+            said = (await control.hear("error"))["data"]
+            assert (said["code"], said["utterance"]) == ("unknown_action", 1)
+            await control.hear("speech.ended")
 
 
 @pytest.mark.parametrize("voice", ["alloy", "nova", "onyx", {"id": "shimmer"}, "f620", {"id": "f620"}, None])
