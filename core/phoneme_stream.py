@@ -20,6 +20,9 @@ Reader = Callable[[], Awaitable[LoadedEngine[SpeechEngine]]]
 HELD_S = 0.06
 """How much of what was heard is held back, for the phonemes in it are known by what follows."""
 
+STEP_S = 0.1
+"""How much is passed on at a time, at least: servers may send less, and each time is some work."""
+
 
 async def phoneme_stream(
     chunks: AsyncGenerator[AudioChunk, None], reader: Reader, style: Style
@@ -80,11 +83,12 @@ class _Sentence:
         self._length = self._passed = 0
 
     async def add(self, chunk: AudioChunk) -> AudioChunk | None:
-        """What can be passed on now that `chunk` is heard."""
+        """What can be passed on now that `chunk` is heard, if that is enough."""
         self._heard.append(chunk)
         self._length += len(chunk.samples)
         until = self._length - round(HELD_S * self._rate)
-        return await self._pass(until, whole=False) if until > self._passed else None
+        enough = until - self._passed >= STEP_S * self._rate
+        return await self._pass(until, whole=False) if enough else None
 
     async def rest(self) -> AsyncGenerator[AudioChunk, None]:
         """Yield what is left of it, if anything."""

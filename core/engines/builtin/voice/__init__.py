@@ -73,6 +73,10 @@ _VOLUME = 60
 """Of eSpeak's 0 to 200. At its own, 100, its louder voices are clipped."""
 
 
+_BURSTS: Final = ("p", "t", "k")
+_CLOSURE_S: Final = 0.035
+"""How long these are silent before they burst: 30 to 45 ms, measured on Chinese and English sentences."""
+
 VOICES: Final = tuple(
     Voice(name, tuple(_LANGUAGES), timbre.about, quality="robotic", licence="GPL-3.0-or-later")
     for name, timbre in _TIMBRES.items()
@@ -82,7 +86,7 @@ VOICES: Final = tuple(
 class EspeakVoice:
     """A `SpeechEngine`."""
 
-    version = "espeak/2"
+    version = "espeak/3"
     rate = 22_050
 
     def __init__(self) -> None:
@@ -112,7 +116,7 @@ class EspeakVoice:
         gain = timbre.gain * _LANGUAGE_GAIN.get(sentence.language, 1.0)
         sound, skipped = trimmed(answer.sound * np.float32(gain), self.rate)
         samples = with_pause(sound, int(pause_after(sentence.spoken) / style.speed * self.rate))
-        phonemes = [p for p in _phonemes(answer.phonemes, skipped) if p.first < len(samples)]
+        phonemes = [p for p in _phonemes(answer.phonemes, skipped, self.rate) if p.first < len(samples)]
         words = _words(
             [(first - skipped, places[at]) for first, at in answer.words if 0 <= at < len(places)],
             sentence.spoken,
@@ -221,9 +225,20 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _phonemes(heard: list[tuple[int, str]], skipped: int) -> list[Phoneme]:
-    """Sounds and pauses, without the marks where eSpeak changes its language, such as "(en)"."""
-    return [Phoneme(name, max(0, first - skipped)) for first, name in heard if not name.startswith("(")]
+def _phonemes(heard: list[tuple[int, str]], skipped: int, rate: int) -> list[Phoneme]:
+    """Sounds and pauses, without the marks where eSpeak changes its language, such as "(en)".
+
+    Of p, t and k it tells when they burst; they begin when the sound is shut.
+    """
+    found: list[Phoneme] = []
+    for first, name in heard:
+        if not name.startswith("("):
+            begin = first - skipped
+            if name.lstrip("ˈˌ")[:1] in _BURSTS:
+                before = found[-1].first if found else 0
+                begin = max(begin - round(_CLOSURE_S * rate), (before + begin) // 2)
+            found.append(Phoneme(name, max(0, begin)))
+    return found
 
 
 def _words(heard: list[tuple[int, int]], spoken: str) -> list[Word]:

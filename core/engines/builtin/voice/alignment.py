@@ -24,19 +24,19 @@ _STEPS = (0.5, 0.0, 0.2, 0.5)
 one sound do costs about 1."""
 _WAITS = 0.4
 """The first of these in a pause: people make them as long as they like."""
-_PAUSE_DB = 35.0
-"""How much less loud than what is loud a pause is."""
+_PAUSE_DB, _QUIET_DB = 35.0, 20.0
+"""How much less loud than what is loud a pause is, and what is quiet: a pause or the closure of a stop."""
+_UNLIKE = 1.0
+"""What it costs that one of two rows is quiet and the other is not."""
 _REST_S = 0.05
 """Silence that is thought before and after the reading, which may begin at once."""
 _FINER = 1.3
 """How many more rows a second the reading has than what is heard: rows are passed over more surely than
 waited at."""
-_AHEAD = 60
-"""How many rows further than twice the heard's the reading is looked at."""
 _UNSURE = 5
 """Rows at the end of what was heard that change with what comes next."""
 _BEHIND_S = 1.2
-"""How much that was heard is laid anew with every piece; what is older is settled."""
+"""How much that was heard may be given another place by what follows; what is older is settled."""
 _WORTH_S = 1.5
 """How much of its own sound a voice's mean must have to count as much as the reading's."""
 
@@ -56,10 +56,17 @@ class Alignment:
         self._loudest = _loudest(raw)
         raw = _finer(raw)
         self._reading = _weighed(raw, self._mean, self._spread, self._loudest)
-        quiet = raw[:, 0] < self._loudest - _PAUSE_DB * np.log(10) / 10 * _BANDS * np.sqrt(2 / _BANDS)
-        self._waits = np.where(quiet, _WAITS, _STEPS[0]).astype(np.float32)
+        self._quiet = _quieter(raw, self._loudest, _QUIET_DB)
+        pause = _quieter(raw, self._loudest, _PAUSE_DB)
+        self._waits = np.where(pause, _WAITS, _STEPS[0]).astype(np.float32)
         self._heard = raw[:0]
         self._places = np.zeros(0, np.intp)  # of each heard row, in the reading
+        # What the cheapest way to each row of the reading costs after the first `_sure` rows heard, and by
+        # which of the steps it came at each row heard.
+        self._total = np.full(len(raw), np.inf, np.float32)
+        self._total[:1] = 0
+        self._sure = 0
+        self._came: list[NDArray[np.int8]] = []
 
     def tell(self, samples: Samples, rate: int, until: int, *, whole: bool) -> tuple[Phoneme, ...]:
         """Phonemes that begin before sample `until`, those told before left out; all that are left once the
@@ -69,16 +76,10 @@ class Alignment:
         """
         if not len(self._reading) or not len(self._phonemes):
             return ()
-        # The last rows lacked what comes after them.
-        kept = max(0, len(self._heard) - _UNSURE)
-        self._heard = heard = np.concatenate([self._heard[:kept], _features(samples, rate, kept)])
+        heard = np.concatenate([self._heard[: self._sure], _features(samples, rate, self._sure)])
+        self._heard = heard
         if len(heard):
-            own = np.float32(min(1.0, len(heard) * HOP_S / _WORTH_S))
-            mean = self._mean + own * (heard.mean(axis=0) - self._mean)
-            spread = self._spread + own * (heard.std(axis=0) - self._spread)
-            loudest = self._loudest + float(own) * (_loudest(heard) - self._loudest)
-            begin = max(0, len(self._places) - round(_BEHIND_S / HOP_S))
-            self._lay(_weighed(heard[begin:], mean, spread, loudest), begin, whole=whole)
+            self._lay(whole=whole)
         told = []
         # Where the reading gets to a phoneme: the first row heard that lies there or later.
         rows = np.searchsorted(self._places, self._begins)
@@ -90,31 +91,36 @@ class Alignment:
         self._told += len(told)
         return tuple(told)
 
-    def _lay(self, now: Rows, begin: int, *, whole: bool) -> None:
-        """Find the place in the reading of the rows heard from `begin` on: the cheapest way by `_STEPS`."""
-        origin = int(self._places[begin - 1]) if begin else 0
-        reading = self._reading[origin : origin + 2 * len(now) + _AHEAD]
-        waits = self._waits[origin : origin + len(reading)]
-        away = _distances(now, reading)
-        count = len(reading)
-        came = np.zeros(away.shape, np.int8)
-        ways = np.full((len(_STEPS), count), np.inf, np.float32)
-        total = np.full(count, np.inf, np.float32)
-        total[0] = 0
-        for k in range(len(now)):
-            ways[0] = total + waits
+    def _lay(self, *, whole: bool) -> None:
+        """Find the place in the reading of the rows heard: the cheapest way by `_STEPS`."""
+        heard = self._heard
+        own = np.float32(min(1.0, len(heard) * HOP_S / _WORTH_S))
+        mean = self._mean + own * (heard.mean(axis=0) - self._mean)
+        spread = self._spread + own * (heard.std(axis=0) - self._spread)
+        loudest = self._loudest + float(own) * (_loudest(heard) - self._loudest)
+        now = heard[self._sure :]
+        away = _distances(_weighed(now, mean, spread, loudest), self._reading)
+        away += np.float32(_UNLIKE) * (_quieter(now, loudest, _QUIET_DB)[:, None] != self._quiet)
+        sure = max(self._sure, len(heard) - _UNSURE)  # the last rows lack what comes after them
+        del self._came[self._sure :]
+        total = self._total
+        ways = np.full((len(_STEPS), len(total)), np.inf, np.float32)
+        for row in away:
+            ways[0] = total + self._waits
             for step, cost in enumerate(_STEPS[1:], 1):
-                ways[step, step:] = total[: max(count - step, 0)]
-                ways[step] += np.float32(cost)
-            came[k] = ways.argmin(axis=0)
-            total = ways.min(axis=0) + away[k]
-        ends = whole and origin + count == len(self._reading) and bool(np.isfinite(total[-1]))
-        at = count - 1 if ends else int(np.argmin(total))
-        places = np.zeros(len(now), np.intp)
-        for k in range(len(now) - 1, -1, -1):
-            places[k] = origin + at
-            at -= int(came[k, at])
-        self._places = np.concatenate([self._places[:begin], places])
+                ways[step, step:] = total[:-step] + np.float32(cost)
+            self._came.append(ways.argmin(axis=0).astype(np.int8))
+            total = ways.min(axis=0) + row
+            if len(self._came) == sure:
+                self._total, self._sure = total, sure
+        at = len(total) - 1 if whole and bool(np.isfinite(total[-1])) else int(np.argmin(total))
+        settled = max(0, len(self._places) - round(_BEHIND_S / HOP_S))
+        places = np.zeros(len(heard), np.intp)
+        places[:settled] = self._places[:settled]
+        for k in range(len(heard) - 1, settled - 1, -1):
+            places[k] = at
+            at -= int(self._came[k][at])
+        self._places = np.maximum.accumulate(places)
 
 
 def _features(samples: Samples, rate: int, begin: int = 0) -> Rows:
@@ -144,6 +150,11 @@ def _finer(rows: Rows) -> Rows:
     below = at.astype(int)
     share = (at - below).astype(np.float32)[:, None]
     return np.asarray(rows[below] + share * (rows[np.minimum(below + 1, len(rows) - 1)] - rows[below]))
+
+
+def _quieter(rows: Rows, loudest: float, decibels: float) -> NDArray[np.bool_]:
+    """Which rows are so much less loud."""
+    return np.asarray(rows[:, 0] < loudest - decibels * np.log(10) / 10 * _BANDS * np.sqrt(2 / _BANDS))
 
 
 def _loudest(rows: Rows) -> float:

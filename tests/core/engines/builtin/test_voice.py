@@ -224,6 +224,29 @@ def test_marks_are_exact_to_the_sample(voice):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("speed", [0.7, 1.0, 1.5])
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zh", "爸爸买了面包和苹果，不要把票忘了。"),
+        ("en", "Keep a paper cup at the top."),
+        ("ru", "Папа потом купил пакет."),
+    ],
+)
+def test_p_t_and_k_begin_when_the_sound_is_shut(voice, language, text, speed):
+    levels = []
+    for sentence in sentences(text, language):
+        pieces = list(voice.speak(sentence, "female", Style(speed=speed)))
+        sound = np.concatenate([piece.samples for piece in pieces])
+        for mark in (mark for piece in pieces for mark in piece.phonemes):
+            if mark.name.lstrip("ˈˌ")[:1] in ("p", "t", "k") and mark.first > 0.1 * voice.rate:
+                before, shut = (mark.first + round(off * voice.rate) for off in (-0.03, 0.012))
+                levels.append([np.square(sound[at : at + 130]).mean() + 1e-7 for at in (before, shut)])
+    before, shut = 10 * np.log10(np.median(levels, axis=0))
+    assert len(levels) > 4
+    assert shut < before - 9
+
+
 def test_a_text_that_never_ends_ends_the_fork():
     code = (
         "import io, sys; from core.engines.builtin.voice import child as c; c.LONGEST_S = 1\n"
