@@ -21,11 +21,10 @@ import torch
 
 from bench import Figure
 from bench._peer_genie import PHONES, PROMPT, TOKENS
-from bench.speech import _config, _weights
+from bench.speech import _config, _singer, _weights
 from core.engines.gpt_sovits.decoder import Decoder, Request
 from core.engines.gpt_sovits.vocoder import Vocoder
 from core.engines.gpt_sovits.ways import WAYS, Build
-from core.nets.gpt_sovits.sovits import Synthesizer
 
 _ROUNDS = 5
 Turn = Callable[[], float]
@@ -107,7 +106,7 @@ def _token(build: Build) -> Turn:
 
 
 def _sound() -> Iterator[tuple[str, Turn]]:
-    net = Synthesizer.from_checkpoint(_weights("v2_sovits_keys.json"), {})
+    net = _singer()
     random = torch.Generator().manual_seed(0)
     voice = torch.randn(1, 512, 1, generator=random)
     tokens, phones = torch.randint(0, 1024, (25,), generator=random), torch.arange(1, 41)

@@ -57,6 +57,7 @@ def on_device(device: torch.device, rows: int = 16, tokens: int = 250) -> Iterat
     talker = Text2Semantic.from_checkpoint(keys, _config(), packing).to(device)
     singer = Synthesizer.from_checkpoint(_weights("v2ProPlus_sovits_keys.json"), {}).to(device)
     singer.dec.to(dtype_of("auto", device))
+    singer.dec.pack()
     requests = [_request(Sampling(), seed, tokens) for seed in range(rows)]
     yield from _speech_device.figures(talker, singer, requests)
 
@@ -83,8 +84,12 @@ def _config() -> dict[str, dict[str, int]]:
     return found
 
 
-def _singer() -> Synthesizer:
-    return Synthesizer.from_checkpoint(_weights("v2_sovits_keys.json"), {})
+def _singer(dtype: torch.dtype = torch.float32) -> Synthesizer:
+    """As it is loaded. dtype: of the generator."""
+    net = Synthesizer.from_checkpoint(_weights("v2_sovits_keys.json"), {})
+    net.dec.to(dtype)
+    net.dec.pack()
+    return net
 
 
 def _taken(work: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -181,8 +186,7 @@ def _effect(exact: Text2Semantic, fast: Text2Semantic, way: str) -> Iterator[Fig
 def _sound() -> Iterator[Figure]:
     """Seconds a second of sound in the generator, all at once and streamed, and the cost by length."""
     folded = fold_weight_norm(_weights("v2_sovits_keys.json"))
-    exact, fast = _singer(), _singer()
-    fast.dec.to(torch.bfloat16)
+    exact, fast = _singer(), _singer(torch.bfloat16)
     latents = torch.randn(1, 192, 200, generator=torch.Generator().manual_seed(1))
     voice = torch.randn(1, 512, 1, generator=torch.Generator().manual_seed(2))
     tokens = torch.randint(0, 1024, (100,), generator=torch.Generator().manual_seed(3)).tolist()
@@ -238,8 +242,7 @@ def _streaming_cost(net: Synthesizer, voice: Tensor, phones: Tensor, seconds: in
 def _whole() -> Iterator[Figure]:
     """A text of 100 characters from its phones to its first and its last sound."""
     talker = WAYS["fast"]["torch int8"](_weights("v2_t2s_keys.json", "t2s"), _config())
-    singer = _singer()
-    singer.dec.to(torch.bfloat16)
+    singer = _singer(torch.bfloat16)
     voice = torch.randn(1, 512, 1, generator=torch.Generator().manual_seed(2))
     count = _CHARACTERS * _TOKENS_PER_CHARACTER
     decoder = Decoder(talker)

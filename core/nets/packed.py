@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from core.nets.wav2lip import Unit
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
+_LENGTH = 1000  # oneDNN lays weights out for a length, and one is as good as another
 
 
 class Leaking(nn.Conv2d):
@@ -111,6 +112,18 @@ def packed(
     return net
 
 
+def pack_here(net: nn.Module) -> None:
+    """Replace each convolution of `net` by a packed one, for inputs of any length that are one pixel high.
+
+    Call it with channels_last tensors; it cannot be moved, cast or saved any more.
+    """
+    for parent in list(net.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, _Convolution):
+                size = [1, child.in_channels, 1, _LENGTH]
+                setattr(parent, name, PackedConvolution(child, size, child.weight.dtype))
+
+
 def _replace(parent: nn.Module, sizes: dict[nn.Module, list[int]], dtype: torch.dtype) -> None:
     for name, child in parent.named_children():
         first = child.conv_block[0] if isinstance(child, Unit) else None
@@ -149,6 +162,7 @@ class PackedConvolution(nn.Module):
         self.then = ("relu", []) if relu else ("none", []) if slope is None else ("leaky_relu", [slope])
         self.relu, self.residual = relu, residual
         self.transposed = isinstance(convolution, nn.ConvTranspose2d)
+        self.nbytes = convolution.weight.numel() * dtype.itemsize
         self.padding = [int(p) for p in convolution.padding]
         self.output_padding = [int(p) for p in convolution.output_padding]
         self.stride, self.dilation = list(convolution.stride), list(convolution.dilation)

@@ -81,7 +81,9 @@ class Nets:
 
     def _sovits(self, version: str) -> Synthesizer:
         config = json.loads((self.folder / f"{version}_sovits_config.json").read_text())
-        return Synthesizer.from_checkpoint(self.weights(f"{version}_sovits_keys.json"), config)
+        net = Synthesizer.from_checkpoint(self.weights(f"{version}_sovits_keys.json"), config)
+        net.dec.pack()
+        return net
 
     def _t2s(self, version: str, source: int | None = None, factor: float = 1.0) -> Text2Semantic:
         """source, factor: as `eos_row_source` and `eos_row_factor` of a case say."""

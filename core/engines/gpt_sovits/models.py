@@ -41,8 +41,7 @@ class Pair:
     @property
     def bytes(self) -> int:
         """Memory that the two take now, the decoder's cache included."""
-        sound: list[int] = [tensor.nbytes for tensor in self.sovits.state_dict().values()]
-        return self.decoder.bytes + sum(sound)
+        return self.decoder.bytes + self.sovits.bytes
 
 
 class Models:
@@ -77,6 +76,7 @@ class Models:
             ) from error
         if self.settings.precision != "float32":
             singer.dec.to(quick)
+        singer.dec.pack()
         if self.settings.precision == "fast" and self.device.type != "cpu":
             talker.to(quick)
         symbols: Version = "v1" if second.version == "v1" else "v2"

@@ -126,10 +126,14 @@ class Vocoder:
         features = self._net.features(codes, self._text, self._voice)
         first = self._frame(begin)
         frames = self._frame(stop, ends)
-        mean, deviation = self._net.split(self._paced(features, begin, first, frames))
-        noise = self._drawn(frames)[:, :, first:].to(mean.device) * self._noise_scale
+        # The flow looks less far back than the encoder does.
+        done = self._frame(self._done)
+        near = max(first, done - self._net.flow.reach)
+        prior = self._net.split(self._paced(features, begin, first, frames))
+        mean, deviation = (part[:, :, near - first :] for part in prior)
+        noise = self._drawn(frames)[:, :, near:].to(mean.device) * self._noise_scale
         latents = self._net.flow(mean + noise * deviation.exp(), self._voice)
-        start, end = self._frame(self._done) - first, self._frame(settled, ends) - first
+        start, end = done - near, self._frame(settled, ends) - near
         fresh = self._faded(latents[:, :, start:end])
         self._tail = latents[:, :, end : end + FADE]
         self._done = settled

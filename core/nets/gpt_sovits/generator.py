@@ -1,10 +1,11 @@
 """The generator of SoVITS (HiFi-GAN, Kong et al. 2020, arXiv:2010.05646): latents at 50 Hz to sound.
 
-Two ways through the same weights: `forward` takes all latents at once; `GeneratorStream` takes them as they
-come and gives, piece by piece, the very same samples, computing nothing twice.
+`GeneratorStream` takes latents as they come and gives, piece by piece, the very same samples, computing
+nothing twice; the whole at once is a stream of one piece.
 
 The published convolutions are one-dimensional. Here they are pictures one pixel high with channels last, the
-layout in which a processor's kernels need no reordering before and after every layer.
+layout in which a processor's kernels need no reordering before and after every layer, and without padding:
+what they are given has room at its ends.
 """
 
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from core.nets.gpt_sovits.stream import Delay, conv, upsample
+from core.nets.gpt_sovits.stream import Ahead, Push, conv, upsample
+from core.nets.packed import can_pack, pack_here
 from core.nets.weights import Weights, count
 
 SLOPE = 0.1
@@ -24,8 +25,7 @@ DILATIONS = (1, 3, 5)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
-    reach = dilation * (kernel // 2)
-    return nn.Conv2d(inputs, outputs, (1, kernel), padding=(0, reach), dilation=(1, dilation), bias=bias)
+    return nn.Conv2d(inputs, outputs, (1, kernel), dilation=(1, dilation), bias=bias)
 
 
 def as_pictures(weights: Weights, prefix: str = "dec.") -> dict[str, Tensor]:
@@ -43,17 +43,14 @@ class ResBlock(nn.Module):
 
     def __init__(self, width: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
+        self.width, self.kernel, self.dilations = width, kernel, dilations
         self.convs1 = nn.ModuleList(_conv(width, width, kernel, dilation) for dilation in dilations)
         self.convs2 = nn.ModuleList(_conv(width, width, kernel) for _ in dilations)
 
-    def pairs(self) -> list[tuple[nn.Conv2d, nn.Conv2d]]:
-        return cast(list[tuple[nn.Conv2d, nn.Conv2d]], list(zip(self.convs1, self.convs2, strict=True)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        for first, second in self.pairs():
-            inner = first(functional.leaky_relu(x, SLOPE))
-            x = x + second(functional.leaky_relu_(inner, SLOPE))
-        return x
+    @property
+    def reach(self) -> int:
+        """Of its output into its input, to either side."""
+        return self.kernel // 2 * sum(dilation + 1 for dilation in self.dilations)
 
 
 class Generator(nn.Module):
@@ -64,45 +61,40 @@ class Generator(nn.Module):
 
     def __init__(self, weights: Weights, config: Mapping[str, Any], prefix: str = "dec.") -> None:
         super().__init__()
-        width, latent, _, kernel = weights[prefix + "conv_pre.weight"].shape
+        width, latent, _, self.kernel_pre = weights[prefix + "conv_pre.weight"].shape
         voice = weights[prefix + "cond.weight"].shape[1]
         self.rates = tuple(config.get("upsample_rates", RATES))
         dilations = config.get("resblock_dilation_sizes", [DILATIONS] * 3)
-        self.conv_pre = _conv(latent, width, kernel)
+        self.widths, self.kernels = [width], []  # of the levels: channels in and out, kernels between
+        self.conv_pre = _conv(latent, width, self.kernel_pre)
         self.cond = _conv(voice, width, 1)
         self.branches = count(weights, prefix + "resblocks.{}.") // len(self.rates)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         for level, rate in enumerate(self.rates):
             inputs, width, _, kernel = weights[f"{prefix}ups.{level}.weight"].shape
-            padding = (0, (kernel - rate) // 2)
-            self.ups.append(nn.ConvTranspose2d(inputs, width, (1, kernel), (1, rate), padding))
+            self.widths.append(width)
+            self.kernels.append(kernel)
+            self.ups.append(nn.ConvTranspose2d(inputs, width, (1, kernel), (1, rate)))
             for branch in range(self.branches):
                 name = f"{prefix}resblocks.{level * self.branches + branch}.convs1.0.weight"
                 self.resblocks.append(ResBlock(width, weights[name].shape[3], tuple(dilations[branch])))
-        self.conv_post = _conv(width, 1, weights[prefix + "conv_post.weight"].shape[3], bias=False)
+        self.kernel_post = weights[prefix + "conv_post.weight"].shape[3]
+        self.conv_post = _conv(width, 1, self.kernel_post, bias=False)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of its weights and of all it computes; samples come out as float32."""
         return self.conv_post.weight.dtype
 
+    def pack(self) -> None:
+        """Lay the weights out for this processor, if it has kernels for that: they stay there as they are."""
+        if self.conv_post.weight.device.type == "cpu" and can_pack(self.dtype):
+            pack_here(self)
+
     def forward(self, latents: Tensor, voice: Tensor) -> Tensor:
         """Samples float32 (640 T,) of latents (1, C, T) and voice (1, G, 1)."""
-        x = self.conv_pre(self.picture(latents)) + self.cond(self.picture(voice))
-        for level, up in enumerate(self.ups):
-            x = up(functional.leaky_relu_(x, SLOPE))
-            first, *others = self.level(level)
-            total = first(x)
-            for block in others:
-                total += block(x)
-            x = total / self.branches
-        samples: Tensor = self.conv_post(functional.leaky_relu_(x, LAST_SLOPE))
-        return samples.flatten().float().tanh()
-
-    def up(self, number: int) -> nn.ConvTranspose2d:
-        """What begins a level."""
-        return cast(nn.ConvTranspose2d, self.ups[number])
+        return GeneratorStream(self, voice).push(latents, True)
 
     def level(self, number: int) -> list[ResBlock]:
         """The branches of a level, side by side."""
@@ -118,31 +110,36 @@ class BlockStream:
     """A `ResBlock` on a stream."""
 
     def __init__(self, block: ResBlock) -> None:
-        self._pairs = [(conv(first), conv(second), Delay()) for first, second in block.pairs()]
+        self._pairs: list[tuple[Push, Push, Ahead]] = []
+        side = block.kernel // 2
+        for first, second, dilation in zip(block.convs1, block.convs2, block.dilations, strict=True):
+            wide = conv(first, side * dilation, block.width, SLOPE)
+            self._pairs.append((wide, conv(second, side, block.width, SLOPE), Ahead()))
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        for first, second, delay in self._pairs:
-            inner = first(functional.leaky_relu(x, SLOPE), last)
-            y = second(functional.leaky_relu_(inner, SLOPE), last)
-            x = y + delay.push(x, y.shape[3])
+        for first, second, ahead in self._pairs:
+            y = second(first(x, last), last)
+            ahead.onto(y, x)
+            x = y
         return x
 
 
 class LevelStream:
-    """One level on a stream: each branch lags by its own reach, so the quicker wait for the slowest."""
+    """One level on a stream: the branch that reaches farthest is the last to come to anything."""
 
     def __init__(self, generator: Generator, number: int) -> None:
-        self._up = upsample(generator.up(number))
-        self._branches = [(BlockStream(block), Delay()) for block in generator.level(number)]
+        rate, kernel = generator.rates[number], generator.kernels[number]
+        self._up = upsample(generator.ups[number], rate, kernel, generator.widths[number + 1], SLOPE)
+        blocks = sorted(generator.level(number), key=lambda block: -block.reach)
+        self._slowest, *others = map(BlockStream, blocks)
+        self._others = [(branch, Ahead()) for branch in others]
 
     def push(self, x: Tensor, last: bool) -> Tensor:
-        x = self._up(functional.leaky_relu(x, SLOPE), last)
-        done = [(branch.push(x, last), delay) for branch, delay in self._branches]
-        ready = min(y.shape[3] + delay.length for y, delay in done)
-        first, *others = (delay.push(y, ready) for y, delay in done)
-        for other in others:
-            first = first + other
-        return first / len(done)
+        x = self._up(x, last)
+        total = self._slowest.push(x, last)
+        for branch, ahead in self._others:
+            ahead.onto(total, branch.push(x, last))
+        return total.div_(1 + len(self._others))
 
 
 class GeneratorStream:
@@ -151,9 +148,9 @@ class GeneratorStream:
     def __init__(self, generator: Generator, voice: Tensor) -> None:
         self._generator = generator
         self._voice = generator.cond(generator.picture(voice))
-        self._pre = conv(generator.conv_pre)
+        self._pre = conv(generator.conv_pre, generator.kernel_pre // 2, generator.widths[0])
         self._levels = [LevelStream(generator, k) for k in range(len(generator.rates))]
-        self._post = conv(generator.conv_post)
+        self._post = conv(generator.conv_post, generator.kernel_post // 2, 1, LAST_SLOPE)
 
     def push(self, latents: Tensor, last: bool) -> Tensor:
         """Samples float32 (m,) that can be given by now, of the next latents (1, C, n), n > 0 but if `last`.
@@ -163,5 +160,4 @@ class GeneratorStream:
         x = self._pre(self._generator.picture(latents), last) + self._voice
         for level in self._levels:
             x = level.push(x, last)
-        samples = self._post(functional.leaky_relu(x, LAST_SLOPE), last)
-        return samples.flatten().float().tanh()
+        return self._post(x, last).flatten().float().tanh()

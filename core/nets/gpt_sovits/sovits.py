@@ -15,6 +15,7 @@ from core.nets.gpt_sovits.encoder import PriorEncoder
 from core.nets.gpt_sovits.flow import Flow
 from core.nets.gpt_sovits.generator import Generator, as_pictures
 from core.nets.gpt_sovits.voice import MelStyleEncoder
+from core.nets.packed import PackedConvolution
 from core.nets.weights import Weights, fold_weight_norm, load_strict, on_meta
 
 FRAMES_PER_TOKEN = 2
@@ -99,6 +100,13 @@ class Synthesizer(nn.Module):
         with on_meta():
             net = cls(folded, config)
         return load_strict(net, folded)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its weights take."""
+        packed = [layer.nbytes for layer in self.modules() if isinstance(layer, PackedConvolution)]
+        tensors: list[int] = [tensor.nbytes for tensor in self.state_dict().values()]
+        return sum(packed) + sum(tensors)
 
     def prompt(self, features: Tensor) -> Tensor:
         """Semantic tokens int64 (F // 2,) of HuBERT features (1, 768, F) at 50 Hz."""

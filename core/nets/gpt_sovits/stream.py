@@ -2,86 +2,99 @@
 
 A layer keeps the inputs its next outputs still need. So nothing is computed twice, no piece has an edge, and
 the output lags behind the input by the layers' reach; the end of the input brings the rest. Streams run
-along the last axis of (1, C, 1, T).
+along the last axis of (1, C, 1, T), channels last.
+
+What a layer keeps and what comes next lie in one piece of memory, into which the activation before the layer
+writes: joining them costs nothing, and the layers need no padding, which kernels are slower with.
 """
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
+Layer = Callable[[Tensor], Tensor]
 Push = Callable[[Tensor, bool], Tensor]
 """Takes the next input (1, C, 1, n) and whether it is the last; gives what can be given by now."""
 
 
-class Delay:
-    """Holds a stream back until another has caught up."""
+class Ahead:
+    """A stream that is added to one which lags behind it."""
 
     def __init__(self) -> None:
         self._kept: Tensor | None = None
 
-    @property
-    def length(self) -> int:
-        """How much it holds."""
-        return 0 if self._kept is None else self._kept.shape[3]
-
-    def push(self, x: Tensor, count: int) -> Tensor:
-        """Put in x (1, C, 1, n), take out the oldest `count`."""
-        kept = x if self._kept is None else _join(self._kept, x)
-        self._kept = kept[..., count:].clone()  # a view would keep all of it
-        return kept[..., :count]
-
-
-def _zeros(like: Tensor, length: int, channels: int = 0) -> Tensor:
-    """(1, C, 1, length), channels last as everything here."""
-    shape = (1, channels or like.shape[1], 1, length)
-    return torch.zeros(shape, dtype=like.dtype, device=like.device).contiguous(
-        memory_format=torch.channels_last
-    )
+    def onto(self, late: Tensor, x: Tensor) -> None:
+        """Add to `late` (1, C, 1, n), in place, what belongs there; x: what comes next of this stream."""
+        kept = x[..., :0] if self._kept is None else self._kept
+        head, count = min(kept.shape[3], late.shape[3]), late.shape[3]
+        late[..., :head] += kept[..., :head]
+        late[..., head:] += x[..., : count - head]
+        rest = x[..., count - head :]
+        # A view would keep all of x.
+        self._kept = torch.cat([kept[..., head:], rest], 3) if head < kept.shape[3] else rest.clone()
 
 
-def _join(one: Tensor, other: Tensor) -> Tensor:
-    # Without empty ones: those do not count as channels last, and then `cat` reorders everything.
-    parts = [x for x in (one, other) if x.shape[3]]
-    return torch.cat(parts, dim=3) if len(parts) == 2 else [*parts, one][0]
+def _empty(like: Tensor, length: int, channels: int) -> Tensor:
+    """Room for (1, C, 1, length)."""
+    return like.new_empty(1, 1, length, channels).permute(0, 3, 1, 2)
 
 
-def conv(layer: nn.Conv2d) -> Push:
-    """`layer`, of stride 1 and "same" zero padding, on a stream."""
-    reach = int(layer.padding[1])
+def _joined(before: Tensor | int, x: Tensor, after: int, slope: float) -> Tensor:
+    """`before`, or so many zeros; x, past a leaky ReLU of `slope`; `after` zeros."""
+    head = before if isinstance(before, int) else before.shape[3]
+    whole = _empty(x, head + x.shape[3] + after, x.shape[1])
+    if isinstance(before, int):
+        whole[..., :head].zero_()
+    else:
+        whole[..., :head].copy_(before)
+    middle = whole[..., head : head + x.shape[3]]
+    if slope == 1.0:
+        middle.copy_(x)
+    else:
+        torch.ops.aten.leaky_relu.out(x, slope, out=middle)
+    whole[..., head + x.shape[3] :].zero_()
+    return whole
+
+
+def conv(layer: Layer, reach: int, channels: int, slope: float = 1.0) -> Push:
+    """A convolution of stride 1 on a stream; what it is given is zero before its beginning and after its end.
+
+    layer: without padding. reach: of its kernel to either side. channels: of its output. slope: of the leaky
+        ReLU that its input passes first; 1 for none.
+    """
     kept: list[Tensor] = []
 
     def push(x: Tensor, last: bool) -> Tensor:
-        # The zeros before the first input and after the last are the layer's own padding.
-        x = _join(kept.pop() if kept else _zeros(x, reach), x)
-        x = _join(x, _zeros(x, reach)) if last else x
-        kept.append(x[..., -2 * reach :].clone() if reach else x[..., :0])
-        if x.shape[3] <= 2 * reach:
-            return _zeros(x, 0, layer.out_channels)
-        return functional.conv2d(x, layer.weight, layer.bias, dilation=layer.dilation)
+        whole = _joined(kept.pop() if kept else reach, x, reach if last else 0, slope)
+        length = whole.shape[3]
+        kept.append(whole[..., max(0, length - 2 * reach) :].clone())
+        return layer(whole) if length > 2 * reach else _empty(x, 0, channels)
 
     return push
 
 
-def upsample(layer: nn.ConvTranspose2d) -> Push:
-    """`layer`, whose output is its stride times as long as its input, on a stream."""
-    rate, crop = int(layer.stride[1]), int(layer.padding[1])
-    before = -(-int(layer.kernel_size[1]) // rate) - 1  # inputs that reach into what comes next
+def upsample(layer: Layer, rate: int, kernel: int, channels: int, slope: float) -> Push:
+    """A transposed convolution on a stream, whose output is `rate` times as long as its input.
+
+    layer: without padding. kernel: its width. channels, slope: as of `conv`.
+    """
+    crop = (kernel - rate) // 2
+    before = -(-kernel // rate) - 1  # inputs that reach into what comes next
     kept: list[Tensor] = []
     seen = [0]
 
     def push(x: Tensor, last: bool) -> Tensor:
-        joined = _join(kept.pop(), x) if kept else x
+        joined = _joined(kept.pop() if kept else 0, x, 0, slope)
+        length = joined.shape[3]
         first = max(0, seen[0] * rate - crop)
         seen[0] += x.shape[3]
         stop = seen[0] * rate - (0 if last else crop)
-        kept.append(joined[..., max(0, joined.shape[3] - before) :].clone())
+        kept.append(joined[..., max(0, length - before) :].clone())
         if stop <= first:
-            return _zeros(x, 0, layer.out_channels)
-        # Without its cropping the layer's output begins at the first kept input's number times the rate.
-        whole = functional.conv_transpose2d(joined, layer.weight, layer.bias, stride=layer.stride)
-        start = (seen[0] - joined.shape[3]) * rate - crop
-        return whole[..., first - start : stop - start]
+            return _empty(x, 0, channels)
+        # The layer's output begins at the first kept input's number times the rate, less what is cropped.
+        start = (seen[0] - length) * rate - crop
+        return layer(joined)[..., first - start : stop - start]
 
     return push

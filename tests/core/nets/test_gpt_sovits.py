@@ -17,9 +17,12 @@ from tests.support.gpt_sovits_models import T2S_CONFIG, sovits_weights, t2s_weig
 pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
 
-@pytest.fixture(scope="module")
-def net():
-    return Synthesizer.from_checkpoint(sovits_weights(), {})
+@pytest.fixture(scope="module", params=["as torch has it", "packed"])
+def net(request):
+    net = Synthesizer.from_checkpoint(sovits_weights(), {})
+    if request.param == "packed":
+        net.dec.pack()
+    return net
 
 
 @pytest.mark.parametrize("pieces", [[40], [1] * 40, [13, 1, 2, 24], [5, 0, 35], [39, 1], [40, 0]])
