@@ -39,7 +39,9 @@ MOST: Final = 16
 _AROUND: Final = 4
 """Frames before and after a cross-fade that are never shown."""
 
-_LEAST: Final = 2 * FADE + 1
+_LEAST_S: Final = 1
+"""Seconds that an action takes at least: a picture, or the end of a short clip, is held for so long."""
+
 _VERSION: Final = "1"
 _LOSS: Final = 8
 """x264's crf: what is written is encoded twice more on its way out."""
@@ -76,9 +78,6 @@ async def with_actions(
         if one.actions.others:
             message = f"{one.name} has actions itself; name the template that it was made of"
             raise BadInput("has_actions", message, f"actions.{action}" if action else "id")
-        if action and len(one) < _LEAST:
-            message = f"{one.name} has {len(one)} frames; an action takes {_LEAST} or more"
-            raise BadInput("too_short", message, f"actions.{action}")
     base = templates.show(identity)
     told = [(action, templates.show(one)) for action, one in sorted(actions.items())]
     parts = [base.sha256, base.face, _VERSION, *(f"{action} {it.sha256} {it.face}" for action, it in told)]
@@ -154,18 +153,19 @@ class _Layout:
 
     def _action(self, name: str) -> Action:
         clip, first = self.clips[name], len(self.frames)
-        self._run(clip, 0, len(clip))
-        idle, spots = _spots(self.idle), _spots(clip)
         second = self.idle.fps
+        length = max(len(clip), _LEAST_S * second, 2 * FADE + 1)
+        self._run(clip, 0, length)
+        idle, spots = _spots(self.idle), _spots(clip)
         enter, leave = [], []
         for start in range(0, max(1, len(idle) - FADE), second):  # one a second, where the faces are nearest
             at = start + _nearest(idle[start : max(1, min(start + second, len(idle) - FADE))], spots[0])
             fade = self._fade(self.idle, at + 1, clip, 0)
             enter.append(Way(at, fade, fade + FADE, first + FADE))
-        last = len(clip) - FADE - 1
+        last = length - FADE - 1
         ends = [*range(FADE, last, second), last] if name == TALK else [last]
         for at in ends:
-            to = _nearest(idle[: max(1, len(idle) - FADE)], spots[at + FADE])
+            to = _nearest(idle[: max(1, len(idle) - FADE)], spots[min(at + FADE, len(clip) - 1)])
             fade = self._fade(clip, at + 1, self.idle, to)
             leave.append(Way(first + at, fade, fade + FADE, min(to + FADE, len(idle) - 1)))
         return Action(name, tuple(enter), tuple(leave))

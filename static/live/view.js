@@ -42,6 +42,8 @@ export class Live {
     /** Texts that were sent from here, by the `ref` of their message, until they have a number. @type {Map<string, string>} */
     this.sent = new Map();
     this.refs = 0;
+    /** What each presenter can do. @type {Map<string, string[]>} */
+    this.actions = new Map();
     /** @type {number | null} seconds from a text to its first picture, as the server measured it */
     this.after = null;
     this.#listen();
@@ -102,6 +104,7 @@ export class Live {
     const people = templates.data.map((/** @type {{id: string, name: string}} */ { id, name }) =>
       el('option', { value: id }, id === 'sample' ? language.t('template.sample') : name));
     fill(this.template, people);
+    this.actions = new Map(templates.data.map((/** @type {{id: string, actions: string[]}} */ { id, actions }) => [id, actions]));
     /** @type {Array<{name: string, about: string, available: boolean}>} */
     const able = voices.data.filter((/** @type {{available: boolean}} */ { available }) => available);
     fill(this.voice, [
@@ -138,6 +141,7 @@ export class Live {
     this.pushes.show(this.id).catch((error) => this.notice.fail(error));
     this.#become(session.status);
     this.#shape(session.picture);
+    this.#offer(this.actions.get(session.request.template) ?? []);
     this.line = new Line(address(sessionPath(this.id), 'ws'), {
       onmessage: (message) => this.#hearEvent(message),
       onlink: (open) => this.#become(open ? this.known : 'lost'),
@@ -204,6 +208,18 @@ export class Live {
 
   #interrupt() {
     this.line?.send({ type: 'interrupt' });
+  }
+
+  /** A button for each action; talking comes by itself. @param {string[]} actions */
+  #offer(actions) {
+    const buttons = actions.filter((name) => name !== 'talk').map((name) => {
+      const button = el('button', { type: 'button', class: 'quiet small' }, name);
+      button.addEventListener('click', () => this.line?.send({ type: 'action', name }));
+      return button;
+    });
+    const offered = byId('live-actions', HTMLElement);
+    offered.hidden = !buttons.length;
+    offered.replaceChildren(...buttons);
   }
 
   async #hear() {

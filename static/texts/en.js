@@ -242,6 +242,7 @@ export const TEXTS = {
   'live.write': 'Write, and press Enter',
   'live.say': 'Say',
   'live.stop': 'Stop',
+  'live.actions': 'Actions',
   'live.end': 'End the session',
   'live.said': 'What is said',
   'live.microphone': 'Microphone',

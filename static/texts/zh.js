@@ -242,6 +242,7 @@ export const TEXTS = {
   'live.write': '写下要说的话，按回车',
   'live.say': '说',
   'live.stop': '停止',
+  'live.actions': '动作',
   'live.end': '结束会话',
   'live.said': '说过的话',
   'live.microphone': '麦克风',

@@ -59,6 +59,29 @@ async def test_a_session_begins_speaks_is_stopped_at_a_word_outlives_a_reload_an
 
 
 @in_browser
+async def test_there_is_a_button_for_each_action_of_the_presenter(viewer: Viewer) -> None:
+    page = viewer.page
+    wanted = {"actions": {"wave": "sample", "talk": "sample"}, "name": "Waving"}
+    job = (await viewer.ask("v1/templates/sample/actions", wanted))["id"]
+    while (ended := await viewer.ask(f"v1/jobs/{job}"))["status"] in ("queued", "in_progress"):  # noqa: ASYNC110
+        await asyncio.sleep(0.2)
+    assert ended["status"] == "completed", ended["error"]
+    session = (await viewer.ask("v1/sessions", {"template": "waving"}))["id"]
+    await page.open(viewer.url + f"#/live/{session}")
+    await page.until(f"{VIDEO}.currentTime > 0.3", timeout_s=60)
+    assert await page.evaluate("document.querySelector('#live-actions').innerText") == "wave"
+    await page.click("#live-actions button")
+    problem = "document.querySelector('#live-problem')"
+    await page.evaluate(f"setTimeout(() => {problem}.dataset.late = '1', 500)")
+    await page.until(f"{problem}.dataset.late === '1'")
+    assert not await page.evaluate(f"{problem}.checkVisibility()")
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass
+    async with viewer.http.delete(f"{viewer.url}v1/templates/waving"):
+        pass
+
+
+@in_browser
 async def test_the_person_says_what_the_microphone_hears(viewer: Viewer) -> None:
     page = viewer.page
     session = (await viewer.ask("v1/sessions", {}))["id"]

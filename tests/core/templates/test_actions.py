@@ -134,8 +134,6 @@ def test_asking_again_gives_the_same_and_a_template_with_actions_is_no_action(li
         for base, action in (("both", "dark"), ("small", "both")):
             with pytest.raises(BadInput, match="has actions itself"):
                 await with_actions(base, {"nod": action}, templates, report=report)
-        with pytest.raises(BadInput, match="12 frames; an action takes 13"):
-            await with_actions("dark", {"nod": "small"}, templates, report=report)
         with pytest.raises(BadInput, match="another template 'both'"):
             await with_actions("small", {"nod": "dark"}, templates, name="both", report=report)
         with pytest.raises(BadInput, match="no template 'nobody'"):
