@@ -30,6 +30,8 @@ from core.types import FaceTrack, Image
 
 _FACE = Region(0.5, 0.55, 1.55, 0.0)
 """What the network is shown of a face it has not seen yet, in face coordinates."""
+_AGAIN, _LARGER = 10, 1.25
+"""One in so many frames is read again, in a square so much larger: see `visible`."""
 _SHUT = 0.05
 """Most that lips which are shut are read as open, in half mouths."""
 
@@ -76,6 +78,7 @@ def readings(
         kept = np.union1d(shape.numbers, STEADY)
         raw, score = np.zeros((stop - start, len(kept), 3)), np.zeros(stop - start)
         edges = np.zeros((stop - start, 2, 11))
+        astray: list[float] = []
         glances: list[Glance] = []
         region = None
         for k, frame in enumerate(range(start, stop)):
@@ -87,11 +90,13 @@ def readings(
             at = placed(pose, points[shape.numbers, :2])
             head, _ = _aligned(points[None, list(STEADY)])
             half = float(np.linalg.norm(points[CORNERS[1]] - points[CORNERS[0]])) / 2
+            if k % _AGAIN == 0:
+                astray.append(_astray(mesh, crops[frame], pose, points, half))
             mouth = Mouth(at, half * pose[:, :2] @ head[0, :2], 0.0, 0.0)
             edges[k] = edge_offsets(crops[frame], at, mouth.half, shape)
             glances.append(glance(crops[frame], shape, mouth))
             report(frame + 1)
-        yield _settled(start, raw, edges, glances, score, kept, shape)
+        yield _settled(start, raw, edges, glances, score, float(np.percentile(astray, 25)), kept, shape)
 
 
 def read_lids(mesh: Mesh, crop: Image, pose: Matrix) -> NDArray[np.float32]:
@@ -116,6 +121,15 @@ def _in_face(mesh: Mesh, crop: Image, pose: Matrix, region: Region) -> tuple[Poi
     return np.column_stack([flat, points[:, 2] / side]), score
 
 
+def _astray(mesh: Mesh, crop: Image, pose: Matrix, points: Points, half: float) -> float:
+    """How far from where `points` have the mouth a larger square has it, in half mouths: far where it is not
+    a face, or not as people's are."""
+    region = region_of(points)
+    again, _ = _in_face(mesh, crop, pose, Region(region.x, region.y, region.side * _LARGER, region.angle))
+    mouth = [*CORNERS, UPPER_LIP, LOWER_LIP]
+    return float(np.linalg.norm((again - points)[mouth, :2].mean(axis=0))) / max(half, 1e-6)
+
+
 def _kept(before: Region | None, now: Region) -> Region:
     """Where to look next: slowly, for every pixel that the square jumps moves the points a little."""
     if before is None or abs(now.x - before.x) + abs(now.y - before.y) > 0.2:
@@ -135,6 +149,7 @@ def _settled(
     edges: Rows,
     glances: list[Glance],
     score: Rows,
+    astray: float,
     kept: NDArray[np.intp],
     shape: Shape,
 ) -> Reading:
@@ -152,7 +167,7 @@ def _settled(
         for a, b in (CORNERS, (UPPER_LIP, LOWER_LIP))
     )
     yaw = np.arctan2(turns[:, 0, 2], turns[:, 2, 2])
-    seen, why = how_seen(glances, score, yaw)
+    seen, why = how_seen(glances, score, yaw, astray)
     # What something covers says nothing of how the mouth rests.
     sure = seen >= 0.5 if (seen >= 0.5).any() else seen >= 0
     resting = sure & (parted <= np.percentile(parted[sure], 30))

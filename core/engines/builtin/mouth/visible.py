@@ -1,5 +1,6 @@
-"""Tell whether a mouth can be seen: not where a head is turned too far, nor where a mask, a hand or a
-microphone covers the lips. Such frames are left as they are, softly in and out.
+"""Tell whether a mouth can be seen: not where a head is turned too far, where a mask, a hand or a microphone
+covers the lips, where the picture's edge cuts them off, nor where two readings of the landmarks have it in
+two places. Such frames are left as they are, softly in and out.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,15 @@ from core.engines.builtin.mouth.move import Mouth
 from core.engines.builtin.mouth.shape import Rows, Shape
 from core.types import Image
 
-SEEN, TURNED, COVERED = 0, 1, 2
+SEEN, TURNED, COVERED, CUT, ASTRAY, DARK = range(6)
 """Why a frame is left as it is."""
+_REASONS = (
+    (TURNED, "the face is turned away"),
+    (COVERED, "something covers the mouth, or it is too soft to be seen"),
+    (CUT, "the picture's edge cuts the mouth off"),
+    (ASTRAY, "it is not clear where the mouth is, as in a face upside down or out of proportion"),
+    (DARK, "it is too dark"),
+)
 
 _LARGE_ENOUGH = 16
 """Pixels of the narrowest mouth that people see speak: of a face that is some 45 wide."""
@@ -48,6 +56,16 @@ microphone: lower lips look up into the light."""
 _OTHER, _MUCH = 16.0, (0.3, 0.5)
 """Difference of colour (CIE Lab) of what is around the lips from the shot's own, and the share of it that
 differs so where something is before the mouth."""
+_TINT = (10.0, 16.0)
+"""How far (a* and b* of CIE Lab) the colour below the mouth is from any shade or grey of the one above it: a
+beard is one, a scarf and a cup are not."""
+_ROOM = (-0.12, 0.0)
+"""How far the picture's edge is outside of the lips, in half mouths: below 0 it cuts them."""
+_APART_READ = (0.25, 0.4)
+"""How far two readings have the mouth from one another, in half mouths: up to 0.15 on 18 faces, 0.34 and more
+on faces upside down or twice as high as they are."""
+_NIGHT = 12.0
+"""Lightness (L*) of a face in the dark."""
 _SCORE = (0.5, 0.9)
 _SURE = (0.5, 1.0)
 """The least of all these up to which nothing is drawn: half a mouth on a hand is worse than none."""
@@ -58,11 +76,12 @@ _AWAY = (0.95, 0.7)
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A mouth in one frame. edges: how much lightness changes over the lips, going down. blur: how soft the
-    picture is there, in half mouths. around: float32 (k, 3), the colours around them, CIE Lab. lips: float32
-    (2, 3), those of the upper and the lower lip."""
+    picture is there, room: how far its edge is from them, in half mouths. around: float32 (k, 3), the colours
+    around them, CIE Lab, from above to below. lips: float32 (2, 3), those of the upper and the lower lip."""
 
     edges: float
     blur: float
+    room: float
     around: NDArray[np.float32]
     lips: NDArray[np.float32]
 
@@ -77,6 +96,8 @@ def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
         (mouth.points[rings[1:3, 2:7]].reshape(-1, 2) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
         for rings in (shape.upper, shape.lower)
     )
+    outline = mouth.points[[*shape.upper[0], *shape.lower[0], *shape.corners]]
+    room = float(min(outline.min(), (crop.shape[1::-1] - outline).min())) / max(mouth.half, 1e-6)
     shrink = mouth.half / _PIXELS
     if shrink > 1.3:  # samples would lie so far apart that they see noise
         crop, matrix = _part(crop, matrix, shrink)
@@ -92,7 +113,7 @@ def glance(crop: Image, shape: Shape, mouth: Mouth) -> Glance:
     edges = np.abs(cv2.Sobel(light, cv2.CV_32F, 0, 1))
     lips = np.array([_colour(lab, at) for at in (upper, lower)], np.float32)
     around = np.asarray(lab[_AROUND][::4], np.float32)
-    return Glance(float(edges[_LIPS].mean()), _blur(lab[..., 0]), around, lips)
+    return Glance(float(edges[_LIPS].mean()), _blur(lab[..., 0]), room, around, lips)
 
 
 def _blur(light: NDArray[np.float32]) -> float:
@@ -131,19 +152,36 @@ def _part(crop: Image, matrix: Rows, shrink: float) -> tuple[Image, Rows]:
     return np.asarray(part, np.uint8), moved
 
 
-def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArray[np.uint8]]:
+def how_seen(glances: list[Glance], score: Rows, yaw: Rows, astray: Rows) -> tuple[Rows, NDArray[np.uint8]]:
     """How much of each frame of a stretch may be redrawn, 0 ... 1, and why not more.
 
-    score: the mesh's. yaw: of the head, in radians.
+    score: the mesh's. yaw: of the head, in radians. astray: how far apart two readings have the mouth, in
+    half mouths, where they agree: what covers a mouth parts them, too.
     """
-    edges = np.array([one.edges for one in glances])
     around = np.array([one.around for one in glances])
+    lit = np.median(around[..., 0], axis=1)
+    shares = {  # where several are 0 the first is told
+        CUT: _ramp(np.array([one.room for one in glances]), _ROOM),
+        ASTRAY: 1 - _ramp(np.full(len(score), astray), _APART_READ),
+        TURNED: _ramp(-np.abs(yaw), (-_AWAY[0], -_AWAY[1])),
+        COVERED: _ramp(np.minimum(_uncovered(glances, around), _ramp(score, _SCORE)), _SURE),
+    }
+    soft = np.array([_softly(share) for share in shares.values()])
+    seen: Rows = soft.min(axis=0)
+    why = np.array([*shares], np.uint8)[soft.argmin(axis=0)]
+    why = np.where((why == COVERED) & (lit < _NIGHT), DARK, why)
+    return seen, np.where(seen >= 0.5, SEEN, why).astype(np.uint8)
+
+
+def _uncovered(glances: list[Glance], around: NDArray[np.float32]) -> Rows:
+    """How surely nothing is before the lips of each frame, 0 ... 1."""
+    edges = np.array([one.edges for one in glances])
     strong = float(np.percentile(edges, 75))
     usual = np.median(around[edges >= np.median(edges)], axis=0)
     other = (np.linalg.norm(around - usual, axis=2) > _OTHER).mean(axis=1)
     lips = np.array([one.lips for one in glances])
     apart = np.linalg.norm(lips - np.median(around, axis=1)[:, None], axis=2).sum(axis=1)
-    uncovered = np.min(
+    least: Rows = np.min(
         [
             _ramp(edges, _EDGE),
             _ramp(edges / max(strong, 1e-6), _WORN),
@@ -151,15 +189,20 @@ def how_seen(glances: list[Glance], score: Rows, yaw: Rows) -> tuple[Rows, NDArr
             _ramp(apart / max(float(np.percentile(apart, 75)), 1e-6), _WORN),
             1 - _ramp(lips[:, 0, 0] - lips[:, 1, 0], _BLACK),
             1 - _ramp(other, _MUCH),
-            _ramp(score, _SCORE),
+            1 - _ramp(_tint(around), _TINT),
         ],
         axis=0,
     )
-    ahead = _ramp(-np.abs(yaw), (-_AWAY[0], -_AWAY[1]))
-    ahead, uncovered = _softly(ahead), _softly(_ramp(uncovered, _SURE))
-    seen = np.minimum(uncovered, ahead)
-    why = np.where(seen >= 0.5, SEEN, np.where(ahead < uncovered, TURNED, COVERED)).astype(np.uint8)
-    return seen, why
+    return least
+
+
+def _tint(around: NDArray[np.float32]) -> Rows:
+    """How far the colour below each mouth is from all shades and greys of the one above it."""
+    third = around.shape[1] // 3
+    above, below = (np.median(around[:, part, 1:], axis=1) for part in (np.s_[:third], np.s_[-third:]))
+    much = (above * below).sum(axis=1) / np.maximum((above**2).sum(axis=1), 1e-6)
+    off: Rows = np.linalg.norm(below - np.clip(much, 0, 1.5)[:, None] * above, axis=1)
+    return off
 
 
 def softness(glances: list[Glance]) -> float:
@@ -189,12 +232,7 @@ def remarks(seen: NDArray[np.float32], why: NDArray[np.uint8], found: NDArray[np
     if left.sum() <= 0.1 * len(found):
         return []
     reasons = [
-        f"{what} in {count}"
-        for code, what in (
-            (TURNED, "the face is turned away"),
-            (COVERED, "something covers the mouth, or it is too soft to be seen"),
-        )
-        if (count := int((left & (why == code)).sum()))
+        f"{what} in {count}" for code, what in _REASONS if (count := int((left & (why == code)).sum()))
     ]
     return [
         f"lips are left as they are in {int(left.sum())} of {len(found)} frames: {' and '.join(reasons)}; "

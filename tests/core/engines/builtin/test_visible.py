@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.engines.builtin.face import BuiltinFinder
 from core.engines.builtin.mouth import WarpedMouth
 from core.protocols import Drawing, Remarks
+from core.tracking.tracker import crop_track, track_faces
 from core.types import FaceTrack, Phoneme, Speech
-from tests.support.faces import tracked
+from tests.support.faces import drawn, tracked
 
 ENGINE = WarpedMouth()
 
@@ -72,6 +74,68 @@ def test_what_is_before_the_mouth_all_the_time_is_told_from_lips(cover):
     assert (learnt["seen"] < 0.1).all()
     (told,) = ENGINE.remarks(track, learnt)
     assert "24 of 24 frames" in told
+
+
+def scarf(picture, mouth, half):
+    """What covers the lower lip and all below it."""
+    picture[int(mouth[1] + 0.05 * half) :] = (90, 110, 80)
+
+
+def beard(picture, mouth, half):
+    """Grey stubble all around the lips."""
+    area = np.zeros(picture.shape[:2], np.uint8)
+    x, y = mouth
+    cv2.ellipse(area, (int(x), int(y + 0.6 * half)), (int(1.9 * half), int(1.5 * half)), 0, 0, 360, 1, -1)
+    cv2.ellipse(area, (int(x), int(y)), (int(1.15 * half), int(0.5 * half)), 0, 0, 360, 0, -1)
+    picture[area > 0] = picture[area > 0].mean(axis=1, keepdims=True) * 0.7
+
+
+def learnt(change):
+    """What is learnt of one picture of the presenter, and what people are told of it."""
+    track, pictures = clip(change, [0], 1)
+    known = ENGINE.prepare(track, pictures, lambda _: None)
+    return known["seen"][0], ENGINE.remarks(track, known)
+
+
+def test_a_scarf_over_the_lower_lip_covers_the_mouth_and_a_beard_does_not():
+    seen, told = learnt(scarf)
+    assert seen == 0
+    assert "covers the mouth" in told[0]
+    assert learnt(beard) == (1, ())
+
+
+def test_in_the_dark_people_are_told_that_it_is_dark():
+    def night(picture, mouth, half):
+        picture[:] = picture * 0.04
+
+    seen, told = learnt(night)
+    assert seen < 0.5
+    assert "it is too dark in 1" in told[0]
+
+
+def cut(rows):
+    """The presenter, cut off so many half mouths below the middle of the mouth."""
+    track, (crop,) = tracked(1, 384)
+    mouth, half = track.poses[0] @ [0.507, 0.793, 1], 0.14 * np.hypot(*track.poses[0][:, 0])
+    known = ENGINE.prepare(track, [crop[: int(mouth[1] + rows * half)].copy()], lambda _: None)
+    return known["seen"][0], ENGINE.remarks(track, known)
+
+
+def test_a_mouth_that_the_edge_of_the_picture_cuts_off_is_left_alone():
+    seen, told = cut(0.1)
+    assert seen == 0
+    assert "edge cuts the mouth off" in told[0]
+    assert cut(1.3) == (1, ())
+
+
+def test_a_face_out_of_proportion_has_no_mouth_drawn_where_there_is_none():
+    high = cv2.resize(drawn(12, 384)[0], (192, 400), interpolation=cv2.INTER_AREA)
+    track = crop_track(track_faces([high], BuiltinFinder(), report=lambda _: None), 192, 400)
+    x, y = track.corners[0]
+    crop = high[y : y + track.side, x : x + track.side]
+    known = ENGINE.prepare(track, [crop], lambda _: None)
+    assert known["seen"][0] == 0
+    assert "not clear where the mouth is" in ENGINE.remarks(track, known)[0]
 
 
 @pytest.mark.slow
