@@ -152,7 +152,7 @@ def _part(crop: Image, matrix: Rows, shrink: float) -> tuple[Image, Rows]:
     return np.asarray(part, np.uint8), moved
 
 
-def how_seen(glances: list[Glance], score: Rows, yaw: Rows, astray: Rows) -> tuple[Rows, NDArray[np.uint8]]:
+def how_seen(glances: list[Glance], score: Rows, yaw: Rows, astray: float) -> tuple[Rows, NDArray[np.uint8]]:
     """How much of each frame of a stretch may be redrawn, 0 ... 1, and why not more.
 
     score: the mesh's. yaw: of the head, in radians. astray: how far apart two readings have the mouth, in
