@@ -1,6 +1,7 @@
 """Which words in capitals are read letter by letter (API), and which as words (NASA)."""
 
 import re
+from functools import lru_cache
 
 ACRONYM = r"(?<![A-Z])(?P<letters>[A-Z]{2,6})(?P<many>'?s)?(?![a-zA-Z])"
 """Capitals of their own, or at the end of a word (OpenAI, GPUs)."""
@@ -47,6 +48,7 @@ def letters(match: re.Match[str]) -> str:
     return " ".join(match["letters"].upper())
 
 
+@lru_cache(maxsize=16)
 def is_shouted(text: str) -> bool:
     """Is `text` all in capitals, and a few words of it, so that capitals mean nothing?"""
     return text.isupper() and len(re.findall(r"[A-Z]{2,}", text)) > 3

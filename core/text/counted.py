@@ -12,7 +12,7 @@ from typing import Final
 
 from core.text import acronyms, patterns
 from core.text.formulas import CHEMICAL, FORMULA, FormulaWords
-from core.text.markup import SPELLED
+from core.text.markup import CALLED, COUNTED, SPELLED
 from core.text.rules import Rule, Rules
 
 _LONGEST = 16
@@ -56,14 +56,13 @@ class Language:
         return self.whole(before or "0") + (self.words["."] + self.digits(after) if after else "")
 
     def quantity(self, match: re.Match[str]) -> str:
-        sign = self.words[match["sign"].strip()] if match["sign"] else ""
         unit, money = (match["unit"] or "").strip(), (match["money"] or "").strip()
         scale = {"k": 3, "M": 6, "B": 9}.get(match["big"] or "", 0) if money else 0
         a = f"{Decimal(match['a'].replace(',', '')).scaleb(scale).normalize():f}" if scale else match["a"]
         other = self.words["~"] + self.number(match["b"]) if match["b"] else ""
         big = match["big"] if match["big"] and not scale else ""
         per = self.words[match["per"]] if match["per"] else ""
-        return f"{sign}{self.number(a)}{other}{big}{self.units.get(unit or money, '')}{per}"
+        return f"{self.number(a)}{other}{big}{self.units.get(unit or money, '')}{per}"
 
     def ratio(self, match: re.Match[str]) -> str:
         return self.words[":"].join(map(self.number, match[0].split(":")))
@@ -75,6 +74,17 @@ class Language:
         """21-15; what goes up is a range."""
         a, b = match[0].split("-")
         return self.number(a) + self.words[":"] + self.number(b) if int(a) >= int(b) else None
+
+    def sign(self, match: re.Match[str]) -> str:
+        return self.words["plus" if match["sign"] == "+" else match["sign"]]
+
+    def fraction(self, match: re.Match[str]) -> str:
+        """1/3; 135/85 is a blood pressure."""
+        top, bottom = match["top"], match["bottom"]
+        if int(top) > int(bottom) > 9:
+            unit = self.units[match["unit"]] if match["unit"] else ""
+            return self.number(top) + self.plain["、"] + self.number(bottom) + unit
+        return self.share(bottom, top)
 
     def share(self, bottom: str, top: str) -> str:
         return self.words["%d/%d"] % (self.whole(bottom), self.whole(top))
@@ -102,17 +112,27 @@ class Language:
             negative=self.words["-"],
             number=self.number,
             percent=lambda digits: self.number(digits) + self.units["%"],
-            power=lambda n: self.words["^"] % self.number(n.lstrip("-")),
+            power=lambda n: self.words.get("^" + n) or self.words["^"] % self.number(n.lstrip("-")),
             fraction=lambda top, bottom: self.share(bottom, top),
             unit=lambda digits, unit: self.number(digits) + self.units.get(unit, " ".join(unit)),
             what="",
             times=self.words["×"],
+            factorial="",
             bars="",
             greek=1,
         )
         table: list[Rule] = [
-            (SPELLED, f"{SPELLED}(?P<digit>[0-9])", lambda m: self.digits(m["digit"])),
-            (SPELLED, f"{SPELLED}(?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
+            (SPELLED + CALLED, f"[{SPELLED}{CALLED}](?P<digit>[0-9])", lambda m: self.digits(m["digit"])),
+            ("±+-", r"(?<![A-Za-z0-9)ァ-ヿ])(?P<sign>[-+±])(?=[$¥€£₩.]?\d)", self.sign),
+            ("<>≥≤", r"(?P<sign>[<>≥≤])\s?(?=[-$¥€£₩]?\d)", lambda m: self.words[m["sign"]]),
+            ("=", r"(?<=\w)=(?=\w)", lambda m: self.words["="]),
+            (COUNTED, rf"{COUNTED}(?P<n>\d+)", lambda m: self.number(m["n"])),
+            (
+                r"\d",
+                r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])",
+                lambda m: self.words["th"] + self.number(m["n"]),
+            ),
+            (SPELLED + CALLED, f"[{SPELLED}{CALLED}](?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
             (r"A-Za-z:;>\^", patterns.EMOTICON, lambda m: ""),
             *((r"\d", patterns.iso_date(mark) + r"\.?(?!\d)", self.day) for mark in "-/."),
             (
@@ -130,13 +150,13 @@ class Language:
             ("A-Za-z", CHEMICAL, formula.chemical),
             (
                 r"\d",
-                r"(?<![\d./])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\d/])",
-                lambda m: self.share(m["bottom"], m["top"]),
+                r"(?<![\d./])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\d/])\s?(?P<unit>mmHg)?",
+                self.fraction,
             ),
             (r"\d", r"(?<![\d.,A-Za-z-])\d{1,3}-\d{1,3}(?!\d|[.,]\d|[A-Za-z-])", self.score),
             (
-                r"\d.$¥€£₩±<>≥≤-",
-                rf"(?P<money>[$¥€£₩])?(?P<sign>(?<![\w)])(?:[-±]|[<>≥≤]\s?))?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
+                r"\d.$¥€£₩",
+                rf"(?P<money>[$¥€£₩])?(?P<a>{patterns.NUMBER})(?:[-~](?P<b>{patterns.NUMBER}))?"
                 rf"(?P<big>[kMB](?![A-Za-z]))?(?P<unit>\s?(?:{symbols})(?![A-Za-z]))?(?P<per>/[hs](?![A-Za-z]))?",
                 self.quantity,
             ),
@@ -156,7 +176,8 @@ class Language:
 
 _UNIT_NAMES: Final = """
     % パーセント 퍼센트, °C ど 도, ° ど 도, °F かしど 화씨도, $ ドル 달러, ¥ えん 엔, € ユーロ 유로,
-    £ ポンド 파운드, ₩ ウォン 원, 円 えん 엔, km キロメートル 킬로미터, m メートル 미터,
+    £ ポンド 파운드, ₩ ウォン 원, 円 えん 엔,
+    mmHg ミリエイチジー 밀리미터머큐리, km キロメートル 킬로미터, m メートル 미터,
     cm センチメートル 센티미터, mm ミリメートル 밀리미터, m^2 へいほうメートル 제곱미터,
     m2 へいほうメートル 제곱미터, km^2 へいほうキロメートル 제곱킬로미터,
     m^3 りっぽうメートル 세제곱미터, m3 りっぽうメートル 세제곱미터, kg キログラム 킬로그램,

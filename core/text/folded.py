@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from core.text.markup import SPELLED
+from core.text.markup import CALLED, COUNTED, SPELLED
 
 # Characters that may follow a letter and make one character with it (NFC), or say how to draw an emoji.
 _JOINING = r"[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f]"
@@ -138,7 +138,7 @@ def _one(character: str, raised: bool) -> str:
         return composed
     if character in _KNOWN:
         return _KNOWN[character]
-    if character == SPELLED:
+    if character in (SPELLED, CALLED, COUNTED):
         return character
     if character in _SUPERSCRIPT:
         return _SUPERSCRIPT[character] if raised else "^" + _SUPERSCRIPT[character]

@@ -11,7 +11,7 @@ _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
 _FUNCTION: Final = r"(?:sin|cos|tan|cot|log|ln|lg)"
 _LETTERS: Final = rf"{_LETTER}{{1,4}}(?!{_LETTER})(?:\({_LETTER}\))?"
 _ATOM: Final = (
-    rf"(?:{NUMBER}(?:(?:\s(?=m/s))?{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
+    rf"(?:{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^))?{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
     r"\)?(?:\^-?\d+)?"
 )
 _BEFORE: Final = r"[-(√±]{0,3}"
@@ -22,7 +22,7 @@ FORMULA: Final = (
     rf"(?:\s?=\s?{_UNKNOWN})?"
 )
 _TOKEN: Final = re.compile(
-    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
+    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
 )
 _SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]|[a-z]\^\d-")
 _WORDS: Final = re.compile(
@@ -46,13 +46,21 @@ SCIENTIFIC: Final = (
 )
 
 
+FACTORIAL: Final = (
+    r"(?<![A-Za-z0-9])(?P<of>n)!(?!!)|(?<![A-Za-z0-9.])(?P<number>\d{1,2})!(?=\s?[=÷/×*+)-])"
+    r"|(?<=[-+]\d\))!"
+)
+FORCE: Final = rf"(?<![A-Za-z])(?P<of>[FGfI])\s?=\s?(?P<n>{NUMBER})\s?(?P<unit>N|A)(?![A-Za-z0-9])"
+"""F=10N, I=2A: in other sums N and A may stand for numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormulaWords:
     """How a language says formulas.
 
     operators: by sign. negative: said before a number below zero. number, percent, power: of digits, a number
     without its %, an exponent. fraction: of two whole numbers. unit: of a number and its unit. what: where
-    the result is asked for. bars: said before what stands between | and |.
+    the result is asked for. factorial: said after a number. bars: said before what stands between | and |.
     greek: which of the two names of a Greek letter.
     """
 
@@ -65,6 +73,7 @@ class FormulaWords:
     unit: Callable[[str, str], str]
     what: str
     times: str
+    factorial: str
     bars: str
     greek: int
 
@@ -131,6 +140,20 @@ class FormulaWords:
         if after and (measured or len(after) > 1 or after == "°"):
             return self.unit(number, after)
         return self.number(number) + " ".join(after)
+
+    def factorial_of(self, match: re.Match[str]) -> str:
+        """n!, 5!, and the last sign of (n-1)!."""
+        return (match["of"] or (self.number(match["number"]) if match["number"] else "")) + self.factorial
+
+    def force(self, match: re.Match[str]) -> str:
+        """F=10N, I=2A."""
+        one, many = ("牛", "安培") if not self.greek else ("newtons", "amperes")
+        said = (
+            match["of"],
+            self.operators["="],
+            self.number(match["n"]) + " " * self.greek + (one if match["unit"] == "N" else many),
+        )
+        return (" " * self.greek).join(said)
 
     def scientific(self, match: re.Match[str]) -> str:
         """1e-5."""

@@ -133,11 +133,21 @@ _JAPANESE_COUNTED: Final[list[Rule]] = [
         r"(?:(?<=月)|(?<=がつ)\s?)(?P<n>\d{1,2})(?:日|にち)",
         lambda m: _DAYS.get(m["n"].lstrip("0"), kana(m["n"]) + "にち"),
     ),
+    (
+        r"\d",
+        r"(?<=[\u4e00-\u9fff])\d{1,4}(?:-\d{1,4}){1,3}(?![\d-])(?<!\d{4})",
+        lambda m: "の".join(map(kana, m[0].split("-"))),
+    ),  # 渋谷2-21-1
+    (
+        r"\d",
+        r"(?<![\d.月])(?P<n>\d{1,3})日(?!本|々)",
+        lambda m: "いちにち" if m["n"] == "1" else _DAYS.get(m["n"], kana(m["n"]) + "にち"),
+    ),
     ("第", r"第(?=\d)", lambda m: "だい"),
     (r"\d", r"(?<![\d.,])(?P<n>\d{1,4})(?P<big>[百千万億兆])(?P<of>[円人])?", _large),
     (
         r"\d",
-        rf"(?<![\d.,])(?P<n>\d{{1,3}}(?:,\d{{3}})+|\d{{1,8}})(?P<of>{_COUNTER})(?![目数分])",
+        rf"(?<![\d.,])(?P<n>\d{{1,3}}(?:,\d{{3}})+|\d{{1,8}})(?P<of>{_COUNTER})(?!(?<!つ)目|[数分])",
         lambda m: _counter(m["n"], m["of"]),
     ),
     (
@@ -191,7 +201,15 @@ JAPANESE: Final = Language(
         "/h": "まいじ",
         "/s": "まいびょう",
     }
-    | {"year": "%sねん", "month": "月", "day": "日", "No.": "ナンバー", "@": "アット"},
+    | {
+        "year": "%sねん",
+        "month": "月",
+        "day": "日",
+        "th": "だい",
+        "plus": "プラス",
+        "No.": "ナンバー",
+        "@": "アット",
+    },
     _JAPANESE_PLAIN,
     {sign: japanese for sign, japanese, _ in UNITS},
     _JAPANESE_COUNTED,

@@ -80,6 +80,11 @@ _KOREAN_COUNTED: Final[list[Rule]] = [
     ),
     (r"\d", r"(?<![\d.,])0?(?P<n>6|10)\s?월", lambda m: "유월" if m["n"] == "6" else "시월"),
     (r"\d", rf"(?<![\d.,])(?P<n>\d{{1,2}})\s?(?P<of>{_NATIVE_COUNTERS})", _counted),
+    (
+        r"\d",
+        r"(?:(?<=하루 )|(?<=하루에 )|(?<=매일 )|(?<=주일에 )|(?<=달에 ))(?P<n>\d{1,2})\s?(?P<of>번)",
+        _counted,
+    ),
     (r"\d\s", r"(?<=시)\s?(?P<n>\d{1,2})\s?분", lambda m: f" {hangul(m['n'])} 분"),
 ]
 
@@ -127,7 +132,17 @@ KOREAN: Final = Language(
         "/h": " 매시",
         "/s": " 매초",
     }
-    | {"year": "%s년 ", "month": "월 ", "day": "일", "No.": "넘버 ", "@": "골뱅이"},
+    | {
+        "year": "%s년 ",
+        "month": "월 ",
+        "day": "일",
+        "th": "제",
+        "plus": "플러스 ",
+        "^2": "의 제곱",
+        "^3": "의 세제곱",
+        "No.": "넘버 ",
+        "@": "골뱅이",
+    },
     _KOREAN_PLAIN,
     {sign: " " + korean for sign, _, korean in UNITS},
     _KOREAN_COUNTED,

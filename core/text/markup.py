@@ -15,6 +15,10 @@ from core.text.dictionary import Readings
 
 SPELLED: Final = "\ue001"
 """Stands before each letter or digit that is to be said by itself."""
+CALLED: Final = "\ue002"
+"""The same of a telephone number."""
+COUNTED: Final = "\ue003"
+"""Stands before a number that is neither a year nor a name."""
 
 ACTION: Final = r"[a-z][a-z0-9_-]{0,31}"
 """How the actions of a template are called; `[[wave]]` in a text asks for one."""
@@ -58,7 +62,7 @@ _FEELINGS: Final = (
 _IPA: Final = "ˈˌːəɪʊæɑɔθðʃʒŋʌɜɛɹɡɒɾʔχʁɲʎβɸçʝɣħʕɦɬɮɯɤɵøœɶʏɨʉɚɝ"
 
 _TOKEN: Final = re.compile(
-    rf"<(?P<gone>script|style)\b[^<>]{{0,200}}>.{{0,5000}}?</(?P=gone)>|<!--.{{0,2000}}?-->|<[?!][A-Za-z][^<>]{{0,300}}>"
+    rf"<(?P<gone>script|style)\b[^<>]{{0,200}}>(?:(?!<s[ct]).){{0,5000}}?</(?P=gone)>|<!--(?:(?!<!--).){{0,2000}}?-->|<[?!][A-Za-z][^<>]{{0,300}}>"
     rf"|<say-as(?P<how>{_ATTRIBUTE}{{1,4}})\s?>(?P<as>[^<>]{{0,500}})</say-as>"
     rf"|<sub(?P<alias>{_ATTRIBUTE})\s?>(?P<subbed>[^<>]{{0,500}})</sub>"
     rf"|<phoneme(?P<phonemes>{_ATTRIBUTE}{{1,4}})\s?>(?P<sounded>[^<>]{{0,500}})</phoneme>"
@@ -73,13 +77,14 @@ _TOKEN: Final = re.compile(
     r"|\{\\[^{}\n]{1,80}\}|\{/?[biu]\}"
     rf"|(?<![A-Za-z0-9/])/(?=[^/\n]{{0,40}}[{_IPA}])[^/\n\d]{{1,40}}/(?![A-Za-z0-9/])|\[(?=[^\[\]\n]{{0,40}}[{_IPA}])[^\[\]\n]{{1,40}}\]"
     r"|!?\[(?P<label>[^\[\]\n]{0,300})\]\([^()\s]{0,2000}\)"
-    r"|(?m:^[ \t]{0,8}(?:\#{1,6}|>{1,6}|[-*+])[ \t]+)"
+    r"|(?m:^[ \t]{0,8}(?:\#{1,6}|>{1,6}(?![ \t]+\d)|[-*+])[ \t]+)"
     r"|(?m:^[ \t]{0,8}(?:[-*_=][ \t]?){3,99}$)|(?m:^[ \t]{0,8}\|?[ \t:|-]{3,200}$)"
     r"|(?P<mark>(?<![\d*])\*\*(?!\*)|\*\*(?![\d*])|(?<!~)~~(?!~)|(?<![\w_])__(?=[^\s_])|(?<=[^\s_])__(?![\w_])|```\w{0,20}|`)"
     r"|(?<![\w*])\*(?P<stressed>[^\s*0-9号号](?:[^*\n]{0,200}[^\s*])?)\*(?![\w*])",
     re.DOTALL | re.IGNORECASE,
 )
 _VALUE: Final = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
+_NO_MARKS: Final = dict.fromkeys(map(ord, (SPELLED, CALLED, COUNTED)), " ")
 _SPELL: Final = ("characters", "spell-out", "verbatim", "digits", "telephone", "letters")
 
 
@@ -134,7 +139,7 @@ class _Output:
         """The part `[start, stop)` of the written text, with its own readings."""
         if start >= stop:
             return
-        part = written[start:stop].replace(SPELLED, " ")
+        part = written[start:stop].translate(_NO_MARKS)
         done = 0
         for match, said in self._readings.found(part) if self._readings else ():
             self._add(part[done : match.start()], range(start + done, start + match.start()))
@@ -206,12 +211,16 @@ def _say_as(match: re.Match[str], out: _Output) -> bool:
         return False
     start, stop = match.span("as")
     out.hide(match.start(), start)
-    if _values(match["how"]).get("interpret-as", "") in _SPELL:
+    how = _values(match["how"]).get("interpret-as", "")
+    if how in _SPELL:
+        mark = CALLED if how == "telephone" else SPELLED
         for k in range(start, stop):
             character = match.string[k]
-            out.put(SPELLED + character if character.isascii() and character.isalnum() else character, k)
+            out.put(mark + character if character.isascii() and character.isalnum() else character, k)
     else:
+        out.put(COUNTED if how in ("cardinal", "number") and match["as"].isdecimal() else "", start)
         out.copy(match.string, start, stop)
+        out.put("th" if how == "ordinal" and match["as"].isdecimal() else "", stop - 1)
     out.hide(stop, match.end())
     return True
 

@@ -87,6 +87,7 @@ UNITS: Final = {
     "mL": ("毫升", "millilitre", "millilitres"),
     "L": ("升", "litre", "litres"),
     "l": ("升", "litre", "litres"),
+    "dL": ("分升", "decilitre", "decilitres"),
     "ms": ("毫秒", "millisecond", "milliseconds"),
     "μs": ("微秒", "microsecond", "microseconds"),
     "ns": ("纳秒", "nanosecond", "nanoseconds"),

@@ -173,7 +173,8 @@ def _language(script: Script, letters: str, home: str, han: str) -> str:
     if script == "cyrillic":
         return "ru"
     if home == "ja":
-        return "ja" if letters.isupper() and len(letters) <= 5 else "en"
+        formula = len(letters) == 1 or letters in ("sin", "cos", "tan", "log")
+        return "ja" if formula or (letters.isupper() and len(letters) <= 5) else "en"
     return home
 
 

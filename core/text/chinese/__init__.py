@@ -4,16 +4,17 @@ What looks like a date is a date before it is a sum, a telephone number before i
 """
 
 import re
+from functools import partial
 from typing import Final
 
 from core.text import acronyms, patterns
 from core.text.chinese.codes import ADDRESSES, HAN, IDLE, MODELS, ahead, codes, telephones
 from core.text.chinese.dates import DATES, TIMES, YEARS
-from core.text.chinese.numbers import cardinal, one_by_one
+from core.text.chinese.numbers import cardinal, number, one_by_one
 from core.text.chinese.quantities import MONEY_QUANTITY, QUANTITY, quantities
 from core.text.chinese.selling import SELLING
 from core.text.chinese.signs import PLAIN, RANGES, SIGNS, SUMS, tag
-from core.text.markup import SPELLED
+from core.text.markup import CALLED, COUNTED, SPELLED
 from core.text.rules import Rule, Rules
 
 _ROMAN: Final = dict(
@@ -34,9 +35,9 @@ _PARTS_OF_SPEECH: Final = {
 }
 
 
-def _spelled(match: re.Match[str]) -> str:
+def _spelled(match: re.Match[str], one: str) -> str:
     character = match["character"]
-    return one_by_one(character) if character.isdigit() else character.upper()
+    return one_by_one(character, one) if character.isdigit() else character.upper()
 
 
 def _roman(match: re.Match[str]) -> str | None:
@@ -137,7 +138,9 @@ def _rules(one: str, dollar: str) -> Rules:
     """
     quantity = quantities(dollar)
     table: list[Rule] = [
-        (SPELLED, f"{SPELLED}(?P<character>[A-Za-z0-9])", _spelled),
+        (SPELLED, f"{SPELLED}(?P<character>[A-Za-z0-9])", partial(_spelled, one="一")),
+        (CALLED, f"{CALLED}(?P<character>[A-Za-z0-9])", partial(_spelled, one=one)),
+        (COUNTED, rf"{COUNTED}(?P<n>\d+)", lambda m: number(m["n"])),
         (r"\d\s", patterns.LIST_NUMBER, lambda m: cardinal(m["n"]) + "，"),
         *ADDRESSES,
         *DATES,

@@ -32,6 +32,7 @@ _DAY_AFTER = re.compile(
     r"\s?(?:(?:妇女|女神|女王|女生|儿童|劳动|青年|教师|国庆|光棍|情人|圣诞|元旦|植树|愚人|程序员|购物)?节(?![课目省约点])|前|后|起|开始|到|至|止|截止|发货|到货|下单|开播|直播|上线|上新|上架|出发|当天|当日|日|号|晚|早|上午|下午|中午|凌晨|周[一二三四五六日]|"
     r"星期|开[售抢课学奖会营]|预售|考|上课|[交截]止?|比赛|聚|面试|生日|补[考课]|出[发货成]|结束|之前|之后|生效|[（(]周|大促|活动|放假|见|[-~—]\s?\d{1,2}/\d)"
 )
+_HOLIDAY_AFTER = re.compile(r"\s?(?:放假|[休调]|假期|期间|活动|[先全]|每[天日])")
 # Years are told from counts by what follows.
 _OF_A_YEAR = r"(?=年|届|级|款|版|赛季|财年|年度|学年|[Qq][1-4])"
 
@@ -71,7 +72,8 @@ def _month_day(match: re.Match[str]) -> str | None:
     listed = _LISTED.search(ahead(match, 50))
     dated = listed or _DAY_BEFORE.search(around[0]) or _DAY_AFTER.match(around[1])
     likely = int(day) > 10 or int(month) > int(day) or month[0] == "0" or day[0] == "0"
-    said = day_of(month, day) if dated or (likely and int(month) > 1) else None
+    new_year = int(month) == int(day) == 1
+    said = day_of(month, day) if dated or new_year or (likely and int(month) > 1) else None
     return said and said.removesuffix("日" if match["of"] else "") + (match["of"] or "")
 
 
@@ -84,7 +86,14 @@ def _dotted_days(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """6.18-6.20, if the second day is after the first; 9.1-9.30, if days are spoken of or a month ends."""
     first, second = (int(match["m"]), int(match["d"])), (int(match["last"]), int(match["day"]))
     before = ahead(match, 6)
-    sure = int(match["d"]) > 9 or int(match["day"]) > 27 or _DAY_BEFORE.search(before)
+    sure = (
+        int(match["d"]) > 9
+        or int(match["day"]) > 27
+        or match["day"] == "10"
+        or match["m"] + match["d"] == "101"
+        or _DAY_BEFORE.search(before)
+        or _HOLIDAY_AFTER.match(match.string, match.end())
+    )
     if not (first < second and sure):
         return None
     return [
@@ -213,12 +222,29 @@ _CLOSE_DATE = (
 )
 
 
+def _short_date(match: re.Match[str]) -> str | None:
+    """26/11/30."""
+    said = day_of(match["m"], match["d"])
+    return f"{year('20' + match['y'])}年{said}" if said else None
+
+
+def _verse(match: re.Match[str]) -> str | None:
+    """约翰福音3:16, 诗篇23:1-6."""
+    if not _SCRIPTURE.search(ahead(match, 8)):
+        return None
+    last = f"到{cardinal(match['last'])}" if match["last"] else ""
+    return f"{cardinal(match['chapter'])}章{cardinal(match['verse'])}{last}节"
+
+
 def _close_date(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """20251130, unless it is a code or something is counted."""
     counted = _COUNTED.match(match.string, match.end()) or MEASURED.match(match.string, match.end())
     return None if announced(match) or counted else _date(match)
 
 
+_SCRIPTURE = re.compile(
+    r"(?:福音|诗篇|箴言|启示录|行传|[世及未数命亚师得耳伯拉米帖]记[上下]?|[王代][纪志][上下]|(?:[亚米结理马多太所比西伯]|雅各|犹大|[前后])书)\s?$"
+)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _NAMED_MONTH = rf"(?P<name>{'|'.join(re.findall('...', _MONTHS))})[a-z]{{0,6}}\.?"
 
@@ -243,6 +269,11 @@ DATES: list[Rule] = [
     *((r"\d", iso_date(mark), _date) for mark in "-/."),
     (r"\d", _CLOSE_DATE, _close_date),
     (r"\d", r"(?<![\d./])(?P<m>0?[1-9]|1[0-2])/(?P<y>20\d\d)(?![\d/])", _year_month),
+    (
+        r"\d",
+        r"(?<![\d./])(?P<y>2\d)/(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01])(?![\d/]|\.\d)",
+        _short_date,
+    ),
     (r"\d", r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>[12]\d{3})(?!\d)", _slashed_date),
     (r"\d", r"(?<![\d.])(?P<y>[12]\d{3})[-/](?P<m>0[1-9]|1[0-2])(?![\d/-])", _year_month),
     (r"\d", r"(?<![\d.¥$€£])(?P<y>20[0-4]\d|19\d\d)\.(?P<m>0?[1-9]|1[0-2])(?![\d%A-Za-z.])", _dotted_month),
@@ -281,6 +312,16 @@ TIMES: list[Rule] = [
         "+-",
         r"(?<=\d:\d\d:\d\d)(?P<zone>)(?P<sign>[-+])(?P<hour>0\d|1[0-4]):?(?P<minute>[0-5]\d)(?!\d)",
         _zone,
+    ),
+    (
+        r"\d",
+        r"(?<![\d:.])(?P<chapter>\d{1,3})[:：](?P<verse>\d{1,3})(?:[-~—](?P<last>\d{1,3}))?(?![\d:.])",
+        _verse,
+    ),
+    (
+        r"\d",
+        r"(?<![\d:.])(?P<m>\d{1,2}):(?P<s>[0-5]\d\.\d{1,3})(?![\d:])",
+        lambda m: f"{number(m['m'])}分{_two_digits(m['s'][:2])}{number('0' + m['s'][2:])[1:]}秒",
     ),
     (r"\d", TIME + r"(?:分(?![钟之])|点(?!\d))?", _time),
     (r"\d", r"(?<![\d.:A-Za-z])(?P<hour>1[0-2]|0?[1-9])\s?(?P<half>[AaPp])\.?[Mm](?:\.|(?![A-Za-z]))", _hour),

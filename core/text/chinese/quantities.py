@@ -69,7 +69,7 @@ MONEY_QUANTITY = QUANTITY.replace(rf"(?P<big>(?!{UNIT})", "(?P<big>").replace(
 _ONE_WORD = (
     "个個只隻条條张張件位台臺辆輛家名人天年周岁歲次倍种種层層座所间間杯瓶碗盘份本册篇首支枝把双雙对對套副颗顆粒滴块塊片根棵朵头頭匹群秒点元斤吨升米克亩"
     "部款批场場门門类類组組步句字遍趟项項则幅架艘口笔回顿代轮圈段股串箱包袋桶卷盒罐单單提桌篮籃扎捆排行列页頁道节節听打盆碟壶勺筐筒管枚样樣株簇束盏盞"
-    "扇蚊枝角毛床锅鍋帖剂劑味枪缸毫厘寸尺丈里碼码瓣节枕晚夜餐票集堂桩壺坛罈屉笼籠摞叠沓版拨撥伙班"
+    "扇蚊枝角毛床锅鍋帖剂劑味枪缸毫厘寸尺丈里碼码瓣节枕晚夜餐票集堂桩壺坛罈屉笼籠摞叠沓版拨撥伙班球"
 )
 MEASURED = re.compile(
     rf"\s?(?:(?![年班]级|单[元位项号]|層樓|层楼|点[五\d]|分之|班|版本|代表|口味|里[面边]|夜市)[{_ONE_WORD}]|"
@@ -120,12 +120,14 @@ def _quantity(match: re.Match[str], names: Mapping[str, str]) -> list[tuple[int,
 
 
 def _sign(match: re.Match[str], unit: str) -> str:
-    previous = match.string[match.start("sign") - 1 : match.start("sign")]
-    sign = match["sign"]
+    before = match.string[max(0, match.start() - 2) : match.start()]
+    previous, sign = before[-1:], match["sign"]
     if sign == "±":
         return "正负"
     if (previous.isascii() and previous.isalnum()) or previous in (")", "]", "…"):
         return "加" if sign == "+" else ""
+    if sign == "+" and re.fullmatch(r"\d[\u4e00-\u9fff]", before):
+        return "加"  # 2瓶+3支
     warm = unit in _WARMTH or match.string[match.end() : match.end() + 1] == "度"
     counted = (
         unit or match["big"] or "." in match["a"] or match.string[match.end() : match.end() + 1] in "元块"

@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from core.text.chinese.codes import HAN, ahead
-from core.text.chinese.numbers import cardinal, number
+from core.text.chinese.numbers import cardinal, number, one_by_one
 from core.text.chinese.quantities import MEASURED
-from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
+from core.text.formulas import CHEMICAL, FACTORIAL, FORCE, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
 from core.text.patterns import ABSOLUTE, CURRENCIES, EMOTICON, FRACTION, ROWS, UNIT, UNITS, row_name
 from core.text.rules import Reading, Rule
 
@@ -18,7 +18,9 @@ _LEFT: Final = (
     rf"(?:(?<=[\d%°])|(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{{2}})|(?<=\d°C)|(?<=[\d零一二两三四五六七八九十][{HAN}])|(?<=\d分钟|\d小时|\d公里|\d公斤|\d千克|\d厘米|\d毫升|\d美元|\d万元|\d亿元|\d千米|\d毫米)|"
     r"(?<=周[一二三四五六日])|(?<=星期[一二三四五六日])|(?<=[初高大研小][一二三四五六])|(?<=年级))"
 )
-_PLAYED_BEFORE = re.compile(r"(?:比分|大比分|以|战成|打成|踢成|[赢胜负输平])\s?$")
+_PLAYED_BEFORE = re.compile(
+    r"(?:比分|大比分|以|战成|打成|踢成|[赢胜负输平])[:：为是]?\s?(?:\d{1,3}-\d{1,3}[、，,]\s?){0,6}$"
+)
 _PLAYED_AFTER = re.compile(
     r"\s?(?:领先|落后|战胜|击败|[大险完惨]?[胜败]|战平|逆转|赢|输|负|平|拿下|取胜|绝杀|贏)"
 )
@@ -111,6 +113,11 @@ def _to(match: re.Match[str]) -> str:
     return "到"
 
 
+def _divided(match: re.Match[str]) -> str | None:
+    """速度=路程/时间."""
+    return "除以" if re.search(r"=[^=，。；！？\d]{1,20}$", ahead(match, 24)) else None
+
+
 def _per(match: re.Match[str]) -> str | None:
     """元/件, 25人/班; before a number only of money, for 3天/7天 are two things."""
     if unit := match.groupdict().get("unit"):
@@ -128,7 +135,7 @@ def _arrow(match: re.Match[str]) -> str:
 def _against(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """21-15 is a score, 1000-100 a sum; what goes up is a range, unless a match is spoken of."""
     a, b = int(match["a"]), int(match["b"])
-    played = _PLAYED_BEFORE.search(ahead(match, 8)) or _PLAYED_AFTER.match(match.string, match.end())
+    played = _PLAYED_BEFORE.search(ahead(match, 60)) or _PLAYED_AFTER.match(match.string, match.end())
     if not played and (a < b or match["b"][0] == "0" < match["b"]):
         return None
     said = "减" if not played and (a > 199 or (a >= 50 and a % 10 == b % 5 == 0)) else "比"
@@ -231,6 +238,7 @@ WORDS: Final = FormulaWords(
     unit=_measured,
     what="几",
     times="乘",
+    factorial="的阶乘",
     bars="绝对值",
     greek=0,
 )
@@ -241,6 +249,8 @@ SUMS: list[Rule] = [
     ("-", r"(?<=[Α-Ωα-ω])-(?=\d)", lambda m: ""),
     (".", r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", lambda m: " "),
     ("<", r"<3(?=\s*$|\s*[!！。])", _hanging),
+    (r"\dn!", FACTORIAL, WORDS.factorial_of),
+    (r"A-Za-z", FORCE, WORDS.force),
     (r"\d.", SCIENTIFIC, WORDS.scientific),
     (r"\d.", TENS, WORDS.tens),
     ("A-Za-z(", ION, WORDS.ion),
@@ -248,11 +258,6 @@ SUMS: list[Rule] = [
     ("A-Za-z", CHEMICAL, WORDS.chemical),
     ("|", ABSOLUTE, WORDS.absolute),
     ("/", r"(?<=[A-Z]{2})//(?=[A-Z]{2})", lambda m: "平行于"),
-    (
-        r"\dA-Za-z",
-        r"(?<![A-Za-z0-9])(?P<of>n|\d{1,2})!(?=\s?[=÷/×*+-])",
-        lambda m: m["of"].replace("n", "n ") + "的阶乘" if m["of"] == "n" else number(m["of"]) + "的阶乘",
-    ),
     (
         "A-Za-z:",
         r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
@@ -266,12 +271,23 @@ SUMS: list[Rule] = [
     (r"\d", r"(?<![\d./])24/7(?![\d/])", lambda m: "七天二十四小时"),
     (r"\d", r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>(?:5|10|100)(?:\.0)?)(?![\d./])分?", _rating),
     (r"\d", r"(?<![\d./])(?P<a>\d{1,3})/(?P<b>10|50|100|120|150)(?![\d./])分", _rating),
+    (
+        r"\d",
+        r"(?<![\d./])(?P<a>\d{1,3})/(?P<b>\d{1,3})(?=型|楼|号线)",
+        lambda m: f"{number(m['a'])}、{number(m['b'])}",
+    ),
     (r"\d", FRACTION, fraction),
     (r"\d", rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{UNIT}))?(?!\d)", _by),
     (r"\^", r"\^(?P<n>-?\d+)", lambda m: power(m["n"])),
     (r"\^", r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f"的{m['n']}次方"),
 ]
 RANGES: list[Rule] = [
+    (
+        r"\d-",
+        r"(?<=[A-Za-z])-?(?P<n>\d{1,2})-(?=\d{2,5}[A-Z](?![A-Za-z]))",
+        lambda m: number(m["n"]) + "，",
+    ),  # i9-14900K
+    (r"\d", r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z])", lambda m: one_by_one(m[0])),
     (r"\d", r"(?<![\d.])(?P<a>\d)'(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])}英尺{number(m['b'])}英寸"),
     (r"\d", rf"(?<![\d.,])\d{{1,2}}(?: \d{{1,2}}){{1,9}}(?![\d./:%]|\s\d|\s?(?:{UNIT}|[{HAN}]))", _row),
     (r"\d", rf"(?<![\d.,])\d(?: \d){{1,9}} (?=[{HAN}])", _row),
@@ -299,7 +315,7 @@ SIGNS: list[Rule] = [
     ("<>", rf"(?P<sign>[<>]=?)(?=\s?[-+]?(?:{CURRENCIES})?\s?\d)", _compare),
     (r"\s<>", rf"(?<=[A-Za-z0-9%)°{HAN}])\s?(?P<sign>[<>]=?)\s?(?=[A-Za-z0-9({HAN}])", _compare),
     (r"\s=→-", r"(?<=[\w)])\s?(?:-{1,2}>|=>|→)\s?(?=[\w(])", _arrow),
-    (r"\s=", r"(?<=[\w)%°|∅])\s?={1,3}\s?(?=[^\s，。！？；：、,.;:!?=])", lambda m: "等于"),
+    (r"\s=", r"(?<=[\w)!%°|∅])\s?={1,3}\s?(?=[^\s，。！？；：、,.;:!?=])", lambda m: "等于"),
     (r"\s*", r"(?<=[0-9A-Za-z)%°])\s?\*\s?(?=\d)|(?<=\d[\u4e00-\u9fff])\s?\*\s?(?=\d)", lambda m: "乘"),
     (
         r"\s↑↓",
@@ -307,6 +323,9 @@ SIGNS: list[Rule] = [
         _trend,
     ),
     (r"A-Za-z\s", r"(?:(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{2}))\s?[xX]\s?(?=\d)", lambda m: "乘"),
+    (":：", r"(?<=[甲乙丙丁男女父母])[:：](?=[甲乙丙丁男女父母])", lambda m: "比"),
+    ("/", rf"(?<=[{HAN})])/(?=[{HAN}(])", _divided),
+    ("/", r"(?<=欧元|美元|日元|英镑|港元|港币|澳元|韩元)/(?=人民币|[美日港欧]元|英镑)", lambda m: "兑"),
     ("~", r"(?<![\w%)])~(?=\s?\d)", lambda m: "约"),
     ("△", r"△(?=[A-Z])", lambda m: "三角形"),
     ("△", r"△(?=[a-z])", lambda m: "德尔塔"),
@@ -323,5 +342,6 @@ SIGNS: list[Rule] = [
         lambda m: "英寸",
     ),
     (r"\s", rf"(?<! ) +(?=[A-H][.、．]\s?[{HAN}])", lambda m: "，"),
+    (r"\s", r"(?<=\d) +(?=\d++(?![:：点时]))", lambda m: "，"),
     (r"\s", rf"(?<=[{HAN}\d%#]) +(?=[{HAN}#@])", _space),
 ]

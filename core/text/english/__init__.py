@@ -10,10 +10,10 @@ from core.text import patterns
 from core.text.english.abbreviations import ABBREVIATIONS
 from core.text.english.codes import ADDRESSES, CODES, LONG_CODES, MODELS, TELEPHONES
 from core.text.english.dates import DATES, TIMES, YEARS
-from core.text.english.numbers import cardinal, one_by_one
+from core.text.english.numbers import cardinal, number, one_by_one
 from core.text.english.quantities import MONEY_QUANTITY, QUANTITY, below, quantity
 from core.text.english.signs import PLAIN, SCALES, SIGNS, SIZES, SUMS
-from core.text.markup import SPELLED
+from core.text.markup import CALLED, COUNTED, SPELLED
 from core.text.rules import Rule, Rules
 
 
@@ -27,6 +27,7 @@ _MARKS: Final[list[Rule]] = [
     ("Α-Ωα-ω", r"[Α-ΡΣ-Ωα-ω]", lambda m: patterns.GREEK[m[0].lower()][1]),
     (".…", r"\.{2,}|…+", lambda m: "…"),
     ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])|(?<=[sS])'(?= )", lambda m: "'"),
+    ("-", r"(?<=-\d)-(?=\d+[A-Z])", lambda m: " "),  # Llama-3-70B
     # Between two ends of a span of time; elsewhere a dash is a pause.
     (
         r"\s~—-",
@@ -51,7 +52,8 @@ _MARKS: Final[list[Rule]] = [
     ("/", r"(?<=\d)/(?=\d)", lambda m: " slash "),
 ]
 _TABLE: Final[list[Rule]] = [
-    (SPELLED, f"{SPELLED}(?P<character>[A-Za-z0-9])", _spelled),
+    (SPELLED + CALLED, f"[{SPELLED}{CALLED}](?P<character>[A-Za-z0-9])", _spelled),
+    (COUNTED, rf"{COUNTED}(?P<n>\d+)", lambda m: number(m["n"])),
     (r"\d\s", patterns.LIST_NUMBER, lambda m: cardinal(m["n"]) + ","),
     *ADDRESSES,
     *DATES,

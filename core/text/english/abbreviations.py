@@ -76,6 +76,8 @@ _ABBREVIATIONS: Final = {
     r"[Ww]t\.(?= ?\d)": "weight",
     r"c\.(?= ?\d)": "circa",
     r"b/c": "because",
+    r"y/y": "year on year",
+    r"AT(?=&T)": "A T",
     r"[Vv]er\.(?= ?\d)": "version",
     r"[Aa]rt\.(?= ?\d)": "article",
     r"[Ll]v\.?(?= ?\d)": "level",

@@ -183,5 +183,9 @@ CODES: list[Rule] = [
 ]
 LONG_CODES: list[Rule] = [(r"\d", r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,]\d)", _code)]
 MODELS: list[Rule] = [
-    (r"\d-", r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|[.,]\d|(?:st|nd|rd|th)\b)", _model)
+    (
+        r"\d-",
+        r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|X{1,4}[SL]|[.,]\d|(?:st|nd|rd|th)\b)",
+        _model,
+    ),
 ]

@@ -24,7 +24,7 @@ _FULL_YEAR = r"(?P<year>[12]\d{3})(?![\d%]|[.,]\d|[-/]\d)"
 # A number of four digits is a year after these words ...
 _ANNOUNCES_YEAR = re.compile(
     r"\b(?:in|since|by|until|till|before|after|during|around|circa|year|late|early|mid|from|between|of|summer|winter|"
-    r"spring|autumn|fall|©)\s+$|\($",
+    r"spring|autumn|fall|©|c\.)\s+$|\($",
     re.IGNORECASE,
 )
 _DAY_BEFORE = re.compile(
@@ -40,7 +40,12 @@ _SUM_AFTER = re.compile(r"\s?(?:[+×÷*=<>π-]|time\b|signature|beats?\b|scale|r
 _RANGE_AFTER = re.compile(r"\s?[-~—]\s?(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?!\d)")
 # ... and is none before a thing that is counted.
 _COUNTED = re.compile(
-    rf"\s?(?:{UNIT}|[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
+    rf"\s?(?:{UNIT}|BC|[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
+)
+_BOOKS: Final = (
+    "Genesis|Exodus|Leviticus|Numbers|Deuteronomy|Joshua|Judges|Ruth|Samuel|Kings|Chronicles|Job|Psalms?|Proverbs|"
+    "Ecclesiastes|Isaiah|Jeremiah|Ezekiel|Daniel|Hosea|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|"
+    "Ephesians|Philippians|Colossians|Thessalonians|Timothy|Titus|Hebrews|James|Peter|Jude|Revelation"
 )
 # Only a place on the scale where sums and money do not reach.
 _ALONE = r"(?<![\d.,$€£¥-])"
@@ -127,8 +132,22 @@ def _lasting(match: re.Match[str]) -> str:
     return " ".join(said)
 
 
-def _time(match: re.Match[str]) -> str:
+def _lap(match: re.Match[str]) -> str:
+    """1:27.452."""
+    return f"{cardinal(match['m'])} {'oh ' if match['s'][0] == '0' else ''}{number(match['s'].lstrip('0'))}"
+
+
+def _verse(match: re.Match[str]) -> str:
+    """Genesis 1:1-3."""
+    last = f" to {cardinal(match['last'])}" if match["last"] else ""
+    return f"{match['book']} {cardinal(match['chapter'])}, {cardinal(match['verse'])}{last}"
+
+
+def _time(match: re.Match[str]) -> str | None:
     hour, minute, second, half = match["hour"], match["minute"], match["second"], match["half"]
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    if re.search(r"\b(?:scale|ratio|odds|mix|diluted)(?: of| is|:)? $", before, re.I):
+        return None
     words = cardinal(hour)
     if minute != "00":
         words += f" {'oh ' if minute[0] == '0' else ''}{cardinal(minute)}"
@@ -221,6 +240,12 @@ DATES: list[Rule] = [
     ("A-Za-z", rf"\b{_MONTH},? {_FULL_YEAR}", _month_year),
 ]
 TIMES: list[Rule] = [
+    (
+        "A-Za-z",
+        rf"\b(?P<book>{_BOOKS}) (?P<chapter>\d+):(?P<verse>\d{{1,3}})(?:[-~—](?P<last>\d{{1,3}}))?(?![\d:])",
+        _verse,
+    ),
+    (r"\d", r"(?<![\d:.])(?P<m>\d{1,2}):(?P<s>[0-5]\d\.\d{1,3})(?![\d:])", _lap),
     (r"\d", TIME, _time),
     (
         r"\d",

@@ -88,7 +88,8 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
             readings.append((match.start("big"), _big(big, money or _many(match))))
         if money:
             readings.append((readings[-1][0], _MONEY[money][1]))
-    if said := _unit(unit, one=match["a"] == "1" and not match["b"] and not big):
+    one = match["a"] == "1" and not match["b"] and not big
+    if said := _unit(unit, one=one or ((len(unit) > 1 or unit in "VWgL") and _attributive(match))):
         readings.append((match.start("unit"), said))
     if match["per"]:
         each = match["each"] or ""
@@ -97,6 +98,13 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
         said = name if name == "each" else f"per {number(each)} {name}" if each else f"per {name}"
         readings.append((match.start("per"), said))
     return readings
+
+
+def _attributive(match: re.Match[str]) -> bool:
+    """a 12 V battery, a 5 kg bag."""
+    article = re.search(r"\ban? $", match.string[max(0, match.start() - 3) : match.start()])
+    noun = re.compile(r" (?!of\b|and\b|or\b|to\b|in\b|at\b|for\b|from\b|with\b|per\b|more\b|less\b)[a-z]{3,}")
+    return bool(article and noun.match(match.string, match.end()))
 
 
 def measured(digits: str, unit: str, *, only: bool = False) -> str:

@@ -7,7 +7,7 @@ from core.text import patterns
 from core.text.english.codes import ahead
 from core.text.english.numbers import cardinal, number, ordinal
 from core.text.english.quantities import measured
-from core.text.formulas import CHEMICAL, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
+from core.text.formulas import CHEMICAL, FACTORIAL, FORCE, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
 from core.text.rules import Rule
 
 _CHEMICAL_BEFORE = re.compile(r"\+\s?\d?[A-Z][A-Za-z0-9()]*$")
@@ -107,6 +107,7 @@ WORDS: Final = FormulaWords(
     unit=measured,
     what="what?",
     times=" times ",
+    factorial=" factorial",
     bars="the absolute value of ",
     greek=1,
 )
@@ -125,6 +126,12 @@ SCALES: Final[list[Rule]] = [
     (r"\d", rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{patterns.UNIT}))?(?![\dA-Za-z])", _by),
     (r"\d.", rf"(?<![\d.])(?P<n>{patterns.NUMBER})x(?={_TIMES_AS})", lambda m: f"{number(m['n'])} times"),
     (r"\s!", r"(?<=\w)\s?!=\s?(?=[\w(])", lambda m: " is not equal to "),
+    (r"\d", r"(?<![\d.])\d{1,3}\.\d+x(?!\w)", lambda m: number(m[0][:-1]) + " times"),
+    ("(", r"(?<=\b[fgh])\((?=-?\d+\)\s?=)", lambda m: " of "),
+    (r"\d", r"(?<![\d./$])\d{1,2}/(?=\$\d)", lambda m: number(m[0][:-1]) + " for "),
+    (r"A-Za-z", r"(?<=/\d )(?P<unit>tsp|tbsp|oz|lb|mi)\b", lambda m: measured("1", m["unit"], only=True)),
+    (r"A-Za-z", r"(?<=\d )N(?= of\b| force)", lambda m: "newtons"),
+    (r"A-Za-z", r"(?<=\d )A(?= fuse| current| of current| circuit| charger| breaker)", lambda m: "amp"),
     (
         r"\d",
         r"(?<![\d./])(?P<n>\d{1,3})\s?¢",
@@ -142,12 +149,15 @@ SCALES: Final[list[Rule]] = [
     ),
     ("-", r"(?<=\d)-yr\b", lambda m: " year"),
     ("-", r"(?<=[A-Z]{2})-(?=[A-Z](?![A-Za-z]))", lambda m: " "),
-    ("A-Za-z", r"(?<=[A-Za-z\d] )[xX](?= \d)", lambda m: "by"),
+    ("A-Za-z", r"(?<=[A-Za-z\d.] )[xX](?= \d)", lambda m: "by"),
 ]
 """Before years."""
 SUMS: Final[list[Rule]] = [
     (r"\d", r"(?<![\d.])(?P<n>\d{1,3}(?:,\d{3})+|\d{1,9})(?:st|nd|rd|th)\b", lambda m: ordinal(m["n"])),
-    (r"\s<", r" ?<3(?=\s*$|\s*[!.])", lambda m: ""),  # a heart
+    (r"\s<", r" ?<3(?=\s*$|\s*[!.]|\s(?:yo)?u\b)", lambda m: ""),  # a heart
+    ("A-Za-z", r"\bI <3(?= \w)", lambda m: "I love"),
+    (r"\dn!", FACTORIAL, WORDS.factorial_of),
+    ("A-Za-z", FORCE, WORDS.force),
     (r"\d.", SCIENTIFIC, WORDS.scientific),
     (r"\d.", TENS, WORDS.tens),
     ("A-Za-z(", ION, WORDS.ion),
@@ -194,7 +204,7 @@ SIGNS: Final[list[Rule]] = [
     (r"\s*", r"(?<=[0-9A-Za-z)])\s?\*\s?(?=\d)", lambda m: " times "),
     ("↑", r"(?<=\w )[↑](?=\s?\d)", lambda m: "up "),
     ("↓", r"(?<=\w )[↓](?=\s?\d)", lambda m: "down "),
-    (r"\s~—-", r"(?<=[SMLX\d])\s?[-~—]\s?(?=X{0,4}[SML](?![A-Za-z]))", lambda m: " to "),
+    (r"\s~—-", r"(?<=[SMLX\d])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", lambda m: " to "),
     ("+", r"(?<=[A-Z])\+\+", lambda m: " plus plus"),
     ("#", r"(?<=\b[A-G])#", lambda m: " sharp"),
     (".", r"(?<![A-Za-z0-9])\.NET\b", lambda m: "dot net"),

@@ -31,7 +31,7 @@ SILENT = {
     "<say-as interpret-as='characters'>SQL</say-as>": "S Q L",
     "<say-as interpret-as='digits'>123</say-as>": "一二三",
     "<say-as interpret-as='cardinal'>123</say-as>": "一百二十三",
-    "<say-as interpret-as='telephone'>10086</say-as>": "一零零八六",
+    "<say-as interpret-as='telephone'>10086</say-as>": "幺零零八六",
 }
 
 
