@@ -54,6 +54,7 @@ REMEDIES = {
     r"(torchvision|basicsr|facexlib) is not installed": "see docs/codeformer.md, basicsr and facexlib",
     r"'torch'|diffusers|wordsegment|core\.nets": "make test (with networks, not TORCH=)",
     r"Ray is not installed": ".venv/bin/pip install -e '.[ray]'",
+    r"the extra ja": ".venv/bin/pip install -e '.[ja]'",
     r"mount": "sudo make test, outside of a container",
     r"bfloat16": "a processor with AVX-512 or ARM's bf16",
 }

@@ -125,7 +125,7 @@ class KokoroVoice:
 
     def _read(self, sentence: Sentence) -> Reading:
         if sentence.language == "ja" and self._japanese is not None:
-            return self._japanese.read(sentence.spoken)
+            return self._japanese.read(sentence)
         if sentence.language == "en":
             return self._english.read(sentence.spoken)
         return mandarin.read(sentence.spoken, self._english, self._known)

