@@ -26,7 +26,7 @@ async def create_push(request: web.Request) -> web.Response:
     target = target_of(wanted.url, wanted.key.get_secret_value() if wanted.key else None)
     allows = allowed(state.settings.fetch_allow).dials
     await addresses(target, allows)  # complains
-    push = session.pushes.add(target, allows)
+    push = session.pushes.add(target, allows, keep=wanted.keep)
     return respond(push, 201, {"Location": f"/v1/sessions/{session.id}/push/{push.id}"})
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from core.push.pusher import State, push
-from core.push.target import Allows, Target
+from core.push.target import Allows, Target, target_of
 from server.errors import Refused
 from server.schemas.live import PushChanged, PushInfo
+from server.store.sessions import PushRow
 from server.stream.ring import Ring
 from server.stream.session_log import SessionLog
 
@@ -25,6 +26,12 @@ class Pushes:
         self._log, self._ring, self._touch = log, ring, touch
         self._all: dict[str, PushInfo] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kept: dict[str, PushRow] = {}
+
+    @property
+    def kept(self) -> tuple[PushRow, ...]:
+        """Those that a restart does not end; also of a session that runs no more."""
+        return tuple(self._kept.values())
 
     def all(self) -> list[PushInfo]:
         """What there is, the oldest first."""
@@ -35,14 +42,29 @@ class Pushes:
         """Servers that take the video just now."""
         return sum(one.state == "live" for one in self._all.values())
 
-    def add(self, target: Target, allows: Allows) -> PushInfo:
-        """Send the video there until it is removed or the session is over. Raises Refused 429."""
+    def add(self, target: Target, allows: Allows, *, keep: bool = False) -> PushInfo:
+        """Send the video there until it is removed or the session is over. keep: after a restart, too.
+
+        Raises Refused 429.
+        """
         if len(self._all) >= PUSHES:
             message = f"the video is sent to {PUSHES} servers, and to no more; remove one first"
             raise Refused(429, "too_many_pushes", message)
         push_id = f"push_{secrets.token_hex(8)}"
+        if keep:
+            self._kept[push_id] = PushRow(push_id, target.url, target.key)
+        return self._begin(push_id, target, allows)
+
+    def bring_back(self, rows: Iterable[PushRow], allows: Allows) -> None:
+        """Go on with those of an earlier life."""
+        for row in rows:
+            self._kept[row.id] = row
+            self._begin(row.id, target_of(row.url, row.key), allows)
+
+    def _begin(self, push_id: str, target: Target, allows: Allows) -> PushInfo:
         told = partial(self._told, push_id)
-        self._all[push_id] = PushInfo(id=push_id, url=target.url, state="connecting", since=_now())
+        kept = push_id in self._kept
+        self._all[push_id] = PushInfo(id=push_id, url=target.url, state="connecting", since=_now(), keep=kept)
         self._tasks[push_id] = asyncio.create_task(self._send(target, allows, told))
         return self._all[push_id]
 
@@ -52,6 +74,7 @@ class Pushes:
         if task is None:
             raise Refused(404, "unknown_push", f"there is no push {push_id!r}; it may be removed")
         del self._all[push_id]
+        self._kept.pop(push_id, None)
         task.cancel()
         await asyncio.wait([task])
 
@@ -74,7 +97,7 @@ class Pushes:
             return
         if state == "connecting":  # the next attempt: it is as before, until it is known to be otherwise
             return
-        now = PushInfo(id=push_id, url=before.url, state=state, message=why or None, since=_now())
+        now = before.model_copy(update={"state": state, "message": why or None, "since": _now()})
         if (now.state, now.message) == (before.state, before.message):
             return
         self._all[push_id] = now

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from core.errors import Error
 from core.renderer import Renderer
 from server.access.caller import caller
+from server.addresses import allowed
 from server.errors import Refused
 from server.jobs.chat import Chat
 from server.jobs.session import LiveSession
@@ -34,7 +35,8 @@ RESERVED = 100_000
 """Numbers of events that a session may use before its record is written again."""
 
 LOOK_S = 1.0
-"""Seconds between two looks at how many it has used; it cannot use RESERVED in that time."""
+"""Seconds between two looks at how many it has used, as it cannot use RESERVED in that time, and at where its
+video is sent."""
 
 
 class Sessions:
@@ -67,6 +69,8 @@ class Sessions:
             else:
                 session = LiveSession(row.id, wanted, row.created, row.last_seq, *self._asked())
                 session.owner = row.owner
+                if self._settings.push:
+                    session.pushes.bring_back(row.pushes, allowed(self._settings.fetch_allow).dials)
                 self._run_on(session)
         for row in rows[self._limit :]:
             log.warning("session %s is not brought back: no more than %d may run", row.id, self._limit)
@@ -152,11 +156,11 @@ class Sessions:
                 await self._note(self._spend(session.owner, time.time() - began))
 
     async def _keep(self, session: LiveSession) -> None:
-        """Keep the session on record, with a number that its events have not reached."""
-        reserved = 0
+        """Keep the session on record, its pushes and a number that its events have not reached."""
+        reserved, pushes = 0, session.pushes.kept
         while True:
-            if session.log.last_seq + RESERVED // 2 > reserved:
-                reserved = session.log.last_seq + RESERVED
+            if session.log.last_seq + RESERVED // 2 > reserved or session.pushes.kept != pushes:
+                reserved, pushes = session.log.last_seq + RESERVED, session.pushes.kept
                 await self._note(self._record.put(_row(session, reserved)))
             await asyncio.sleep(LOOK_S)
 
@@ -176,4 +180,4 @@ class Sessions:
 
 def _row(session: LiveSession, last_seq: int) -> SessionRow:
     request = session.request.model_dump_json()
-    return SessionRow(session.id, request, session.created_at, last_seq, session.owner)
+    return SessionRow(session.id, request, session.created_at, last_seq, session.owner, session.pushes.kept)

@@ -70,6 +70,10 @@ class NewPush(Model):
 
     url: Annotated[Text, Field(max_length=2048)]
     key: Annotated[SecretStr, Field(max_length=1024)] | None = None
+    keep: Annotated[
+        bool,
+        Field(description="go on after a restart of this server, which then keeps the key in its record"),
+    ] = False
 
 
 class PushInfo(Model):
@@ -82,6 +86,7 @@ class PushInfo(Model):
     state: Literal["connecting", "live", "lost"]
     message: str | None = None
     since: float
+    keep: Annotated[bool, Field(description="whether it goes on after a restart of this server")] = False
 
 
 class PushList(Model):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import UnknownJob
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 SCHEMA = """
 create table if not exists jobs(
@@ -66,6 +66,10 @@ create table if not exists hooks(             -- whom a job's events are to be t
 create table if not exists sessions(          -- live ones, of which no event has a number above last_seq
   id text primary key, request text not null, created real not null, last_seq integer not null,
   owner text not null
+) without rowid;
+create table if not exists pushes(            -- where live sessions' video is sent, after a restart, too
+  session text not null, id text not null, url text not null, key text not null,
+  primary key(session, id)
 ) without rowid;
 create table if not exists batches(
   id text primary key, created real not null, owner text not null,

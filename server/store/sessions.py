@@ -5,7 +5,7 @@ not reached yet, so that no number is given twice even if the process dies.
 """
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from core.runtime.worker import Worker
 from server.store.rows import Event
@@ -13,14 +13,25 @@ from server.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
+class PushRow:
+    """Where a session's video is sent. key: of the stream, a secret."""
+
+    id: str
+    url: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session that has not ended. request: JSON. last_seq: no event of it has a higher number."""
+    """A session that has not ended. request: JSON. last_seq: no event of it has a higher number. pushes:
+    those that a restart does not end."""
 
     id: str
     request: str
     created: float
     last_seq: int
     owner: str
+    pushes: tuple[PushRow, ...] = ()
 
 
 class SessionRecord:
@@ -36,12 +47,15 @@ class SessionRecord:
         return await self._reader.call(_all, self._read)
 
     async def put(self, row: SessionRow) -> None:
-        """Note a session, or its new `last_seq`. Raises StorageFull."""
+        """Note a session, or what is new of it. Raises StorageFull."""
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
             values = (row.id, row.request, row.created, row.last_seq, row.owner)
             columns = "id, request, created, last_seq, owner"
             db.execute(f"insert or replace into sessions({columns}) values(?, ?, ?, ?, ?)", values)
+            db.execute("delete from pushes where session = ?", (row.id,))
+            pushes = [(row.id, push.id, push.url, push.key) for push in row.pushes]
+            db.executemany("insert into pushes(session, id, url, key) values(?, ?, ?, ?)", pushes)
 
         await self._writer.submit(change)
 
@@ -50,10 +64,15 @@ class SessionRecord:
 
         def change(db: sqlite3.Connection, log: list[Event]) -> None:
             db.execute("delete from sessions where id = ?", (session_id,))
+            db.execute("delete from pushes where session = ?", (session_id,))
 
         await self._writer.submit(change, vital=True)
 
 
 def _all(db: sqlite3.Connection) -> list[SessionRow]:
     found = db.execute("select id, request, created, last_seq, owner from sessions order by created")
-    return [SessionRow(*row) for row in found.fetchall()]
+    rows = [SessionRow(*row) for row in found.fetchall()]
+    pushes = "select id, url, key from pushes where session = ? order by id"
+    return [
+        replace(row, pushes=tuple(PushRow(*one) for one in db.execute(pushes, (row.id,)))) for row in rows
+    ]

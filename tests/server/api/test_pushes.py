@@ -84,3 +84,30 @@ async def test_a_server_may_send_nothing(data_dir):
     async with served(data_dir, push=False) as it:
         refused = await it.post(f"/v1/sessions/{await begun(it)}/push", 403, REFUSED[0][0])
         assert refused["error"]["code"] == "pushing_off"
+
+
+@pytest.mark.slow  # three processes
+async def test_a_push_that_is_to_be_kept_goes_on_after_a_restart_and_no_other_does(data_dir):
+    port = free_port()
+    allowed = (f"127.0.0.1:{port}", "127.0.0.1:1")
+    async with served(data_dir, fetch_allow=allowed) as it:
+        session = await begun(it, idle_s=600)
+        place = f"/v1/sessions/{session}/push"
+        kept = await it.post(place, 201, {"url": f"rtmp://127.0.0.1:{port}/live/{SECRET}", "keep": True})
+        other = await it.post(place, 201, {"url": "rtmp://127.0.0.1:1/live", "key": SECRET})
+        gone = await it.post(place, 201, {"url": "rtmp://127.0.0.1:1/a", "key": SECRET, "keep": True})
+        assert [one["keep"] for one in (kept, other, gone)] == [True, False, True]
+        async with it.http.delete(f"{place}/{gone['id']}") as answer:
+            assert answer.status == 200
+    async with served(data_dir, fetch_allow=allowed) as it:
+        (push,) = (await it.get(place))["data"]
+        assert (push["id"], push["url"]) == (kept["id"], f"rtmp://127.0.0.1:{port}/live")
+        async with receiver(port) as server:
+            assert await server.packets(10)
+        assert SECRET not in str(await it.get(f"/v1/sessions/{session}"))
+    async with served(data_dir, push=False) as it:
+        assert (await it.get(place))["data"] == []
+    async with served(data_dir, fetch_allow=allowed) as it:
+        assert (await it.get(place))["data"] == []  # not even for a while may it be forbidden
+        async with it.http.delete(f"/v1/sessions/{session}") as answer:
+            assert answer.status == 200
