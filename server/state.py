@@ -39,7 +39,7 @@ from server.jobs.runner import Runner
 from server.jobs.sessions import Sessions
 from server.jobs.template import TemplateWork
 from server.jobs.video import VideoWork
-from server.jobs.webhooks import Webhooks, webhook_secret
+from server.jobs.webhooks import Webhooks, secret_word, webhook_secret
 from server.jobs.work import Work
 from server.metrics import Figures
 from server.schemas.specs import same_body
@@ -272,7 +272,7 @@ def _furnish(
         tidy=partial(templates.trim, BY_URL, KEPT_BY_URL, settings.keep_template_days * 86_400),
     )
     connections = Connections(settings.lines)
-    secret = webhook_secret(folder.root, settings.webhook_secret.get_secret_value())
+    secret = webhook_secret(secret_word(folder.root, settings.webhook_secret.get_secret_value()))
     catalog = Catalog(pool, templates, folder.root / "thumbnails", ownership, settings.prefix)
     voices = VoiceSettings(data_dir=settings.data_dir)
     return AppState(

@@ -196,6 +196,13 @@ export const createEnhancement = (file, onprogress) => upload('v1/enhancements',
  */
 export const createVoice = (audio, texts, onprogress) => upload('v1/voices', { ...texts, audio }, onprogress);
 
+export const listBatches = () => call('v1/batches');
+/** Have a video made of each line of a file. @param {File} file */
+export const createBatch = (file) =>
+  call('v1/batches', { method: 'POST', body: file, headers: { 'Content-Type': 'application/jsonl' } });
+export const cancelBatch = (/** @type {string} */ id) =>
+  call(`v1/batches/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+
 export const sessionPath = (/** @type {string} */ id) => `v1/sessions/${encodeURIComponent(id)}`;
 export const listSessions = () => call('v1/sessions');
 export const getSession = (/** @type {string} */ id) => call(sessionPath(id));

@@ -38,6 +38,7 @@ export class Composer {
     this.burn = byId('burn', HTMLInputElement);
     this.still = byId('still', HTMLSelectElement);
     this.seed = byId('seed', HTMLInputElement);
+    this.webhook = byId('webhook', HTMLInputElement);
     this.format = byId('format', HTMLSelectElement);
     this.label = byId('label', HTMLSelectElement);
     this.engines = new Map(CHOICES.map((kind) => [kind, byId(`engine-${kind}`, HTMLSelectElement)]));
@@ -155,7 +156,8 @@ export class Composer {
       ...(this.label.value && { label: this.label.value }),
       ...([...this.engines.values()].some(({ value }) => value) && { engines: this.#chosen() }),
     };
-    const who = this.picker.chosen && { template: this.picker.chosen };
+    const webhook = this.webhook.value.trim();
+    const who = { ...(this.picker.chosen && { template: this.picker.chosen }), ...(webhook && { webhook_url: webhook }) };
     if (this.bySound.checked) return { ...who, options: look };
     return {
       text: this.text.value,
@@ -193,7 +195,7 @@ export class Composer {
    * Fill the form with an earlier request.
    * @param {Record<string, any>} request
    */
-  restore({ text, template, voice, language, readings, options = {} }) {
+  restore({ text, template, voice, language, readings, webhook_url, options = {} }) {
     this.untouched = false;
     this.text.value = text ?? '';
     this.#say(text == null ? 'sound' : 'text');
@@ -208,6 +210,7 @@ export class Composer {
     this.burn.checked = options.burn_subtitles ?? false;
     this.still.value = String(options.still ?? '');
     this.seed.value = String(options.seed ?? 0);
+    this.webhook.value = webhook_url ?? '';
     this.format.value = options.format ?? 'mp4';
     this.label.value = options.label ?? '';
     this.reading.restore(readings);

@@ -1,6 +1,7 @@
 /** The monitor view: every job of the server, live, over one socket. */
 
 import { address, getJob, listJobs, listTemplates } from './api.js';
+import { Batches } from './batches.js';
 import { byId, setText } from './dom.js';
 import { Job } from './job.js';
 import { RunningSessions } from './live/running.js';
@@ -23,6 +24,7 @@ export class Monitor {
     this.notice = new Notice(byId('monitor-problem', HTMLElement), language);
     this.sessions = new RunningSessions(language, (error) => this.notice.fail(error));
     this.nodes = new Nodes(language);
+    this.batches = new Batches(language, (error) => this.notice.fail(error));
     /** @type {Map<string, {job: Job, row: Row}>} */
     this.jobs = new Map();
     /** Pictures of presenters, by their id. @type {Map<string, string>} */
@@ -38,7 +40,8 @@ export class Monitor {
   async show() {
     this.unwatch();
     this.unwatch = this.feed.watch('*', (message) => this.#hear(message));
-    const [page, templates] = await Promise.all([listJobs(), listTemplates(), this.sessions.show(), this.nodes.show()]);
+    const beside = [this.sessions, this.nodes, this.batches].map((part) => part.show());
+    const [page, templates] = await Promise.all([listJobs(), listTemplates(), ...beside]);
     for (const { id, thumbnail } of templates.data) if (thumbnail) this.faces.set(id, address(thumbnail));
     this.older.hidden = !page.has_more;
     for (const state of page.data) this.#load(state);
@@ -50,6 +53,7 @@ export class Monitor {
   hide() {
     this.sessions.hide();
     this.nodes.hide();
+    this.batches.hide();
     this.unwatch();
     this.unwatch = () => {};
   }
@@ -127,6 +131,7 @@ export class Monitor {
     for (const id of this.jobs.keys()) this.#write(id);
     this.sessions.draw();
     this.nodes.draw();
+    this.batches.draw();
     this.notice.draw();
     this.#count();
   }

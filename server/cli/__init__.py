@@ -15,7 +15,7 @@ from pathlib import Path
 import core
 from core.errors import BadInput, Error, StageError
 from server.cli.options import TEXT_HELP, every_option, face_option, json_option, look_options, voice_options
-from server.cli.remote import add_batch, add_cluster
+from server.cli.remote import add_batch, add_cluster, add_webhook_secret
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -116,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     _add_voices(commands.add_parser("voices", help="list the voices, add and remove cloned ones"))
     _add_keys(commands.add_parser("keys", help="make, list and remove the keys that open the server"))
     add_batch(commands.add_parser("batch", help="have a running server make a video of every row of a file"))
+    add_webhook_secret(commands.add_parser("webhook-secret", help="show what webhooks are signed with"))
     add_cluster(commands.add_parser("cluster", help="what the nodes of a running server do"))
     _add_models(commands.add_parser("models", help="list, download, verify the weights of neural engines"))
     config = commands.add_parser("config", help="what is set, and where")

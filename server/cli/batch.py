@@ -71,7 +71,7 @@ def batch_command(options: argparse.Namespace) -> int:
     """Make what is not made yet; 1 if a row failed."""
     if not 1 <= options.at_once <= 64:
         raise BadInput("bad_number", f"--at-once {options.at_once}: it is 1 to 64", "at_once")
-    rows, out = read_rows(Path(options.file)), Path(options.output)
+    rows, out = read_rows(Path(options.file), options.webhook), Path(options.output)
     server, headers = asked_server(options)
     try:
         failed = asyncio.run(make_all(rows, out, server, headers, options.at_once))
@@ -81,13 +81,18 @@ def batch_command(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def read_rows(file: Path) -> list[Row]:
-    """The rows of a .csv with a line of names, or of JSON objects, one a line. Raises BadInput."""
+def read_rows(file: Path, webhook: str | None = None) -> list[Row]:
+    """The rows of a .csv with a line of names, or of JSON objects, one a line. Raises BadInput.
+
+    webhook: of rows that name none.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             table = file.suffix.lower() == ".csv"
             found: Iterator[Fields | str | None] = _csv(text) if table else map(_json, text)
-            rows = [_row(number, fields) for number, fields in enumerate(found, 1) if fields is not None]
+            usual: Fields = {} if webhook is None else {"webhook_url": webhook}
+            numbered = ((number, fields) for number, fields in enumerate(found, 1) if fields is not None)
+            rows = [_row(number, fields, usual) for number, fields in numbered]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput("unreadable_batch", f"{file} is not a table in UTF-8: {error}", "file") from None
     if not rows:
@@ -114,10 +119,11 @@ def _json(line: str) -> Fields | str | None:
     return found if isinstance(found, dict) else "not an object"
 
 
-def _row(number: int, fields: Fields | str) -> Row:
+def _row(number: int, fields: Fields | str, usual: Fields) -> Row:
     name = f"{number:05d}"
     if isinstance(fields, str):
         return Row(name, "", fields)
+    fields = {**usual, **fields}
     name = str(fields.pop("id", name))
     if not _ID.fullmatch(name):
         message = f"row {number}: id is letters, digits, - and _, 64 at most, not {name[:80]!r}"

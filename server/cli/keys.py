@@ -1,4 +1,4 @@
-"""`lipstream keys`: the keys that open the server."""
+"""`lipstream keys`: the keys that open the server; and `webhook-secret`, which its posts are signed with."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from server.access.keys import Keys
 from server.configuration import settings_of
+from server.jobs.webhooks import secret_word
 from server.settings import ServerSettings
 
 
@@ -39,4 +40,12 @@ def _list(keys: Keys) -> int:
         quotas = (f"{one:g}" if one is not None else "" for one in (key.jobs, key.minutes_a_day))
         table.add_row(key.name, key.scope, key.owner, *quotas, since)
     Console().print(table)
+    return 0
+
+
+def webhook_secret_command(_options: argparse.Namespace) -> int:
+    """Show it; what there is none of yet is made."""
+    settings = settings_of(ServerSettings)
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    print(secret_word(settings.folder, settings.webhook_secret.get_secret_value()))
     return 0

@@ -26,7 +26,13 @@ def add_batch(batch: argparse.ArgumentParser) -> None:
     )
     batch.add_argument("-o", "--output", default="out", metavar="FOLDER", help="(default: out)")
     batch.add_argument("--at-once", type=int, default=2, metavar="N", help="jobs, 1 to 64 (default: 2)")
+    batch.add_argument("--webhook", metavar="URL", help="is told how each job goes, see docs/webhooks.md")
     _server_options(batch)
+
+
+def add_webhook_secret(secret: argparse.ArgumentParser) -> None:
+    """`lipstream webhook-secret`."""
+    secret.set_defaults(run="server.cli.keys:webhook_secret_command")
 
 
 def _server_options(command: argparse.ArgumentParser) -> None:

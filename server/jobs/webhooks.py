@@ -167,11 +167,15 @@ def signed(secret: bytes, identity: str, now: int, body: bytes) -> dict[str, str
     }
 
 
-def webhook_secret(folder: Path, given: str) -> bytes:
-    """What is signed with: what the setting says, else what was made at the first start."""
+def secret_word(folder: Path, given: str) -> str:
+    """What receivers check posts with: as the setting says, else made at first use, in `folder`."""
 
     def make() -> bytes:
         return PREFIX.encode() + base64.b64encode(secrets.token_bytes(32))
 
-    word = given or private_file(folder / "webhooks.key", make).decode()
+    return given or private_file(folder / "webhooks.key", make).decode()
+
+
+def webhook_secret(word: str) -> bytes:
+    """What is signed with, of a `secret_word`."""
     return base64.b64decode(word.removeprefix(PREFIX)) if word.startswith(PREFIX) else word.encode()

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import tempfile
+import time
 import wave
 from pathlib import Path
 
@@ -257,7 +258,7 @@ async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> 
     await page.until(f"{row.format(long)} === 'in_progress'", timeout_s=50)
     short = (await viewer.ask("v1/videos", {"text": SHORT}))["id"]
     await page.until(f"{row.format(short)} === 'completed'")
-    first = await page.evaluate("document.querySelector('.job').dataset.job")
+    first = await page.evaluate("document.querySelector('#jobs .job').dataset.job")
     assert first == short
     await page.click(f'[data-job="{long}"] button')
     await page.until(f"{row.format(long)} === 'cancelled'")
@@ -270,6 +271,29 @@ async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> 
     assert not await page.evaluate(f"document.querySelector('[data-job=\"{long}\"]').checkVisibility()")
     await page.click(f'[data-job="{short}"] a')
     await page.until(f"{VIDEO}.checkVisibility() && {VIDEO}.duration > 1")
+
+
+@in_browser
+async def test_a_batch_is_sent_and_ended_on_the_monitor(viewer: Viewer) -> None:
+    page = await viewer.visit("#/monitor")
+    rows = [{"text": "Hi."}, {"text": ""}, {"text": "Later.", "not_before": time.time() + 3600}]
+    sent = "\n".join(json.dumps(row) for row in rows)
+    await page.click("#monitor-batches summary")
+    await page.evaluate(f"""(() => {{
+      const files = new DataTransfer();
+      files.items.add(new File([{json.dumps(sent)}], 'rows.jsonl'));
+      const field = document.querySelector('#batch-file');
+      field.files = files.files;
+      field.dispatchEvent(new Event('change'));
+    }})()""")
+    row = "document.querySelector('[data-batch]')"
+    await page.until(f"{row}?.textContent.includes('1 of 3 videos made')", timeout_s=50)
+    assert "failed 1" in await page.evaluate(f"{row}.textContent")
+    results = await page.evaluate(f"fetch({row}.querySelector('a').href).then((answer) => answer.text())")
+    assert [json.loads(line)["status"] for line in results.splitlines()] == ["completed", "failed", "queued"]
+    await page.click("[data-batch] button")
+    await page.until(f"{row}.dataset.status === 'completed'")
+    assert not await page.evaluate(f"{row}.querySelector('button').checkVisibility()")
 
 
 @in_browser
@@ -365,7 +389,7 @@ async def test_text_is_never_taken_for_markup(viewer: Viewer) -> None:
     await page.until(f"{VIDEO}.textTracks[0].cues.length")
     assert await page.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
     await page.evaluate("location.hash = '#/monitor'")
-    await page.until("document.querySelector('.job-title')?.textContent.includes('<img')")
+    await page.until("document.querySelector('#jobs .job-title')?.textContent.includes('<img')")
     assert await page.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
     assert await page.evaluate("document.title") != "owned"
 
@@ -381,6 +405,10 @@ async def test_a_picture_becomes_a_presenter_that_may_keep_still_and_one_without
     assert await page.evaluate("document.querySelector('.person input:checked').value") == "a-face"
     await page.evaluate("document.querySelector('#still').value = 'true'")
     await page.evaluate("document.querySelector('#seed').value = '7'")
+    await page.evaluate("document.querySelector('#webhook').value = 'http://127.0.0.1/hooks'")
+    await page.click("#speak")
+    await page.until("document.querySelector('#problem').textContent.includes('not of the public internet')")
+    await page.evaluate("document.querySelector('#webhook').value = ''")
     job = await viewer.speak("Hello.")
     options = (await viewer.ask(f"v1/jobs/{job}"))["request"]["options"]
     assert (options["still"], options["seed"]) == (True, 7)

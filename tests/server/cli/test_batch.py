@@ -131,3 +131,10 @@ def test_a_table_has_names_and_leaves_out_what_is_empty(tmp_path):
     assert json.loads(b.request) == {"text": "Hi.", "voice": "f440"}
     assert c.problem == "more cells than names"
     assert len({a.key, b.key, c.key}) == 3
+
+
+def test_a_webhook_is_that_of_all_rows_that_name_none(tmp_path):
+    rows = [{"text": "Hi."}, {"text": "Hi.", "webhook_url": "https://other.example/"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    told = [json.loads(row.request) for row in read_rows(tmp_path / "rows.jsonl", "https://app.example/")]
+    assert [row["webhook_url"] for row in told] == ["https://app.example/", "https://other.example/"]

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from server.app import site_address
+from server.cli import main as cli
 from server.jobs import webhooks
 from tests.support.serving import data_dir, library, served
 
@@ -58,16 +59,18 @@ def checked(secret, heard):
 
 @pytest.mark.slow
 async def test_a_job_s_events_are_posted_in_order_signed_and_again_until_they_are_heard(
-    data_dir, monkeypatch
+    data_dir, monkeypatch, capsys
 ):
     monkeypatch.setattr(webhooks, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
 
     async with receiver(500, 429, 200, 503) as (url, heard):
         place = url.removeprefix("http://")
         async with served(data_dir, fetch_allow=(place,)) as it:
             key = data_dir / "server" / "webhooks.key"
             assert stat.S_IMODE(key.stat().st_mode) == 0o600
-            secret = key.read_text()
+            assert cli(["webhook-secret"]) == 0
+            secret = capsys.readouterr().out.strip()
             asked = {"text": "Hello there.", "webhook_url": f"{url}/hook?token=secret"}
             same = {"Idempotency-Key": "once"}
             job = await it.post("/v1/videos", 202, asked, headers=same)
