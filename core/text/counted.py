@@ -14,6 +14,7 @@ from core.text import acronyms, patterns
 from core.text.formulas import CHEMICAL, FORMULA, FormulaWords
 from core.text.markup import CALLED, COUNTED, SPELLED
 from core.text.rules import Rule, Rules
+from core.text.tables import rows
 
 _LONGEST = 16
 
@@ -133,7 +134,7 @@ class Language:
                 lambda m: self.words["th"] + self.number(m["n"]),
             ),
             (SPELLED + CALLED, f"[{SPELLED}{CALLED}](?P<letter>[A-Za-z])", lambda m: m["letter"].upper()),
-            (r"A-Za-z:;>\^", patterns.EMOTICON, lambda m: ""),
+            (r"A-Za-z:;>\^", patterns.EMOTICON, ""),
             *((r"\d", patterns.iso_date(mark) + r"\.?(?!\d)", self.day) for mark in "-/."),
             (
                 r"\d",
@@ -164,8 +165,8 @@ class Language:
             (r"\dA-Za-z", patterns.EMAIL, self._address),
             (r"\dA-Za-z", patterns.URL, self._address),
             ("A-Za-z", acronyms.ACRONYM, acronyms.spell),
-            (".…。", r"\.{2,}|…+|。{2,}", lambda m: "…"),
-            ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])", lambda m: "'"),
+            (".…。", r"\.{2,}|…+|。{2,}", "…"),
+            ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])", "'"),
         ]
         return Rules(table, self.plain)
 
@@ -174,20 +175,5 @@ class Language:
         return " ".join(words)
 
 
-_UNIT_NAMES: Final = """
-    % パーセント 퍼센트, °C ど 도, ° ど 도, °F かしど 화씨도, $ ドル 달러, ¥ えん 엔, € ユーロ 유로,
-    £ ポンド 파운드, ₩ ウォン 원, 円 えん 엔,
-    mmHg ミリエイチジー 밀리미터머큐리, km キロメートル 킬로미터, m メートル 미터,
-    cm センチメートル 센티미터, mm ミリメートル 밀리미터, m^2 へいほうメートル 제곱미터,
-    m2 へいほうメートル 제곱미터, km^2 へいほうキロメートル 제곱킬로미터,
-    m^3 りっぽうメートル 세제곱미터, m3 りっぽうメートル 세제곱미터, kg キログラム 킬로그램,
-    g グラム 그램, mg ミリグラム 밀리그램, t トン 톤, L リットル 리터, ml ミリリットル 밀리리터,
-    mL ミリリットル 밀리리터, h じかん 시간, min ふん 분, s びょう 초, ms ミリびょう 밀리초,
-    GB ギガバイト 기가바이트, MB メガバイト 메가바이트, TB テラバイト 테라바이트,
-    KB キロバイト 킬로바이트, Mbps メガビーピーエス 메가비피에스, Gbps ギガビーピーエス 기가비피에스,
-    W ワット 와트, kW キロワット 킬로와트, kWh キロワットじ 킬로와트시, V ボルト 볼트, Hz ヘルツ 헤르츠,
-    GHz ギガヘルツ 기가헤르츠, dB デシベル 데시벨, mAh ミリアンペアじ 밀리암페어시,
-    kcal キロカロリー 킬로칼로리, px ピクセル 픽셀
-"""
-UNITS: Final = [entry.split() for entry in _UNIT_NAMES.split(",")]
+UNITS: Final = [(sign, japanese, korean) for sign, *_, japanese, korean in rows("units.txt") if japanese]
 """Sign, and what it is called in Japanese and in Korean, after a number."""

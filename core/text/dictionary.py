@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from core.errors import BadInput
 from core.text.files import decoded
+from core.text.tables import rows
 
 MOST: Final = 2000
 LONGEST: Final = 100
@@ -72,8 +72,7 @@ class Readings:
 @cache
 def _characters() -> Mapping[str, str]:
     """A common character of one reading for each syllable of Mandarin, "qing4" -> "庆"."""
-    lines = (resources.files(__package__) / "data" / "syllables.txt").read_text("utf-8").splitlines()
-    return dict(line.split(" ") for line in lines if line and not line.startswith("#"))
+    return dict(rows("syllables.txt", " "))
 
 
 def readings(words: Mapping[str, str]) -> Readings:

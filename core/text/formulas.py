@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.text.patterns import GREEK, NUMBER, UNIT, UNITS
+from core.text.tables import rows
 
 _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
 _FUNCTION: Final = r"(?:sin|cos|tan|cot|log|ln|lg)"
@@ -52,6 +53,11 @@ FACTORIAL: Final = (
 )
 FORCE: Final = rf"(?<![A-Za-z])(?P<of>[FGfI])\s?=\s?(?P<n>{NUMBER})\s?(?P<unit>N|A)(?![A-Za-z0-9])"
 """F=10N, I=2A: in other sums N and A may stand for numbers."""
+
+
+def operators(language: int) -> dict[str, str]:
+    """How the signs of sums are said in Chinese (0), English, Japanese or Korean (3)."""
+    return {sign: words[language] for sign, *words in rows("operators.txt")}
 
 
 @dataclass(frozen=True, slots=True)

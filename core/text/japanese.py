@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.text.counted import CLOCK, UNITS, Language, cardinal
+from core.text.formulas import operators
 from core.text.rules import Rule
 
 _KANA_DIGITS: Final = ("ゼロ", "いち", "に", "さん", "よん", "ご", "ろく", "なな", "はち", "きゅう")
@@ -15,10 +16,7 @@ _KANA_IRREGULAR: Final = {
     "さんひゃく": "さんびゃく",
     "ろくひゃく": "ろっぴゃく",
     "はちひゃく": "はっぴゃく",
-} | {
-    "さんせん": "さんぜん",
-    "はちせん": "はっせん",
-}
+} | {"さんせん": "さんぜん", "はちせん": "はっせん"}
 
 
 def kana(digits: str) -> str:
@@ -85,16 +83,18 @@ _DAY_NAMES: Final = """
 _DAYS: Final = dict(re.findall(r"(\d+)([ぁ-ん]+)", _DAY_NAMES))
 _LARGE: Final = {"百": 2, "千": 3, "万": 4, "億": 8, "兆": 12}
 _HAND_WRITTEN: Final = {
-    "にん": "人",
-    "じ": "時",
-    "ふん": "分",
-    "ぷん": "分",
-    "こ": "個",
+    **{
+        "にん": "人",
+        "じ": "時",
+        "ふん": "分",
+        "ぷん": "分",
+        "こ": "個",
+        "ぱい": "杯",
+        "かい": "回",
+        "えん": "円",
+    },
     **dict.fromkeys(("ほん", "ぽん", "ぼん"), "本"),
     **dict.fromkeys(("ぴき", "びき"), "匹"),
-    "ぱい": "杯",
-    "かい": "回",
-    "えん": "円",
 }
 
 
@@ -143,7 +143,7 @@ _JAPANESE_COUNTED: Final[list[Rule]] = [
         r"(?<![\d.月])(?P<n>\d{1,3})日(?!本|々)",
         lambda m: "いちにち" if m["n"] == "1" else _DAYS.get(m["n"], kana(m["n"]) + "にち"),
     ),
-    ("第", r"第(?=\d)", lambda m: "だい"),
+    ("第", r"第(?=\d)", "だい"),
     (r"\d", r"(?<![\d.,])(?P<n>\d{1,4})(?P<big>[百千万億兆])(?P<of>[円人])?", _large),
     (
         r"\d",
@@ -171,45 +171,10 @@ _JAPANESE_PLAIN: Final = {
 JAPANESE: Final = Language(
     kana,
     _KANA_DIGITS,
-    {
-        ".": "てん",
-        "-": "マイナス",
-        "~": "から",
-        ":": "たい",
-        "±": "プラスマイナス",
-        "+": "プラス",
-        "×": "かける",
-        "*": "かける",
-    }
-    | {
-        "÷": "わる",
-        "/": "わる",
-        "minus": "マイナス",
-        "=": "イコール",
-        "≈": "やく",
-        "≠": "ノットイコール",
-        "<": "しょうなり",
-        ">": "だいなり",
-    }
-    | {
-        "≤": "いか",
-        "≥": "いじょう",
-        "√": "ルート",
-        "∠": "かく",
-        "^": "の%sじょう",
-        "%d/%d": "%sぶんの%s",
-        "/h": "まいじ",
-        "/s": "まいびょう",
-    }
-    | {
-        "year": "%sねん",
-        "month": "月",
-        "day": "日",
-        "th": "だい",
-        "plus": "プラス",
-        "No.": "ナンバー",
-        "@": "アット",
-    },
+    operators(2)
+    | {".": "てん", "~": "から", ":": "たい", "minus": "マイナス", "plus": "プラス", "^": "の%sじょう"}
+    | {"%d/%d": "%sぶんの%s", "/h": "まいじ", "/s": "まいびょう", "year": "%sねん", "month": "月"}
+    | {"day": "日", "th": "だい", "No.": "ナンバー", "@": "アット"},
     _JAPANESE_PLAIN,
     {sign: japanese for sign, japanese, _ in UNITS},
     _JAPANESE_COUNTED,

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from core.text.counted import CLOCK, UNITS, Language, cardinal
+from core.text.formulas import operators
 from core.text.rules import Rule
 
 _HANGUL_DIGITS: Final = tuple("영일이삼사오육칠팔구")
@@ -102,47 +103,11 @@ _KOREAN_PLAIN: Final = {
 KOREAN: Final = Language(
     hangul,
     _HANGUL_DIGITS,
-    {
-        ".": " 점 ",
-        "-": "마이너스 ",
-        "~": "에서 ",
-        ":": " 대 ",
-        "±": "플러스마이너스 ",
-        "+": " 더하기 ",
-        "×": " 곱하기 ",
-        "*": " 곱하기 ",
-    }
-    | {
-        "÷": " 나누기 ",
-        "/": " 나누기 ",
-        "minus": " 빼기 ",
-        "=": " 는 ",
-        "≈": " 약 ",
-        "≠": " 같지 않다 ",
-        "<": " 보다 작은 ",
-        ">": " 보다 큰 ",
-    }
-    | {
-        "≤": " 이하 ",
-        "≥": " 이상 ",
-        "√": " 루트 ",
-        "∠": " 각 ",
-        "^": "의 %s제곱",
-        "%d/%d": "%s 분의 %s",
-        "/h": " 매시",
-        "/s": " 매초",
-    }
-    | {
-        "year": "%s년 ",
-        "month": "월 ",
-        "day": "일",
-        "th": "제",
-        "plus": "플러스 ",
-        "^2": "의 제곱",
-        "^3": "의 세제곱",
-        "No.": "넘버 ",
-        "@": "골뱅이",
-    },
+    {sign: f" {said} " for sign, said in operators(3).items()}
+    | {".": " 점 ", "~": "에서 ", ":": " 대 ", "minus": " 빼기 ", "-": "마이너스 ", "plus": "플러스 "}
+    | {"±": "플러스마이너스 ", "^": "의 %s제곱", "^2": "의 제곱", "^3": "의 세제곱", "%d/%d": "%s 분의 %s"}
+    | {"year": "%s년 ", "month": "월 ", "day": "일", "/h": " 매시", "/s": " 매초"}
+    | {"th": "제", "No.": "넘버 ", "@": "골뱅이"},
     _KOREAN_PLAIN,
     {sign: " " + korean for sign, _, korean in UNITS},
     _KOREAN_COUNTED,

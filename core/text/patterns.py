@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from core.text.tables import rows
+
 INTEGER = r"(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d{1,2}(?:,\d\d)+,\d{3}(?!\d|,\d)|\d++)"
 NUMBER = rf"(?:{INTEGER}(?:\.\d+)?|\.\d+)"
 # Repetitions are bounded, so that no text makes a search slow.
@@ -61,137 +63,12 @@ CURRENCIES = (
     r"(?:US\$|HK\$|NT\$|A\$|C\$|S\$|R\$|RMB|CNY|USD|EUR|GBP|JPY|HKD|TWD|AUD|CAD|SGD|KRW|THB|CHF|[$¥€£₩₹₽฿₿₫])"
 )
 
-# symbol: Chinese, English for one, English for many
 UNITS: Final = {
-    "mm": ("毫米", "millimetre", "millimetres"),
-    "cm": ("厘米", "centimetre", "centimetres"),
-    "dm": ("分米", "decimetre", "decimetres"),
-    "m": ("米", "metre", "metres"),
-    "km": ("公里", "kilometre", "kilometres"),
-    "nm": ("纳米", "nanometre", "nanometres"),
-    "μm": ("微米", "micrometre", "micrometres"),
-    "um": ("微米", "micrometre", "micrometres"),
-    "ft": ("英尺", "foot", "feet"),
-    "mi": ("英里", "mile", "miles"),
-    "mg": ("毫克", "milligram", "milligrams"),
-    "μg": ("微克", "microgram", "micrograms"),
-    "g": ("克", "gram", "grams"),
-    "kg": ("千克", "kilogram", "kilograms"),
-    "Kg": ("千克", "kilogram", "kilograms"),
-    "KG": ("千克", "kilogram", "kilograms"),
-    "t": ("吨", "tonne", "tonnes"),
-    "lb": ("磅", "pound", "pounds"),
-    "lbs": ("磅", "pound", "pounds"),
-    "oz": ("盎司", "ounce", "ounces"),
-    "ml": ("毫升", "millilitre", "millilitres"),
-    "mL": ("毫升", "millilitre", "millilitres"),
-    "L": ("升", "litre", "litres"),
-    "l": ("升", "litre", "litres"),
-    "dL": ("分升", "decilitre", "decilitres"),
-    "ms": ("毫秒", "millisecond", "milliseconds"),
-    "μs": ("微秒", "microsecond", "microseconds"),
-    "ns": ("纳秒", "nanosecond", "nanoseconds"),
-    "s": ("秒", "second", "seconds"),
-    "sec": ("秒", "second", "seconds"),
-    "min": ("分钟", "minute", "minutes"),
-    "h": ("小时", "hour", "hours"),
-    "hr": ("小时", "hour", "hours"),
-    "hrs": ("小时", "hour", "hours"),
-    "Hz": ("赫兹", "hertz", "hertz"),
-    "kHz": ("千赫兹", "kilohertz", "kilohertz"),
-    "MHz": ("兆赫兹", "megahertz", "megahertz"),
-    "GHz": ("吉赫兹", "gigahertz", "gigahertz"),
-    "W": ("瓦", "watt", "watts"),
-    "kW": ("千瓦", "kilowatt", "kilowatts"),
-    "MW": ("兆瓦", "megawatt", "megawatts"),
-    "Wh": ("瓦时", "watt-hour", "watt-hours"),
-    "kWh": ("千瓦时", "kilowatt-hour", "kilowatt-hours"),
-    "V": ("伏", "volt", "volts"),
-    "kV": ("千伏", "kilovolt", "kilovolts"),
-    "mA": ("毫安", "milliampere", "milliamperes"),
-    "mAh": ("毫安时", "milliampere-hour", "milliampere-hours"),
-    "Ω": ("欧姆", "ohm", "ohms"),
-    "Pa": ("帕", "pascal", "pascals"),
-    "mmHg": ("毫米汞柱", "millimetre of mercury", "millimetres of mercury"),
-    "mcg": ("微克", "microgram", "micrograms"),
-    "bps": ("个基点", "basis point", "basis points"),
-    "pp": ("个百分点", "percentage point", "percentage points"),
-    "bpm": ("次每分钟", "beat per minute", "beats per minute"),
-    "hPa": ("百帕", "hectopascal", "hectopascals"),
-    "kPa": ("千帕", "kilopascal", "kilopascals"),
-    "MPa": ("兆帕", "megapascal", "megapascals"),
-    "kJ": ("千焦", "kilojoule", "kilojoules"),
-    "cal": ("卡", "calorie", "calories"),
-    "kcal": ("千卡", "kilocalorie", "kilocalories"),
-    "KB": ("K B", "kilobyte", "kilobytes"),
-    "kB": ("K B", "kilobyte", "kilobytes"),
-    "MB": ("M B", "megabyte", "megabytes"),
-    "GB": ("G B", "gigabyte", "gigabytes"),
-    "TB": ("T B", "terabyte", "terabytes"),
-    "PB": ("P B", "petabyte", "petabytes"),
-    "kbps": ("千比特每秒", "kilobit per second", "kilobits per second"),
-    "Kbps": ("千比特每秒", "kilobit per second", "kilobits per second"),
-    "Mbps": ("兆比特每秒", "megabit per second", "megabits per second"),
-    "Gbps": ("吉比特每秒", "gigabit per second", "gigabits per second"),
-    "px": ("像素", "pixel", "pixels"),
-    "fps": ("帧每秒", "frame per second", "frames per second"),
-    "rpm": ("转每分钟", "revolution per minute", "revolutions per minute"),
-    "dB": ("分贝", "decibel", "decibels"),
-    "mph": ("英里每小时", "mile per hour", "miles per hour"),
-    "kph": ("公里每小时", "kilometre per hour", "kilometres per hour"),
-    "ha": ("公顷", "hectare", "hectares"),
-    "°C": ("摄氏度", "degree Celsius", "degrees Celsius"),
-    "°c": ("摄氏度", "degree Celsius", "degrees Celsius"),
-    "°F": ("华氏度", "degree Fahrenheit", "degrees Fahrenheit"),
-    "°": ("度", "degree", "degrees"),
-    "m^2": ("平方米", "square metre", "square metres"),
-    "m2": ("平方米", "square metre", "square metres"),
-    "cm^2": ("平方厘米", "square centimetre", "square centimetres"),
-    "km^2": ("平方公里", "square kilometre", "square kilometres"),
-    "km2": ("平方公里", "square kilometre", "square kilometres"),
-    "m^3": ("立方米", "cubic metre", "cubic metres"),
-    "m3": ("立方米", "cubic metre", "cubic metres"),
-    "cm^3": ("立方厘米", "cubic centimetre", "cubic centimetres"),
-    "r/min": ("转每分钟", "revolution per minute", "revolutions per minute"),
-    "mol": ("摩尔", "mole", "moles"),
-    "mmol": ("毫摩尔", "millimole", "millimoles"),
-    "μmol": ("微摩尔", "micromole", "micromoles"),
-    "MWh": ("兆瓦时", "megawatt-hour", "megawatt-hours"),
-    "GWh": ("吉瓦时", "gigawatt-hour", "gigawatt-hours"),
-    "GW": ("吉瓦", "gigawatt", "gigawatts"),
-    "Ah": ("安时", "ampere-hour", "ampere-hours"),
-    "kN": ("千牛", "kilonewton", "kilonewtons"),
-    "kΩ": ("千欧", "kilohm", "kilohms"),
-    "lx": ("勒克斯", "lux", "lux"),
-    "lm": ("流明", "lumen", "lumens"),
-    "ppm": ("P P M", "part per million", "parts per million"),
-    "cc": ("毫升", "cubic centimetre", "cubic centimetres"),
-    "yd": ("码", "yard", "yards"),
-    "hm^2": ("公顷", "hectare", "hectares"),
-    "km^3": ("立方公里", "cubic kilometre", "cubic kilometres"),
-    "dm^3": ("立方分米", "cubic decimetre", "cubic decimetres"),
-    "mm^2": ("平方毫米", "square millimetre", "square millimetres"),
-    "tbsp": ("汤匙", "tablespoon", "tablespoons"),
-    "tsp": ("茶匙", "teaspoon", "teaspoons"),
-    "m/s^2": ("米每平方秒", "metre per second squared", "metres per second squared"),
-    "m/s": ("米每秒", "metre per second", "metres per second"),
-    "km/h": ("公里每小时", "kilometre per hour", "kilometres per hour"),
-    "N·m": ("牛米", "newton-metre", "newton-metres"),
-    "N.m": ("牛米", "newton-metre", "newton-metres"),
-    "Nm": ("牛米", "newton-metre", "newton-metres"),
-    "lux": ("勒克斯", "lux", "lux"),
-    "nit": ("尼特", "nit", "nits"),
-    "nits": ("尼特", "nit", "nits"),
-    "bit": ("比特", "bit", "bits"),
-    "psi": ("P S I", "P S I", "P S I"),
-    "sq ft": ("平方英尺", "square foot", "square feet"),
-    "sq. ft": ("平方英尺", "square foot", "square feet"),
-    "fl oz": ("液量盎司", "fluid ounce", "fluid ounces"),
-    "gal": ("加仑", "gallon", "gallons"),
-    "pt": ("品脱", "pint", "pints"),
-    "qt": ("夸脱", "quart", "quarts"),
-    "mpg": ("英里每加仑", "mile per gallon", "miles per gallon"),
+    sign: (chinese, one, many or one) for sign, chinese, one, many, *_ in rows("units.txt") if chinese
 }
+"""Sign: Chinese, English for one, English for many."""
+MONEY: Final = {sign: words for sign, *words in rows("money.txt")}
+"""Sign: Chinese, English for one and for many, and the same of its hundredth."""
 UNIT = (
     f"(?=[{''.join({unit[0] for unit in UNITS})}])(?:"
     + "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
@@ -199,33 +76,12 @@ UNIT = (
 )
 
 # Greek letters stand alone, in formulas; a word of them is text in a language nobody here reads.
-GREEK: Final = {
-    "α": ("阿尔法", "alpha"),
-    "β": ("贝塔", "beta"),
-    "γ": ("伽马", "gamma"),
-    "δ": ("德尔塔", "delta"),
-    "ε": ("艾普西隆", "epsilon"),
-    "ζ": ("泽塔", "zeta"),
-    "η": ("伊塔", "eta"),
-    "θ": ("西塔", "theta"),
-    "ι": ("约塔", "iota"),
-    "κ": ("卡帕", "kappa"),
-    "λ": ("拉姆达", "lambda"),
-    "μ": ("缪", "mu"),
-    "ν": ("纽", "nu"),
-    "ξ": ("克西", "xi"),
-    "ο": ("奥密克戎", "omicron"),
-    "π": ("派", "pi"),
-    "ρ": ("柔", "rho"),
-    "σ": ("西格马", "sigma"),
-    "ς": ("西格马", "sigma"),
-    "τ": ("套", "tau"),
-    "υ": ("宇普西隆", "upsilon"),
-    "φ": ("斐", "phi"),
-    "χ": ("希", "chi"),
-    "ψ": ("普西", "psi"),
-    "ω": ("欧米伽", "omega"),
-}
+_LETTERS: Final = """
+    α阿尔法/alpha β贝塔/beta γ伽马/gamma δ德尔塔/delta ε艾普西隆/epsilon ζ泽塔/zeta η伊塔/eta θ西塔/theta
+    ι约塔/iota κ卡帕/kappa λ拉姆达/lambda μ缪/mu ν纽/nu ξ克西/xi ο奥密克戎/omicron π派/pi ρ柔/rho
+    σ西格马/sigma ς西格马/sigma τ套/tau υ宇普西隆/upsilon φ斐/phi χ希/chi ψ普西/psi ω欧米伽/omega
+"""
+GREEK: Final = {entry[0]: tuple(entry[1:].split("/")) for entry in _LETTERS.split()}
 
 
 def iso_date(mark: str) -> str:

@@ -63,10 +63,7 @@ class Reading:
     def part(self, start: int, stop: int) -> "Reading":
         """The reading of `spoken[start:stop]`."""
         return Reading(
-            self.spoken[start:stop],
-            self.places[start:stop],
-            self.tokens[start:stop],
-            self.clause[start:stop],
+            self.spoken[start:stop], self.places[start:stop], self.tokens[start:stop], self.clause[start:stop]
         )
 
     def at(self, origin: Sequence[int]) -> "Reading":

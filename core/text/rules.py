@@ -1,6 +1,6 @@
 """Rewrite text by an ordered list of rules, keeping track of where every character came from.
 
-A rule is a pattern and a function that says how what it matched is read. At each place the first rule
+A rule is a pattern and how what it matched is read. At each place the first rule
 that matches and has an answer wins; text no rule wants goes through a table of single characters.
 The rules themselves are in `chinese`, `english`, `japanese` and `korean`.
 """
@@ -14,8 +14,8 @@ from functools import cached_property
 Reading = str | Sequence[tuple[int, str]] | None
 """How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
 
-Rule = tuple[str, str, Callable[[re.Match[str]], Reading]]
-"""Characters that a match may begin with, as within [ ]; the pattern; the function."""
+Rule = tuple[str, str, Callable[[re.Match[str]], Reading] | str]
+"""Characters that a match may begin with, as within [ ]; the pattern; the function, or what is said."""
 
 _Some = tuple[Sequence[int], re.Pattern[str]]
 _AT_ONCE = 12  # so many are tried by one pattern
@@ -96,8 +96,9 @@ class Rules:
 
     def _asked(self, k: int, match: re.Match[str]) -> Reading:
         """What rule `k` makes of a match; None where it fails."""
+        said = self.rules[k][2]
         try:
-            return self.rules[k][2](match)
+            return said if isinstance(said, str) else said(match)
         except Exception:  # noqa: BLE001  # any: a text is worth more than one rule's reading
             _LOG.exception("the rule %r failed at %r", self.rules[k][1][:80], match[0][:80])
             return None

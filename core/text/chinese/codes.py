@@ -321,7 +321,7 @@ def codes(one: str) -> list[Rule]:
             lambda m: f"{m['a']}到{m['b']}",
         ),
         (r"\d\s", r"(?<=端口)\s?\d{2,5}(?!\d)", lambda m: one_by_one(m[0])),
-        (r"\d", r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", lambda m: "七，十一"),
+        (r"\d", r"(?<![\d-])7-11(?=便利|超市|门店|旁|门口)", "七，十一"),
         (
             r"\d",
             r"(?<![\d.])(?:1080|720|480|360|1440|2160)(?=[pPiI](?![A-Za-z]))",
@@ -360,5 +360,5 @@ def _named(match: re.Match[str]) -> list[tuple[int, str]] | None:
 
 MODELS: list[Rule] = [
     (r"\d\s-", r"(?<=[A-Za-z_])[- ]?(?P<digits>\d+)(?![\d.,]\d|\d|%|[- ]\d{4})", _model),
-    ("-", r"(?<=[A-Za-z])-(?=1[3-9]\d[- ]?\d{4})", lambda m: "，"),
+    ("-", r"(?<=[A-Za-z])-(?=1[3-9]\d[- ]?\d{4})", "，"),
 ]

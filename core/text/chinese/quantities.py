@@ -7,47 +7,17 @@ from functools import partial
 from typing import Final
 
 from core.text.chinese.numbers import number
-from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
+from core.text.patterns import CURRENCIES, MONEY, NUMBER, UNIT, UNITS
 
 RANGE = r"\s?(?:[-~至到]|—{1,2})\s?"
 
 _BIG: Final = {
-    "k": 10**3,
-    "K": 10**3,
-    "m": 10**6,
-    "M": 10**6,
-    "b": 10**9,
-    "B": 10**9,
-    "bn": 10**9,
-    "mn": 10**6,
-    "tn": 10**12,
-} | {
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
+    **dict.fromkeys(("k", "K"), 10**3),
+    **dict.fromkeys(("m", "M", "mn", "million"), 10**6),
+    **dict.fromkeys(("b", "B", "bn", "billion"), 10**9),
+    **dict.fromkeys(("tn", "trillion"), 10**12),
 }
-_MONEY: Final = {
-    **dict.fromkeys(("$", "US$", "USD"), "美元"),
-    **dict.fromkeys(("HK$", "HKD"), "港元"),
-    **dict.fromkeys(("NT$", "TWD"), "新台币"),
-    **dict.fromkeys(("A$", "AUD"), "澳元"),
-    **dict.fromkeys(("C$", "CAD"), "加元"),
-    **dict.fromkeys(("S$", "SGD"), "新加坡元"),
-    **dict.fromkeys(("¥", "RMB", "CNY"), "元"),
-    **dict.fromkeys(("€", "EUR"), "欧元"),
-    **dict.fromkeys(("£", "GBP"), "英镑"),
-    **dict.fromkeys(("₩", "KRW"), "韩元"),
-    **dict.fromkeys(("฿", "THB"), "泰铢"),
-    **{
-        "R$": "雷亚尔",
-        "JPY": "日元",
-        "₹": "卢比",
-        "₽": "卢布",
-        "₿": "比特币",
-        "CHF": "瑞士法郎",
-        "₫": "越南盾",
-    },
-}
+_MONEY: Final = {sign: chinese for sign, (chinese, *_) in MONEY.items()}
 _MEASURE_AFTER = (
     r"[人次天件个包盒箱瓶袋罐份斤台套张只块月年周日班组户人间层亩支条双对科门课节页行篇册本米吨克升桌位名场轮栋单"
     r"趟车集期季晚夜批颗粒股席]"

@@ -6,7 +6,17 @@ from typing import Final
 from core.text.chinese.codes import HAN, ahead
 from core.text.chinese.numbers import cardinal, number, one_by_one
 from core.text.chinese.quantities import MEASURED
-from core.text.formulas import CHEMICAL, FACTORIAL, FORCE, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
+from core.text.formulas import (
+    CHEMICAL,
+    FACTORIAL,
+    FORCE,
+    FORMULA,
+    ION,
+    SCIENTIFIC,
+    TENS,
+    FormulaWords,
+    operators,
+)
 from core.text.patterns import ABSOLUTE, CURRENCIES, EMOTICON, FRACTION, ROWS, UNIT, UNITS, row_name
 from core.text.rules import Reading, Rule
 
@@ -25,52 +35,15 @@ _PLAYED_AFTER = re.compile(
     r"\s?(?:领先|落后|战胜|击败|[大险完惨]?[胜败]|战平|逆转|赢|输|负|平|拿下|取胜|绝杀|贏)"
 )
 _CLOCKLIKE: Final = set("点时分日号月年周星上下晚早中凌")
-OPERATORS: Final = {
-    "+": "加",
-    "-": "减",
-    "×": "乘",
-    "*": "乘",
-    "÷": "除以",
-    "/": "除以",
-    "=": "等于",
-    "≈": "约等于",
-    "≠": "不等于",
-    "<": "小于",
-    ">": "大于",
-    "≤": "小于等于",
-    "≥": "大于等于",
-    "±": "正负",
-    "√": "根号",
-    "∠": "角",
-}
 _SIGN_NAMES: Final = """
+    ,， ;； :： !！ ?？ /、 &和 +加 ×乘 ÷除以 ±正负 √根号 ∞无穷大
+    ≈约等于 ≠不等于 ≤小于等于 ≥大于等于 %百分号 ‰千分号 Ω欧姆 〇零
     ∵因为 ∴所以 ∈属于 ∉不属于 ∪并 ∩交 ⊂包含于 ⊆包含于 ∅空集 ⊥垂直于 ∥平行于 ≌全等于 ∽相似于 ≡恒等于
     ∝正比于 ∑求和 ∫积分 ∂偏 ∀任意 ∃存在 ∠角 ∏连乘
 """
 PLAIN: Final = {
     **dict.fromkeys("(){}[]【】〔〕|—«»‹›→", "，"),
     **dict.fromkeys("'\"“”「」『』《》〈〉*_~#@^\\$¥€£₩₹·.°-<>=↑↓△", " "),
-    ",": "，",
-    ";": "；",
-    ":": "：",
-    "!": "！",
-    "?": "？",
-    "/": "、",
-    "&": "和",
-    "+": "加",
-    "×": "乘",
-    "÷": "除以",
-    "±": "正负",
-    "√": "根号",
-    "∞": "无穷大",
-    "≈": "约等于",
-    "≠": "不等于",
-    "≤": "小于等于",
-    "≥": "大于等于",
-    "%": "百分号",
-    "‰": "千分号",
-    "Ω": "欧姆",
-    "〇": "零",
     **{entry[0]: entry[1:] for entry in _SIGN_NAMES.split()},
 }
 
@@ -229,7 +202,7 @@ def _hanging(match: re.Match[str]) -> Reading:
 
 
 WORDS: Final = FormulaWords(
-    operators=OPERATORS,
+    operators=operators(0),
     negative="负",
     number=number,
     percent=lambda digits: "百分之" + number(digits),
@@ -243,21 +216,21 @@ WORDS: Final = FormulaWords(
     greek=0,
 )
 SUMS: list[Rule] = [
-    (r"A-Za-z:;>\^", EMOTICON, lambda m: ""),
+    (r"A-Za-z:;>\^", EMOTICON, ""),
     (r"\d", r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", _ordinal),
-    ("-", r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", lambda m: "减"),
-    ("-", r"(?<=[Α-Ωα-ω])-(?=\d)", lambda m: ""),
-    (".", r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", lambda m: " "),
+    ("-", r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", "减"),
+    ("-", r"(?<=[Α-Ωα-ω])-(?=\d)", ""),
+    (".", r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", " "),
     ("<", r"<3(?=\s*$|\s*[!！。])", _hanging),
     (r"\dn!", FACTORIAL, WORDS.factorial_of),
     (r"A-Za-z", FORCE, WORDS.force),
     (r"\d.", SCIENTIFIC, WORDS.scientific),
     (r"\d.", TENS, WORDS.tens),
     ("A-Za-z(", ION, WORDS.ion),
-    (r"\s!", r"(?<=[\w)])\s?!=\s?(?=[\w(])", lambda m: "不等于"),
+    (r"\s!", r"(?<=[\w)])\s?!=\s?(?=[\w(])", "不等于"),
     ("A-Za-z", CHEMICAL, WORDS.chemical),
     ("|", ABSOLUTE, WORDS.absolute),
-    ("/", r"(?<=[A-Z]{2})//(?=[A-Z]{2})", lambda m: "平行于"),
+    ("/", r"(?<=[A-Z]{2})//(?=[A-Z]{2})", "平行于"),
     (
         "A-Za-z:",
         r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
@@ -268,7 +241,7 @@ SUMS: list[Rule] = [
     (r"\d", r"(?<![\d./])(?P<top>\d{2,3})/(?P<bottom>\d{2,3})\s?(?P<unit>mmHg)", _pressure),
     (r"\d", r"(?<=第)(?P<a>\d{1,4})/(?P<b>\d{1,4})(?P<unit>[页章节课集期讲步题])", _page),
     (r"\d", r"(?<=第)(?P<a>\d)/(?P<b>\d)(?=季度|单元)", lambda m: f"{number(m['a'])}、{number(m['b'])}"),
-    (r"\d", r"(?<![\d./])24/7(?![\d/])", lambda m: "七天二十四小时"),
+    (r"\d", r"(?<![\d./])24/7(?![\d/])", "七天二十四小时"),
     (r"\d", r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>(?:5|10|100)(?:\.0)?)(?![\d./])分?", _rating),
     (r"\d", r"(?<![\d./])(?P<a>\d{1,3})/(?P<b>10|50|100|120|150)(?![\d./])分", _rating),
     (
@@ -298,8 +271,8 @@ RANGES: list[Rule] = [
     ),
     (r"\s~—-", rf"{_LEFT}\s?[-~—](?![-~—])\s?{_RIGHT}", _to),
     ("A-Za-z", ROWS, _rows),
-    ("-", rf"(?<=[{HAN}])-(?=[{HAN}])", lambda m: "，"),
-    (r"\s~—-", r"(?<=[SMLX\d码])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", lambda m: "到"),
+    ("-", rf"(?<=[{HAN}])-(?=[{HAN}])", "，"),
+    (r"\s~—-", r"(?<=[SMLX\d码])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", "到"),
 ]
 SIGNS: list[Rule] = [
     (
@@ -315,22 +288,22 @@ SIGNS: list[Rule] = [
     ("<>", rf"(?P<sign>[<>]=?)(?=\s?[-+]?(?:{CURRENCIES})?\s?\d)", _compare),
     (r"\s<>", rf"(?<=[A-Za-z0-9%)°{HAN}])\s?(?P<sign>[<>]=?)\s?(?=[A-Za-z0-9({HAN}])", _compare),
     (r"\s=→-", r"(?<=[\w)])\s?(?:-{1,2}>|=>|→)\s?(?=[\w(])", _arrow),
-    (r"\s=", r"(?<=[\w)!%°|∅])\s?={1,3}\s?(?=[^\s，。！？；：、,.;:!?=])", lambda m: "等于"),
-    (r"\s*", r"(?<=[0-9A-Za-z)%°])\s?\*\s?(?=\d)|(?<=\d[\u4e00-\u9fff])\s?\*\s?(?=\d)", lambda m: "乘"),
+    (r"\s=", r"(?<=[\w)!%°|∅])\s?={1,3}\s?(?=[^\s，。！？；：、,.;:!?=])", "等于"),
+    (r"\s*", r"(?<=[0-9A-Za-z)%°])\s?\*\s?(?=\d)|(?<=\d[\u4e00-\u9fff])\s?\*\s?(?=\d)", "乘"),
     (
         r"\s↑↓",
         r"(?<=[\u4e00-\u9fff%])\s?[↑↓]\s?(?=\d)|(?<=[\d%])\s?(?<![A-Z]\d)[↑↓](?![↑↓])|(?<![A-Za-z\d)%])[↑↓]\s?(?=\d)",
         _trend,
     ),
-    (r"A-Za-z\s", r"(?:(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{2}))\s?[xX]\s?(?=\d)", lambda m: "乘"),
-    (":：", r"(?<=[甲乙丙丁男女父母])[:：](?=[甲乙丙丁男女父母])", lambda m: "比"),
+    (r"A-Za-z\s", r"(?:(?<=\d[A-Za-z])|(?<=\d[A-Za-z]{2}))\s?[xX]\s?(?=\d)", "乘"),
+    (":：", r"(?<=[甲乙丙丁男女父母])[:：](?=[甲乙丙丁男女父母])", "比"),
     ("/", rf"(?<=[{HAN})])/(?=[{HAN}(])", _divided),
-    ("/", r"(?<=欧元|美元|日元|英镑|港元|港币|澳元|韩元)/(?=人民币|[美日港欧]元|英镑)", lambda m: "兑"),
-    ("~", r"(?<![\w%)])~(?=\s?\d)", lambda m: "约"),
-    ("△", r"△(?=[A-Z])", lambda m: "三角形"),
-    ("△", r"△(?=[a-z])", lambda m: "德尔塔"),
-    ("@", r"(?<=[KkPp\d])@(?=\d)", lambda m: "，"),
-    ("∥", r"∥(?=[A-Za-z])", lambda m: "平行于"),
+    ("/", r"(?<=欧元|美元|日元|英镑|港元|港币|澳元|韩元)/(?=人民币|[美日港欧]元|英镑)", "兑"),
+    ("~", r"(?<![\w%)])~(?=\s?\d)", "约"),
+    ("△", r"△(?=[A-Z])", "三角形"),
+    ("△", r"△(?=[a-z])", "德尔塔"),
+    ("@", r"(?<=[KkPp\d])@(?=\d)", "，"),
+    ("∥", r"∥(?=[A-Za-z])", "平行于"),
     (
         "/",
         rf"(?:(?<=[元块角毛])|(?<=[\d零一二两三四五六七八九十百][{HAN}])|(?<=\d[{HAN}]{{2}}))/(?:(?P<unit>{UNIT})|(?=\s?\d|[{HAN}]|[A-Z]{{2,6}}(?![A-Za-z])))",
@@ -339,9 +312,9 @@ SIGNS: list[Rule] = [
     (
         "'\"",
         r"(?<=\d)''|(?<=\d)\"(?=\s?(?:[x×*]\s?\d|屏|电视|显示|平板|笔记本|寸|轮|披萨|蛋糕|管|口径|的))",
-        lambda m: "英寸",
+        "英寸",
     ),
-    (r"\s", rf"(?<! ) +(?=[A-H][.、．]\s?[{HAN}])", lambda m: "，"),
-    (r"\s", r"(?<=\d) +(?=\d++(?![:：点时]))", lambda m: "，"),
+    (r"\s", rf"(?<! ) +(?=[A-H][.、．]\s?[{HAN}])", "，"),
+    (r"\s", r"(?<=\d) +(?=\d++(?![:：点时]))", "，"),
     (r"\s", rf"(?<=[{HAN}\d%#]) +(?=[{HAN}#@])", _space),
 ]

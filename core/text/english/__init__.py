@@ -23,33 +23,33 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 _MARKS: Final[list[Rule]] = [
-    (".", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", lambda m: " dot "),
+    (".", r"(?<=[A-Za-z0-9])\.(?=[A-Za-z0-9])", " dot "),
     ("Α-Ωα-ω", r"[Α-ΡΣ-Ωα-ω]", lambda m: patterns.GREEK[m[0].lower()][1]),
-    (".…", r"\.{2,}|…+", lambda m: "…"),
-    ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])|(?<=[sS])'(?= )", lambda m: "'"),
-    ("-", r"(?<=-\d)-(?=\d+[A-Z])", lambda m: " "),  # Llama-3-70B
+    (".…", r"\.{2,}|…+", "…"),
+    ("'", r"(?<=[A-Za-z])'(?=[A-Za-z])|(?<=[sS])'(?= )", "'"),
+    ("-", r"(?<=-\d)-(?=\d+[A-Z])", " "),  # Llama-3-70B
     # Between two ends of a span of time; elsewhere a dash is a pause.
     (
         r"\s~—-",
         r"(?<=[a-z0-9.])(?<!mid)(?<!late)(?<!early)(?<!post)(?<!pre)\s?[-~—]\s?(?=(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?\b)",
-        lambda m: " to ",
+        " to ",
     ),
     (
         r"\s~—-",
         rf"(?<=\d)\s?[-~—]\s?(?={patterns.CURRENCIES}\d)|(?<=\d[kKmMbB])\s?[-~—]\s?(?={patterns.CURRENCIES}?\d)",
-        lambda m: " to ",
+        " to ",
     ),
     (
         r"\s~—-",
         r"(?<=\d[a-z]{2})\s?[-~—]\s?(?=\d)|(?<=\d[a-z])\s?[-~—]\s?(?=\d)|(?<=\d\")\s?[-~—]\s?(?=\d)",
-        lambda m: " to ",
+        " to ",
     ),
-    ("-", r"(?<=[A-Za-z])-(?=[A-Za-z])", lambda m: "-"),
-    (r"\s-", r"(?<!\s)\s+-+\s+|--+", lambda m: ", "),
-    ("#", r"#(?=\d)", lambda m: "number "),
-    ("-", r"(?:(?<=[A-Za-z]\d)|(?<=[A-Za-z]\d\d))-(?=\d)", lambda m: " "),
-    ("~—-", r"(?<=\d)[-~—](?=\d)", lambda m: " to "),
-    ("/", r"(?<=\d)/(?=\d)", lambda m: " slash "),
+    ("-", r"(?<=[A-Za-z])-(?=[A-Za-z])", "-"),
+    (r"\s-", r"(?<!\s)\s+-+\s+|--+", ", "),
+    ("#", r"#(?=\d)", "number "),
+    ("-", r"(?:(?<=[A-Za-z]\d)|(?<=[A-Za-z]\d\d))-(?=\d)", " "),
+    ("~—-", r"(?<=\d)[-~—](?=\d)", " to "),
+    ("/", r"(?<=\d)/(?=\d)", " slash "),
 ]
 _TABLE: Final[list[Rule]] = [
     (SPELLED + CALLED, f"[{SPELLED}{CALLED}](?P<character>[A-Za-z0-9])", _spelled),

@@ -187,5 +187,5 @@ MODELS: list[Rule] = [
         r"\d-",
         r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|X{1,4}[SL]|[.,]\d|(?:st|nd|rd|th)\b)",
         _model,
-    ),
+    )
 ]

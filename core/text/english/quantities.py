@@ -4,45 +4,16 @@ import re
 from typing import Final
 
 from core.text.english.numbers import number
-from core.text.patterns import CURRENCIES, NUMBER, UNIT, UNITS
+from core.text.patterns import CURRENCIES, MONEY, NUMBER, UNIT, UNITS
 
 RANGE = r"\s?[-~—]\s?"
 
 _BIG: Final = {
     "k": "thousand",
-    "m": "million",
-    "mn": "million",
-    "b": "billion",
-    "bn": "billion",
-    "tn": "trillion",
-    "t": "trillion",
-}
-_DOLLARS: Final = {
-    "$": "",
-    "US$": "U S ",
-    "USD": "U S ",
-    **dict.fromkeys(("HK$", "HKD"), "Hong Kong "),
-    **dict.fromkeys(("NT$", "TWD"), "Taiwan "),
-    **dict.fromkeys(("A$", "AUD"), "Australian "),
-    **dict.fromkeys(("C$", "CAD"), "Canadian "),
-    **dict.fromkeys(("S$", "SGD"), "Singapore "),
-}
-# One, many; and of its hundredth, one, many.
-_MONEY: Final = {
-    **{sign: (f"{of}dollar", f"{of}dollars", "cent", "cents") for sign, of in _DOLLARS.items()},
-    **dict.fromkeys(("£", "GBP"), ("pound", "pounds", "penny", "pence")),
-    **dict.fromkeys(("€", "EUR"), ("euro", "euros", "cent", "cents")),
-    **dict.fromkeys(("¥", "RMB", "CNY"), ("yuan", "yuan", "", "")),
-    **dict.fromkeys(("₩", "KRW"), ("won", "won", "", "")),
-    **dict.fromkeys(("฿", "THB"), ("baht", "baht", "", "")),
-    "CHF": ("Swiss franc", "Swiss francs", "", ""),
-    "₿": ("bitcoin", "bitcoins", "", ""),
-    "₫": ("dong", "dong", "", ""),
-    "JPY": ("yen", "yen", "", ""),
-    "₹": ("rupee", "rupees", "", ""),
-    "₽": ("ruble", "rubles", "", ""),
-    "R$": ("real", "reais", "", ""),
-}
+    **dict.fromkeys(("m", "mn"), "million"),
+    **dict.fromkeys(("b", "bn"), "billion"),
+} | {**dict.fromkeys(("t", "tn"), "trillion")}
+_MONEY: Final = {sign: english for sign, (_, *english) in MONEY.items()}
 QUANTITY = (
     rf"(?P<sign>(?<![\w)\].])[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"
     rf"(?:(?P<own>%|{UNIT})(?=(?:{RANGE}|\s?±\s?)-?\.?\d))?"

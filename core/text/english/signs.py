@@ -7,7 +7,17 @@ from core.text import patterns
 from core.text.english.codes import ahead
 from core.text.english.numbers import cardinal, number, ordinal
 from core.text.english.quantities import measured
-from core.text.formulas import CHEMICAL, FACTORIAL, FORCE, FORMULA, ION, SCIENTIFIC, TENS, FormulaWords
+from core.text.formulas import (
+    CHEMICAL,
+    FACTORIAL,
+    FORCE,
+    FORMULA,
+    ION,
+    SCIENTIFIC,
+    TENS,
+    FormulaWords,
+    operators,
+)
 from core.text.rules import Rule
 
 _CHEMICAL_BEFORE = re.compile(r"\+\s?\d?[A-Z][A-Za-z0-9()]*$")
@@ -70,10 +80,7 @@ def _inches(match: re.Match[str]) -> list[tuple[int, str]]:
         match.string, match.end("mark")
     )
     by = [(match.start("by"), "by")] if match["by"] else []
-    return [
-        (match.start("a"), f"{number(match['a'])} inch{'' if one else 'es'}"),
-        *by,
-    ]
+    return [(match.start("a"), f"{number(match['a'])} inch{'' if one else 'es'}"), *by]
 
 
 _TIMES_AS: Final = (
@@ -81,24 +88,7 @@ _TIMES_AS: Final = (
     r"weekly)\b"
 )
 WORDS: Final = FormulaWords(
-    operators={
-        "+": "plus",
-        "-": "minus",
-        "×": "times",
-        "*": "times",
-        "÷": "divided by",
-        "/": "over",
-        "=": "equals",
-        "≈": "is about",
-        "≠": "is not equal to",
-        "<": "is less than",
-        ">": "is greater than",
-        "≤": "is at most",
-        "≥": "is at least",
-        "±": "plus or minus",
-        "√": "square root of",
-        "∠": "angle",
-    },
+    operators=operators(1),
     negative="minus",
     number=number,
     percent=lambda digits: number(digits) + " percent",
@@ -112,10 +102,10 @@ WORDS: Final = FormulaWords(
     greek=1,
 )
 SCALES: Final[list[Rule]] = [
-    (r"A-Za-z:;>\^", patterns.EMOTICON, lambda m: ""),
+    (r"A-Za-z:;>\^", patterns.EMOTICON, ""),
     ("A-Za-z", patterns.EPISODE, lambda m: f"season {cardinal(m['season'])} episode {cardinal(m['n'])}"),
     ("A-Za-z", patterns.ROWS, _rows),
-    ('"', r"(?<=\d/\d)\"(?!\w)", lambda m: " inch"),
+    ('"', r"(?<=\d/\d)\"(?!\w)", " inch"),
     ("|", patterns.ABSOLUTE, WORDS.absolute),
     (
         "A-Za-z:",
@@ -125,13 +115,13 @@ SCALES: Final[list[Rule]] = [
     (r"\d", r"(?<=\w=)(?P<a>\d):(?P<b>\d)(?!\d)", lambda m: f"{number(m['a'])} to {number(m['b'])}"),
     (r"\d", rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{patterns.UNIT}))?(?![\dA-Za-z])", _by),
     (r"\d.", rf"(?<![\d.])(?P<n>{patterns.NUMBER})x(?={_TIMES_AS})", lambda m: f"{number(m['n'])} times"),
-    (r"\s!", r"(?<=\w)\s?!=\s?(?=[\w(])", lambda m: " is not equal to "),
+    (r"\s!", r"(?<=\w)\s?!=\s?(?=[\w(])", " is not equal to "),
     (r"\d", r"(?<![\d.])\d{1,3}\.\d+x(?!\w)", lambda m: number(m[0][:-1]) + " times"),
-    ("(", r"(?<=\b[fgh])\((?=-?\d+\)\s?=)", lambda m: " of "),
+    ("(", r"(?<=\b[fgh])\((?=-?\d+\)\s?=)", " of "),
     (r"\d", r"(?<![\d./$])\d{1,2}/(?=\$\d)", lambda m: number(m[0][:-1]) + " for "),
     (r"A-Za-z", r"(?<=/\d )(?P<unit>tsp|tbsp|oz|lb|mi)\b", lambda m: measured("1", m["unit"], only=True)),
-    (r"A-Za-z", r"(?<=\d )N(?= of\b| force)", lambda m: "newtons"),
-    (r"A-Za-z", r"(?<=\d )A(?= fuse| current| of current| circuit| charger| breaker)", lambda m: "amp"),
+    (r"A-Za-z", r"(?<=\d )N(?= of\b| force)", "newtons"),
+    (r"A-Za-z", r"(?<=\d )A(?= fuse| current| of current| circuit| charger| breaker)", "amp"),
     (
         r"\d",
         r"(?<![\d./])(?P<n>\d{1,3})\s?¢",
@@ -147,15 +137,15 @@ SCALES: Final[list[Rule]] = [
         r"(?<![\d./])(?P<a>\d{1,2}\.\d)/(?P<b>5|10|100)(?![\d./])",
         lambda m: f"{number(m['a'])} out of {number(m['b'])}",
     ),
-    ("-", r"(?<=\d)-yr\b", lambda m: " year"),
-    ("-", r"(?<=[A-Z]{2})-(?=[A-Z](?![A-Za-z]))", lambda m: " "),
-    ("A-Za-z", r"(?<=[A-Za-z\d.] )[xX](?= \d)", lambda m: "by"),
+    ("-", r"(?<=\d)-yr\b", " year"),
+    ("-", r"(?<=[A-Z]{2})-(?=[A-Z](?![A-Za-z]))", " "),
+    ("A-Za-z", r"(?<=[A-Za-z\d.] )[xX](?= \d)", "by"),
 ]
 """Before years."""
 SUMS: Final[list[Rule]] = [
     (r"\d", r"(?<![\d.])(?P<n>\d{1,3}(?:,\d{3})+|\d{1,9})(?:st|nd|rd|th)\b", lambda m: ordinal(m["n"])),
-    (r"\s<", r" ?<3(?=\s*$|\s*[!.]|\s(?:yo)?u\b)", lambda m: ""),  # a heart
-    ("A-Za-z", r"\bI <3(?= \w)", lambda m: "I love"),
+    (r"\s<", r" ?<3(?=\s*$|\s*[!.]|\s(?:yo)?u\b)", ""),  # a heart
+    ("A-Za-z", r"\bI <3(?= \w)", "I love"),
     (r"\dn!", FACTORIAL, WORDS.factorial_of),
     ("A-Za-z", FORCE, WORDS.force),
     (r"\d.", SCIENTIFIC, WORDS.scientific),
@@ -166,17 +156,13 @@ SUMS: Final[list[Rule]] = [
     (r"\d", patterns.FRACTION, _fraction),
     (r"\^", r"\^(?P<n>-?\d+)", lambda m: _power(m["n"])),
     (r"\^", r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f" to the power of {m['n']}"),
-    (r"\s~—-", r"(?<=\dst|\dnd|\drd|\dth)\s?[-~—]\s?(?=\d)", lambda m: " to "),
-    ("~", r"(?<![\w)])~(?=\s?\d)", lambda m: "about "),
+    (r"\s~—-", r"(?<=\dst|\dnd|\drd|\dth)\s?[-~—]\s?(?=\d)", " to "),
+    ("~", r"(?<![\w)])~(?=\s?\d)", "about "),
 ]
 SIZES: Final[list[Rule]] = [
     (r"\d", r"(?<![\d.,])(?P<a>\d)'\s?(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])} foot {number(m['b'])}"),
     (r"\d", r"(?<![\d.,'])(?P<a>\d{1,3}(?:\.\d+)?)(?P<mark>\")(?P<by>\s?[xX×](?=\s?\d))?", _inches),
-    (
-        "A-Za-z",
-        r"(?<=\d )(?:in|IN)\.?(?= (?:tall|long|wide|high|deep|thick|x)\b|[,;]|\.?$)",
-        lambda m: "inches",
-    ),
+    ("A-Za-z", r"(?<=\d )(?:in|IN)\.?(?= (?:tall|long|wide|high|deep|thick|x)\b|[,;]|\.?$)", "inches"),
     (
         "A-Za-z",
         r"(?<=\d )(?P<unit>mi|min|sec|hrs?|lbs?|oz|yds?|ft)\.(?=\s[a-z0-9]|$)",
@@ -199,52 +185,26 @@ SIGNS: Final[list[Rule]] = [
     ),
     (r"\s<>", r"(?<=[\w)%°])\s?(?P<sign>[<>]=?)\s?(?=[\w(])", lambda m: f" {_COMPARED[m['sign']]} "),
     (r"\s=→-", r"(?<=[\w)])\s?(?:-{1,2}>|=>|→)\s?(?=[\w(])", _arrow),
-    ("*", r"(?<=[Pp]ress )\*|\*(?= key\b| to\b)", lambda m: "star"),
-    ("#", r"(?<=[Pp]ress )#|#(?= key\b| to\b)", lambda m: "pound"),
-    (r"\s*", r"(?<=[0-9A-Za-z)])\s?\*\s?(?=\d)", lambda m: " times "),
-    ("↑", r"(?<=\w )[↑](?=\s?\d)", lambda m: "up "),
-    ("↓", r"(?<=\w )[↓](?=\s?\d)", lambda m: "down "),
-    (r"\s~—-", r"(?<=[SMLX\d])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", lambda m: " to "),
-    ("+", r"(?<=[A-Z])\+\+", lambda m: " plus plus"),
-    ("#", r"(?<=\b[A-G])#", lambda m: " sharp"),
-    (".", r"(?<![A-Za-z0-9])\.NET\b", lambda m: "dot net"),
-    ("+", r"(?<=[A-Za-z0-9])\+(?!\w)", lambda m: " plus"),
+    ("*", r"(?<=[Pp]ress )\*|\*(?= key\b| to\b)", "star"),
+    ("#", r"(?<=[Pp]ress )#|#(?= key\b| to\b)", "pound"),
+    (r"\s*", r"(?<=[0-9A-Za-z)])\s?\*\s?(?=\d)", " times "),
+    ("↑", r"(?<=\w )[↑](?=\s?\d)", "up "),
+    ("↓", r"(?<=\w )[↓](?=\s?\d)", "down "),
+    (r"\s~—-", r"(?<=[SMLX\d])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", " to "),
+    ("+", r"(?<=[A-Z])\+\+", " plus plus"),
+    ("#", r"(?<=\b[A-G])#", " sharp"),
+    (".", r"(?<![A-Za-z0-9])\.NET\b", "dot net"),
+    ("+", r"(?<=[A-Za-z0-9])\+(?!\w)", " plus"),
 ]
+_SIGN_NAMES: Final = """
+    &and @at +plus =equals ×times ÷divided_by ±plus_or_minus √square_root_of ∞infinity ≈about
+    ≠is_not_equal_to ≤at_most ≥at_least %percent ‰per_thousand Ωohm ∵because ∴therefore ∈in ∪union
+    ∩intersection ⊥is_perpendicular_to ∥is_parallel_to ≌is_congruent_to ∠angle ∑the_sum_of
+    ∫the_integral_of ∝is_proportional_to
+"""
 PLAIN: Final = {
     **dict.fromkeys("(){}[]【】〔〕|—→、；«»‹›", ", "),
     **dict.fromkeys("'\"“”「」『』《》〈〉*_~#^\\$¥€£₩₹·°-<>↑↓△", " "),
-    "，": ", ",
-    "。": ". ",
-    "！": "! ",
-    "？": "? ",
-    "：": ": ",
-    "/": " ",
-    "&": " and ",
-    "@": " at ",
-    "+": " plus ",
-    "=": " equals ",
-    "×": " times ",
-    "÷": " divided by ",
-    "±": " plus or minus ",
-    "√": " square root of ",
-    "∞": " infinity ",
-    "≈": " about ",
-    "≠": " is not equal to ",
-    "≤": " at most ",
-    "≥": " at least ",
-    "%": " percent ",
-    "‰": " per thousand ",
-    "Ω": " ohm ",
-    "∵": " because ",
-    "∴": " therefore ",
-    "∈": " in ",
-    "∪": " union ",
-    "∩": " intersection ",
-    "⊥": " is perpendicular to ",
-    "∥": " is parallel to ",
-    "≌": " is congruent to ",
-    "∠": " angle ",
-    "∑": " the sum of ",
-    "∫": " the integral of ",
-    "∝": " is proportional to ",
+    **{"，": ", ", "。": ". ", "！": "! ", "？": "? ", "：": ": ", "/": " "},
+    **{entry[0]: f" {entry[1:].replace('_', ' ')} " for entry in _SIGN_NAMES.split()},
 }
