@@ -13,6 +13,7 @@ export class Pushes {
     this.session = '';
     this.url = byId('push-url', HTMLInputElement);
     this.key = byId('push-key', HTMLInputElement);
+    this.keep = byId('push-keep', HTMLInputElement);
     this.list = byId('push-list', HTMLUListElement);
     this.notice = new Notice(byId('push-problem', HTMLElement), language);
     /** @type {Map<string, Push>} */
@@ -42,7 +43,8 @@ export class Pushes {
   async #add() {
     this.notice.say('');
     const key = this.key.value.trim();
-    const push = await createPush(this.session, { url: this.url.value.trim(), ...(key && { key }) });
+    const wanted = { url: this.url.value.trim(), keep: this.keep.checked, ...(key && { key }) };
+    const push = await createPush(this.session, wanted);
     this.key.value = '';
     if (!this.pushes.has(push.id)) this.hear(push);
   }

@@ -261,6 +261,7 @@ export const TEXTS = {
   'pushes.title': 'Send to a platform (RTMP)',
   'pushes.url': 'Server',
   'pushes.key': 'Stream key',
+  'pushes.keep': 'Also after a restart of the server, which then keeps the key',
   'pushes.add': 'Send',
   'pushes.remove': 'Stop sending',
   'pushes.connecting': 'connecting',

@@ -261,6 +261,7 @@ export const TEXTS = {
   'pushes.title': '推流到平台（RTMP）',
   'pushes.url': '服务器',
   'pushes.key': '推流密钥',
+  'pushes.keep': '服务器重启后继续推流（服务器会保存密钥）',
   'pushes.add': '推流',
   'pushes.remove': '停止推流',
   'pushes.connecting': '正在连接',

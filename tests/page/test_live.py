@@ -111,10 +111,12 @@ async def test_the_video_is_sent_to_a_server_and_no_more(viewer: Viewer) -> None
             f"document.querySelector('#push-url').value = 'rtmp://127.0.0.1:{PUSH_PORT}/live';"
             "document.querySelector('#push-key').value = 'secret'"
         )
+        await page.click("#push-keep")
         await page.click("#push-add")
         await page.until(f"{row}?.dataset.state === 'live'")
         await server.packets(20)
     await page.until(f"{row}.dataset.state === 'lost'")
+    assert [one["keep"] for one in (await viewer.ask(f"v1/sessions/{session}/push"))["data"]] == [True]
     assert "secret" not in await page.evaluate("document.body.outerHTML")
     await page.click("#push-list button")
     await page.until(f"!{row}")
