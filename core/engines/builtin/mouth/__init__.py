@@ -41,7 +41,7 @@ class WarpedMouth:
             self._mesh: Mesh | None = Mesh()
         except EngineUnavailable:
             self._mesh = None
-        self.version = "warped/11" if self._mesh else "warped/7-plain"
+        self.version = "warped/12" if self._mesh else "warped/7-plain"
 
     def prepare(self, track: FaceTrack, crops: Sequence[Image], report: Callable[[int], None]) -> Arrays:
         """Measure the mouth in every frame; see `prepare.learn`, or `plain.survey`."""

@@ -37,8 +37,11 @@ class Palette:
     colour: float
 
 
-def palette(lip: Rows, cheeks: Rows) -> Palette:
-    """Colours to go with a lip, BGR (3,), and the cheeks to the viewer's left and right, (2, 3)."""
+def palette(lip: Rows, cheeks: Rows, own: Rows | None = None) -> Palette:
+    """Colours to go with a lip, BGR (3,), and the cheeks to the viewer's left and right, (2, 3).
+
+    own: the colour of the person's own teeth, where it is known.
+    """
     skin = cheeks.mean(axis=0)
     level = float(skin.mean()) + 1e-3
     # In a grey picture nothing has a colour, teeth included.
@@ -46,7 +49,10 @@ def palette(lip: Rows, cheeks: Rows) -> Palette:
     tint = (1 - colour) + colour * np.array([[0.16, 0.13, 0.22], [0.62, 0.55, 0.74]]) / [[0.17], [0.64]]
     throat = np.clip(lip * tint[0] * 0.15, 3, 50)
     tongue = np.clip(lip * tint[1] * 0.66, 0, 255)
-    return Palette(throat, tongue, np.array([_tooth(cheek, lip, colour) for cheek in cheeks]), colour)
+    teeth = np.array([_tooth(cheek, lip, colour) for cheek in cheeks])
+    if own is not None:
+        teeth = np.clip(teeth * own / teeth.mean(axis=0), 0, 250)
+    return Palette(throat, tongue, teeth, colour)
 
 
 def _tooth(skin: Rows, lip: Rows, colour: float) -> Rows:

@@ -15,10 +15,33 @@ _LEAST = 0.19
 """Least opening, in half mouths, that is worth looking into."""
 
 
+_GLIMPSE, _PIXELS, _LIGHTER = 0.06, 12, 1.25
+"""Least opening in half mouths, and least pixels of it, in which teeth are told, and how much lighter than
+the lips they are."""
+
+
 def shows_inside(shape: Shape, mouth: Mouth) -> bool:
     """Whether the mouth is open far enough to be looked into, and not at one place alone."""
     upper, lower = mouth.points[shape.ring[:, 1:-1]]
     return float(np.median(np.hypot(*(lower - upper).T))) >= _LEAST * mouth.half
+
+
+def own_tooth(picture: Image, shape: Shape, mouth: Mouth) -> Rows | None:
+    """The colour of the teeth between lips that are too little open to be looked into, BGR (3,); None where
+    nothing lighter than the lips shows."""
+    if mouth.gap < _GLIMPSE:
+        return None
+    ring = mouth.points[shape.ring]
+    lips = np.concatenate([ring[0], ring[1][::-1]])
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(lips * 16).astype(np.int32)], 1, shift=4)
+    x, y = np.clip(np.round(mouth.points[shape.lower[1:3, 2:7]].reshape(-1, 2)), 0, None).astype(int).T
+    between = picture[mask > 0].astype(np.float64)
+    if len(between) < _PIXELS or x.max() >= picture.shape[1] or y.max() >= picture.shape[0]:
+        return None
+    light = between.mean(axis=1)
+    tooth: Rows = np.median(between[light >= np.percentile(light, 75)], axis=0)
+    return tooth if tooth.mean() > _LIGHTER * picture[y, x].mean() else None
 
 
 def own_inside(picture: Image, shape: Shape, mouth: Mouth, drawn: Inside) -> Inside:

@@ -10,7 +10,7 @@ import numpy as np
 from core.engines.builtin.mesh import Mesh
 from core.engines.builtin.mouth.drawn import drawn_inside, palette
 from core.engines.builtin.mouth.move import Mouth
-from core.engines.builtin.mouth.own import own_inside, shows_inside
+from core.engines.builtin.mouth.own import own_inside, own_tooth, shows_inside
 from core.engines.builtin.mouth.paint import Inside
 from core.engines.builtin.mouth.reading import Reading, read_lids, readings
 from core.engines.builtin.mouth.shape import Rows, shape
@@ -98,7 +98,8 @@ def _inside(
     mouths = [_mouth(track, reading, k) for k in frames]
     colours = [_colours(crops[reading.first + k], mouth) for k, mouth in zip(frames, mouths, strict=True)]
     lip, *cheeks = np.median(np.array(colours), axis=0)
-    drawn = drawn_inside(palette(lip, np.array(cheeks)), scale, _below_nose(reading), reading.soft)
+    tooth = own_tooth(crops[reading.first + frames[0]], form, mouths[0])
+    drawn = drawn_inside(palette(lip, np.array(cheeks), tooth), scale, _below_nose(reading), reading.soft)
     if not shows_inside(form, mouths[0]):
         return drawn
     return own_inside(crops[reading.first + frames[0]], form, mouths[0], drawn)

@@ -9,7 +9,7 @@ import pytest
 from core.engines.builtin.mouth import WarpedMouth
 from core.engines.builtin.mouth.drawn import palette
 from core.engines.builtin.mouth.move import Mouth, aimed
-from core.engines.builtin.mouth.own import shows_inside
+from core.engines.builtin.mouth.own import own_tooth, shows_inside
 from core.engines.builtin.mouth.paint import Inside, redraw
 from core.engines.builtin.mouth.prepare import mouth_at
 from core.engines.builtin.mouth.shape import shape
@@ -47,6 +47,23 @@ def test_teeth_lie_in_the_shade_that_lips_lie_in_but_lipstick_is_no_shade():
     lit = teeth(LIP, SKIN, SKIN)[0]
     assert teeth(np.full(3, 45.0), SKIN, SKIN)[0] < 0.7 * lit
     assert teeth(np.array([35.0, 20, 120]), SKIN, SKIN)[0] > 0.9 * lit
+
+
+def test_drawn_teeth_have_the_colour_of_those_that_a_mouth_hardly_open_shows(sharp):
+    crop, shut, _ = sharp
+    opened = Mouth(aimed(shape(), shut, 0.17, 0.0), shut.turn, 0.17, 0.0)
+    ring = opened.points[shape().ring]
+    outline = np.round(np.concatenate([ring[0], ring[1][::-1]])).astype(np.int32)
+    lilac = np.array([230.0, 190, 240])
+    smile, dark = (cv2.fillPoly(crop.copy(), [outline], colour) for colour in (lilac.tolist(), (20, 15, 30)))
+    own = own_tooth(smile, shape(), opened)
+    assert own is not None
+    assert np.abs(own - lilac).max() < 12
+    drawn = palette(LIP, np.array([SKIN, 0.6 * SKIN]), own).teeth
+    assert np.abs(drawn.mean(axis=0) - own).max() < 25
+    assert drawn[1].mean() < 0.8 * drawn[0].mean(), "and the light of either side"
+    assert own_tooth(dark, shape(), opened) is None
+    assert own_tooth(smile, shape(), shut) is None
 
 
 def test_light_from_the_side_is_seen_in_the_mouth():
