@@ -26,6 +26,10 @@ from core.types import Samples
 # Rates of AAC (ISO/IEC 14496-3, table 1.18) that engines and players take.
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _BLOCK_S = 0.1
+_CANCELLED = 1e-3
+"""Of the power of the channels, what is left of it in their mean where they cancel each other."""
+_LOUDEST = 100.0
+"""Full scale is 1; floats that go so far beyond are whole numbers."""
 
 
 def read_sound(path: Path, rate: int | None, limits: Limits) -> tuple[int, Iterator[Samples]]:
@@ -58,13 +62,21 @@ def _mono(path: Path, first: AudioFrame, rest: Iterator[AudioFrame]) -> Iterator
     layout = "stereo" if first.layout.nb_channels > 2 else first.layout
     to_float = AudioResampler(format="fltp", layout=layout, rate=first.sample_rate)
     frame: AudioFrame | None = first
+    flipped = False
     while frame is not None:
         if frame.sample_rate != first.sample_rate:
             raise malformed(path, f"its rate changes from {first.sample_rate} to {frame.sample_rate} Hz")
         frame.pts = None
         for piece in to_float.resample(frame):
-            mono = piece.to_ndarray().mean(axis=0, dtype=np.float32)
-            yield np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0).clip(-1, 1)
+            channels = np.nan_to_num(piece.to_ndarray(), nan=0.0, posinf=0.0, neginf=0.0)
+            mono = channels.mean(axis=0, dtype=np.float32)
+            # Where one channel is the other upside down (a wrongly wired microphone), one alone is heard.
+            flipped = flipped or np.square(mono).mean() < _CANCELLED * np.square(channels).mean()
+            if flipped:
+                mono = channels[0].astype(np.float32)
+            if (loudest := float(np.abs(mono).max(initial=0.0))) > _LOUDEST:
+                raise malformed(path, f"its samples go up to {loudest:g}; floats go from -1 to 1")
+            yield mono.clip(-1, 1)
         frame = next(rest, None)
 
 

@@ -7,6 +7,7 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import BadInput
 from core.types import Samples
@@ -23,6 +24,11 @@ _WINDOW_S = 0.04
 _BELOW_LOUD_DB = 30.0
 _STEADY_DB = 1.5
 """How much the level of 40 ms varies, at least: of speech 5 dB and more, of a tone or a hiss less than 1."""
+_SAME_DB = 0.7
+"""How much each of twelve bands varies beside the others, at least: of speech 5 dB and more, of a tone that
+swells, or some of them, less than 0.7."""
+_BANDS: Final = np.geomspace(100, 4000, 13)
+"""Hz, their edges."""
 
 
 def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
@@ -48,10 +54,11 @@ def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
         raise BadInput(
             "reference_silent",
             f"the reference is silent (its loudest sample is {loudest:.4f} of full scale); give a recording "
-            "of someone speaking; of a stereo one whose channels cancel each other give one channel",
+            "of someone speaking",
             param,
         )
     tops = (sound >= 0.999 * sound.max()) | (sound <= 0.999 * sound.min())
+    tops &= size > 0.5 * loudest  # silence on the other side of a click is no top
     flat = tops[1:] & (np.abs(np.diff(sound)) < 1e-4 * loudest)  # of a tone the tops are round
     if float(flat.mean()) > _CLIPPED_SHARE:
         raise BadInput(
@@ -59,16 +66,17 @@ def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
             "the reference is clipped: its loudest waves are cut flat; record it again, quieter",
             param,
         )
-    levels = _levels(sound, rate)
-    heard = levels[levels > max(float(np.percentile(levels, 95)) - _BELOW_LOUD_DB, -60.0)]
-    heard_s = len(heard) * _WINDOW_S
+    windows = _windows(sound, rate)
+    levels = _decibels(np.square(windows, dtype=np.float64).mean(axis=1))
+    loud = levels > max(float(np.percentile(levels, 95)) - _BELOW_LOUD_DB, -60.0)
+    heard_s = np.count_nonzero(loud) * _WINDOW_S
     if heard_s < LEAST_HEARD_S:
         raise BadInput(
             "reference_too_little_speech",
             f"the reference has {heard_s:.1f} s of sound; give {span} of one person who goes on speaking",
             param,
         )
-    if float(heard.std()) < _STEADY_DB:
+    if float(levels[loud].std()) < _STEADY_DB or _change(windows[loud], rate) < _SAME_DB:
         raise BadInput(
             "reference_steady",
             "the reference is a steady sound, like a tone or a hiss; give a recording of one speaker",
@@ -76,9 +84,20 @@ def check_reference(samples: Samples, rate: int, param: str = "audio") -> None:
         )
 
 
-def _levels(sound: Samples, rate: int) -> Samples:
-    """dB of full scale, RMS, of every 40 ms."""
+def _windows(sound: Samples, rate: int) -> Samples:
+    """The sound in pieces of 40 ms: (n, samples)."""
     size = int(_WINDOW_S * rate)
-    windows = sound[: len(sound) // size * size].reshape(-1, size)
-    power = np.square(windows, dtype=np.float64).mean(axis=1)
-    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)), np.float32)
+    return sound[: len(sound) // size * size].reshape(-1, size)
+
+
+def _change(windows: Samples, rate: int) -> float:
+    """How much what share of the power is in each band varies, in dB."""
+    power = np.abs(np.fft.rfft(windows * np.hanning(windows.shape[1]))) ** 2
+    hertz = np.fft.rfftfreq(windows.shape[1], 1 / rate)
+    edges = np.searchsorted(hertz, _BANDS)
+    bands = np.add.reduceat(power, edges, axis=1)[:, :-1]
+    return float(_decibels(bands / bands.sum(axis=1, keepdims=True) + 1e-3).std(axis=0).mean())
+
+
+def _decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))

@@ -28,6 +28,7 @@ LONGEST_TEXT = 500
 """Characters that anybody could say in that time."""
 
 _NAME = re.compile(r"[\w-]{1,64}")
+_OFFSET = 0.01  # of full scale, from which on it is taken away
 _LONGEST = 200  # bytes, as file systems count them; drafts have longer names
 
 
@@ -206,9 +207,11 @@ def _damaged(path: Path, error: Exception) -> BadInput:
 
 
 def _write_wav(path: Path, samples: Samples, rate: int) -> None:
+    """Keep a recording, without the offset that some sound cards add."""
     from scipy.io import wavfile  # scipy takes half a second to load, and no start of a program should
 
-    wavfile.write(path, rate, np.asarray(samples, np.float32))
+    offset = float(samples.mean())
+    wavfile.write(path, rate, np.asarray(samples - offset if abs(offset) > _OFFSET else samples, np.float32))
 
 
 def _read_wav(path: Path) -> tuple[Samples, int]:

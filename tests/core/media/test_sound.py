@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import soxr
+from scipy.io import wavfile
 
 from core.errors import BadInput
 from core.media.foreign import open_audio
@@ -75,6 +76,20 @@ def test_what_is_no_number_becomes_silence_and_nothing_is_louder_than_one(tmp_pa
     path.write_bytes(header + struct.pack("<4sI", b"data", len(data)) + data)
     heard = np.concatenate(run(listen(path))[1])
     np.testing.assert_allclose(heard[:7], [0.5, 0, 0, 0, 1, -1, -0.5])
+
+
+@pytest.mark.parametrize("share", [-1.0, -0.97])
+def test_of_channels_that_cancel_each_other_one_is_heard(tmp_path: Path, share: float) -> None:
+    left = tone(0.3, 16_000, 300)
+    path = write_sound(tmp_path / "a.wav", np.stack([left, share * left], 1), 16_000)
+    np.testing.assert_allclose(np.concatenate(run(listen(path))[1]), left, atol=1e-3)
+
+
+def test_floats_that_are_whole_numbers_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    wavfile.write(path, 16_000, (tone(0.3, 16_000, 300) * 22_000).astype(np.float32))
+    with pytest.raises(BadInput, match=r"samples go up to \d+.*from -1 to 1"):
+        run(listen(path))
 
 
 @pytest.mark.slow

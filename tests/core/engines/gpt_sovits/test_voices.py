@@ -57,6 +57,11 @@ def test_no_voices_folder_means_no_voices(tmp_path):
         (lambda x: x * (np.arange(len(x)) < 22_050), "reference_too_little_speech"),  # 1 s of 4
         (lambda x: 0.1 * np.random.default_rng(0).standard_normal(len(x)), "reference_steady"),
         (lambda x: 0.3 * np.sin(np.arange(len(x)) * 0.125), "reference_steady"),
+        (lambda x: np.where(np.arange(len(x)) == 900, 0.9, 0.0), "reference_too_little_speech"),
+        (
+            lambda x: 0.2 * np.sin(np.arange(len(x)) * 0.1) * (1.5 + np.sin(np.arange(len(x)) * 1e-3)),
+            "reference_steady",
+        ),
     ],
 )
 def test_an_unusable_recording_is_refused_and_nothing_is_kept(tmp_path, change, code):
@@ -66,6 +71,12 @@ def test_an_unusable_recording_is_refused_and_nothing_is_kept(tmp_path, change, 
         add_voice(tmp_path, "a", (change(samples), rate), text="", language="en")
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_is_kept_without_its_offset(tmp_path):
+    samples, rate = recording()
+    kept, _ = add_voice(tmp_path, "a", (samples + 0.3, rate), text="", language="en").reference()
+    assert kept == pytest.approx(samples - samples.mean(), abs=1e-4)
 
 
 def test_what_is_spoken_can_be_cloned_from():
