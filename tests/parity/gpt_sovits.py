@@ -64,13 +64,17 @@ class Nets:
         scales = folder / "recipe_scale.json"
         self._scales = json.loads(scales.read_text()) if scales.is_file() else {}
         self.sovits = lru_cache(1)(self._sovits)
-        self.t2s = lru_cache(1)(self._t2s)
+        self._talker = lru_cache(1)(self._t2s)
 
     def weights(self, file: str, scale: str = "") -> dict[str, Tensor]:
         built: dict[str, Tensor] = self._recipe.build(
             keys_of(self.folder, file), scale=self._scales.get(scale, ())
         )
         return built
+
+    def t2s(self, version: str, source: int | None = None, factor: float = 1.0) -> Text2Semantic:
+        """source, factor: as `eos_row_source` and `eos_row_factor` of a case say."""
+        return self._talker("v1" if version == "v1" else "v2", source, factor)
 
     def checksums(self) -> Iterator[Check]:
         path = self.folder / "recipe_checksums.json"
@@ -85,9 +89,7 @@ class Nets:
         net.dec.pack()
         return net
 
-    def _t2s(self, version: str, source: int | None = None, factor: float = 1.0) -> Text2Semantic:
-        """source, factor: as `eos_row_source` and `eos_row_factor` of a case say."""
-        version = "v1" if version == "v1" else "v2"
+    def _t2s(self, version: str, source: int | None, factor: float) -> Text2Semantic:
         weights = self.weights(f"{version}_t2s_keys.json", "t2s")
         if source is not None:
             head = weights["model.ar_predict_layer.weight"].clone()

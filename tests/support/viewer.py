@@ -113,10 +113,11 @@ async def _warm(url: str) -> None:
 
 
 class Viewer:
-    """A tab on the page of a server, and a client of the server's own."""
+    """A tab on the page of a server, and a client of the server's own. folder: the server's data."""
 
-    def __init__(self, url: str, page: Page, http: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, folder: Path, page: Page, http: aiohttp.ClientSession) -> None:
         self.url = url
+        self.folder = folder
         self.page = page
         self.http = http
 
@@ -186,7 +187,7 @@ def viewer(
         url = await stack.enter_async_context(open_server(folder))
         profile = tmp_path_factory.mktemp("profile")
         page = await stack.enter_async_context(open_browser(profile, *MICROPHONE, LOOPBACK))
-        return Viewer(url, page, await stack.enter_async_context(aiohttp.ClientSession()))
+        return Viewer(url, folder, page, await stack.enter_async_context(aiohttp.ClientSession()))
 
     try:
         yield runner.run(enter())
