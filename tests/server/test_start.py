@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server.cli import main
 from server.store.line import Line
 from server.store.new_jobs import NewJob
 from server.store.store import Store
@@ -45,49 +46,56 @@ def overwrite(path: Path, first_page: int) -> None:
     path.write_bytes(data)
 
 
-def garbage(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    path.write_bytes(os.urandom(8192))
+def check_said(code: int, said: str, expected: str) -> None:
+    """It ended in good order and said one line with what was to be said."""
+    assert code == 1, said
+    assert said.count("\n") == 1, said
+    assert said.startswith("lipstream: ")
+    assert expected in said
 
 
-def test_a_server_that_cannot_start_says_one_line_and_ends(tmp_path):
-    async def start(name: str, **more: str) -> tuple[int | None, str]:
-        environment = {**os.environ, "LIPSTREAM_DATA_DIR": str(tmp_path / name), **more}
+@pytest.mark.parametrize(
+    ("rows", "spoilt_from", "more", "expected"),
+    [
+        (0, 0, OSS, "oss_bucket"),
+        (0, 0, {}, "move it aside"),
+        (40, 2, {}, "move it aside"),
+        (400, 12, {}, "move it aside"),
+    ],
+    ids=["oss", "garbage", "damaged", "damaged inside"],
+)
+def test_a_server_that_cannot_start_says_one_line(
+    tmp_path, monkeypatch, capsys, rows, spoilt_from, more, expected
+):
+    record = tmp_path / "server" / "jobs.db"
+    if rows:
+        run(filled(record, rows))
+        overwrite(record, spoilt_from)
+    elif not more:
+        record.parent.mkdir()
+        record.write_bytes(os.urandom(8192))
+    for name, value in (more | {"LIPSTREAM_DATA_DIR": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    check_said(main(["serve", "--port", "0"]), capsys.readouterr().err, expected)
+
+
+@pytest.mark.slow
+async def test_the_process_of_a_server_that_cannot_start_ends(tmp_path):
+    record = tmp_path / "server" / "jobs.db"
+    await filled(record)
+    with closing(sqlite3.connect(record)) as other:
+        other.execute("begin exclusive")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server.cli", "serve", "--port", "0"),
             stderr=asyncio.subprocess.PIPE,
-            env=environment,
+            env={**os.environ, "LIPSTREAM_DATA_DIR": str(tmp_path)},
         )
         try:
             _, said = await asyncio.wait_for(process.communicate(), 40)
         except TimeoutError:
             process.kill()
             raise
-        return process.returncode, said.decode()
-
-    async def main():
-        def record(name: str) -> Path:
-            return tmp_path / name / "server" / "jobs.db"
-
-        garbage(record("garbage"))
-        await filled(record("damaged"))
-        overwrite(record("damaged"), 2)
-        await filled(record("inner"), 400)
-        overwrite(record("inner"), 12)
-        await filled(record("locked"))
-        with closing(sqlite3.connect(record("locked"))) as other:
-            other.execute("begin exclusive")
-            return await asyncio.gather(
-                start("oss", **OSS),
-                *(start(name) for name in ("garbage", "damaged", "inner", "locked")),
-            )
-
-    words = ("oss_bucket", "move it aside", "move it aside", "move it aside", "another program")
-    for (code, said), expected in zip(run(main(), 60), words, strict=True):
-        assert code == 1, said
-        assert said.count("\n") == 1, said
-        assert said.startswith("lipstream: ")
-        assert expected in said
+    check_said(process.returncode or 0, said.decode(), "another program")
 
 
 @pytest.mark.parametrize("ballast", [1, 0])

@@ -231,7 +231,7 @@ async def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
     seen, codes = [], []
     async with running(data_dir) as it:
         port = int(it.url.rpartition(":")[2])
-        job = await it.post(text=TEXT * 10, options={"engines": {"speech": "slow"}})
+        job = await it.post(text=TEXT * 6, options={"engines": {"speech": "slow"}})
         waiting = await it.post(text="After that.")
         follower = asyncio.create_task(follow(it.url, job, seen, codes))
         async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:

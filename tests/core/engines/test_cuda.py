@@ -76,23 +76,34 @@ def test_lips(device, precision):
         assert not np.array_equal(made, crops)
 
 
-@pytest.mark.parametrize("precision", ["float32", "auto"])
-def test_faces_made_clear(device, precision, monkeypatch):
-    monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
+def clearer(device, precision="float32"):
+    torch.manual_seed(0)
+    small = parsenet.ParseNet(parsenet.Layout(width=8, steps=2, depth=1))
+    parser = Parser(randomised(small), device, torch.float32, 64)
+    return CodeFormerEngine(net=small_net(), parser=parser, settings=settings(device, precision))
+
+
+@pytest.fixture(scope="module")
+def clear_here():
+    """Faces, and what is learnt and made of them on the processor."""
     where, crops = tracked(6)
     crops = np.stack(crops)
-    engines, learnt = [], []
-    for place, kind in ((CPU, "float32"), (device, precision)):
-        torch.manual_seed(0)
-        small = parsenet.ParseNet(parsenet.Layout(width=8, steps=2, depth=1))
-        parse = Parser(randomised(small), place, torch.float32, 64)
-        engines.append(CodeFormerEngine(net=small_net(), parser=parse, settings=settings(place, kind)))
-        learnt.append(engines[-1].prepare(where, crops, lambda _: None))
-    assert np.abs(learnt[0]["masks"].astype(int) - learnt[1]["masks"]).mean() < 1
+    engine = clearer(CPU)
+    learnt = engine.prepare(where, crops, lambda _: None)
+    return where, crops, learnt, engine.enhance(crops, range(6), where, learnt, 0.5).astype(int)
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_faces_made_clear(clear_here, device, precision, monkeypatch):
+    where, crops, learnt, usual = clear_here
+    monkeypatch.setattr("core.engines.face.network._ON_GPU", 4)
+    engine = clearer(device, precision)
+    learnt_there = engine.prepare(where, crops, lambda _: None)
+    assert np.abs(learnt["masks"].astype(int) - learnt_there["masks"]).mean() < 1
     if precision == "float32":
-        assert np.array_equal(learnt[0]["codes"], learnt[1]["codes"])
+        assert np.array_equal(learnt["codes"], learnt_there["codes"])
     # The same codes for both: in rougher numbers, others are about as good, and another face.
-    usual, there = (engine.enhance(crops, range(6), where, learnt[0], 0.5).astype(int) for engine in engines)
+    there = engine.enhance(crops, range(6), where, learnt, 0.5).astype(int)
     assert np.abs(usual - there).mean() < (0.1 if precision == "float32" else 3)
     assert np.abs(usual - crops).mean() > 3
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
 @contextmanager
 def on_one_thread():
-    """As in the processes: how sums are split among threads changes their last digits."""
+    """As in the process: how sums are split among threads changes their last digits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -33,9 +33,9 @@ def on_one_thread():
         torch.set_num_threads(threads)
 
 
-def in_processes(kind, scenario):
+def in_a_process(kind, scenario):
     async def work():
-        calls = Processes([ProcessSpec(f"tests.support.crowded:{kind}", "cpu", 1)] * 2)
+        calls = Processes([ProcessSpec(f"tests.support.crowded:{kind}", "cpu", 1)])
         try:
             await calls.start()
             return await scenario(calls)
@@ -45,7 +45,7 @@ def in_processes(kind, scenario):
     return asyncio.run(asyncio.wait_for(work(), 120))
 
 
-def test_in_processes_batches_halve_and_pictures_stay_the_same():
+def test_in_a_process_batches_halve_and_pictures_stay_the_same():
     track, crops = tracked(12)
     crops = np.stack(crops)
     with on_one_thread():
@@ -60,7 +60,7 @@ def test_in_processes_batches_halve_and_pictures_stay_the_same():
         ]
         return await asyncio.gather(*parts)
 
-    made = in_processes("Narrow", scenario)
+    made = in_a_process("Narrow", scenario)
     assert np.array_equal(np.concatenate(made[:2]), wanted)
     assert np.array_equal(np.concatenate(made[2:]), wanted)
 

@@ -17,7 +17,7 @@ from tests.support.spectra import log_mel_distance
 pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
 FOLDER = FIXTURES / "gpt_sovits"
-# First those whose T2S differs from the others': of the networks, which take seconds to make, the last is kept.
+# First those whose T2S is another: of the networks, which take seconds to make, the last is kept.
 NAMES = sorted((path.stem for path in FOLDER.glob("*.npz")), key=lambda name: ("_eos_" not in name, name))
 NEED_TRANSFORMERS = ("cnhubert", "e2e_")
 
