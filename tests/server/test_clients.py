@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.browser import needs_chromium, open_browser
+from tests.support.children import child
 from tests.support.faces import sentence
 from tests.support.samples import write_sound
 from tests.support.viewer import open_server, served
@@ -51,10 +52,8 @@ def server(
 
 async def run(*command: str) -> str:
     """What a command prints; it has to succeed."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, error = await asyncio.wait_for(process.communicate(), 90)
+    async with child(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE) as process:
+        out, error = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0, error.decode()
     return out.decode()
 

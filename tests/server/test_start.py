@@ -14,6 +14,7 @@ from server.store.line import Line
 from server.store.new_jobs import NewJob
 from server.store.store import Store
 from tests.server.test_disk import fill, small_disk
+from tests.support.children import child
 from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library", "small_disk"]  # fixtures
@@ -85,16 +86,13 @@ async def test_the_process_of_a_server_that_cannot_start_ends(tmp_path):
     await filled(record)
     with closing(sqlite3.connect(record)) as other:
         other.execute("begin exclusive")
-        process = await asyncio.create_subprocess_exec(
+        command = child(
             *(sys.executable, "-m", "server.cli", "serve", "--port", "0"),
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "LIPSTREAM_DATA_DIR": str(tmp_path)},
         )
-        try:
+        async with command as process:
             _, said = await asyncio.wait_for(process.communicate(), 40)
-        except TimeoutError:
-            process.kill()
-            raise
     check_said(process.returncode or 0, said.decode(), "another program")
 
 

@@ -17,6 +17,7 @@ import av
 import psutil
 import pytest
 
+from tests.support.children import child
 from tests.support.crowds import write_group
 from tests.support.serving import data_dir, library, run
 
@@ -62,8 +63,8 @@ class Process:
         return await asyncio.wait_for(self.process.wait(), 15)
 
 
-async def start(folder, port=0):
-    return await asyncio.create_subprocess_exec(
+def started(folder, port=0):
+    return child(
         sys.executable,
         *("-W", "error", "-c", textwrap.dedent(MAIN), str(folder), str(port)),
         stdout=asyncio.subprocess.PIPE,
@@ -74,8 +75,7 @@ async def start(folder, port=0):
 
 @asynccontextmanager
 async def running(folder, port=0):
-    process = await start(folder, port)
-    try:
+    async with started(folder, port) as process:
         url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
         assert url, "it did not start"
         async with aiohttp.ClientSession(url) as http:
@@ -85,10 +85,6 @@ async def running(folder, port=0):
                         break
                 await asyncio.sleep(0.02)
             yield Process(process, url, http)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def follow(url, job, seen, codes):
@@ -236,8 +232,8 @@ async def test_sigterm_stops_in_good_order_and_the_next_start_goes_on(data_dir):
         follower = asyncio.create_task(follow(it.url, job, seen, codes))
         async with it.http.ws_connect(f"/v1/jobs/{job}/stream") as stream:
             await stream.receive()
-            second = await start(data_dir)  # a second server on the same folder
-            assert await asyncio.wait_for(second.wait(), 20) != 0
+            async with started(data_dir) as second:  # on the same folder
+                assert await asyncio.wait_for(second.wait(), 20) != 0
             it.process.send_signal(signal.SIGTERM)
             async for _ in stream:
                 pass

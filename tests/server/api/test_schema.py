@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import child
 from tests.support.serving import data_dir, library, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -21,7 +22,7 @@ SCHEMATHESIS = shutil.which("schemathesis", path=str(Path(sys.executable).parent
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="needs schemathesis: pip install -e '.[test]'")
 async def test_no_request_made_up_from_the_description_breaks_the_server(data_dir):
     async with served(data_dir) as it:
-        process = await asyncio.create_subprocess_exec(
+        command = child(
             SCHEMATHESIS,
             "run",
             f"{it.url}/openapi.json",
@@ -37,5 +38,6 @@ async def test_no_request_made_up_from_the_description_breaks_the_server(data_di
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        told, _ = await asyncio.wait_for(process.communicate(), 170)
+        async with command as process:
+            told, _ = await asyncio.wait_for(process.communicate(), 170)
         assert process.returncode == 0, told.decode()[-4000:]
