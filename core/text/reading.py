@@ -32,7 +32,16 @@ _WRITTEN_CLAUSE: Final = frozenset("，；：、…,;:—\n()（）| 。.!?！�
 _MARKS: Final = ".,:;!?…"
 _CURRENCY: Final = "€$£¥₽"
 # Letters with their accents, digits, and the signs of numbers, dates, prices and clauses.
-_WORD: Final = re.compile(rf"(?:[^\W_]|[.,:;!?…'’°%‰{_CURRENCY}+=/&@#№–—-])+")
+_WORD: Final = re.compile(rf"§|(?:[^\W_]|[.,:;!?…'’°%‰{_CURRENCY}+=/&@#№–—-])+")
+_UNSAID: Final = {
+    "fr": {"§": "paragraphe", "-": "moins"},
+    "de": {"§": "Paragraf"},
+    "es": {"§": "párrafo", "-": "menos"},
+    "it": {"§": "paragrafo"},
+    "pt": {"§": "parágrafo"},
+    "ru": {"§": "параграф", "-": "минус", "€": " евро"},
+}
+"""Signs that eSpeak passes over in these languages; a hyphen where it is a number's sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +85,32 @@ class Reading:
 def read(text: str, language: str) -> Reading:
     """`text` (folded, in `language`) as it is said."""
     if language in PLAIN:
-        return _as_written(text)
+        return _as_written(text, language)
     return _tidy(_RULES[language].read(text), text, spaced=language in _SPACED)
 
 
-def _as_written(text: str) -> Reading:
+def _as_written(text: str, language: str) -> Reading:
     """Words, numbers and signs as they are, with single spaces; without emoji, brackets and the like."""
+    unsaid = _UNSAID[language]
     letters: list[str] = []
     places: list[int] = []
     tokens: list[int] = []
     for word in _WORD.finditer(text):
-        if not letters and not any(c.isalnum() or c in _CURRENCY for c in word[0]):
+        if not letters and not any(c.isalnum() or c in _CURRENCY + "§" for c in word[0]):
             continue
         if letters and word[0][0] not in _MARKS:
             letters.append(" ")
             places.append(word.start())
             tokens.append(word.start())
-        letters += word[0]
-        places += range(*word.span())
-        tokens += [word.start()] * len(word[0])
+        for place, sign in enumerate(word[0], word.start()):
+            said = sign
+            if sign in unsaid and (
+                sign != "-" or (place == word.start() and text[place + 1 : place + 2].isdigit())
+            ):
+                said = unsaid[sign] + " " * (sign == "-")
+            letters += said
+            places += [place] * len(said)
+            tokens += [word.start()] * len(said)
     ends = [c in _CLAUSE_MARKS and letters[k + 1 : k + 2] in ([], [" "]) for k, c in enumerate(letters)]
     return Reading("".join(letters), places, tokens, ends)
 

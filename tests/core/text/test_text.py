@@ -244,6 +244,21 @@ PLAIN_ENDS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("fr", "Il fait -5 °C, § 7, peut-être.", "Il fait moins 5 °C, paragraphe 7, peut-être."),
+        ("es", "Hace -5 °C de 10-20.", "Hace menos 5 °C de 10-20."),
+        ("de", "Nach § 7 sind es -5 °C.", "Nach Paragraf 7 sind es -5 °C."),
+        ("ru", "Тут -5 °C за 10€, кто-то.", "Тут минус 5 °C за 10 евро, кто-то."),
+    ],
+)
+def test_signs_that_espeak_passes_over_are_words(language, text, said):
+    (sentence,) = sentences(text, language)
+    assert sentence.spoken == said
+    assert sentence.text == text
+
+
 @pytest.mark.parametrize("language", PLAIN)
 def test_other_languages_are_cut_where_their_sentences_end_and_keep_their_numbers(language):
     parts = sentences(" ".join(PLAIN_ENDS[language]), language)
