@@ -1,6 +1,7 @@
 """How the suite is run: what side by side, what was skipped and how to run it; fixtures that take seconds."""
 
 import asyncio
+import ctypes
 import gc
 import inspect
 import os
@@ -151,6 +152,15 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_given_back() -> Iterator[None]:
+    """What a file's tests let go of is the system's again: networks, and the pieces that glibc would keep."""
+    yield
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 @pytest.fixture(scope="module")

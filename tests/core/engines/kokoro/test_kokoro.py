@@ -135,7 +135,7 @@ def test_tones_do_what_they_say(voice):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [style.name for style in styles.STYLES])
 def test_voices_are_equally_loud_and_without_clicks(voice, name):
-    sound, pieces = said(voice, "大家好，欢迎收看。明天多云，最高八度。", name)
+    sound, pieces = said(voice, "大家好，欢迎收看。", name)
     assert level(sound) == pytest.approx(-20, abs=1.5)
     assert worst_step(sound) < 15
     assert np.abs(sound).max() <= 0.95
