@@ -22,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from core.errors import BadInput
+from core.runtime.memory import keep_little
 
 if TYPE_CHECKING:
     from server.access.keys import Keys
@@ -179,6 +180,7 @@ def run(settings: "ServerSettings", ready: Callable[[str], None] | None = None) 
     """`serve` on the fastest loop there is here. Blocks. The process is the server's: once told to stop, it
     ends within LAST_S, hung threads or not; what it writes is for its own account alone."""
     os.umask(0o077)
+    keep_little()
     if sys.platform == "win32":
         return asyncio.run(serve(settings, ready, _end_at_last))
     import resource

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from core.errors import Error, JobOver, NodeLost, Stalled, StorageFull
+from core.runtime.memory import give_back
 from core.runtime.slots import Slots
 from server.folder import ServerFolder
 from server.jobs.explain import STALLED, explain
@@ -362,6 +363,7 @@ class Runner:
                 await self._forget(await self._store.expire(self._keep_s, self._keep_bytes))
                 if self._tidy is not None:
                     await self._tidy()
+                await asyncio.to_thread(give_back)
             except Exception:
                 log.exception("could not tidy up; trying again in %d s", SWEEP_S)
 
