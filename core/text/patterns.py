@@ -1,6 +1,7 @@
 """How numbers, addresses, units and markup are written: what the rules of several languages look for."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from core.text.tables import rows
@@ -119,6 +120,29 @@ def address_word(word: str) -> str:
     return " ".join(word.upper()) if spelled and len(word) <= 5 else word
 
 
-def hexadecimal(address: str) -> list[str]:
-    """An address of hexadecimal digits as they are said: "A", "3", and the marks between groups."""
-    return re.findall(r"\d|[A-F]|[:-]+", address.upper())
+def hexadecimal(address: str, digit: Callable[[str], str], colon: str, pause: str) -> list[str]:
+    """An address of hexadecimal digits, in groups of two; in one of IPv6 the colons are said."""
+    between = colon if len(address.split(":")[0]) > 2 or "::" in address else pause
+    pieces = re.findall(r"\d|[A-F]|[:-]+", address.upper())
+    return [digit(p) or (p if p.isalpha() else between) for p in pieces]
+
+
+def address(match: re.Match[str], marks: Mapping[str, str], digits: Callable[[str], str]) -> str:
+    """A web address, its marks and digits in words."""
+    pieces = (piece for part in parts(match[0]) for piece in re.findall(r"\d+|\D+", part))
+    return " ".join(marks.get(p, digits(p) if p.isdigit() else address_word(p)) for p in pieces)
+
+
+def grouped(
+    match: re.Match[str], digit: Callable[[str], str], plus: str, pause: str
+) -> list[tuple[int, str]]:
+    """A telephone number or code: digit by digit, a pause where it is grouped."""
+    readings: list[tuple[int, str]] = []
+    for piece in re.compile(r"\+|\d|[^\d+]+").finditer(match.string, *match.span()):
+        if piece[0] == "+":
+            readings.append((piece.start(), plus))
+        elif piece[0].isdigit():
+            readings.append((piece.start(), digit(piece[0])))
+        elif readings and piece.end() < match.end():
+            readings.append((piece.start(), pause))
+    return readings

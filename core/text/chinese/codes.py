@@ -67,16 +67,7 @@ def announced(match: re.Match[str]) -> bool:
 
 
 def _digits(match: re.Match[str], one: str) -> list[tuple[int, str]]:
-    """A telephone number or code: digit by digit, a pause where it is grouped."""
-    readings: list[tuple[int, str]] = []
-    for piece in re.compile(r"\+|\d|[^\d+]+").finditer(match.string, *match.span()):
-        if piece[0] == "+":
-            readings.append((piece.start(), "加"))
-        elif piece[0].isdigit():
-            readings.append((piece.start(), one_by_one(piece[0], one)))
-        elif readings and piece.end() < match.end():
-            readings.append((piece.start(), "，"))
-    return readings
+    return patterns.grouped(match, partial(one_by_one, one=one), "加", "，")
 
 
 def _code(match: re.Match[str], one: str) -> list[tuple[int, str]] | None:
@@ -202,19 +193,12 @@ def _version(match: re.Match[str]) -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    words = []
-    for part in patterns.parts(match[0]):
-        for piece in re.findall(r"\d+|\D+", part):
-            digits = one_by_one(piece) if piece.isdigit() else patterns.address_word(piece)
-            words.append(_ADDRESS.get(piece, digits))
-    return " ".join(words)
+    return patterns.address(match, _ADDRESS, one_by_one)
 
 
 def _hexadecimal(match: re.Match[str]) -> str:
-    """00:1A:2B:3C:4D:5E, in groups of two; of an address of IPv6 the colons are said."""
-    between = "冒号" if len(match[0].split(":")[0]) > 2 or "::" in match[0] else "，"
-    said = [one_by_one(p) or (p if p.isalpha() else between) for p in patterns.hexadecimal(match[0])]
-    return joined(said)
+    """00:1A:2B:3C:4D:5E."""
+    return joined(patterns.hexadecimal(match[0], one_by_one, "冒号", "，"))
 
 
 def _angle(match: re.Match[str]) -> str:

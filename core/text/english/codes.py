@@ -32,16 +32,7 @@ def ahead(match: re.Match[str], width: int = 24) -> str:
 
 
 def _digits(match: re.Match[str]) -> list[tuple[int, str]]:
-    """A telephone number or code: digit by digit, a pause where it is grouped."""
-    readings: list[tuple[int, str]] = []
-    for piece in re.compile(r"\+|\d|[^\d+]+").finditer(match.string, *match.span()):
-        if piece[0] == "+":
-            readings.append((piece.start(), "plus"))
-        elif piece[0].isdigit():
-            readings.append((piece.start(), one_by_one(piece[0])))
-        elif readings and piece.end() < match.end():
-            readings.append((piece.start(), ","))
-    return readings
+    return patterns.grouped(match, one_by_one, "plus", ",")
 
 
 def _code(match: re.Match[str]) -> list[tuple[int, str]] | None:
@@ -131,22 +122,15 @@ def _serial(match: re.Match[str]) -> list[tuple[int, str]]:
 
 
 def _address(match: re.Match[str]) -> str:
-    words = []
-    for part in patterns.parts(match[0]):
-        for piece in re.findall(r"\d+|\D+", part):
-            digits = one_by_one(piece) if piece.isdigit() else patterns.address_word(piece)
-            words.append(_ADDRESS.get(piece, digits))
-    return " ".join(words)
+    return patterns.address(match, _ADDRESS, one_by_one)
 
 
 ADDRESSES: list[Rule] = [(r"\dA-Za-z", patterns.EMAIL, _address), (r"\dA-Za-z", patterns.URL, _address)]
 
 
 def _hexadecimal(match: re.Match[str]) -> str:
-    """00:1A:2B:3C:4D:5E, in groups of two; of an address of IPv6 the colons are said."""
-    between = "colon" if len(match[0].split(":")[0]) > 2 or "::" in match[0] else ","
-    said = [one_by_one(p) or (p if p.isalpha() else between) for p in patterns.hexadecimal(match[0])]
-    return " ".join(said)
+    """00:1A:2B:3C:4D:5E."""
+    return " ".join(patterns.hexadecimal(match[0], one_by_one, "colon", ","))
 
 
 def _angle(match: re.Match[str]) -> str:
