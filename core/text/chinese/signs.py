@@ -164,14 +164,6 @@ def _space(match: re.Match[str]) -> str | None:
     return "，" if min(len(left), len(right)) > 1 else None
 
 
-def _row(match: re.Match[str]) -> list[tuple[int, str]]:
-    """3 2 1: one after the other."""
-    readings: list[tuple[int, str]] = []
-    for piece in re.compile(r"\d+| ").finditer(match.string, *match.span()):
-        readings.append((piece.start(), "，" if piece[0] == " " else number(piece[0])))
-    return readings
-
-
 def _pressure(match: re.Match[str]) -> list[tuple[int, str]]:
     return [
         (match.start("top"), number(match["top"])),
@@ -262,8 +254,6 @@ RANGES: list[Rule] = [
     ),  # i9-14900K
     (r"\d", r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z])", lambda m: one_by_one(m[0])),
     (r"\d", r"(?<![\d.])(?P<a>\d)'(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])}英尺{number(m['b'])}英寸"),
-    (r"\d", rf"(?<![\d.,])\d{{1,2}}(?: \d{{1,2}}){{1,9}}(?![\d./:%]|\s\d|\s?(?:{UNIT}|[{HAN}]))", _row),
-    (r"\d", rf"(?<![\d.,])\d(?: \d){{1,9}} (?=[{HAN}])", _row),
     (
         r"\d",
         r"(?<![\d.A-Za-z:/%第$¥€£-])(?P<a>\d{1,4})-(?P<b>\d{1,3})(?![\d.:%/A-Za-z°-]|[年月日号天元块])",
@@ -315,6 +305,7 @@ SIGNS: list[Rule] = [
         "英寸",
     ),
     (r"\s", rf"(?<! ) +(?=[A-H][.、．]\s?[{HAN}])", "，"),
+    (r"\s", rf"(?<=\d \d) (?=[{HAN}])", "，"),  # 3 2 1 开始
     (r"\s", r"(?<=\d) +(?=\d++(?![:：点时]))", "，"),
     (r"\s", rf"(?<=[{HAN}\d%#]) +(?=[{HAN}#@])", _space),
 ]
