@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.engines.compute.threads import undivided
 from core.errors import Error
 from core.nets.gpt_sovits.generator import GeneratorStream
 from core.nets.gpt_sovits.sovits import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME, Synthesizer
@@ -74,7 +75,7 @@ class Vocoder:
         self._seen = 0  # tokens that windows have closed over
         self._done = 0  # tokens whose latents are settled
         self._tail: Tensor | None = None  # what the last window made of the frames after those
-        with torch.inference_mode():
+        with torch.inference_mode(), undivided():
             self._text = net.enc_p.text(phones)
             self._stream = GeneratorStream(net.dec, voice)
 
@@ -118,6 +119,7 @@ class Vocoder:
             raise Error("the SoVITS network gave numbers that are not finite: a damaged checkpoint?")
         return samples
 
+    @undivided()
     def _window(self, stop: int, ends: bool) -> Tensor:
         """Latents of the tokens from the last window's to `stop`, less those it only looks ahead at."""
         begin = max(0, self._done - CONTEXT)

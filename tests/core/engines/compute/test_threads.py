@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from core.engines.compute.threads import ThreadPool  # noqa: E402  # needs torch
+from core.engines.compute.threads import ThreadPool, undivided  # noqa: E402  # needs torch
 
 pytestmark = pytest.mark.slow  # torch alone takes seconds to import
 
@@ -25,6 +25,21 @@ def test_cores_are_shared_out_among_the_threads_and_left_to_all_others(threads):
     other.start()
     other.join()
     assert seen == [cores]
+
+
+def test_what_is_undivided_keeps_to_one_thread_and_changes_nothing_for_others():
+    cores = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+    other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    try:
+        with undivided():
+            seen.append(torch.get_num_threads())
+            other.start()
+            other.join()
+        assert [*seen, torch.get_num_threads()] == [1, 3, 3]
+    finally:
+        torch.set_num_threads(cores)
 
 
 def test_results_come_in_the_order_of_the_shares_and_nothing_is_left_out(threads):
