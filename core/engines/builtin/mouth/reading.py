@@ -30,7 +30,7 @@ from core.types import FaceTrack, Image
 
 _FACE = Region(0.5, 0.55, 1.55, 0.0)
 """What the network is shown of a face it has not seen yet, in face coordinates."""
-_AGAIN, _LARGER = 10, 1.25
+_AGAIN, _LARGER = 25, 1.25
 """One in so many frames is read again, in a square so much larger: see `visible`."""
 _SHUT = 0.05
 """Most that lips which are shut are read as open, in half mouths."""
