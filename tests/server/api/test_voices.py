@@ -8,8 +8,12 @@ import pytest
 from scipy.io import wavfile
 from yarl import URL
 
+from core.engines.builtin.voice import EspeakVoice
 from core.engines.gpt_sovits.voices import add_voice, list_voices
+from core.protocols import Style
+from core.text import sentences
 from tests.server.api.test_more import form
+from tests.support import openai_server
 from tests.support.recordings import recording
 from tests.support.serving import data_dir, library, served
 
@@ -181,3 +185,29 @@ async def test_a_speech_server_that_is_this_very_server_is_refused_instead_of_as
         body = {"input": "Hello.", "model": "openai-http", "voice": "alloy"}
         refused = await it.post("/v1/audio/speech", 422, body)
         assert "this very server" in refused["error"]["message"]
+
+
+@pytest.mark.slow
+async def test_a_speech_server_that_tells_no_sounds_speaks_in_a_video_and_its_faults_end_the_job(
+    data_dir, monkeypatch
+):
+    text = "Please bring a big map to my mum."
+    espeak = EspeakVoice()
+    sound = np.concatenate([p.samples for p in espeak.speak(sentences(text)[0], "male-2", Style())])
+    espeak.close()
+    body = openai_server.wav((32_767 * sound).astype(np.int16), espeak.rate)
+    with openai_server.speaking(body=body, pieces=1001, kind="audio/wav") as server:
+        monkeypatch.setenv("LIPSTREAM_SPEECH_URL", server.url)
+        monkeypatch.setenv("LIPSTREAM_SPEECH_VOICES", '["mine"]')
+        async with served(data_dir) as it:
+            it.state.catalog._pool.weights = {"speech_url"}
+            listed = {voice["name"]: voice["engine"] for voice in (await it.get("/v1/voices"))["data"]}
+            assert listed["mine"] == "openai-http"
+            job = await it.ended(await it.video(text, voice="mine"))
+            assert job["status"] == "completed", job["error"]
+            assert job["engines"]["speech"] == "openai-http"
+            server.body = body[:-2000]
+            job = await it.ended(await it.video(text, voice="mine"))
+    assert job["status"] == "failed"
+    assert "the speech server at 127.0.0.1" in job["error"]["message"]
+    assert "2000 of" in job["error"]["message"]
