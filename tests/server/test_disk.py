@@ -41,6 +41,7 @@ def fill(path):
                 continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ballast", [0, 1])
 async def test_a_full_disk_fails_the_job_and_nothing_else(small_disk, monkeypatch, ballast):
     monkeypatch.setattr("server.jobs.runner.RETRY_S", 0.05)

@@ -32,6 +32,7 @@ ODD_JOBS = [
 ]
 
 
+@pytest.mark.slow
 def test_an_odd_job_is_left_out_of_lists_and_those_of_a_later_version_are_read(data_dir, caplog):
     async def main():
         async with served(data_dir) as it:

@@ -30,6 +30,7 @@ def asked(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 def test_nobody_looks_for_voices_on_the_loop(data_dir, asked, monkeypatch):
     monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(data_dir))
     add_voice(data_dir / "voices", "anna", recording(), text="", language="en")

@@ -147,6 +147,7 @@ def test_a_request_in_a_nested_field_is_another_request():
         )
 
 
+@pytest.mark.slow
 async def test_a_request_repeated_after_an_upgrade_is_the_same_job(data_dir):
     async with served(data_dir) as it:
         key = {"Idempotency-Key": "k"}

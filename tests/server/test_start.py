@@ -96,6 +96,7 @@ async def test_the_process_of_a_server_that_cannot_start_ends(tmp_path):
     check_said(process.returncode or 0, said.decode(), "another program")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ballast", [1, 0])
 async def test_a_full_disk_keeps_no_server_from_starting_that_has_ballast(small_disk, ballast):
     async with served(small_disk, ballast_mb=1):

@@ -309,6 +309,7 @@ def readable(text, language):
         return []
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(text=texts | pieces, language=st.sampled_from(["auto", *LANGUAGES]))
 @example(text="他付了$1,250.99（约合9,000元）。It’s 50%.", language="auto")

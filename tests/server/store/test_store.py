@@ -395,6 +395,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path):
     path, rng, acknowledged = tmp_path / "jobs.db", random.Random(5), 0  # noqa: S311  # a test's dice
     for _ in range(6):

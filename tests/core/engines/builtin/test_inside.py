@@ -66,6 +66,7 @@ def test_drawn_teeth_have_the_colour_of_those_that_a_mouth_hardly_open_shows(sha
     assert own_tooth(smile, shape(), shut) is None
 
 
+@pytest.mark.slow
 def test_light_from_the_side_is_seen_in_the_mouth():
     def shaded(crop):
         return crop * np.linspace(1.6, -0.2, crop.shape[1])[None, :, None].clip(0.15, 1)
