@@ -12,18 +12,18 @@ _LETTER: Final = "[A-Za-zΑ-Ωα-ω]"
 _FUNCTION: Final = r"(?:sin|cos|tan|cot|log|ln|lg)"
 _LETTERS: Final = rf"{_LETTER}{{1,4}}(?!{_LETTER})(?:\({_LETTER}\))?"
 _ATOM: Final = (
-    rf"(?:{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^))?{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
+    rf"(?:{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^|[mnμ]?(?:g|mol)/d?L))?{UNIT}|[%°]|{_LETTERS})?|{_FUNCTION}(?:\^-?\d)?\s?\(?(?:{NUMBER}°?|{_LETTER})|∠?{_LETTERS})"
     r"\)?(?:\^-?\d+)?"
 )
 _BEFORE: Final = r"[-(√±]{0,3}"
 _UNKNOWN: Final = r"(?:\?{1,3}|？|_{1,20}|\(\s{0,4}\))"
 _SOON: Final = r"[^+×÷*=≈≠≤≥<>√\u3000-\uffff]{0,60}(?:[+×÷*=≈≠≤≥<>√]|\^\d-)"  # else it is none
 FORMULA: Final = (
-    rf"(?<![A-Za-z0-9.])(?={_SOON}){_BEFORE}{_ATOM}(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?{_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9]|:\d)"
+    rf"(?<![A-Za-z0-9.])(?={_SOON}){_BEFORE}{_ATOM}(?:(?:\s?[-+×*÷/=≈≠<>≤≥±]\s?|(?<=\))(?=\()){_BEFORE}{_ATOM}){{1,20}}(?![A-Za-z0-9]|:\d)"
     rf"(?:\s?=\s?{_UNKNOWN})?"
 )
 _TOKEN: Final = re.compile(
-    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
+    rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^|[mnμ]?(?:g|mol)/d?L))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
 )
 _SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]|[a-z]\^\d-")
 _WORDS: Final = re.compile(
