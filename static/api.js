@@ -207,6 +207,21 @@ export const sessionPath = (/** @type {string} */ id) => `v1/sessions/${encodeUR
 export const listSessions = () => call('v1/sessions');
 export const getSession = (/** @type {string} */ id) => call(sessionPath(id));
 export const createSession = (/** @type {object} */ request) => call('v1/sessions', json(request));
+/**
+ * Have a session shown by WebRTC.
+ * @param {string} id
+ * @param {string} offer SDP
+ * @returns {Promise<{answer: string, place: string}>} SDP, and what is deleted by who leaves
+ */
+export async function createViewer(id, offer) {
+  const init = { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: offer };
+  const response = await fetch(address(`${sessionPath(id)}/whep`), init);
+  const text = await response.text();
+  if (!response.ok) return answer(response.status, text);
+  return { answer: text, place: response.headers.get('Location') ?? '' };
+}
+/** The page may be going away. @param {string} place */
+export const deleteViewer = (place) => fetch(address(place), { method: 'DELETE', keepalive: true });
 const pushPath = (/** @type {string} */ id) => `${sessionPath(id)}/push`;
 export const listPushes = (/** @type {string} */ id) => call(pushPath(id));
 export const createPush = (/** @type {string} */ id, /** @type {object} */ request) => call(pushPath(id), json(request));

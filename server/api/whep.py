@@ -1,5 +1,7 @@
 """Watching a live session by WebRTC: WHEP (draft-ietf-wish-whep)."""
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -41,7 +43,8 @@ async def create_viewer(request: web.Request) -> web.Response:
             else "the session is not ready yet; try again soon",
             headers={} if over else {"Retry-After": "5"},
         )
-    viewer_id, answer = await _webrtc(state).view(session.viewing, offer.decode(errors="replace"))
+    webrtc = await _webrtc(state)
+    viewer_id, answer = await webrtc.view(session.viewing, offer.decode(errors="replace"))
     location = f"/v1/sessions/{session.id}/whep/{viewer_id}"
     return web.Response(status=201, text=answer, content_type=SDP, headers={"Location": location})
 
@@ -56,17 +59,19 @@ async def delete_viewer(request: web.Request) -> web.Response:
     return respond(Deleted(id=viewer_id))
 
 
-def _webrtc(state: AppState) -> "Webrtc":
-    """Made when it is first asked for, as aiortc takes half a second to load. Raises Refused 501."""
+async def _webrtc(state: AppState) -> "Webrtc":
+    """Made when it is first asked for, as aiortc takes half a second to load: beside the loop, on which
+    pictures are waited for. Raises Refused 501."""
     if state.webrtc is None:
         try:
-            from server.stream.webrtc import Webrtc
+            module = await asyncio.to_thread(import_module, "server.stream.webrtc")
         except ImportError as error:
             message = "WebRTC needs packages that are not here: pip install aiortc, or the extra `webrtc`"
             raise Refused(
                 501, "no_webrtc", f"{message}; the same video is at stream and stream.mp4"
             ) from error
-        state.webrtc = Webrtc(state.settings.ice_servers)
+        if state.webrtc is None:  # nobody else was quicker
+            state.webrtc = module.Webrtc(state.settings.ice_servers)
     return state.webrtc
 
 

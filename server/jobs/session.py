@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from typing import Literal
 
 from core.errors import BadInput, NodeLost, StageError
@@ -52,6 +53,9 @@ log = logging.getLogger(__name__)
 
 TRIES, TRIES_WITHIN_S = 3, 60.0
 """A session whose pictures fail begins anew, unless they failed this often within so many seconds."""
+
+WEBRTC = find_spec("aiortc") is not None
+"""Whether the extra `webrtc` is here; it is loaded when somebody wants to watch that way."""
 
 NO_FORMAT = "say first what comes: audio.format with rate, channels and encoding"
 
@@ -122,6 +126,7 @@ class LiveSession:
             stopped_s=self._stopped_s,
             chat=self._conversation is not None,
             listens=self._conversation is not None and self._conversation.listens,
+            webrtc=WEBRTC,
             node=self._live.node if self._live is not None else None,
             last_seq=self.log.last_seq,
             picture=self.picture,

@@ -115,6 +115,7 @@ class SessionInfo(Model):
     stopped_s: float | None = None
     chat: Annotated[bool, Field(description="whether somebody answers what is asked")] = False
     listens: Annotated[bool, Field(description="whether that may be sound")] = False
+    webrtc: Annotated[bool, Field(description="whether it may be watched by WebRTC, at `whep`")] = False
     node: str | None = None
     last_seq: int
     picture: Picture | None = None

@@ -5,7 +5,7 @@ import { LastingSocket } from '../lasting.js';
 /** The server closes with this when the session is over. */
 const OVER = 1000;
 
-/** @typedef {{type: string, seq: number, data: any}} Message an event as the server sends it */
+/** @typedef {{type: string, seq: number, ts: number, data: any}} Message an event as the server sends it */
 
 export class Line {
   /**

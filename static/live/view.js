@@ -27,7 +27,7 @@ export class Live {
     this.notice = new Notice(byId('live-problem', HTMLElement), language);
     this.transcript = new Transcript(byId('live-said', HTMLOListElement));
     this.pushes = new Pushes(language);
-    this.picture = new Picture(this.video, () => this.#press(true));
+    this.picture = new Picture(this.video, { onblocked: () => this.#press(true), onway: () => this.#showWay() });
     this.microphone = new Microphone(
       (rate) => this.line?.send({ type: 'audio.format', rate, channels: 1, encoding: 's16le' }),
       (samples) => this.line?.send(samples),
@@ -37,6 +37,8 @@ export class Live {
     /** What it was before the connection was lost. @type {State} */
     this.known = 'none';
     this.id = '';
+    /** Whether the server offers WebRTC. */
+    this.webrtc = false;
     /** @type {Line | null} */
     this.line = null;
     /** Texts that were sent from here, by the `ref` of their message, until they have a number. @type {Map<string, string>} */
@@ -73,7 +75,7 @@ export class Live {
       this.picture.unmute();
     });
     const step = () => {
-      if (!this.root.hidden) this.transcript.draw(this.video.currentTime);
+      if (!this.root.hidden) this.transcript.draw(this.picture.now);
       requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
@@ -147,7 +149,8 @@ export class Live {
       onlink: (open) => this.#become(open ? this.known : 'lost'),
       onover: () => this.#over(),
     });
-    if (session.picture) this.picture.follow(address(`${sessionPath(this.id)}/stream`, 'ws'));
+    this.webrtc = session.webrtc;
+    if (session.picture) this.picture.follow(this.id, this.webrtc);
   }
 
   #leave() {
@@ -162,7 +165,9 @@ export class Live {
   }
 
   /** @param {import('./line.js').Message} message */
-  #hearEvent({ type, data }) {
+  #hearEvent(message) {
+    const { type, data } = message;
+    this.picture.hear(message);
     if (type === 'session.snapshot') this.#become(data.session.status);
     else if (type === 'session.ready') this.#ready(data);
     else if (type === 'speech.queued') {
@@ -182,7 +187,7 @@ export class Live {
   /** @param {{width: number, height: number}} picture */
   #ready(picture) {
     this.#shape(picture);
-    if (!this.picture.source) this.picture.follow(address(`${sessionPath(this.id)}/stream`, 'ws'));
+    if (!this.picture.lasting) this.picture.follow(this.id, this.webrtc);
     this.#become('idle');
   }
 
@@ -246,6 +251,7 @@ export class Live {
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) return this.notice.fail(error);
     }
+    this.picture.end();
     this.#leave();
     this.onsession('');
     this.show('').catch((error) => this.notice.fail(error));
@@ -259,6 +265,12 @@ export class Live {
   /** @param {boolean} wanted the picture is silent until this is pressed */
   #press(wanted) {
     byId('live-play', HTMLButtonElement).hidden = !wanted;
+  }
+
+  /** By which way it is watched. */
+  #showWay() {
+    const { way } = this.picture;
+    setText(byId('live-way', HTMLElement), way && this.language.t(`live.${way}`));
   }
 
   /** @param {State} state */
@@ -285,6 +297,7 @@ export class Live {
     microphone.setAttribute('aria-pressed', String(this.microphone.on));
     microphone.toggleAttribute('data-recording', this.microphone.on);
     setText(microphone, language.t(this.microphone.on ? 'live.microphoneOff' : 'live.microphone'));
+    this.#showWay();
     this.pushes.draw();
     this.notice.draw();
   }

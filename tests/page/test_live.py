@@ -1,13 +1,21 @@
 """The live view: a person who idles, says what is written, and stops at a word."""
 
 import asyncio
+import importlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from core.engines.builtin.mouth import WarpedMouth
+from core.protocols import Drawing
+from core.types import Image
 from tests.support.browser import needs_chromium
 from tests.support.rtmp import receiver
 from tests.support.sessions import length_of
@@ -15,6 +23,16 @@ from tests.support.viewer import PUSH_PORT, Viewer, in_browser, runner, viewer
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 __all__ = ["runner", "viewer"]  # fixtures
+
+WAY = "document.querySelector('#live-way').textContent"
+
+
+@pytest.fixture(autouse=True)
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By WebRTC the server is found on this machine alone, where it has that."""
+    if find_spec("aioice"):
+        monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+
 
 VIDEO = "document.querySelector('#live-video')"
 SAID = "document.querySelector('#live-said')"
@@ -173,42 +191,140 @@ async def test_a_session_that_another_ends_says_so(viewer: Viewer) -> None:
     assert await page.evaluate("document.querySelector('#live-begin').checkVisibility()")
 
 
-WATCH = """(async () => {
-  const line = new RTCPeerConnection();
-  const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true });
-  video.srcObject = new MediaStream();
-  line.ontrack = ({ track }) => video.srcObject.addTrack(track);
-  for (const kind of ['video', 'audio']) line.addTransceiver(kind, { direction: 'recvonly' });
-  await line.setLocalDescription(await line.createOffer());
-  const headers = { 'Content-Type': 'application/sdp' };
-  const body = line.localDescription.sdp;
-  const answer = await fetch('v1/sessions/SESSION/whep', { method: 'POST', headers, body });
-  await line.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
-  document.body.append(video);
-  await video.play();
-  window.watched = { line, video };
-})()"""
+async def watched(viewer: Viewer, way: str) -> None:
+    """Wait until the page says by which way it is watched, and shows it."""
+    seen = f"{WAY}.includes('{way}') && {VIDEO}.videoWidth === 256 && {VIDEO}.currentTime > 0.3"
+    await viewer.page.until(f"{seen} && !{VIDEO}.paused", timeout_s=30)
 
 
-RECEIVED = """(async () => {
-  const stats = [...(await watched.line.getStats()).values()];
-  return Object.fromEntries(stats.filter(({ type }) => type === 'inbound-rtp').map((one) => [one.kind, one]));
+@contextmanager
+def only(kind: str) -> Iterator[None]:
+    """Viewers by WebRTC are sent nothing else."""
+    track: Any = importlib.import_module("server.stream.webrtc")._Track
+    give = track.give
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(track, "give", lambda self, one: self.kind == kind and give(self, one))
+        yield
+
+
+LISTEN = """(() => {
+  const context = new AudioContext();
+  const ear = new AnalyserNode(context);
+  context.createMediaStreamSource(VIDEO.srcObject).connect(ear);
+  const samples = new Float32Array(ear.fftSize);
+  window.first = {};
+  setInterval(() => {
+    ear.getFloatTimeDomainData(samples);
+    const now = performance.now();
+    window.loud = Math.max(...samples.map(Math.abs));
+    if (loud > 0.02) first.sound ??= now;
+    if (SAID.querySelector('mark')) first.mark ??= now;
+  }, 10);
 })()"""
 
 
 @in_browser
-async def test_a_browser_watches_by_webrtc(viewer: Viewer) -> None:
+async def test_it_is_watched_by_webrtc_and_words_are_marked_as_they_are_heard(viewer: Viewer) -> None:
     pytest.importorskip("aiortc")
-    ice = pytest.importorskip("aioice.ice")
     page = viewer.page
     session = (await viewer.ask("v1/sessions", {"size": "256x256"}))["id"]
-    await page.open(viewer.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
-        await page.evaluate(WATCH.replace("SESSION", session))
-        await page.until("watched.video.videoWidth === 256 && watched.video.currentTime > 1")
-    figures = await page.evaluate(RECEIVED)
-    assert figures["video"]["framesDecoded"] > 15
-    assert figures["audio"]["packetsReceived"] > 30
+    assert (await viewer.ask(f"v1/sessions/{session}"))["webrtc"]
+    await page.open(viewer.url + f"#/live/{session}")
+    await watched(viewer, "WebRTC")
+    if await page.evaluate(f"{VIDEO}.muted"):
+        await page.click("#live-play")
+    await page.evaluate(LISTEN.replace("VIDEO", VIDEO).replace("SAID", SAID))
+    await page.evaluate("document.querySelector('#live-text').focus()")
+    await page.type(TEXT)
+    await page.press("Enter", 13)
+    first = await page.until("first.sound && first.mark && first")
+    assert abs(first["sound"] - first["mark"]) < 1000
+    await page.press("Escape", 27)
+    await page.until(f"!!{SAID}.querySelector('.cut') && loud < 0.01")
+    assert (await viewer.ask(f"v1/sessions/{session}"))["viewers"] == 1
+    assert not any(address.endswith("/stream") for address in page.requests)
+    await page.evaluate("location.hash = '#/'")
+    async with asyncio.timeout(5):  # it says that it leaves: the server would wait half a minute
+        while (await viewer.ask(f"v1/sessions/{session}"))["viewers"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass
+
+
+WAYS = """addEventListener('DOMContentLoaded', () => {
+  const way = document.querySelector('#live-way');
+  const asks = fetch;
+  fetch = (at, how) => {
+    if (at.endsWith('/whep')) window.asked = performance.now();
+    return asks(MISSING ? at.replace(/session_[^/]*(?=.whep$)/, 'none') : at, how);
+  };
+  new MutationObserver(() => { if (way.textContent) window.found ??= performance.now(); })
+    .observe(way, { childList: true });
+})"""
+OLD_BROWSER = "delete window.RTCPeerConnection"
+
+
+@in_browser
+async def test_where_webrtc_brings_nothing_it_is_watched_by_websocket_within_2_s(viewer: Viewer) -> None:
+    page = viewer.page
+    ice = pytest.importorskip("aioice.ice")
+    session = (await viewer.ask("v1/sessions", {"size": "256x256"}))["id"]
+
+    async def open_after(script: str) -> None:
+        await page.forget()
+        await page.inject(script)
+        await page.open("about:blank")
+        await page.open(viewer.url + f"#/live/{session}")
+
+    async def fallen_back(script: str) -> float:
+        """Seconds from the offer until it is watched by WebSocket, in a page in which `script` ran first."""
+        await open_after(script)
+        await watched(viewer, "WebSocket")
+        return float(await page.evaluate("(found - asked) / 1000"))
+
+    await open_after(OLD_BROWSER)
+    await watched(viewer, "WebSocket")
+    assert not any(address.endswith("/whep") for address in page.requests)
+    assert await fallen_back(WAYS.replace("MISSING", "true")) < 1
+    assert page.complaints.pop().endswith("/none/whep")
+    reached = WAYS.replace("MISSING", "false")
+    with pytest.MonkeyPatch.context() as patch:  # no way through
+        patch.setattr(ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [])
+        assert 1.5 < await fallen_back(reached) < 2.5
+    with only("audio"):  # a way through, and nothing to be seen
+        assert 1.5 < await fallen_back(reached) < 2.5
+    await open_after("")  # what came and comes no more
+    await watched(viewer, "WebRTC")
+    with only("video"):
+        await watched(viewer, "WebSocket")
+    async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+        pass
+
+
+@in_browser
+async def test_a_session_that_begins_anew_is_watched_on(viewer: Viewer) -> None:
+    pytest.importorskip("aiortc")
+    page = viewer.page
+    session = (await viewer.ask("v1/sessions", {"size": "256x256"}))["id"]
+    await page.open(viewer.url + f"#/live/{session}")
+    await watched(viewer, "WebRTC")
+
+    def fail(engine: WarpedMouth, drawing: Drawing) -> Image:
+        raise RuntimeError("no more")
+
+    async with viewer.http.ws_connect(f"{viewer.url}v1/sessions/{session}") as control:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(WarpedMouth, "draw", fail)
+            await control.send_json({"type": "say", "text": TEXT})
+            async with asyncio.timeout(10):
+                while (await control.receive_json())["type"] != "error":
+                    pass
+        async with asyncio.timeout(10):
+            while (await control.receive_json())["type"] != "session.ready":
+                pass
+        await watched(viewer, "WebSocket")
+        await control.send_json({"type": "say", "text": TEXT})
+        await page.until(f"!!{SAID}.querySelector('mark')")
+    page.complaints.clear()  # of a viewer that the server has let go
     async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
         pass
