@@ -29,7 +29,15 @@ LONGEST_SIDE = 1920
 GREY = 128
 """What shines through transparent parts."""
 
-_UNSPECIFIED, _BT709, _BT601, _BT2020, _PQ, _HLG = 2, 1, 5, 9, 16, 18  # as ITU-T H.273 numbers them
+_UNSPECIFIED, _BT709, _BT601, _BT2020, _SRGB, _PQ, _HLG = (
+    2,
+    1,
+    5,
+    9,
+    13,
+    16,
+    18,
+)  # as ITU-T H.273 numbers them
 _BT601_PRIMARIES = (5, 6, 7)  # so near to BT.709's that nobody converts them
 
 
@@ -52,6 +60,12 @@ class Colours:
             int(context.colorspace),
             int(context.color_range),
         )
+
+    @property
+    def need_conversion(self) -> bool:
+        """Whether they differ from BT.709's so much that players convert them."""
+        ordinary = (_UNSPECIFIED, _BT709, *_BT601_PRIMARIES)
+        return self.transfer in (_PQ, _HLG) or self.primaries not in ordinary
 
 
 UNKNOWN = Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, 0)
@@ -117,11 +131,7 @@ class Fit:
             wide, high = shown  # merely odd: lose a line, stay sharp
         scale = f"w={wide}:h={high}:flags=bicubic+accurate_rnd+full_chroma_int"
         scale += ":out_color_matrix=bt709:out_range=limited"
-        if frame.color_trc in (_PQ, _HLG) or frame.color_primaries not in (
-            _UNSPECIFIED,
-            _BT709,
-            *_BT601_PRIMARIES,
-        ):
+        if Colours(frame.color_primaries, frame.color_trc, 0, 0).need_conversion:
             scale += ":out_primaries=bt709:out_transfer=bt709"  # converted, and tone-mapped, by swscale
         # Even places: the colour planes are half as large and must be cut at the same spot.
         left, top = (wide - self.width) // 4 * 2, (high - self.height) // 4 * 2
@@ -172,6 +182,23 @@ def _tag(frame: VideoFrame, said: Colours) -> None:
     frame.color_primaries = primaries
     # Curves of ordinary video are all shown alike by players, whatever they are called: none is bent.
     frame.color_trc = transfer if transfer in (_PQ, _HLG) else _BT709
+
+
+def to_srgb(frame: VideoFrame, said: Colours) -> VideoFrame:
+    """`frame`, rgb24 of those colours, in those of screens; tone-mapped by swscale."""
+    _tag(frame, said)
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
+    )
+    if frame.color_trc == _BT709:
+        frame.color_trc = _SRGB  # in and out alike: pictures are not bent either
+    curve = "iec61966-2-1" if frame.color_trc == _SRGB else "bt709"
+    scale = graph.add("scale", f"out_primaries=bt709:out_transfer={curve}:out_range=full")
+    graph.link_nodes(source, scale, graph.add("format", "rgb24"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _flattened(frame: VideoFrame) -> VideoFrame:

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from core.errors import BadInput
 from core.media.info import Limits, MediaInfo
+from core.sandbox.coded import coded_colours, converted
 from core.sandbox.fit import GREY
 from core.sandbox.reader import signature
 
@@ -87,7 +88,10 @@ def read_upright(path: Path, limits: Limits, most: int | None = None) -> Image.I
         upright = ImageOps.exif_transpose(picture)
         if most is not None and upright.mode not in ("P", "1") and not upright.mode.startswith(("I", "F")):
             upright.thumbnail((most, most), Image.Resampling.LANCZOS)
-        return _in_srgb(_eight_bits(upright), picture.info.get("icc_profile"))
+        profile = picture.info.get("icc_profile")
+        coded = coded_colours(path, profile)
+        ours = _in_srgb(_eight_bits(upright), None if coded else profile)
+        return converted(ours, coded) if coded else ours
     except _BROKEN as error:
         raise damaged(path, error) from error
 

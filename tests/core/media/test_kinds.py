@@ -105,6 +105,39 @@ def test_a_telephones_heic_is_read(tmp_path: Path) -> None:
     assert asyncio.run(read_picture(tmp_path / "IMG_0001.HEIC", 128)).shape == (32, 128, 4)
 
 
+IN_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+"""Linear BT.709 to linear BT.2020."""
+
+
+def in_pq(picture: Picture) -> Picture:
+    """White at 203 cd/m2 (ITU-R BT.2408), as SMPTE ST 2084 codes it."""
+    light = ((picture / 255) ** 2.4 @ IN_2020.T * 203 / 10_000) ** 0.1593017578125
+    return np.round(((0.8359375 + 18.8515625 * light) / (1 + 18.6875 * light)) ** 78.84375 * 255).astype("u1")
+
+
+def test_a_png_of_high_dynamic_range_tells_it_by_numbers(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    Image.fromarray(in_pq(patches(256, 64, 0))).convert("RGBA").save(data, "png")
+    chunk = b"cICP" + bytes((9, 16, 0, 1))
+    png = bytearray(data.getvalue())
+    png[33:33] = struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(png)
+    assert error(clip(tmp_path / "a.png")[1]) <= 3
+
+
+def test_an_avif_tells_its_colours_by_numbers(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.avif"), "w", format="avif") as file:
+        stream: Any = file.add_stream("libsvtav1", rate=1, options={"crf": "10", "svtav1-params": "lp=1"})
+        stream.width, stream.height, stream.pix_fmt = 256, 64, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 12, 13, 1, 2
+        frame = av.VideoFrame.from_ndarray(in_p3(patches(256, 64, 0)), format="rgb24")
+        yuv = frame.reformat(format="yuv420p", dst_colorspace=1, dst_color_range=2)
+        file.mux(stream.encode(yuv))
+        file.mux(stream.encode(None))
+    assert error(clip(tmp_path / "a.avif")[1]) <= 3
+
+
 @pytest.mark.parametrize("mode", ["CMYK", "L", "LA", "RGBA", "P", "1", "YCbCr"])
 def test_modes_of_pictures_are_told_apart(tmp_path: Path, mode: str) -> None:
     grey = np.full((32, 64, 3), 0, np.uint8)
