@@ -13,6 +13,9 @@ usual rate is whole in it, and the times of any other file are right to 11 micro
 SMALLEST_SIDE = 16
 """Pixels of the least that is taken for a picture."""
 
+LONGEST_SIDE = 1920
+"""What is larger is scaled down to this, if no size is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
@@ -49,10 +52,13 @@ class Limits:
 
 
 def check_large_enough(name: str, width: int, height: int) -> None:
-    """Raise BadInput `unsupported` for a picture in which nobody could be seen."""
+    """Raise BadInput `unsupported` for the picture of a file in which nobody could be seen."""
+    least = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
     if min(width, height) < SMALLEST_SIDE:
-        least = f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
         raise BadInput("unsupported", f"{name} is too small, {width}x{height}; use one of {least} or more")
+    if min(width, height) * LONGEST_SIDE < SMALLEST_SIDE * max(width, height):
+        message = f"{name} is too narrow, {width}x{height}; use one whose sides are less unlike"
+        raise BadInput("unsupported", message)
 
 
 def check_frame(name: str, width: int, height: int, limits: Limits, *, enlarged: bool) -> None:

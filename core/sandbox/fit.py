@@ -17,14 +17,12 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from core.media.info import check_large_enough
+from core.errors import BadInput
+from core.media.info import LONGEST_SIDE, check_large_enough
 
 Size = tuple[int, int]
 Turn = tuple[tuple[str, str], ...]
 """FFmpeg's filters, by name and arguments."""
-
-LONGEST_SIDE = 1920
-"""What is larger is scaled down to this, if no size is asked for."""
 
 GREY = 128
 """What shines through transparent parts."""
@@ -79,15 +77,25 @@ class Fit:
     """
 
     def __init__(
-        self, stream: VideoStream | None, first: VideoFrame, size: Size | None, said: Colours = UNKNOWN
+        self,
+        name: str,
+        stream: VideoStream | None,
+        first: VideoFrame,
+        size: Size | None,
+        said: Colours = UNKNOWN,
     ) -> None:
-        """stream: None for a picture. said: what the file says of its colours."""
+        """name: the file's. stream: None for a picture. said: what the file says of its colours.
+
+        Raises BadInput `unsupported` for frames in which nobody could be seen.
+        """
         self._stream, self._said = stream, said
         shown = self._shown(first)
+        check_large_enough(name, *shown)
+        if stream is not None:
+            check_colours(name, stream, first)
         if size is None:
             scale = min(1.0, LONGEST_SIDE / max(shown))
             size = (int(shown[0] * scale) // 2 * 2, int(shown[1] * scale) // 2 * 2)
-        check_large_enough("the picture", *size)
         self.width, self.height = size
         self._graphs: dict[tuple[object, ...], Graph] = {}
 
@@ -137,6 +145,27 @@ class Fit:
         left, top = (wide - self.width) // 4 * 2, (high - self.height) // 4 * 2
         cut = f"w={self.width}:h={self.height}:x={left}:y={top}:exact=1"
         return [("scale", scale), ("format", "yuv420p"), ("crop", cut)]
+
+
+_DOLBY_VISION = ("dvhe", "dvh1", "dav1")
+
+
+def check_colours(name: str, stream: VideoStream, frame: VideoFrame) -> None:
+    """Raise BadInput `unsupported` for Dolby Vision that ordinary decoders show green and purple.
+
+    That of profile 5 and its like says nothing of its colours; that of telephones is PQ or HLG, too.
+    """
+    everything: object = frame.side_data
+    assert isinstance(everything, SideDataContainer)  # noqa: S101
+    dolby = stream.codec_context.codec_tag in _DOLBY_VISION or any(
+        kept.type in (Type.DOVI_METADATA, Type.DOVI_RPU_BUFFER) for kept in everything
+    )
+    if dolby and frame.color_trc == _UNSPECIFIED and Colours.of(stream).transfer == _UNSPECIFIED:
+        raise BadInput(
+            "unsupported",
+            f"{name} is Dolby Vision in colours of its own (profile 5), which cannot be read; "
+            "export it as HDR10, HLG or without high dynamic range",
+        )
 
 
 def turning(frame: VideoFrame) -> Turn:

@@ -63,7 +63,7 @@ def read_frames(path: Path, scale: int, limits: Limits) -> tuple[VideoHead, Iter
         tuple(track.codec_context.name for track in sound if track.codec_context is not None),
         _ticks(sound[0].start_time, sound[0].time_base, container) or 0 if sound else 0,
     )
-    fit = Fit(stream, first, (width, height), said)
+    fit = Fit(path.name, stream, first, (width, height), said)
 
     def timed() -> Iterator[Timed]:
         until = 0

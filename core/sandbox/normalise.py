@@ -111,7 +111,7 @@ def write_normal(
         first = next(frames, None)
         if first is None:
             raise malformed(source, "not one frame can be decoded")
-        fit = Fit(stream, first, size, said)
+        fit = Fit(source.name, stream, first, size, said)
         seconds = duration(container, stream)
         writer = ClipWriter(destination, fit.width, fit.height, fps)
         try:
@@ -140,7 +140,7 @@ def _write_picture(
     source: Path, destination: Path, fps: int, size: Size | None, limits: Limits, small: Small | None
 ) -> MediaInfo:
     frame = VideoFrame.from_ndarray(opaque(read_upright(source, limits)), format="rgb24")
-    fit = Fit(None, frame, size)
+    fit = Fit(source.name, None, frame, size)
     fitted = fit(frame)
     writer = ClipWriter(destination, fit.width, fit.height, fps)
     for _ in range(fps):

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from core.errors import BadInput
 from core.media.info import Limits, MediaInfo
-from core.sandbox.fit import shown_size
+from core.sandbox.fit import check_colours, shown_size
 from core.sandbox.rates import usual_rate
 
 CONTAINERS = (
@@ -259,6 +259,7 @@ def media_info(path: Path, limits: Limits) -> MediaInfo:
         first = next(decode(container, stream, faults), None)
         if not isinstance(first, VideoFrame):
             raise malformed(path, "not one frame can be decoded")
+        check_colours(path.name, stream, first)
         width, height = shown_size(stream, first)
         rate = frame_rate(stream)
         seconds, frames = duration(container, stream), stream.frames or None

@@ -218,8 +218,22 @@ def test_limits_hold(tmp_path: Path) -> None:
     for use in USES:
         assert refusal(use, video, Limits(duration_s=1)) == "media_too_long"
     assert refusal("watch", video, Limits(frame_pixels=100 * 100)) == "too_large_frames"
-    tiny = write_video(tmp_path / "b.mp4", size=(8, 8))
-    assert refusal("watch", tiny) == "unsupported"
+    for size, told in (((8, 8), "b.mp4 is too small, 8x8"), ((2080, 16), "b.mp4 is too narrow, 2080x16")):
+        odd = write_video(tmp_path / "b.mp4", size=size, frames=1)
+        with pytest.raises(BadInput, match=told):
+            run(watch(odd, Limits()))
+
+
+@pytest.mark.slow
+def test_dolby_vision_in_colours_of_its_own_is_told(tmp_path: Path) -> None:
+    quiet = {"x265-params": "log-level=none"}
+    plain = write_video(tmp_path / "a.mp4", codec="libx265", pixels="yuv420p10le", frames=1, options=quiet)
+    dolby = tmp_path / "b.mp4"
+    dolby.write_bytes(plain.read_bytes().replace(b"hev1", b"dvh1"))
+    for use in (probe, watch):
+        with pytest.raises(BadInput, match="is Dolby Vision") as caught:
+            run(use(dolby, Limits()))
+        assert caught.value.code == "unsupported"
 
 
 @pytest.mark.slow
