@@ -2,62 +2,51 @@
 
 import { getCluster } from './api.js';
 import { byId, el, setText } from './dom.js';
+import { WatchedList } from './watched.js';
 
-const AGAIN_MS = 2000;
+/** @typedef {{id: string} & Record<string, any>} Node */
+/** @typedef {{root: HTMLElement, status: HTMLElement, title: HTMLElement, about: HTMLElement, figures: HTMLElement}} NodeRow */
 
-export class Nodes {
+/** @extends {WatchedList<Node, NodeRow>} */
+export class Nodes extends WatchedList {
   /** @param {import('./i18n.js').Language} language */
   constructor(language) {
-    this.language = language;
+    super(byId('nodes', HTMLUListElement), language);
     this.root = byId('monitor-nodes', HTMLElement);
-    this.list = byId('nodes', HTMLUListElement);
-    /** @type {Record<string, any>[]} */
-    this.nodes = [];
-    this.clock = 0;
   }
 
-  /** Start watching, if this server has a cluster. */
-  async show() {
-    this.hide();
-    const { cluster } = await this.#ask();
-    if (cluster !== 'local') this.clock = setInterval(() => this.#ask().catch(() => {}), AGAIN_MS);
+  /** @returns {Promise<Node[]>} */
+  async load() {
+    const { cluster, nodes } = await getCluster();
+    if (cluster === 'local') this.hide(); // there is no cluster to ask about again
+    return nodes;
   }
 
-  /** Stop watching. */
-  hide() {
-    clearInterval(this.clock);
-  }
-
-  async #ask() {
-    const found = await getCluster();
-    this.nodes = found.nodes;
-    this.draw();
-    return found;
-  }
-
-  /** Write everything anew, in the present language. */
   draw() {
-    this.root.hidden = !this.nodes.length;
-    while (this.list.children.length > this.nodes.length) this.list.lastElementChild?.remove();
-    while (this.list.children.length < this.nodes.length) this.list.append(line());
-    this.nodes.forEach((node, place) => this.#write(/** @type {HTMLElement} */ (this.list.children[place]), node));
+    this.root.hidden = !this.things.length;
+    super.draw();
   }
 
-  /** @param {HTMLElement} root @param {Record<string, any>} node */
-  #write(root, node) {
+  /** @param {Node} node @returns {NodeRow} */
+  add({ id }) {
+    const row = {
+      root: el('li', { class: 'job card', 'data-node': id }),
+      status: el('span', { class: 'pill' }),
+      title: el('p', { class: 'job-title' }),
+      about: el('p', { class: 'note' }),
+      figures: el('p', { class: 'job-figures' }),
+    };
+    row.root.append(row.status, el('div', { class: 'job-words' }, row.title, row.about), row.figures);
+    return row;
+  }
+
+  /** @param {NodeRow} row @param {Node} node */
+  write({ root, status, title, about, figures }, node) {
     const t = this.language.t.bind(this.language);
-    const [status, words, figures] = /** @type {HTMLElement[]} */ ([...root.children]);
-    const [title, about] = /** @type {HTMLElement[]} */ ([...words.children]);
-    root.dataset.node = node.id;
     root.dataset.status = node.running ? 'in_progress' : node.state === 'unusable' ? 'failed' : 'completed';
     setText(status, t(`nodes.${node.state}`));
     setText(title, node.id);
     setText(about, node.problem ?? node.jobs.join(' · '));
     setText(figures, t('nodes.figures', { running: node.running, slots: node.slots }));
   }
-}
-
-function line() {
-  const words = el('div', { class: 'job-words' }, el('p', { class: 'job-title' }), el('p', { class: 'note' }));
-  return el('li', { class: 'job card' }, el('span', { class: 'pill' }), words, el('p', { class: 'job-figures' }));
 }

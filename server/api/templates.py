@@ -65,40 +65,28 @@ async def create_template(request: web.Request) -> web.StreamResponse:
 
 async def prepare_template(request: web.Request) -> web.Response:
     """Prepare a template ahead of the videos that will want it so; a job."""
-    state, key = state_of(request), idempotency_key(request)
-    identity = request.match_info["template"]
     wanted = await read_json(request, PrepareRequest)
-    if identity != SAMPLE:  # which may be yet to be drawn
-        await _known(request)
-    await state.catalog.check_look(identity, wanted.options)
-    spec = TemplateSpec(title=identity, template=identity, prepare=wanted)
-    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
+    base = await _base(request)
+    await state_of(request).catalog.check_look(base, wanted.options)
+    return await _accepted(request, TemplateSpec(title=base, template=base, prepare=wanted))
 
 
 async def enlarge_template(request: web.Request) -> web.Response:
     """Have a template of twice the size made of one; a job, whose `template` is the new one."""
-    state, key = state_of(request), idempotency_key(request)
-    base = request.match_info["template"]
     wanted = await read_json(request, EnlargeRequest)
-    if base != SAMPLE:  # which may be yet to be drawn
-        await _known(request)
-    made = await state.catalog.check_enlarging(base, wanted)
+    base = await _base(request)
+    made = await state_of(request).catalog.check_enlarging(base, wanted)
     title = wanted.name or short(f"{base}, twice the size")
-    spec = TemplateSpec(title=title, template=made, base=base, enlarge=wanted)
-    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
+    return await _accepted(request, TemplateSpec(title=title, template=made, base=base, enlarge=wanted))
 
 
 async def add_actions(request: web.Request) -> web.Response:
     """Have a template made that can do what others show; a job, whose `template` is the new one."""
-    state, key = state_of(request), idempotency_key(request)
-    base = request.match_info["template"]
     wanted = await read_json(request, ActionsRequest)
-    if base != SAMPLE:  # which may be yet to be drawn
-        await _known(request)
-    made = await state.catalog.check_actions(base, wanted)
+    base = await _base(request)
+    made = await state_of(request).catalog.check_actions(base, wanted)
     title = wanted.name or short(f"{base}: {', '.join(wanted.actions)}")
-    spec = TemplateSpec(title=title, template=made, base=base, actions=wanted)
-    return accepted_job(state, await asyncio.shield(accept(state, spec, {}, key)))
+    return await _accepted(request, TemplateSpec(title=title, template=made, base=base, actions=wanted))
 
 
 async def find_faces(request: web.Request) -> web.Response:
@@ -150,6 +138,18 @@ async def template_thumbnail(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(
         path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, no-cache"}
     )
+
+
+async def _base(request: web.Request) -> str:
+    """The template of the path, of which something is made. Raises Refused."""
+    base = request.match_info["template"]
+    return base if base == SAMPLE else await _known(request)  # the sample may be yet to be drawn
+
+
+async def _accepted(request: web.Request, spec: TemplateSpec) -> web.Response:
+    """Accept a job that needs no files."""
+    accepting = accept(state_of(request), spec, {}, idempotency_key(request))
+    return accepted_job(state_of(request), await asyncio.shield(accepting))
 
 
 def _template_name(wanted: str, upload: Upload) -> str:

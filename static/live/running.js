@@ -2,63 +2,54 @@
 
 import { deleteSession, listSessions } from '../api.js';
 import { byId, el, setText } from '../dom.js';
+import { WatchedList } from '../watched.js';
 
-const AGAIN_MS = 2000;
+/** @typedef {{id: string} & Record<string, any>} Session */
+/** @typedef {{root: HTMLElement, status: HTMLElement, title: HTMLElement, about: HTMLElement, figures: HTMLElement, open: HTMLElement, end: HTMLElement}} SessionRow */
 
-/** @typedef {{root: HTMLElement, status: HTMLElement, title: HTMLElement, about: HTMLElement, figures: HTMLElement, open: HTMLElement, end: HTMLElement}} Row */
-
-export class RunningSessions {
+/** @extends {WatchedList<Session, SessionRow>} */
+export class RunningSessions extends WatchedList {
   /**
    * @param {import('../i18n.js').Language} language
    * @param {(error: unknown) => void} onfail
    */
   constructor(language, onfail) {
-    this.language = language;
+    super(byId('sessions', HTMLUListElement), language);
     this.onfail = onfail;
     this.root = byId('monitor-sessions', HTMLElement);
-    this.list = byId('sessions', HTMLUListElement);
-    /** @type {Map<string, Row>} */
-    this.rows = new Map();
-    /** @type {Record<string, any>[]} */
-    this.sessions = [];
-    this.clock = 0;
   }
 
-  /** Start watching. */
-  async show() {
-    this.hide();
-    this.clock = setInterval(() => this.#ask().catch(() => {}), AGAIN_MS); // the page tells of a lost server elsewhere
-    await this.#ask();
-  }
-
-  /** Stop watching. */
-  hide() {
-    clearInterval(this.clock);
-  }
-
-  async #ask() {
+  /** @returns {Promise<Session[]>} */
+  async load() {
     const { data } = await listSessions();
-    this.sessions = data.filter((/** @type {{status: string}} */ { status }) => status !== 'ended'); // the oldest first
-    this.draw();
+    return data.filter((/** @type {Session} */ { status }) => status !== 'ended').reverse(); // the newest first
   }
 
-  /** Write everything anew, in the present language. */
   draw() {
-    this.root.hidden = !this.sessions.length;
-    const ids = new Set(this.sessions.map(({ id }) => id));
-    for (const [id, { root }] of this.rows) {
-      if (ids.has(id)) continue;
-      root.remove();
-      this.rows.delete(id);
-    }
-    for (const session of this.sessions) this.#write(session);
+    this.root.hidden = !this.things.length;
+    super.draw();
   }
 
-  /** @param {Record<string, any>} session */
-  #write(session) {
+  /** @param {Session} session @returns {SessionRow} */
+  add({ id }) {
+    const row = {
+      root: el('li', { class: 'job session card', 'data-session': id }),
+      status: el('span', { class: 'pill' }),
+      title: el('p', { class: 'job-title' }),
+      about: el('p', { class: 'note' }),
+      figures: el('p', { class: 'job-figures' }),
+      open: el('a', { class: 'quiet button', href: `#/live/${encodeURIComponent(id)}` }),
+      end: el('button', { class: 'quiet', type: 'button' }),
+    };
+    row.end.addEventListener('click', () => deleteSession(id).then(() => this.ask()).catch(this.onfail));
+    row.root.append(row.status, el('div', { class: 'job-words' }, row.title, row.about), row.figures, el('div', { class: 'actions' }, row.open, row.end));
+    return row;
+  }
+
+  /** @param {SessionRow} row @param {Session} session */
+  write({ root, status, title, about, figures, open, end }, session) {
     const { language } = this;
     const t = language.t.bind(language);
-    const { root, status, title, about, figures, open, end } = this.rows.get(session.id) ?? this.#add(session.id);
     const { template, voice } = session.request;
     root.dataset.status = session.status === 'speaking' ? 'in_progress' : session.status;
     setText(status, t(`sessions.${session.status}`));
@@ -73,24 +64,5 @@ export class RunningSessions {
     setText(figures, told.filter(Boolean).join(' · '));
     setText(open, t('action.open'));
     setText(end, t('live.end'));
-  }
-
-  /** @param {string} id @returns {Row} */
-  #add(id) {
-    const end = el('button', { class: 'quiet', type: 'button' });
-    end.addEventListener('click', () => deleteSession(id).then(() => this.#ask()).catch(this.onfail));
-    const row = {
-      root: el('li', { class: 'job session card', 'data-session': id }),
-      status: el('span', { class: 'pill' }),
-      title: el('p', { class: 'job-title' }),
-      about: el('p', { class: 'note' }),
-      figures: el('p', { class: 'job-figures' }),
-      open: el('a', { class: 'quiet button', href: `#/live/${encodeURIComponent(id)}` }),
-      end,
-    };
-    row.root.append(row.status, el('div', { class: 'job-words' }, row.title, row.about), row.figures, el('div', { class: 'actions' }, row.open, end));
-    this.rows.set(id, row);
-    this.list.prepend(row.root);
-    return row;
   }
 }

@@ -280,6 +280,9 @@ async def test_the_monitor_follows_all_jobs_and_can_end_them(viewer: Viewer) -> 
 @in_browser
 async def test_a_batch_is_sent_and_ended_on_the_monitor(viewer: Viewer) -> None:
     page = await viewer.visit("#/monitor")
+    await page.until(  # what is above the batches is there, and moves them no more
+        "!!document.querySelector('[data-job]') || !document.querySelector('#monitor-empty').hidden"
+    )
     rows = [{"text": "Hi."}, {"text": ""}, {"text": "Later.", "not_before": time.time() + 3600}]
     sent = "\n".join(json.dumps(row) for row in rows)
     await page.click("#monitor-batches summary")
