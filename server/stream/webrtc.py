@@ -182,6 +182,7 @@ class _Room:
 
     async def stay(self, peer: _Peer) -> None:
         """Show it to `peer` until that leaves or the video ends."""
+        await asyncio.sleep(0)  # a new reader comes to the present: sound of the past makes a browser late
         for one in self._since_key:
             peer.give(one)
         self.peers.add(peer)
