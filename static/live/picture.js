@@ -67,7 +67,7 @@ export class Picture {
 
   /** The session is over: the last picture stays. */
   end() {
-    this.whep?.close(true);
+    this.whep?.finish();
     this.source?.finish();
   }
 

@@ -269,7 +269,7 @@ export class Live {
 
   /** By which way it is watched. */
   #showWay() {
-    const { way } = this.picture;
+    const way = this.state === 'over' ? '' : this.picture.way;
     setText(byId('live-way', HTMLElement), way && this.language.t(`live.${way}`));
   }
 

@@ -37,14 +37,20 @@ export class Whep {
     this.#meet(session).catch(() => this.#fail());
   }
 
-  /** Leave. @param {boolean} [over] the server knows */
-  close(over = false) {
+  /** Nothing more will come: the server has hung up. The last picture stays until `close`. */
+  finish() {
+    clearInterval(this.clock);
+    this.line.onconnectionstatechange = null;
+    this.place = '';
+  }
+
+  /** Leave. */
+  close() {
     if (this.closed) return;
     this.closed = true;
     clearInterval(this.clock);
     removeEventListener('pagehide', this.leave);
-    if (over) this.line.close();
-    else this.#tell();
+    this.#tell();
   }
 
   /** @param {string} session */

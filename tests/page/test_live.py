@@ -73,7 +73,9 @@ async def test_a_session_begins_speaks_is_stopped_at_a_word_outlives_a_reload_an
     await page.until(f"!{VIDEO}.muted && !{VIDEO}.paused")
     await page.click("#live-end")
     await page.until("document.querySelector('#live-begin').checkVisibility()")
-    assert (await viewer.ask("v1/sessions"))["data"] == []
+    async with asyncio.timeout(10):
+        while (await viewer.ask("v1/sessions"))["data"]:  # noqa: ASYNC110  # one is seen to end before it is gone
+            await asyncio.sleep(0.05)
 
 
 @in_browser
@@ -188,6 +190,7 @@ async def test_a_session_that_another_ends_says_so(viewer: Viewer) -> None:
     async with viewer.http.delete(f"{viewer.url}v1/sessions/{session['id']}") as response:
         assert response.status == 200
     await page.until(f"{STATUS}.includes('over')")
+    await page.until(f"({BRIGHT})() > 50")  # the last picture stays
     assert await page.evaluate("document.querySelector('#live-begin').checkVisibility()")
 
 
@@ -195,6 +198,14 @@ async def watched(viewer: Viewer, way: str) -> None:
     """Wait until the page says by which way it is watched, and shows it."""
     seen = f"{WAY}.includes('{way}') && {VIDEO}.videoWidth === 256 && {VIDEO}.currentTime > 0.3"
     await viewer.page.until(f"{seen} && !{VIDEO}.paused", timeout_s=30)
+
+
+BRIGHT = f"""() => {{
+  const pen = Object.assign(document.createElement('canvas'), {{ width: 8, height: 8 }}).getContext('2d');
+  pen.drawImage({VIDEO}, 0, 0, 8, 8);
+  return Math.max(...pen.getImageData(0, 0, 8, 8).data.filter((_, at) => at % 4 < 3));
+}}"""
+"""Of what the video shows, 0 to 255."""
 
 
 @contextmanager
@@ -238,7 +249,7 @@ async def test_it_is_watched_by_webrtc_and_words_are_marked_as_they_are_heard(vi
     await page.type(TEXT)
     await page.press("Enter", 13)
     first = await page.until("first.sound && first.mark && first")
-    assert abs(first["sound"] - first["mark"]) < 1000
+    assert abs(first["sound"] - first["mark"]) < 500
     await page.press("Escape", 27)
     await page.until(f"!!{SAID}.querySelector('.cut') && loud < 0.01")
     assert (await viewer.ask(f"v1/sessions/{session}"))["viewers"] == 1
