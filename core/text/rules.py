@@ -9,7 +9,9 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+from core.text.needed import needed
 
 Reading = str | Sequence[tuple[int, str]] | None
 """How a match is read: words; or (place in the text, words) in order of place; or None: not by this rule."""
@@ -17,11 +19,7 @@ Reading = str | Sequence[tuple[int, str]] | None
 Rule = tuple[str, str, Callable[[re.Match[str]], Reading] | str]
 """Characters that a match may begin with, as within [ ]; the pattern; the function, or what is said."""
 
-_Some = tuple[Sequence[int], re.Pattern[str]]
-_AT_ONCE = 12  # so many are tried by one pattern
-
 _LOG = logging.getLogger(__name__)
-_NAMED = re.compile(r"\(\?P<\w+>")
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,17 @@ class Rules:
     """rules: tried in order. plain: how single characters are read that no rule took; the rest stay.
 
     idle: a pattern of characters that no rule begins with, so that most of a text is passed over quickly. At
-    the others only those rules are tried that may begin with the character.
-    A rule that raises is logged and passed over: no text fails by one.
+    the others only those rules are tried that may begin with the character, and of which the text has what
+    they need. A rule that raises is logged and passed over: no text fails by one.
 
-    The patterns are compiled when a text is first read: a language's take up to 0.2 s.
+    Which rules: an integer with a bit for each. A pattern is compiled when it is first tried.
     """
 
     rules: Sequence[Rule]
     plain: Mapping[str, str]
     idle: str = r"(?!)"
-    _tried: dict[str, Sequence[_Some]] = field(default_factory=dict, init=False)
-    _firsts: dict[tuple[int, ...], re.Pattern[str]] = field(default_factory=dict, init=False)
-
-    @cached_property
-    def _each(self) -> list[re.Pattern[str]]:
-        return [re.compile(f"(?=[{begins}]){pattern}") for begins, pattern, _ in self.rules]
+    _compiled: dict[int, re.Pattern[str]] = field(default_factory=dict, init=False)
+    _begun: dict[str, int] = field(default_factory=dict, init=False)
 
     @cached_property
     def _any(self) -> re.Pattern[str]:
@@ -51,29 +45,38 @@ class Rules:
         begins = "|".join({f"[{begins}]" for begins, _, _ in self.rules})
         return re.compile(f"(?!{self.idle})(?:{begins})")
 
-    def _at(self, character: str) -> Sequence[_Some]:
-        """The numbers of the rules that may begin with `character`, some at once, each time with a pattern
-        that tells which of them is the first to match."""
-        if character not in self._tried:
-            numbers = [k for k, (begins, _, _) in enumerate(self.rules) if re.match(f"[{begins}]", character)]
-            parts = [tuple(numbers[k : k + _AT_ONCE]) for k in range(0, len(numbers), _AT_ONCE)]
-            self._tried[character] = [(part, self._first(part)) for part in parts]
-        return self._tried[character]
+    @cached_property
+    def _needing(self) -> Mapping[str, int]:
+        """The rules that a character makes possible; those that need none stand under ""."""
+        table: dict[str, int] = {}
+        for k, (_, pattern, _) in enumerate(self.rules):
+            for character in needed(pattern) or ("",):
+                table[character] = table.get(character, 0) | 1 << k
+        return table
 
-    def _first(self, numbers: tuple[int, ...]) -> re.Pattern[str]:
-        """All digits share their patterns, and most Latin letters."""
-        if numbers not in self._firsts:
-            told = (f"(?:{_NAMED.sub('(?:', self.rules[k][1])})(?P<r{k}>)" for k in numbers)
-            self._firsts[numbers] = re.compile("|".join(told))
-        return self._firsts[numbers]
+    def _beginning(self, character: str) -> int:
+        """The rules whose matches may begin with `character`."""
+        if character not in self._begun:
+            begun = (
+                1 << k for k, (begins, _, _) in enumerate(self.rules) if re.match(f"[{begins}]", character)
+            )
+            self._begun[character] = sum(begun)
+        return self._begun[character]
+
+    def _compile(self, k: int) -> re.Pattern[str]:
+        self._compiled[k] = re.compile(self.rules[k][1])
+        return self._compiled[k]
 
     def read(self, text: str) -> "Output":
         """`text` as it is read, with where every character of it comes from."""
         out = Output()
+        possible = 0
+        for character in {"", *text}:
+            possible |= self._needing.get(character, 0)
         done = place = 0
         while found := self._any.search(text, place):
             place = found.start()
-            if said := self._said(text, place):
+            if said := self._said(text, place, possible):
                 stop, reading = said
                 self._copy(out, text, done, place)
                 for where, words in [(place, reading)] if isinstance(reading, str) else reading:
@@ -84,14 +87,14 @@ class Rules:
         self._copy(out, text, done, len(text))
         return out
 
-    def _said(self, text: str, place: int) -> tuple[int, str | Sequence[tuple[int, str]]] | None:
+    def _said(
+        self, text: str, place: int, possible: int
+    ) -> tuple[int, str | Sequence[tuple[int, str]]] | None:
         """Where the match of the first willing rule ends, and how it is read."""
-        for numbers, some in self._at(text[place]):
-            if (found := some.match(text, place)) and found.lastgroup:
-                for k in numbers[numbers.index(int(found.lastgroup[1:])) :]:
-                    match = self._each[k].match(text, place)
-                    if match and match.end() > place and (reading := self._asked(k, match)) is not None:
-                        return match.end(), reading
+        for k in _numbers(possible & self._beginning(text[place])):
+            match = (self._compiled.get(k) or self._compile(k)).match(text, place)
+            if match and match.end() > place and (reading := self._asked(k, match)) is not None:
+                return match.end(), reading
         return None
 
     def _asked(self, k: int, match: re.Match[str]) -> Reading:
@@ -114,6 +117,12 @@ class Rules:
             out.add(self.plain[match[0]], match.start())
             done = match.end()
         out.copy(text[done:stop], done)
+
+
+@lru_cache(maxsize=1 << 14)
+def _numbers(some: int) -> tuple[int, ...]:
+    """Which bits of `some` are set."""
+    return tuple(k for k in range(some.bit_length()) if some >> k & 1)
 
 
 class Output:

@@ -11,10 +11,9 @@ _MOBILE = r"(?<![\d.])(?:\+86[-\s]?)?1[3-9]\d[-\s]?\d{4}[-\s]?\d{4}(?!\d)"
 _GROUPED = r"(?<![\w.:/$£€¥-])(?<!\d )\(?\d{2,5}\)?(?:[- ]\d{2,5}){1,6}(?![\w%/:]|\.\d|-\d)"
 # After these words digits are a code, not a quantity.
 _CODE_WORD = re.compile(
-    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|PIN|OTP|ID|zip|account|order|CVV|CVC|SSN|IMEI|case|ticket|booking|confirmation|port|build|"
-    r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[A-Z][a-z]+, "
-    r"[A-Z]{2})(?: is| no\.?|:| ?#)*\s*(?:\d{3,}(?:,| and| or)\s){0,5}$",
-    re.IGNORECASE,
+    r"(?:phone|number|code|call|dial|ring|text|fax|tel\.?|telephone|mobile|cell|password|pin|otp|id|zip|account|order|cvv|cvc|ssn|imei|case|ticket|booking|confirmation|port|build|"
+    r"flight|extension|card|passcode|hotline|tracking|invoice|serial|reference|[a-z]{2,}, "
+    r"[a-z]{2})(?: is| no\.?|:| ?#)*\s*(?:\d{3,}(?:,| and| or)\s){0,5}$",
 )
 _ROOM = re.compile(
     r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit|highway|hwy\.?|flight [A-Z]{2})\s$",
@@ -31,13 +30,18 @@ def ahead(match: re.Match[str], width: int = 24) -> str:
     return match.string[max(0, match.start() - width) : match.start()]
 
 
+def _announced(match: re.Match[str]) -> bool:
+    """Is what matched a code, by the word before it?"""
+    return _CODE_WORD.search(ahead(match).lower()) is not None
+
+
 def _digits(match: re.Match[str]) -> list[tuple[int, str]]:
     return patterns.grouped(match, one_by_one, "plus", ",")
 
 
 def _code(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """Digits that are a code, because of the word before them or because nobody counts so far."""
-    announced = _CODE_WORD.search(ahead(match)) or (len(match[0]) == 5 and _STATE.search(ahead(match)))
+    announced = _announced(match) or (len(match[0]) == 5 and _STATE.search(ahead(match)))
     least = 3 if announced else 10
     return None if len(match[0]) < least and match[0][0] != "0" else _digits(match)
 
@@ -50,14 +54,14 @@ def _room(match: re.Match[str]) -> str | None:
 
 
 def _card(match: re.Match[str]) -> str | None:
-    return None if _CODE_WORD.search(ahead(match)) else year(match[0])
+    return None if _announced(match) else year(match[0])
 
 
 def _grouped(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """Digits in groups: a card, a meeting, a telephone number; not a range, nor numbers in a row."""
     groups = re.findall(r"\d+", match[0])
     count = sum(map(len, groups))
-    announced = _CODE_WORD.search(ahead(match)) is not None
+    announced = _announced(match)
     if announced and count >= 6:
         return _digits(match)
     spaced = "-" not in match[0]

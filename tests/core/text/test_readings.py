@@ -14,6 +14,7 @@ import pytest
 from core.errors import BadInput
 from core.text import sentences, spoken
 from core.text.folded import fold
+from core.text.needed import needed
 from core.text.reading import _RULES
 from core.text.rules import Rules
 from tests.support import spoken_english, spoken_numbers
@@ -80,15 +81,37 @@ def test_no_rule_begins_where_none_is_looked_for(language):
 
 @pytest.mark.parametrize("language", ["zh", "en", "ja", "ko"])
 def test_a_rule_is_tried_wherever_it_could_match(language):
-    """A rule is left out only at characters that none of its matches begins with."""
+    """A rule is left out only at characters that none of its matches begins with, and in texts without what
+    it needs."""
     rules = [
-        (re.compile(pattern), re.compile(f"[{begins}]")) for begins, pattern, _ in _RULES[language].rules
+        (re.compile(pattern), re.compile(f"[{begins}]"), needed(pattern))
+        for begins, pattern, _ in _RULES[language].rules
     ]
     for row in list(rows())[::9]:
         text = fold(row.values[1]).text
         for at in range(len(text)):
-            begun = [may for pattern, may in rules if (m := pattern.match(text, at)) and m.end() > at]
-            assert all(may.match(text, at) for may in begun), text[at:]
+            begun = [rule for rule in rules if (m := rule[0].match(text, at)) and m.end() > at]
+            assert all(may.match(text, at) for _, may, _ in begun), text[at:]
+            assert all(some is None or some & set(text) for _, _, some in begun), text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "characters"),
+    {
+        r"\d+/\d+": "/",
+        r"\d(?:/|:)\d": "/:",
+        r"(?<=[a-c])\d": "abc",
+        r"\d(?=%)": "%",
+        r"\d(?:%)?(?!x)": "0123456789",
+        r"x|\d*": "",
+        r"[^x]": "",
+        r"(?i:x)": "",
+        r"(?i)x": "",
+        r"[\u4e00-\u9fff]": "",
+    }.items(),
+)
+def test_what_a_pattern_needs_is_told_by_its_rarest_part(pattern, characters):
+    assert set(needed(pattern) or "") == set(characters)
 
 
 def test_a_rule_that_fails_costs_its_own_reading_and_nothing_else(caplog):
