@@ -147,14 +147,19 @@ class Fit:
         return [("scale", scale), ("format", "yuv420p"), ("crop", cut)]
 
 
+_NO_MATRICES = (8, *range(10, 18))  # YCgCo, constant luminance, ICtCp and their like: swscale has none
 _DOLBY_VISION = ("dvhe", "dvh1", "dav1")
 
 
 def check_colours(name: str, stream: VideoStream, frame: VideoFrame) -> None:
-    """Raise BadInput `unsupported` for Dolby Vision that ordinary decoders show green and purple.
+    """Raise BadInput `unsupported` for colours that FFmpeg cannot convert, or would show green and purple.
 
-    That of profile 5 and its like says nothing of its colours; that of telephones is PQ or HLG, too.
+    Dolby Vision of profile 5 and its like says nothing of its colours; that of telephones is PQ or HLG, too.
     """
+    matrix = frame.colorspace if frame.colorspace != _UNSPECIFIED else Colours.of(stream).matrix
+    if not frame.format.is_rgb and matrix in _NO_MATRICES:
+        message = f"{name} is in colours that cannot be read (matrix {matrix} of H.273); export it as BT.709"
+        raise BadInput("unsupported", message)
     everything: object = frame.side_data
     assert isinstance(everything, SideDataContainer)  # noqa: S101
     dolby = stream.codec_context.codec_tag in _DOLBY_VISION or any(

@@ -70,14 +70,15 @@ def damaged(path: Path, why: BaseException) -> BadInput:
 
 def picture_info(path: Path, limits: Limits) -> MediaInfo:
     """What the picture is. frames: more than one if it is animated, or has pages."""
-    picture = open_picture(path, limits)
-    width, height = picture.size
-    try:
-        if picture.getexif().get(0x0112, 1) >= 5:  # EXIF orientation: lying on its side
-            width, height = height, width
-        frames = getattr(picture, "n_frames", 1)
-    except _BROKEN as error:
-        raise damaged(path, error) from error
+    with open_picture(path, limits) as picture:
+        width, height = picture.size
+        try:
+            # EXIF orientation: lying on its side. Of a TIFF Pillow gives the upright size.
+            if picture.format != "TIFF" and picture.getexif().get(0x0112, 1) >= 5:
+                width, height = height, width
+            frames = getattr(picture, "n_frames", 1)
+        except _BROKEN as error:
+            raise damaged(path, error) from error
     return MediaInfo("image", width, height, 0.0, 0.0, 1 if picture.format == "MPO" else frames, None)
 
 

@@ -16,8 +16,9 @@ from PIL import Image, ImageCms
 from core.errors import BadInput
 from core.media.clip import Frames
 from core.media.foreign import normalise, probe, read_picture
-from core.media.info import MediaInfo
+from core.media.info import Limits, MediaInfo
 from core.media.planes import whole_bgr
+from core.sandbox.picture import picture_info, read_upright
 from tests.support import ROOT
 from tests.support.samples import Picture, corners, write_video
 
@@ -177,6 +178,10 @@ def test_exif_orientation_of_tiff_and_jpeg(tmp_path: Path, orientation: int) -> 
     stored.save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
     got = rgb(clip(tmp_path / "a.jpg")[1]).astype(int)
     assert np.abs(got - np.asarray(upright)).mean() < 6
+    stored.save(tmp_path / "a.tiff", exif=exif)
+    for name in ("a.jpg", "a.tiff"):
+        assert picture_info(tmp_path / name, Limits()).width == 96
+    assert np.array_equal(read_upright(tmp_path / "a.tiff", Limits()), upright)
 
 
 def test_a_photograph_of_48_megapixels_is_taken(tmp_path: Path) -> None:

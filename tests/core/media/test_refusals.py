@@ -225,6 +225,14 @@ def test_limits_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_colours_that_cannot_be_converted_are_told(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mkv", frames=1, context={"colorspace": 14})
+    for use in (probe, watch):
+        with pytest.raises(BadInput, match="is in colours that cannot be read"):
+            run(use(source, Limits()))
+
+
+@pytest.mark.slow
 def test_dolby_vision_in_colours_of_its_own_is_told(tmp_path: Path) -> None:
     quiet = {"x265-params": "log-level=none"}
     plain = write_video(tmp_path / "a.mp4", codec="libx265", pixels="yuv420p10le", frames=1, options=quiet)
