@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from core.errors import (
     BadInput,
@@ -187,19 +188,32 @@ def reading(model: type[BaseModel] | None = None) -> Iterator[None]:
 
 def invalid(error: ValidationError, model: type[BaseModel] | None = None) -> Refused:
     """What to tell a client whose message has not the shape that it should have: that of `model`."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
-        return Refused(400, "malformed_json", f"the body is not JSON: {first['msg']}")
+        why = first["msg"].removeprefix("Invalid JSON: ")
+        return Refused(400, "malformed_json", f"this is not JSON: {why}")
     # Pydantic names branches of unions too, such as list[function-after[...]] and constrained-int.
     names = [str(part) for part in first["loc"] if not _BRANCH.search(str(part))]
     param = ".".join(names)[:100] or None
-    what = first["msg"]
+    message = _told(first)
     if first["type"] == "extra_forbidden":
-        what = "there is no such field" + meant(names[-1], _fields(model, names[:-1]))
-    message = what.removeprefix("Value error, ")
-    if first["type"] == "too_short" and " at least 1 " in message:
-        message = "is empty"  # Pydantic speaks of items, of a text too
+        message = "there is no such field" + meant(names[-1], _fields(model, names[:-1]))
     return Refused(422, "invalid_request", f"{param}: {message}" if param else message, param)
+
+
+def _told(first: ErrorDetails) -> str:
+    """What is wrong, where Pydantic's own words do not serve: it speaks of items, of a text too."""
+    context = first.get("ctx", {})
+    match first:
+        case {"type": "too_short"} if context["min_length"] == 1:
+            return "is empty"
+        case {"type": "too_long", "input": str()}:
+            return f"has {context['actual_length']} characters; at most {context['max_length']} may be"
+        case {"type": "union_tag_not_found"}:
+            return "is no object with a type: say by `type` what it is"
+        case {"type": "union_tag_invalid"}:
+            return f"there is no type {context['tag'][:100]!r}; there are {context['expected_tags']}"
+    return first["msg"].removeprefix("Value error, ")
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
 """Which errors are the client's, and which the server's."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from core import errors
-from server.errors import Refused, reading, refusal
+from server.errors import Refused, invalid, reading, refusal
+from server.schemas.live import AnySessionMessage
 from server.schemas.requests import VideoRequest
 
 
@@ -37,6 +38,25 @@ def test_an_unknown_field_is_told_with_the_one_that_was_meant(body, param, meant
     assert refused.value.param == param
     asked = f"there is no such field; did you mean {meant}?" if meant else "there is no such field"
     assert refused.value.message.endswith(asked)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("{", "this is not JSON: EOF"),
+        ("{}", "is no object with a type"),
+        ('{"type": "dance"}', "there is no type 'dance'; there are 'ask', "),
+        (
+            '{"type": "interrupt", "ref": "%s"}' % ("x" * 129),
+            "interrupt.ref: has 129 characters; at most 128 may be",
+        ),
+        ('{"type": "interrupt", "ref": ""}', "interrupt.ref: is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_told_in_words_that_fit_it(message, told):
+    with pytest.raises(ValidationError) as broken:
+        TypeAdapter(AnySessionMessage).validate_json(message)
+    assert invalid(broken.value).message.startswith(told)
 
 
 def test_every_error_stands_in_the_tree_that_is_drawn():
