@@ -93,7 +93,6 @@ _LETTERS: Final[list[Rule]] = [
         lambda m: " ".join(m[0].replace(".", "").upper()),
     ),
     ("A-Za-z", r"(?<![A-Za-z])WW(?:II|I)(?![A-Za-z])", _war),
-    ("+", r"(?<=[A-Z])\+\+", "加加"),
     ("#", r"(?<=[A-Z])#", " sharp"),
     (".", r"(?<![A-Za-z0-9])\.NET", "dot net"),
     ("+", r"(?<=[A-Za-z0-9])\+(?![A-Za-z0-9])", "加"),

@@ -188,11 +188,6 @@ def _rows(match: re.Match[str]) -> str | None:
     return f"{of}{number(match['a'])}到{of}{number(match['b'])}" if of else None
 
 
-def _hanging(match: re.Match[str]) -> Reading:
-    """<3 at the end is a heart."""
-    return "" if re.search(r"[A-Za-z\u4e00-\u9fff] $|^$", ahead(match, 2)) else None
-
-
 WORDS: Final = FormulaWords(
     operators=operators(0),
     negative="负",
@@ -209,11 +204,11 @@ WORDS: Final = FormulaWords(
 )
 SUMS: list[Rule] = [
     (r"A-Za-z:;>\^", EMOTICON, ""),
+    ("<", r"(?<=[A-Za-z\u4e00-\u9fff] )<3(?=\s*$|\s*[!！。])", ""),  # a heart
     (r"\d", r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", _ordinal),
     ("-", r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", "减"),
     ("-", r"(?<=[Α-Ωα-ω])-(?=\d)", ""),
     (".", r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", " "),
-    ("<", r"<3(?=\s*$|\s*[!！。])", _hanging),
     (r"\dn!", FACTORIAL, WORDS.factorial_of),
     (r"A-Za-z", FORCE, WORDS.force),
     (r"\d.", SCIENTIFIC, WORDS.scientific),
@@ -228,7 +223,6 @@ SUMS: list[Rule] = [
         r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
         lambda m: (m["a"] or "") + "比",
     ),
-    (r"\d", r"(?<=\w=)(?P<a>\d):(?P<b>\d)(?!\d)", lambda m: f"{number(m['a'])}比{number(m['b'])}"),
     (r"\dA-Za-zΑ-Ωα-ω(.±√∠-", FORMULA, _formula),
     (r"\d", r"(?<![\d./])(?P<top>\d{2,3})/(?P<bottom>\d{2,3})\s?(?P<unit>mmHg)", _pressure),
     (r"\d", r"(?<=第)(?P<a>\d{1,4})/(?P<b>\d{1,4})(?P<unit>[页章节课集期讲步题])", _page),

@@ -112,7 +112,6 @@ SCALES: Final[list[Rule]] = [
         r"(?<![A-Za-z0-9:])(?P<a>[a-z]):(?=[a-z\d]+\s?=)|(?<=[=:][a-z]):(?=[a-z\d])|(?<=\d=[a-z]):(?=\d)",
         lambda m: f"{m['a'] or ''} to ",
     ),
-    (r"\d", r"(?<=\w=)(?P<a>\d):(?P<b>\d)(?!\d)", lambda m: f"{number(m['a'])} to {number(m['b'])}"),
     (r"\d", rf"(?<![\d.])(?P<a>\d+)\s?[xX]\s?(?P<b>\d+)(?:\s?(?P<unit>{patterns.UNIT}))?(?![\dA-Za-z])", _by),
     (r"\d.", rf"(?<![\d.])(?P<n>{patterns.NUMBER})x(?={_TIMES_AS})", lambda m: f"{number(m['n'])} times"),
     (r"\s!", r"(?<=\w)\s?!=\s?(?=[\w(])", " is not equal to "),
@@ -156,7 +155,6 @@ SUMS: Final[list[Rule]] = [
     (r"\d", patterns.FRACTION, _fraction),
     (r"\^", r"\^(?P<n>-?\d+)", lambda m: _power(m["n"])),
     (r"\^", r"\^(?P<n>[a-z])(?![A-Za-z])", lambda m: f" to the power of {m['n']}"),
-    (r"\s~—-", r"(?<=\dst|\dnd|\drd|\dth)\s?[-~—]\s?(?=\d)", " to "),
     ("~", r"(?<![\w)])~(?=\s?\d)", "about "),
 ]
 SIZES: Final[list[Rule]] = [
@@ -191,7 +189,6 @@ SIGNS: Final[list[Rule]] = [
     ("↑", r"(?<=\w )[↑](?=\s?\d)", "up "),
     ("↓", r"(?<=\w )[↓](?=\s?\d)", "down "),
     (r"\s~—-", r"(?<=[SMLX\d])\s?[-~—]\s?(?=\d?X{0,4}[SML](?![A-Za-z]))", " to "),
-    ("+", r"(?<=[A-Z])\+\+", " plus plus"),
     ("#", r"(?<=\b[A-G])#", " sharp"),
     (".", r"(?<![A-Za-z0-9])\.NET\b", "dot net"),
     ("+", r"(?<=[A-Za-z0-9])\+(?!\w)", " plus"),
