@@ -67,6 +67,7 @@ export class Live {
       event.preventDefault();
       this.#begin();
     });
+    byId('live-ask', HTMLButtonElement).addEventListener('click', () => this.#say('ask'));
     byId('live-stop', HTMLButtonElement).addEventListener('click', () => this.#interrupt());
     byId('live-end', HTMLButtonElement).addEventListener('click', () => this.#end());
     byId('live-microphone', HTMLButtonElement).addEventListener('click', () => this.#hear());
@@ -150,6 +151,7 @@ export class Live {
       onover: () => this.#over(),
     });
     this.webrtc = session.webrtc;
+    byId('live-ask', HTMLButtonElement).hidden = !session.chat;
     if (session.picture) this.picture.follow(this.id, this.webrtc);
   }
 
@@ -201,12 +203,13 @@ export class Live {
     this.#become('over');
   }
 
-  #say() {
+  /** @param {'say' | 'ask'} [type] whether it is said, or answered by the language model */
+  #say(type = 'say') {
     const text = this.text.value.trim();
     if (!text || !this.line) return;
     const ref = `say-${(this.refs += 1)}`;
-    if (!this.line.send({ type: 'say', text, ref })) return this.notice.fail(new ApiError(0, { message: '' }));
-    this.sent.set(ref, text);
+    if (!this.line.send({ type, text, ref })) return this.notice.fail(new ApiError(0, { message: '' }));
+    if (type === 'say') this.sent.set(ref, text); // of an answer the words are told as they sound
     this.notice.say('');
     this.text.value = '';
   }

@@ -243,6 +243,7 @@ export const TEXTS = {
   'live.running': 'Sessions that run',
   'live.write': 'Write, and press Enter',
   'live.say': 'Say',
+  'live.ask': 'Ask',
   'live.stop': 'Stop',
   'live.actions': 'Actions',
   'live.end': 'End the session',

@@ -243,6 +243,7 @@ export const TEXTS = {
   'live.running': '进行中的会话',
   'live.write': '写下要说的话，按回车',
   'live.say': '说',
+  'live.ask': '提问',
   'live.stop': '停止',
   'live.actions': '动作',
   'live.end': '结束会话',

@@ -3,14 +3,16 @@
 import asyncio
 import importlib
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from aiohttp import web
 from numpy.typing import NDArray
 
 from core.engines.builtin.mouth import WarpedMouth
@@ -19,7 +21,7 @@ from core.types import Image
 from tests.support.browser import needs_chromium
 from tests.support.rtmp import receiver
 from tests.support.sessions import length_of
-from tests.support.viewer import PUSH_PORT, Viewer, in_browser, runner, viewer
+from tests.support.viewer import CHAT_PORT, PUSH_PORT, Viewer, in_browser, runner, viewer
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 __all__ = ["runner", "viewer"]  # fixtures
@@ -99,6 +101,52 @@ async def test_there_is_a_button_for_each_action_of_the_presenter(viewer: Viewer
         pass
     async with viewer.http.delete(f"{viewer.url}v1/templates/waving"):
         pass
+
+
+@asynccontextmanager
+async def model(reply: str) -> AsyncGenerator[list[str], None]:
+    """A language model's server; yields the questions that it was asked."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((await request.json())["messages"][-1]["content"])
+        piece = json.dumps({"choices": [{"index": 0, "delta": {"content": reply}}]})
+        text = f"data: {piece}\n\ndata: [DONE]\n\n"
+        return web.Response(text=text, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", CHAT_PORT).start()
+        yield asked
+    finally:
+        await runner.cleanup()
+
+
+@in_browser
+async def test_what_is_asked_is_answered_where_somebody_answers(viewer: Viewer) -> None:
+    page, ask = viewer.page, "document.querySelector('#live-ask')"
+    for chat in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            if not chat:
+                patch.setattr("server.jobs.sessions.Sessions._asked", lambda sessions: (None, None))
+            session = (await viewer.ask("v1/sessions", {}))["id"]
+        await page.open("about:blank")
+        await page.open(viewer.url + f"#/live/{session}")
+        await page.until(f"{STATUS}.includes('Waiting')", timeout_s=60)
+        assert await page.evaluate(f"{ask}.checkVisibility()") is chat
+        if chat:
+            async with model("Very well, thank you.") as asked:
+                await page.evaluate("document.querySelector('#live-text').focus()")
+                await page.type("How are you?")
+                await page.click("#live-ask")
+                await page.until(f"{SAID}.textContent.includes('Very well')")
+            assert asked == ["How are you?"]
+            assert await page.evaluate("document.querySelector('#live-text').value") == ""
+        async with viewer.http.delete(f"{viewer.url}v1/sessions/{session}"):
+            pass
 
 
 @in_browser

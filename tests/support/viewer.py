@@ -72,6 +72,9 @@ MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-str
 PUSH_PORT = free_port()
 """Where a test may have an RTMP server: the only place of this machine that the server may send to."""
 
+CHAT_PORT = free_port()
+"""Where the server looks for a language model; a test may have one there."""
+
 LOOPBACK = "--allow-loopback-in-peer-connection"
 """Its flag for WebRTC within this machine."""
 
@@ -88,7 +91,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
 async def open_server(folder: Path) -> AsyncGenerator[str, None]:
     """A server with warm engines; yields its address, with a slash at the end."""
     runner = Runner(
-        build(ServerSettings(data_dir=folder, fetch_allow=(f"127.0.0.1:{PUSH_PORT}",))),
+        build(
+            ServerSettings(
+                data_dir=folder,
+                fetch_allow=(f"127.0.0.1:{PUSH_PORT}",),
+                chat_url=f"http://127.0.0.1:{CHAT_PORT}/v1",
+            )
+        ),
         handler_cancellation=True,
     )
     await runner.setup()
