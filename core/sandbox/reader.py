@@ -132,11 +132,15 @@ def moving(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not stream.disposition & still]
 
 
-def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
-    """By which players choose among several: the one marked so, no single picture, the largest."""
+def _rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
+    """By which one is taken: no single picture, the one that players show, no likely cover, the largest."""
     context = stream.codec_context
-    pixels = 0 if context is None else context.width * context.height
-    return bool(stream.disposition & Disposition.default), stream.frames != 1, pixels
+    pixels, codec = (0, "") if context is None else (context.width * context.height, context.name)
+    return stream.frames != 1, bool(stream.disposition & Disposition.default), codec not in _COVERS, pixels
+
+
+_COVERS = ("mjpeg", "png", "bmp", "gif", "webp")
+"""How covers are coded, marked as such or not; Matroska does not tell how many pictures a stream has."""
 
 
 def audio_stream(container: InputContainer, path: Path, limits: Limits) -> AudioStream:
@@ -230,12 +234,13 @@ def usual_frame_rate(path: Path, stream: VideoStream) -> Fraction:
                 break
     usual = usual_rate(times)
     average = frame_rate(stream)
-    if usual is None or not 1 <= usual <= 240 or abs(usual / float(average) - 1) < 0.01:
+    if usual is None or not _SLOWEST <= usual <= 240 or abs(usual / float(average) - 1) < 0.01:
         return average
     return Fraction(usual).limit_denominator(1001)
 
 
 _LOOKED_AT = 300  # pictures
+_SLOWEST = 1 / 60  # of slide shows
 
 
 def check_faults(path: Path, faults: Faults, seconds: float) -> None:

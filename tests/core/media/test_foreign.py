@@ -277,6 +277,19 @@ def test_an_animated_picture_is_its_first_frame(tmp_path: Path) -> None:
     assert (info.kind, info.frames) == ("image", 25)
 
 
+def test_a_cover_that_is_not_marked_is_not_taken(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as file:
+        streams: list[Any] = [file.add_stream(codec, rate=25) for codec in ("mjpeg", "libx264")]
+        for stream, side, pixels in zip(streams, (128, 64), ("yuvj420p", "yuv420p"), strict=True):
+            stream.width, stream.height, stream.pix_fmt = side, side, pixels
+        for stream, count in zip(streams, (1, 5), strict=True):
+            for number in range(count):
+                picture = corners(stream.width, stream.height, number)
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            file.mux(stream.encode(None))
+    assert clip(tmp_path / "a.mkv")[0].width == 64
+
+
 def test_progress_is_reported_and_knows_the_total(tmp_path: Path) -> None:
     said: list[tuple[int, int | None]] = []
     source = write_video(tmp_path / "a.mp4", frames=60, size=(640, 480))

@@ -373,12 +373,13 @@ def bursts(k: int) -> int:
         ([k * 1000 // 30 for k in range(30) if k % 10 != 5], 30, 30),
         ([bursts(k) for k in range(20)], 30, 40),
         ([k * 200 for k in range(5)], 25, 25),
+        ([k * 3000 for k in range(3)], 25, 175),
         ([k * 1000 // 12 for k in range(12)], 25, 25),
         ([k * 40 + (600_000 if k >= 12 else 0) for k in range(25)], 25, 25),
         ([k * 40 + 7_000_000 for k in range(25)], 25, 25),
         ([0], 25, 1),
     ],
-    ids=["50", "48", "telephone", "screen", "5", "12", "pause", "late", "one frame"],
+    ids=["50", "48", "telephone", "screen", "5", "slides", "12", "pause", "late", "one frame"],
 )
 def test_rates_and_times_of_recorders(tmp_path: Path, times: list[int], fps: int, frames: int) -> None:
     source = write_video(tmp_path / "a.mkv", frames=len(times), times_ms=times, size=(64, 48))
