@@ -24,8 +24,12 @@ Error                  base of them all; the message is for people
 `server.errors.Refused`, an Error too, is a request's answer with an HTTP status, which `core` does not know.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What an OSError says where the disk is full, a quota used up, or a file as large as it may be."""
 
 
 class Error(Exception):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from core.errors import (
+    NO_ROOM,
     BadInput,
     Error,
     JobOver,
@@ -167,6 +168,8 @@ def refusal(error: Exception) -> Refused:
             return Refused(422, code, message, param)
         case StageError(cause=BadInput() as cause):
             return refusal(cause)
+        case OSError(errno=number) if number in NO_ROOM:
+            return Refused(507, "storage_full", "the disk is full; make room on it")
         case OSError(errno=errno.ENAMETOOLONG):
             return Refused(404, "not_found", "there is nothing at so long an address")
         case Error():  # raised on purpose, so it says what went wrong, as a job's error does

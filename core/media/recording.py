@@ -4,7 +4,6 @@ While it grows it lies beside its destination as `NAME.<random>.part.mp4`, playa
 fragment even after a crash. Only a whole video gets the destination's name.
 """
 
-import errno
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import av
 
-from core.errors import BadInput, StorageFull
+from core.errors import NO_ROOM, BadInput, StorageFull
 from core.labels import label_of
 from core.media.alpha import MOVFLAGS, OURS, write_prores
 from core.media.credentials import Credentials
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 VIDEO_ENDINGS: Mapping[VideoFormat, tuple[str, ...]] = {"mp4": VIDEO, "webm": (".webm",), "mov": (".mov",)}
 """How the name of a video may end; the first is added to one without."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Recording:
@@ -95,7 +92,7 @@ class Recording:
         try:
             await self._worker.call(function, *args)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in NO_ROOM:
                 raise StorageFull(
                     f"no room on the disk for {self.path}; free some, or choose another place"
                 ) from error

@@ -8,7 +8,6 @@ first line; for `picture`, one of pixels). A refusal is one line `{"error": code
 standard error and exit code 1.
 """
 
-import errno
 import json
 import os
 import struct
@@ -19,10 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.errors import BadInput
+from core.errors import NO_ROOM, BadInput
 from core.media.info import Limits, MediaInfo
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILES = 64
 """Files that a child may have open."""
 
@@ -176,7 +174,7 @@ def main(text: str) -> None:
     except MemoryError:
         refuse("too_large_frames", f"{name}: its pictures are too large to decode; give a smaller version")
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in NO_ROOM:
             refuse("storage_full", "the disk has no room for the decoded video")
         refuse("malformed_media", f"{name} cannot be decoded ({error.strerror}); {_REMEDY}")
     except Exception as error:  # noqa: BLE001  # decoders raise anything for broken files, e.g. IndexError

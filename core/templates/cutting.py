@@ -1,7 +1,6 @@
 """Cut the person of a template out of every frame: once, kept beside its video, for all that needs it."""
 
 import asyncio
-import errno
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.engines.builtin.matte.backdrop import measure
-from core.errors import Stopped, StorageFull
+from core.errors import NO_ROOM, Stopped, StorageFull
 from core.media.clip import Frames, new_clip
 from core.media.planes import to_i420, whole_bgr
 from core.models import SELFIE, unavailable
@@ -28,8 +27,6 @@ T = TypeVar("T")
 
 _LOSS = 8
 """x264's crf of the person alone: it is encoded again in every video."""
-
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 async def matting_for(pool: EnginePool, wanted: str, template: Template) -> LoadedEngine[Matting]:
@@ -122,6 +119,6 @@ async def stoppable(work: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
     try:
         return await run_stoppable(work)
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if error.errno in NO_ROOM:
             raise StorageFull("the disk has no room for the new template") from error
         raise

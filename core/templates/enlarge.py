@@ -1,7 +1,6 @@
 """Make a template twice as large, background and all, once: videos on it then cost no enlarging at all."""
 
 import asyncio
-import errno
 import hashlib
 import uuid
 from contextlib import aclosing
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.enhancement.tiles import VERSION, Tiles, enlarging
-from core.errors import BadInput, StorageFull
+from core.errors import NO_ROOM, BadInput, StorageFull
 from core.media.clip import ClipWriter
 from core.protocols import Upscaler
 from core.runtime.worker import Worker
@@ -71,7 +70,7 @@ async def enlarge(
             draft, name, report, face=base.face, identity=made, recipe=recipe, actions=base.actions
         )
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_ROOM:
             raise StorageFull("the disk has no room for the larger template") from error
         raise
     finally:

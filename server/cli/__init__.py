@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import core
-from core.errors import BadInput, Error, StageError
+from core.errors import NO_ROOM, BadInput, Error, StageError
 from server.cli.options import TEXT_HELP, every_option, face_option, json_option, look_options, voice_options
 from server.cli.remote import add_batch, add_cluster, add_webhook_secret
 
@@ -368,6 +368,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _told(error: OSError) -> str:
     """What the machine says no to, in words."""
+    if error.errno in NO_ROOM:  # its name may be that of a file that was only read
+        return f"there is no room on the disk ({error.strerror}); free some, or choose another place"
     if error.strerror is None or error.filename is None:
         return str(error)
     from core.config import Settings

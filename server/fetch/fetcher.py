@@ -11,7 +11,6 @@ that is used.
 """
 
 import asyncio
-import errno
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -26,7 +25,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from core.digest import sha256_of
-from core.errors import BadInput, Error, StorageFull
+from core.errors import NO_ROOM, BadInput, Error, StorageFull
 from core.media.foreign import probe
 from server.addresses import Allowed, allowed
 from server.fetch.cache import Cache, Entry
@@ -299,7 +298,7 @@ def _add(file: int, piece: bytes, hear: Callable[[bytes], None]) -> None:
         while view:
             view = view[os.write(file, view) :]
     except OSError as error:  # not the line to the other side, which OSError stands for elsewhere
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in NO_ROOM
         raise StorageFull("the disk is full") if full else Error("a file cannot be written") from error
 
 

@@ -7,7 +7,6 @@ late, or again, starts at the beginning or at the newest key frame. Offsets alwa
 """
 
 import asyncio
-import errno
 import os
 from array import array
 from bisect import bisect_right
@@ -15,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from core.errors import StorageFull
+from core.errors import NO_ROOM, StorageFull
 from core.media.growing import fragment_ends
 from core.runtime.worker import Worker
 
@@ -97,7 +96,7 @@ class Clip:
             # At its place, not at the end: a cancelled flush may have written it already.
             await self._disk.call(_write_all, self._file, data, self._written)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in NO_ROOM:
                 raise StorageFull("the disk is full") from error
             raise
         self._written = max(self._written, upto)

@@ -1,5 +1,7 @@
 """Which errors are the client's, and which the server's."""
 
+import errno
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +21,11 @@ def test_a_shape_is_the_clients_fault_only_where_a_body_was_read():
     with pytest.raises(Refused) as refused, reading():
         VideoRequest.model_validate_json("{")
     assert (refused.value.status, refused.value.code) == (400, "malformed_json")
+
+
+def test_a_full_disk_is_told_as_one() -> None:
+    full = refusal(OSError(errno.ENOSPC, "No space left on device", "/data/templates/a"))
+    assert (full.status, full.code) == (507, "storage_full")
 
 
 @pytest.mark.parametrize(

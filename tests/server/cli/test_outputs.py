@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from server.cli import main
 from tests.support.samples import tone, write_sound, write_video
@@ -63,6 +64,25 @@ def test_an_input_is_never_overwritten(
     assert main(arguments.split()) == 2
     assert "is an input; give another output" in capsys.readouterr().err
     assert everything(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    monkeypatch.setenv("LIPSTREAM_DATA_DIR", str(tmp_path / "data"))
+    Image.new("RGB", (128, 128)).save(tmp_path / "face.bmp")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # any write beyond fails
+    try:
+        assert main(["templates", "add", str(tmp_path / "face.bmp")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = capsys.readouterr().err
+    assert "there is no room on the disk" in told
+    assert "face.bmp" not in told
+    assert not any((tmp_path / "data" / "templates").iterdir())
 
 
 @pytest.mark.slow
