@@ -87,6 +87,60 @@ def test_times_survive_encoding_and_the_copy(tmp_path: Path) -> None:
     assert packets(tmp_path / "whole.mp4", 0) == packets(source, 0)
 
 
+def write_flash_and_click(path: Path, times_ms: Sequence[int], flash: int) -> Path:
+    """A video in which picture `flash` alone is white, and a click begins with it."""
+    rate = 48_000
+    with av.open(str(path), "w") as file:
+        picture: Any = file.add_stream("libx264", rate=25, options={"bf": "2"})
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        picture.time_base = picture.codec_context.time_base = Fraction(1, 1000)
+        sound: Any = file.add_stream("aac", rate=rate, layout="mono")
+        for number, time in enumerate(times_ms):
+            shade = np.full((48, 64, 3), 255 if number == flash else 20, np.uint8)
+            frame = av.VideoFrame.from_ndarray(shade, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            file.mux(picture.encode(frame))
+        file.mux(picture.encode(None))
+        wave = np.zeros((1, (times_ms[-1] + 40) * rate // 1000), np.float32)
+        begin = times_ms[flash] * rate // 1000
+        wave[0, begin : begin + rate // 50] = np.sin(np.arange(rate // 50) * (2 * np.pi * 1000 / rate)) * 0.8
+        heard = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+        heard.sample_rate, heard.pts, heard.time_base = rate, 0, Fraction(1, rate)
+        file.mux(sound.encode(heard))
+        file.mux(sound.encode(None))
+    return path
+
+
+def flash_and_click(path: Path) -> tuple[float, float]:
+    """When each begins, in seconds, as players show the file."""
+    with av.open(str(path)) as file:
+        seen = [f.time for f in file.decode(video=0) if f.to_ndarray(format="gray").mean() > 150]
+    with av.open(str(path)) as file:
+        loud = [
+            f.time + np.argmax(np.abs(f.to_ndarray()) > 0.1) / 48_000
+            for f in file.decode(audio=0)
+            if np.abs(f.to_ndarray()).max() > 0.1
+        ]
+    return seen[0], loud[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("edits.mp4", [k * 40 for k in range(30)]),
+        ("late.mp4", [500 + k * 40 for k in range(30)]),
+        ("gap.mkv", [k * 40 + (8000 if k >= 12 else 0) for k in range(30)]),
+    ],
+)
+def test_flash_and_click_stay_together(tmp_path: Path, name: str, times: list[int]) -> None:
+    source = write_flash_and_click(tmp_path / name, times, 20)
+    head, frames = read(source)
+    part = encoded(frames, head, tmp_path / "part.mp4")
+    asyncio.run(splice(part, source, tmp_path / "whole.mp4"))
+    assert flash_and_click(tmp_path / "whole.mp4") == pytest.approx([times[20] / 1000] * 2, abs=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 50, 60])
 def test_every_usual_rate_is_kept_frame_by_frame(tmp_path: Path, rate: Fraction) -> None:
