@@ -49,6 +49,7 @@ _KEPT: Final = {
 }
 _PART_OF_SPEECH = re.compile(r"(?:^|\s)(?:adj|adv|n|vt|vi|v|prep|conj|pron|num|art|int|abbr|aux|phr)\.$")
 _SUMS = tuple("=×÷+")
+_FACTORIAL = re.compile(r"(?<![A-Za-z0-9])n!(?!!)")  # n!是阶乘
 _SAID = re.compile(r"[^，。！？,.!?\s]{0,6}?(?:说|說|问|問|道|喊|叫|回答|笑)")
 
 
@@ -140,6 +141,8 @@ def _ends_sentence(text: str, match: re.Match[str], stop: int, language: str) ->
         return not (stop > match.end() and _SAID.match(rest))
     if (following and not following.isspace() and following.isascii()) or rest[:1] in _SUMS:
         return False  # Yahoo!'s, example.com, 3.5, n! = 6
+    if match.start() and not rest[:1].isupper() and _FACTORIAL.match(text, match.start() - 1):
+        return False
     if rest[:1].islower() and (set(marks) <= {".", "…"} or stop > match.end()):
         return False
     if marks == ".":
@@ -155,7 +158,7 @@ def _is_full_stop(text: str, match: re.Match[str], rest: str, language: str) -> 
         return not (rest and _KEPT[language].search(ahead))
     if _NEVER_LAST.search(ahead) and rest:
         return False
-    goes_on = rest and (not rest[0].isupper() or re.match(r"[NSEW]{1,2}\b", rest))
+    goes_on = rest and (not rest[0].isupper() or re.match(r"(?:[NSEW]{1,2}|[ECMP][SD]?T|GMT|UTC)\b", rest))
     if goes_on and _MAYBE_LAST.search(ahead):
         return False
     if "\u4e00" <= rest[:1] <= "\u9fff" and _PART_OF_SPEECH.search(ahead):

@@ -57,6 +57,7 @@ _COUNTERS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "分": ("ふん", _joined(_HARD | {"3": "さん", "4": "よん"}, "ぷん")),
     "分間": ("ふんかん", _joined(_HARD | {"3": "さん", "4": "よん"}, "ぷんかん")),
     "番目": ("ばんめ", {}),
+    "泊": ("はく", _joined(_HARD | {"3": "さん", "4": "よん"}, "ぱく")),
     "つ": ("つ", dict(zip("123456789", _THINGS.split(), strict=True))),
     "人": ("にん", {"1": "ひとり", "2": "ふたり", "4": "よにん"}),
     "個": ("こ", _joined(_HARD, "こ")),
@@ -81,6 +82,10 @@ _DAY_NAMES: Final = """
     20はつか 24にじゅうよっか
 """
 _DAYS: Final = dict(re.findall(r"(\d+)([ぁ-ん]+)", _DAY_NAMES))
+_SCRIPTURE: Final = (
+    "(?:(?<=ルカ)|(?<=福音|詩編|詩篇|箴言|の書)|(?<=ヨハネ|マタイ|マルコ|ローマ|創世記|福音書|黙示録)"
+    "|(?<=ルカ |詩編 |詩篇 |箴言 )|(?<=ヨハネ |マタイ |マルコ |福音書 ))"
+)
 _LARGE: Final = {"百": 2, "千": 3, "万": 4, "億": 8, "兆": 12}
 _HAND_WRITTEN: Final = {
     **{
@@ -121,12 +126,23 @@ def _japanese_clock(match: re.Match[str]) -> str:
     return _counter(match["hour"], "時") + minute
 
 
+def _verse(match: re.Match[str]) -> str:
+    """ヨハネ3:16."""
+    last = "から" + kana(match["last"]) if match["last"] else ""
+    return f"{_counter(match['chapter'], '章')}{kana(match['verse'])}{last}せつ"
+
+
 def _large(match: re.Match[str]) -> str:
     """3千, 1万円."""
     return kana(match["n"] + "0" * _LARGE[match["big"]]) + {"円": "えん", "人": "にん"}.get(match["of"], "")
 
 
 _JAPANESE_COUNTED: Final[list[Rule]] = [
+    (
+        r"\d",
+        rf"{_SCRIPTURE}(?P<chapter>\d{{1,3}}):(?P<verse>\d{{1,3}})(?:[-~](?P<last>\d{{1,3}}))?(?![\d:])",
+        _verse,
+    ),
     (r"\d", CLOCK, _japanese_clock),
     (
         r"\d\s",
@@ -144,11 +160,13 @@ _JAPANESE_COUNTED: Final[list[Rule]] = [
         lambda m: "いちにち" if m["n"] == "1" else _DAYS.get(m["n"], kana(m["n"]) + "にち"),
     ),
     ("第", r"第(?=\d)", "だい"),
+    ("~", r"(?<=[円%度人個日時分秒年月位g])~(?=\d)", "から"),
     (r"\d", r"(?<![\d.,])(?P<n>\d{1,4})(?P<big>[百千万億兆])(?P<of>[円人])?", _large),
     (
         r"\d",
-        rf"(?<![\d.,])(?P<n>\d{{1,3}}(?:,\d{{3}})+|\d{{1,8}})(?P<of>{_COUNTER})(?!(?<!つ)目|[数分])",
-        lambda m: _counter(m["n"], m["of"]),
+        rf"(?<![\d.,:/])(?<!\d-)(?:(?P<from>\d{{1,4}})[-~])?"
+        rf"(?P<n>(?<![\d.,])\d{{1,3}}(?:,\d{{3}})+|(?<![\d.,])\d{{1,8}})(?P<of>{_COUNTER})(?!(?<!つ)目|[数分])",
+        lambda m: (kana(m["from"]) + "から" if m["from"] else "") + _counter(m["n"], m["of"]),
     ),
     (
         r"\d",

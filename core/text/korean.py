@@ -62,7 +62,20 @@ def _counted(match: re.Match[str]) -> str:
     return f"{said} {match['of']}"
 
 
+def _verse(match: re.Match[str]) -> str:
+    """요한복음 3:16."""
+    last = "에서 " + hangul(match["last"]) if match["last"] else ""
+    return f"{hangul(match['chapter'])}장 {hangul(match['verse'])}{last}절"
+
+
 _KOREAN_COUNTED: Final[list[Rule]] = [
+    (
+        r"\d",
+        r"(?:(?<=복음|시편|잠언|세기|시록|행전|마서)|(?<=복음 |시편 |잠언 |세기 |시록 |행전 |마서 ))"
+        r"(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-~](?P<last>\d{1,3}))?(?![\d:])",
+        _verse,
+    ),
+    ("~", r"(?<=[시원분일월%명살개세층도])~(?=\d|오[전후])", "에서 "),
     (r"\d", CLOCK, _korean_clock),
     (
         r"\d",

@@ -60,6 +60,11 @@ def _again(match: re.Match[str]) -> str:
     return re.sub(f"[^{HAN}]", "", ahead(match, 1))
 
 
+def _every(match: re.Match[str]) -> str:
+    """q8h, of a medicine."""
+    return f"每{'两' if match['n'] == '2' else cardinal(match['n'])}小时"
+
+
 def _war(match: re.Match[str]) -> str:
     return "二战" if match[0] == "WWII" else "一战"
 
@@ -93,6 +98,9 @@ _LETTERS: Final[list[Rule]] = [
         lambda m: " ".join(m[0].replace(".", "").upper()),
     ),
     ("A-Za-z", r"(?<![A-Za-z])WW(?:II|I)(?![A-Za-z])", _war),
+    ("A-Za-z", r"(?<![A-Za-z])(?:YoY|YOY)(?![A-Za-z])", "同比"),
+    ("A-Za-z", r"(?<![A-Za-z])(?:[MQ]o[MQ]|QOQ)(?![A-Za-z])", "环比"),
+    ("A-Za-z", r"(?<![A-Za-z])q(?P<n>\d{1,2})h(?![A-Za-z])", _every),
     ("#", r"(?<=[A-Z])#", " sharp"),
     (".", r"(?<![A-Za-z0-9])\.NET", "dot net"),
     ("+", r"(?<=[A-Za-z0-9])\+(?![A-Za-z0-9])", "加"),

@@ -20,7 +20,7 @@ _BIG: Final = {
 _MONEY: Final = {sign: chinese for sign, (chinese, *_) in MONEY.items()}
 _MEASURE_AFTER = (
     r"[人次天件个包盒箱瓶袋罐份斤台套张只块月年周日班组户人间层亩支条双对科门课节页行篇册本米吨克升桌位名场轮栋单"
-    r"趟车集期季晚夜批颗粒股席]"
+    r"趟车集期季晚夜批颗粒股席磅碗碟]"
 )
 QUANTITY = (
     rf"(?P<sign>[-+±](?={CURRENCIES}?\s?[\d.]))?(?P<money>{CURRENCIES}\s?)?(?P<a>{NUMBER})"

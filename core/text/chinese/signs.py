@@ -204,8 +204,12 @@ WORDS: Final = FormulaWords(
 )
 SUMS: list[Rule] = [
     (r"A-Za-z:;>\^", EMOTICON, ""),
-    ("<", r"(?<=[A-Za-z\u4e00-\u9fff] )<3(?=\s*$|\s*[!！。])", ""),  # a heart
     (r"\d", r"(?<![\d.])(?P<n>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", _ordinal),
+    (
+        r"\d",
+        r"(?<![\d.,])(?P<a>[3-7])['′](?P<b>\d)[\"″]",
+        lambda m: f"{cardinal(m['a'])}英尺{cardinal(m['b'])}英寸",
+    ),
     ("-", r"(?<![A-Za-z][TD])(?<=[TD])-(?=\d(?!\d))", "减"),
     ("-", r"(?<=[Α-Ωα-ω])-(?=\d)", ""),
     (".", r"(?<=[A-Za-z])\.(?=\d)(?<![A-Za-z]{5}\.)", " "),

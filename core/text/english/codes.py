@@ -19,6 +19,10 @@ _ROOM = re.compile(
     r"\b(?:room|suite|apartment|apt\.?|flat|gate|bus|route|unit|highway|hwy\.?|flight [A-Z]{2})\s$",
     re.IGNORECASE,
 )
+_STREET = re.compile(
+    r" (?:[A-Z][a-z]+ ){1,3}"
+    r"(?:Ave|Avenue|St|Street|Rd|Road|Blvd|Boulevard|Dr|Drive|Ln|Lane|Way|Court|Ct|Place|Pl)\b"
+)
 _STATE = re.compile(r"\b(?-i:[A-Z]{2})\s$")
 _PLACE: Final = r"\b(?:Table|Figure|Section|Problem|Exercise|Example|Question|Appendix|Lesson)"
 _SIDES: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
@@ -47,8 +51,9 @@ def _code(match: re.Match[str]) -> list[tuple[int, str]] | None:
 
 
 def _room(match: re.Match[str]) -> str | None:
-    """Room 1204, Room 101."""
-    if not _ROOM.search(ahead(match)) or match[0][0] == "0":
+    """Room 1204, Room 101, 1600 Pennsylvania Avenue."""
+    placed = _ROOM.search(ahead(match)) or _STREET.match(match.string, match.end())
+    if not placed or match[0][0] == "0":
         return None
     return year(match[0]) if len(match[0]) == 4 else _hundreds(match[0])
 
@@ -151,6 +156,7 @@ TELEPHONES: list[Rule] = [
     (r"\d", patterns.ANGLE, _angle),
     ("A-Za-z", patterns.RATE, lambda m: f"{' '.join(m['a'])} {' '.join(m['b'])}"),
     (r"\d(+", patterns.US_PHONE, _digits),
+    (r"\d", r"(?<![\w-])1-8(?P<n>\d\d)-(?=[A-Z]{2})", lambda m: f"one, {_hundreds('8' + m['n'])},"),
     ("+", patterns.FOREIGN_PHONE, _digits),
     (r"\d+", _MOBILE, _digits),
     (r"\d", r"(?<=Boeing |Airbus )(?P<a>\d{3})-(?P<b>\d{1,3})(?!\d)", _aircraft),
@@ -173,7 +179,7 @@ LONG_CODES: list[Rule] = [(r"\d", r"(?<![\d.,$€£¥A-Za-z-])\d{3,}(?![\d%]|[.,
 MODELS: list[Rule] = [
     (
         r"\d-",
-        r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|X{1,4}[SL]|[.,]\d|(?:st|nd|rd|th)\b)",
+        r"(?<=[A-Za-z])(?!(?<=\d[kKmMbB])-)-?(?P<digits>\d+)(?![\d%]|X{1,4}[SL]|[.,]\d|(?:st|nd|rd|th|(?<=\d\d\d0)s)\b)",
         _model,
     )
 ]

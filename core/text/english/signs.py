@@ -158,6 +158,12 @@ SUMS: Final[list[Rule]] = [
     ("~", r"(?<![\w)])~(?=\s?\d)", "about "),
 ]
 SIZES: Final[list[Rule]] = [
+    (
+        r"\d",
+        r"(?<![\d.,])(?P<n>\d+(?:\.\d+)?)m"
+        r"(?= (?:users|views|followers|downloads|subscribers|people|customers|players)\b)",
+        lambda m: number(m["n"]) + " million",
+    ),
     (r"\d", r"(?<![\d.,])(?P<a>\d)'\s?(?P<b>\d{1,2})\"", lambda m: f"{number(m['a'])} foot {number(m['b'])}"),
     (r"\d", r"(?<![\d.,'])(?P<a>\d{1,3}(?:\.\d+)?)(?P<mark>\")(?P<by>\s?[xX×](?=\s?\d))?", _inches),
     ("A-Za-z", r"(?<=\d )(?:in|IN)\.?(?= (?:tall|long|wide|high|deep|thick|x)\b|[,;]|\.?$)", "inches"),
@@ -168,6 +174,7 @@ SIZES: Final[list[Rule]] = [
     ),
 ]
 SIGNS: Final[list[Rule]] = [
+    ("A-Za-z", r"\bq(?P<n>\d{1,2})h\b", lambda m: f"every {number(m['n'])} hours"),
     (
         "/",
         r"(?<=[a-z])/(?P<per>yr|mo|wk|day|week|month|year|hr|hour|person|ea)\b",
