@@ -115,7 +115,13 @@ def parsed(text: str, name: str = "readings", first: int = 1) -> dict[str, str]:
             raise _bad(
                 f"{name}, line {number}: {entry[:60]!r} is no reading; write it as word=how it is said"
             )
-        words[written.strip()] = said.strip()
+        word, sound = written.strip(), said.strip()
+        if words.get(word, sound) != sound:
+            raise _bad(
+                f"{name}, line {number}: {word!r} is said as {words[word]!r} "
+                f"on a line before; keep one of the two"
+            )
+        words[word] = sound
     return words
 
 

@@ -49,6 +49,7 @@ def test_no_file_is_no_dictionary():
     [
         ("iPhone", "line 1"),
         ("a=b\n=c", "line 2"),
+        ("SQL=sequel\nSQL=sequel\n\nSQL = S Q L", "line 4: 'SQL' is said as 'sequel'"),
         ("重庆=chong2 qing9x2", None),
         ("重庆=chong2 qqq4", "qqq4"),
         ("，=x", "no word to read"),
