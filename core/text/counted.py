@@ -146,7 +146,7 @@ class Language:
             (r"\s~-", r"(?<=\S)\s?[-~]\s?(?=\d{1,2}:[0-5]\d|\d{1,2}\s?[시時])", lambda m: self.words["~"]),
             (r"\d+", r"(?<![\d-])\+?\d{2,4}(?:-\d{3,4}){2}(?![\d-])", self.grouped),
             (r"\d", r"(?<![\d-])(?:1[568]\d\d-\d{4}|\d{3}-\d{4}|\d+(?:-\d+){2,5})(?![\d-])", self.grouped),
-            ("A-Za-z", r"(?<![A-Za-z])[Nn][Oo]\.\s?(?=\d)", lambda m: self.words["No."]),
+            ("A-Za-z№", r"(?:(?<![A-Za-z])[Nn][Oo]\.|№)\s?(?=\d)", lambda m: self.words["No."]),
             (r"\dA-Za-zΑ-Ωα-ω(.±√∠-", FORMULA, formula.read),
             ("A-Za-z", CHEMICAL, formula.chemical),
             (

@@ -34,12 +34,12 @@ _CURRENCY: Final = "€$£¥₽"
 # Letters with their accents, digits, and the signs of numbers, dates, prices and clauses.
 _WORD: Final = re.compile(rf"§|(?:[^\W_]|[.,:;!?…'’°%‰{_CURRENCY}+=/&@#№–—-])+")
 _UNSAID: Final = {
-    "fr": {"§": "paragraphe", "-": "moins"},
-    "de": {"§": "Paragraf"},
-    "es": {"§": "párrafo", "-": "menos"},
-    "it": {"§": "paragrafo"},
-    "pt": {"§": "parágrafo"},
-    "ru": {"§": "параграф", "-": "минус", "€": " евро"},
+    "fr": {"§": "paragraphe", "№": "numéro", "-": "moins"},
+    "de": {"§": "Paragraf", "№": "Nummer"},
+    "es": {"§": "párrafo", "№": "número", "-": "menos"},
+    "it": {"§": "paragrafo", "№": "numero"},
+    "pt": {"§": "parágrafo", "№": "número"},
+    "ru": {"§": "параграф", "№": "номер", "-": "минус", "€": " евро"},
 }
 """Signs that eSpeak passes over in these languages; a hyphen where it is a number's sign."""
 
@@ -96,7 +96,7 @@ def _as_written(text: str, language: str) -> Reading:
     places: list[int] = []
     tokens: list[int] = []
     for word in _WORD.finditer(text):
-        if not letters and not any(c.isalnum() or c in _CURRENCY + "§" for c in word[0]):
+        if not letters and not any(c.isalnum() or c in _CURRENCY + "§№" for c in word[0]):
             continue
         if letters and word[0][0] not in _MARKS:
             letters.append(" ")
@@ -107,7 +107,7 @@ def _as_written(text: str, language: str) -> Reading:
             if sign in unsaid and (
                 sign != "-" or (place == word.start() and text[place + 1 : place + 2].isdigit())
             ):
-                said = unsaid[sign] + " " * (sign == "-")
+                said = unsaid[sign] + " " * (sign in "-№" and text[place + 1 : place + 2].isdigit())
             letters += said
             places += [place] * len(said)
             tokens += [word.start()] * len(said)

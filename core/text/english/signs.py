@@ -174,6 +174,7 @@ SIZES: Final[list[Rule]] = [
     ),
 ]
 SIGNS: Final[list[Rule]] = [
+    ("№", r"№\s?(?=\d)", "number "),
     ("A-Za-z", r"\bq(?P<n>\d{1,2})h\b", lambda m: f"every {number(m['n'])} hours"),
     (
         "/",

@@ -251,6 +251,8 @@ PLAIN_ENDS = {
         ("es", "Hace -5 °C de 10-20.", "Hace menos 5 °C de 10-20."),
         ("de", "Nach § 7 sind es -5 °C.", "Nach Paragraf 7 sind es -5 °C."),
         ("ru", "Тут -5 °C за 10€, кто-то.", "Тут минус 5 °C за 10 евро, кто-то."),
+        ("ru", "№ 5, дом №7.", "номер 5, дом номер 7."),
+        ("en", "№ 5, house №7.", "number five, house number seven."),
     ],
 )
 def test_signs_that_espeak_passes_over_are_words(language, text, said):
