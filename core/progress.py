@@ -73,12 +73,17 @@ class Progress:
 
     @property
     def real_time_factor(self) -> float:
-        """Seconds of work per second of video made so far; below 1 is faster than real time."""
-        return self.elapsed_s * self.fps / self.frames if self.frames else 0.0
+        """Seconds of work per second of video made so far, preparation apart; below 1 beats real time."""
+        return (self.elapsed_s - self.prepared_s) * self.fps / self.frames if self.frames else 0.0
+
+    @property
+    def prepared_s(self) -> float:
+        """Seconds in which a template was made ready, at the beginning; 0 if it was ready."""
+        return self.meters["prepare"].elapsed_s if "prepare" in self.meters else 0.0
 
     @property
     def efficiency(self) -> float:
         """Busy time of the busiest stage over wall time, preparation apart; 1: nothing else cost anything."""
         stages = [meter for name, meter in self.meters.items() if name != "prepare"]
-        wall = self.elapsed_s - (self.meters["prepare"].elapsed_s if "prepare" in self.meters else 0.0)
+        wall = self.elapsed_s - self.prepared_s
         return max(meter.busy_s for meter in stages) / wall if stages and wall else 0.0

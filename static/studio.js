@@ -349,8 +349,11 @@ export class Studio {
     const onServer = job?.metrics?.first_frame_ms;
     const value = Number.isNaN(first) ? onServer : first;
     setText(byId('fact-first', HTMLElement), value == null ? none : language.milliseconds(value));
-    const more = onServer == null || Number.isNaN(first) ? '' : language.t('fact.server', { value: language.milliseconds(onServer) });
-    setText(byId('fact-first-more', HTMLElement), more);
+    const prepared = job?.metrics?.prepare_ms ?? 0;
+    const more = [];
+    if (onServer != null && !Number.isNaN(first)) more.push(language.t('fact.server', { value: language.milliseconds(onServer) }));
+    if (prepared > 500) more.push(language.t('fact.prepared', { value: language.milliseconds(prepared) }));
+    setText(byId('fact-first-more', HTMLElement), more.join(' · '));
     const factor = job?.metrics?.rtf;
     const speed = factor ? 1 / factor : (job?.speed('encode') ?? player.made.value);
     setText(byId('fact-speed', HTMLElement), speed ? language.times(speed) : none);

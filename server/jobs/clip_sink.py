@@ -81,6 +81,7 @@ def metrics(progress: Progress) -> Metrics:
     """What a job that has been done measured."""
     total = progress.elapsed_s
     return Metrics(
+        prepare_ms=round(progress.prepared_s * 1000),
         first_audio_ms=_milliseconds(progress.first_audio_s),
         first_frame_ms=_milliseconds(progress.first_frame_s),
         total_ms=round(total * 1000),

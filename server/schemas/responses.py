@@ -91,11 +91,13 @@ class Publication(Model):
 class Metrics(Model):
     """What a finished job measured; times count from the moment it started to run.
 
-    rtf: seconds of work for one second of video; below 1 is faster than it plays.
+    prepare_ms: to make the template ready, before all else.
+    rtf: seconds of work for one second of video, preparation apart; below 1 is faster than it plays.
     tiles_made, tiles_reused: pieces of backgrounds that were made clearer, and that did not have to be again.
     warnings: what of the template will not look right and why, for people.
     """
 
+    prepare_ms: int = 0
     first_audio_ms: int | None = None
     first_frame_ms: int | None = None
     total_ms: int

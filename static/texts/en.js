@@ -208,6 +208,7 @@ export const TEXTS = {
   'fact.times': '{value}×',
   'fact.rtf': 'Real-time factor {value}',
   'fact.server': '{value} on the server',
+  'fact.prepared': '{value} of it to prepare the presenter',
   'fact.about': 'about {value}',
   'fact.none': '–',
 

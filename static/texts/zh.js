@@ -208,6 +208,7 @@ export const TEXTS = {
   'fact.times': '{value}×',
   'fact.rtf': '实时率 {value}',
   'fact.server': '服务器端 {value}',
+  'fact.prepared': '其中准备主持人 {value}',
   'fact.about': '约 {value}',
   'fact.none': '–',
 

@@ -43,6 +43,9 @@ async def test_a_text_becomes_a_job_that_becomes_files(data_dir):
         assert {s["state"] for s in job["stages"].values()} == {"finished"}
         metrics = job["metrics"]
         assert 0 < metrics["first_audio_ms"] <= metrics["first_frame_ms"] <= metrics["total_ms"]
+        worked = metrics["total_ms"] - metrics["prepare_ms"]
+        assert metrics["rtf"] == pytest.approx(worked / 1000 * 25 / metrics["frames"], abs=0.002)
+        assert 0 <= metrics["prepare_ms"] < metrics["first_frame_ms"]
         assert metrics["frames"] == round(metrics["audio_s"] * 25) == job["stages"]["encode"]["done"]
         names = [output["name"] for output in job["outputs"]]
         assert names == ["subtitles.ass", "subtitles.srt", "subtitles.vtt", "video.mp4"]
