@@ -226,7 +226,8 @@ def _lay(
     template, lipsync, enhance, chunks = job.template, job.lipsync, job.enhance, job.speech
     burner = None
     if job.font is not None:
-        burner = Burner(job.font, template.width, template.height, job.rate, template.fps, job.style)
+        shape = template.width, template.height, job.rate, template.fps
+        burner = Burner(job.font, *shape, job.style, label.bottom)
         chunks = held_for_captions(chunks, burner.cues)
     audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
     batch = min(BATCH, enhance.engine.batch * policy.every) if enhance else BATCH

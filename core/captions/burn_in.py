@@ -37,11 +37,14 @@ class Burner:
         rate: int,
         fps: int,
         style: SubtitleStyle | None = None,
+        clear: int = 0,
     ) -> None:
-        """rate: samples a second of the cues' times. style: its font is not looked at."""
+        """rate: samples a second of the cues' times. style: its font is not looked at. clear: rows at the top
+        that nothing is drawn on; even."""
         self.cues: list[Cue] = []
         self._width, self._height, self._rate, self._fps = width, height, rate, fps
         self._style = style or SubtitleStyle()
+        self._clear = clear
         size = self._style.pixels(width, height)
         self._font = opened(font, size)
         self._stroke = max(1, size // 14)
@@ -70,15 +73,23 @@ class Burner:
     ) -> None:
         """Lay the cue's text over the frame, in place. word: the one to highlight. alpha: of a frame that has
         it, uint8 (h, w); where there is text, nothing shines through."""
-        if self._drawn is None or self._drawn[:2] != (cue.index, word):
-            self._drawn = (cue.index, word, self._text(cue, word))
-        text = self._drawn[2]
+        text = self._kept(cue, word)
         (luma, *chroma), (luma_drawn, *chroma_drawn) = split(planes), split(text.planes)
         _lay(luma, text.top, text.left, luma_drawn, text.alpha)
         for plane, drawn in zip(chroma, chroma_drawn, strict=True):
             _lay(plane, text.top // 2, text.left // 2, drawn, text.alpha_half)
         if alpha is not None:
             _lay(alpha, text.top, text.left, 255, text.alpha)
+
+    def bottom(self, cue: Cue) -> int:
+        """The first row below the cue's text; even."""
+        text = self._kept(cue, None)
+        return text.top + len(text.alpha)
+
+    def _kept(self, cue: Cue, word: int | None) -> "_Text":
+        if self._drawn is None or self._drawn[:2] != (cue.index, word):
+            self._drawn = (cue.index, word, self._text(cue, word))
+        return self._drawn[2]
 
     def _text(self, cue: Cue, word: int | None) -> "_Text":
         """The text drawn, in lines no wider than the frame allows."""
@@ -89,7 +100,7 @@ class Burner:
         # Even places and sizes, as two pixels share one colour; never outside the frame.
         size = (
             min(self._width, _even(widest + 2 * margin)),
-            min(self._height, _even(height * len(lines) + 2 * margin)),
+            min(self._height - self._clear, _even(height * len(lines) + 2 * margin)),
         )
         # Under the soft border of a letter is the colour of its edge.
         edge = rgba(style.edge or BLACK)
@@ -111,7 +122,7 @@ class Burner:
         half = alpha.reshape(size[1] // 2, 2, size[0] // 2, 2).mean((1, 3)).astype(np.uint8)
         low, high = int(self._height * _HIGHEST), int(self._height * _LOWEST) - size[1]
         top = {"top": low, "middle": (low + high) // 2, "bottom": high}[style.place or "bottom"]
-        top = min(max(0, top), self._height - size[1]) // 2 * 2
+        top = min(max(self._clear, top), self._height - size[1]) // 2 * 2
         left_edge = (self._width - size[0]) // 4 * 2
         return _Text(top, left_edge, to_i420(np.dstack(colours[::-1])), alpha, half)
 

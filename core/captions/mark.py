@@ -24,6 +24,11 @@ class Sign(NamedTuple):
     mark: Burner | None
     tags: dict[str, str] | None
 
+    @property
+    def bottom(self) -> int:
+        """The first row of the picture that the label leaves free; even."""
+        return self.mark.bottom(self.mark.cues[0]) if self.mark else 0
+
 
 UNSIGNED = Sign(None, None)
 

@@ -9,13 +9,17 @@ import av
 import numpy as np
 import pytest
 
+from core.captions.burn_in import Burner
 from core.captions.mark import mark, sign
+from core.captions.typefaces import find_font
 from core.config import Settings
 from core.labels import label_of
 from core.media.fmp4 import LiveEncoder
 from core.media.foreign import splice
 from core.media.planes import to_i420, whole_bgr
 from core.media.recording import remux
+from core.subtitle_style import SubtitleStyle
+from core.types import Cue
 
 FIELDS = [
     *("Label", "ContentProducer", "ProduceID", "ReservedCode1"),
@@ -105,3 +109,19 @@ def test_the_picture_says_it_large_enough_and_within_the_frame(size: tuple[int, 
     assert len(rows) >= 0.04 * min(size)
     assert rows.max() < height / 2
     assert drawn.text_at(0) is drawn.text_at(10**6) is drawn.cues[0]
+
+
+@pytest.mark.parametrize("size", [(640, 360), (360, 640), (64, 64), (1280, 64)])
+@pytest.mark.parametrize("place", ["top", "middle", "bottom"])
+@pytest.mark.parametrize("text", ["One", "Line by line. " * 12])
+def test_captions_leave_the_label_free(size: tuple[int, int], place: Any, text: str) -> None:
+    width, height = size
+    label = sign(Settings(), ENGINES, "en", width, height, 25, "visible")
+    assert 0 < label.bottom < height
+    style = SubtitleStyle(place=place, size=10)
+    burner = Burner(find_font(text), width, height, 16_000, 25, style, label.bottom)
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    burner.draw(planes, Cue(0, 0, 16_000, text))
+    luma = planes[:height]
+    assert (luma[: label.bottom] == 128).all()
+    assert (luma[label.bottom :] != 128).any()
