@@ -21,6 +21,7 @@ LONGEST: Final = 100
 _PINYIN: Final = re.compile(r"(?:[a-zü]{1,6}:?[1-5])(?:\s*[a-zü]{1,6}:?[1-5])*", re.IGNORECASE)
 _SYLLABLE: Final = re.compile(r"([a-zü]{1,6}:?)([1-5])", re.IGNORECASE)
 _WORD: Final = r"[A-Za-z0-9]"
+_HAN: Final = "[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,18 @@ class Readings:
 
     def __post_init__(self) -> None:
         alternatives = (
-            (rf"(?<!{_WORD})" if re.match(_WORD, word) else "")
-            + re.escape(word)
-            + (rf"(?!{_WORD})" if re.match(_WORD, word[-1]) else "")
-            for word in sorted(self.words, key=len, reverse=True)
+            _pattern(word, self.words[word]) for word in sorted(self.words, key=len, reverse=True)
         )
         object.__setattr__(self, "_any", re.compile("|".join(alternatives) or r"(?!)"))
 
     def found(self, text: str) -> Iterator[tuple[re.Match[str], str]]:
-        """The words of the dictionary in `text`, each with what is said instead."""
+        """The words of the dictionary in `text`, each with what is said instead.
+
+        A match holds the spaces between a Latin word and its neighbours where it is said in Chinese, which
+        would be heard as pauses.
+        """
         for match in self._any.finditer(text):
-            yield match, self.words[match[0]]
+            yield match, self.words[match[0].strip(" ")]
 
     @staticmethod
     def pinyin(said: str) -> str | None:
@@ -57,7 +59,7 @@ class Readings:
             return None
         found = []
         for sound, tone in _SYLLABLE.findall(said):
-            syllable = sound.lower().replace("ü", "v").replace("u:", "v").rstrip(":") + tone
+            syllable = _plain(sound) + tone
             if syllable not in _characters():
                 raise BadInput(
                     "bad_reading",
@@ -69,10 +71,32 @@ class Readings:
         return "".join(found)
 
 
+def _pattern(word: str, said: str) -> str:
+    """Matches `word` by itself, not within another Latin word."""
+    before = rf"(?<!{_WORD})" if re.match(_WORD, word) else ""
+    after = rf"(?!{_WORD})" if re.match(_WORD, word[-1]) else ""
+    if before and re.match(_HAN, said):
+        before = rf"(?:(?<=\w) +)?{before}"
+    if after and re.match(_HAN, said[-1]):
+        after += r"(?: +(?=\w))?"
+    return before + re.escape(word) + after
+
+
 @cache
 def _characters() -> Mapping[str, str]:
     """A common character of one reading for each syllable of Mandarin, "qing4" -> "庆"."""
     return dict(rows("syllables.txt", " "))
+
+
+@cache
+def _sounds() -> frozenset[str]:
+    """The syllables without their tones."""
+    return frozenset(syllable[:-1] for syllable in _characters())
+
+
+def _plain(sound: str) -> str:
+    """A syllable as the table has it: small letters, v for ü."""
+    return sound.lower().replace("ü", "v").replace("u:", "v").rstrip(":")
 
 
 def readings(words: Mapping[str, str]) -> Readings:
@@ -96,8 +120,29 @@ def readings(words: Mapping[str, str]) -> Readings:
             raise _bad(
                 f"the reading of {word[:20]!r}... is too long; at most {LONGEST} characters are allowed"
             )
-        checked[word] = Readings.pinyin(sound) or sound
+        checked[word] = _characters_for(word, sound)
     return Readings(checked)
+
+
+def _characters_for(word: str, sound: str) -> str:
+    """What is said for `word`: of pinyin characters, one for each of a Chinese word."""
+    said = Readings.pinyin(sound)
+    if said is None and _is_meant_as_pinyin(word, sound):
+        raise _bad(
+            f"{sound!r} for {word!r} is no pinyin; write each syllable with its tone, 1 to 5: chong2 qing4"
+        )
+    if said and re.fullmatch(f"{_HAN}+", word) and len(said) != len(word):
+        raise _bad(
+            f"{word!r} has {len(word)} characters and {sound!r} {len(said)} syllables; write one for each"
+        )
+    return said or sound
+
+
+def _is_meant_as_pinyin(word: str, sound: str) -> bool:
+    """chong9 qing4, chong2 qing, but neither mi 14 nor MP3; MI6 only for a Chinese word."""
+    pieces = re.findall(r"([a-zü]+:?)(\d*)", sound.lower())
+    toned = sum(len(tone) == 1 and _plain(syllable) in _sounds() for syllable, tone in pieces)
+    return toned >= (1 if re.search(_HAN, word) else 2) and not re.search(r"[^a-zü:\d\s]", sound.lower())
 
 
 def parsed(text: str, name: str = "readings", first: int = 1) -> dict[str, str]:

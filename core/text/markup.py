@@ -143,7 +143,8 @@ class _Output:
         done = 0
         for match, said in self._readings.found(part) if self._readings else ():
             self._add(part[done : match.start()], range(start + done, start + match.start()))
-            self.put(said, start + match.start())
+            word = match.start() + len(match[0]) - len(match[0].lstrip(" "))
+            self.put(said, start + word)
             done = match.end()
         self._add(part[done:], range(start + done, stop))
 
