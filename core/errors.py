@@ -5,6 +5,7 @@ Error                  base of them all; the message is for people
     EngineUnavailable  the engine asked for cannot run here; `missing` says why     no: install what lacks
   StageError           a stage of a running pipeline failed; `cause` says why       as its cause
   SpeechFault          a speech engine returned something that is not the sentence  yes: engines vary
+  SpeechServerFailed   a speech server elsewhere failed; `why` says how             unless it is `unusable`
   VoiceFailed          the voice process died on a sentence, twice                  no: it would again
   DamagedFile          a file of an installed package is not the expected one       no: install it anew
   StorageFull          the disk has no room for the result                          yes: once there is room
@@ -27,6 +28,7 @@ Error                  base of them all; the message is for people
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What an OSError says where the disk is full, a quota used up, or a file as large as it may be."""
@@ -114,6 +116,36 @@ class Stopped(Error):
 
 class SpeechFault(Error):
     """The speech engine returned something that is not the sentence spoken."""
+
+
+ServerFault = Literal["failed", "slow", "busy", "unusable"]
+
+
+class SpeechServerFailed(Error):
+    """A speech server that runs elsewhere failed.
+
+    why: `slow` (nothing came in time), `busy` (it says so; `retry_after_s` is when to ask again), `unusable`
+    (its answers are of no kind that is known, so that asking again is no use), else `failed`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        why: ServerFault = "failed",
+        retry_after_s: int = 5,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message, self.why, self.retry_after_s))
+
+    @property
+    def retryable(self) -> bool:
+        """Whether to ask again may help."""
+        return self.why != "unusable"
 
 
 class VoiceFailed(Error):

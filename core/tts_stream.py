@@ -8,12 +8,12 @@ silence.
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 
 import numpy as np
 
-from core.errors import BadInput, SpeechFault
+from core.errors import BadInput, SpeechFault, SpeechServerFailed
 from core.protocols import Proofreads, SpeechEngine, Style
 from core.serving.loaded import LoadedEngine, speak, voices
 from core.text.scripts import PLAIN
@@ -88,7 +88,8 @@ async def tts_stream(
 
     voice: None is the engine's first. Closing it frees the engine within one of its steps.
 
-    Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it.
+    Raises BadInput for what the voice cannot read, SpeechFault for sound that cannot be it,
+    SpeechServerFailed.
     """
     name, languages = await _speaker(speech, voice)
     rate = speech.engine.rate
@@ -97,23 +98,36 @@ async def tts_stream(
         _check_language(sentence, languages)
         start, peak, known = first, 0.0, False
         retried: tuple[str, ...] = ()
-        async with aclosing(speech.steps(speak, sentence, name, style)) as pieces:
-            async for piece in pieces:
-                if not np.isfinite(piece.samples).all():
-                    raise SpeechFault(f"the voice made a sound that is not a number at {_quoted(sentence)}")
-                peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
-                retried += piece.retried
-                known = known or piece.phonemes is not None
-                for chunk in _chunks(piece, sentence, start, first, rate):
-                    first += len(chunk.samples)
-                    yield replace(chunk, retried=retried) if retried else chunk
-                    retried = ()
-                _check_not_stuck(sentence, (first - start) / rate, style)
+        with _naming(sentence):
+            async with aclosing(speech.steps(speak, sentence, name, style)) as pieces:
+                async for piece in pieces:
+                    if not np.isfinite(piece.samples).all():
+                        raise SpeechFault(
+                            f"the voice made a sound that is not a number at {_quoted(sentence)}"
+                        )
+                    peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
+                    retried += piece.retried
+                    known = known or piece.phonemes is not None
+                    for chunk in _chunks(piece, sentence, start, first, rate):
+                        first += len(chunk.samples)
+                        yield replace(chunk, retried=retried) if retried else chunk
+                        retried = ()
+                    _check_not_stuck(sentence, (first - start) / rate, style)
         _check_spoken(sentence, (first - start) / rate, peak, style)
         for chunk in _silence(sentence, first, rate, phonemes=known):
             first += len(chunk.samples)
             yield chunk
         await asyncio.sleep(0)  # a sentence made in no time must not keep other jobs off the loop
+
+
+@contextmanager
+def _naming(sentence: Sentence) -> Iterator[None]:
+    """A speech server that fails in the block is told with the sentence at which it did."""
+    try:
+        yield
+    except SpeechServerFailed as error:
+        message = f"{error.message}; at {_quoted(sentence)}"
+        raise SpeechServerFailed(message, error.why, error.retry_after_s) from error
 
 
 def _chunks(piece: Spoken, sentence: Sentence, start: int, first: int, rate: int) -> Iterable[AudioChunk]:

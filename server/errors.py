@@ -26,6 +26,8 @@ from core.errors import (
     NodeLost,
     OutOfMemory,
     OverQuota,
+    SpeechFault,
+    SpeechServerFailed,
     StageError,
     StorageFull,
     TooManyJobs,
@@ -156,6 +158,12 @@ def refusal(error: Exception) -> Refused:
             return Refused(503, "node_lost", str(error), headers={"Retry-After": "2"})
         case OutOfMemory():
             return Refused(503, "out_of_memory", str(error), headers={"Retry-After": "30"})
+        case SpeechServerFailed(why=why, retry_after_s=wait):
+            status = {"slow": 504, "busy": 503}.get(why, 502)
+            headers = {"Retry-After": str(wait)} if why == "busy" else {}
+            return Refused(status, "speech_server", str(error), headers=headers)
+        case SpeechFault():  # of whatever speaks: a model, or a server elsewhere
+            return Refused(502, "speech_fault", str(error))
         case StorageFull():
             return Refused(507, "storage_full", str(error))
         case BadInput(code="unknown_batch" as code, message=message):

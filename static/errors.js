@@ -37,6 +37,8 @@ const MEANING = {
   stopping: 'stopping',
   storage_full: 'full',
   out_of_memory: 'memory',
+  speech_server: 'speech',
+  speech_fault: 'speech',
   crash_loop: 'crashed',
 };
 

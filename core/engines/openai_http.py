@@ -19,7 +19,7 @@ import numpy as np
 from core.engines.builtin.voice.sound import pause_after
 from core.engines.neural import NeuralSettings
 from core.engines.remote_sound import CONNECT_S, SILENCE_S, SpeechServer, heading, samples
-from core.errors import BadInput, EngineUnavailable, Error
+from core.errors import BadInput, EngineUnavailable
 from core.media.resample import Resampler
 from core.protocols import Style
 from core.text.scripts import PLAIN
@@ -53,7 +53,7 @@ class OpenAiHttp:
         if not self._settings.speech_voices:
             raise BadInput("bad_setting", 'speech_voices is empty; it is like ["alloy"]', "speech_voices")
         headers = {ASKED_BY: PROCESS} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._server = SpeechServer(urlsplit(url), "the speech server", headers)
+        self._server = SpeechServer(urlsplit(url), "the speech server", headers, key)
         self.rate = self._settings.speech_rate if self._settings.speech_rate in _RATES else _RATE
         self._streams = True  # whether it is known to take `stream`; asked for until refused
         self._knock()
@@ -66,7 +66,8 @@ class OpenAiHttp:
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """Yield the sentence's sound as it arrives.
 
-        Raises BadInput for an unknown voice, or with the server's words if it refuses; Error if it fails.
+        Raises BadInput for an unknown voice, or with the server's words if it refuses; SpeechServerFailed if
+        it fails.
         """
         if voice not in self._settings.speech_voices:
             known = ", ".join(self._settings.speech_voices)
@@ -102,15 +103,7 @@ class OpenAiHttp:
             return self._post(wanted)
 
     def _post(self, wanted: dict[str, object]) -> http.client.HTTPResponse:
-        try:
-            return self._server.post("/audio/speech", wanted, SILENCE_S)
-        except Error as error:
-            key = self._settings.speech_key.get_secret_value()
-            if not key or key not in str(error):
-                raise
-            if isinstance(error, BadInput):  # some repeat the key they do not know
-                raise BadInput(error.code, error.message.replace(key, "***"), error.param) from None
-            raise Error(str(error).replace(key, "***")) from None
+        return self._server.post("/audio/speech", wanted, SILENCE_S)
 
     def _bare_rate(self, line: http.client.HTTPResponse) -> int:
         """Samples a second of an answer without a header, told by `audio/pcm;rate=24000` or the setting."""

@@ -18,16 +18,21 @@ from urllib.parse import SplitResult
 
 import numpy as np
 
-from core.errors import BadInput, Error
+from core.errors import BadInput, ServerFault, SpeechServerFailed
 from core.types import Samples
 
 CONNECT_S = 5.0
+BUSY_S = 5
+"""Seconds after which a busy server is asked again, where it does not say."""
 SILENCE_S = 120.0
 """Seconds without a byte: without streaming, a server on a CPU says nothing until a sentence is whole."""
 
 _PIECE = 16_384
 _HEADER_LIMIT = 65_536
 _WORDS = 2000
+_REFUSAL, _FAILURE = 300, 80
+"""Characters of the server's words that are told: of a refusal all that helps to ask better."""
+_LONGEST_WAIT_S = 3600
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _KINDS: Final = {(_PCM, 16): "<i2", (_PCM, 24): "V3", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4"}
 """Types of samples by their form and bits."""
@@ -55,11 +60,15 @@ _PRINTABLE: Final = bytes([*b"\t\n\r", *range(0x20, 0x7F)])
 
 @dataclass(frozen=True, slots=True)
 class SpeechServer:
-    """Where a server is, and what people call it. headers: sent with every request."""
+    """Where a server is, and what people call it.
+
+    headers: sent with every request. secret: what is never told, though the server repeats it.
+    """
 
     place: SplitResult
     called: str
     headers: Mapping[str, str]
+    secret: str = ""
 
     def __str__(self) -> str:
         return f"{self.called} at {self.place.hostname}:{self.place.port or self.place.scheme}"
@@ -69,21 +78,32 @@ class SpeechServer:
     ) -> http.client.HTTPResponse:
         """The answer, its body still to come.
 
-        Raises BadInput `speech_refused` if the request is refused, Error if the server cannot answer.
+        Raises BadInput `speech_refused` if the request is refused, SpeechServerFailed if it cannot answer.
         """
         response = self.request("POST", path, json.dumps(body), silence_s)
         if response.status == 200:
             return response
         with closing(response):
-            said = words(response.read(_WORDS))
-        if 400 <= response.status < 500 and response.status not in (408, 429):
-            raise BadInput("speech_refused", f"{self} refuses with {response.status}: {said}")
-        raise Error(f"{self} failed with {response.status}: {said}")
+            said = _beginning(response)
+        status, wait = response.status, response.headers.get("Retry-After", "")
+        if status in (429, 503):
+            message = f"{self} is busy ({status}): {self.words(said)}"
+            after = min(max(int(wait), 1), _LONGEST_WAIT_S) if wait.isdecimal() else BUSY_S
+            raise SpeechServerFailed(message, "busy", after)
+        if 400 <= status < 500 and status != 408:
+            raise BadInput("speech_refused", f"{self} refuses with {status}: {self.words(said, _REFUSAL)}")
+        why: ServerFault = "slow" if status in (408, 504) else "failed" if status >= 500 else "unusable"
+        raise SpeechServerFailed(f"{self} failed with {status}: {self.words(said)}", why)
+
+    def words(self, said: bytes, most: int = _FAILURE) -> str:
+        """What it says in an error: at most so many characters, and never the secret."""
+        told = _words(said)
+        return (told.replace(self.secret, "***") if self.secret else told)[:most]
 
     def request(
         self, method: str, path: str, body: str | None = None, silence_s: float = SILENCE_S
     ) -> http.client.HTTPResponse:
-        """Raises Error if the server does not answer."""
+        """Raises SpeechServerFailed if the server does not answer."""
         return self._ask(self._line(CONNECT_S), method, path, body, silence_s)
 
     def knock(self, method: str, path: str, within_s: float) -> http.client.HTTPResponse:
@@ -102,7 +122,7 @@ class SpeechServer:
         except TimeoutError:
             with suppress(OSError, AttributeError):  # wakes who reads there; there may be no line yet
                 line.sock.shutdown(socket.SHUT_RDWR)
-            raise Error(f"{self} does not answer within {within_s:g} s") from None
+            raise SpeechServerFailed(f"{self} does not answer within {within_s:g} s", "slow") from None
 
     def _line(self, connect_s: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self.place.scheme == "https" else http.client.HTTPConnection
@@ -123,7 +143,8 @@ class SpeechServer:
             return response
         except (OSError, http.client.HTTPException) as error:
             line.close()
-            raise Error(f"{self} does not answer: {_shown(error)}") from error
+            why: ServerFault = "slow" if isinstance(error, TimeoutError) else "failed"
+            raise SpeechServerFailed(f"{self} does not answer: {_shown(error)}", why) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +163,8 @@ class Heading:
 def heading(line: http.client.HTTPResponse, server: SpeechServer, bare: int | None = None) -> Heading:
     """Reads the beginning of an answer.
 
-    bare: the rate of 16-bit samples without a header; None: there must be one. Raises Error for what is
-    neither.
+    bare: the rate of 16-bit samples without a header; None: there must be one. Raises
+    SpeechServerFailed for what is neither.
     """
     head = b""
     while True:
@@ -158,11 +179,11 @@ def heading(line: http.client.HTTPResponse, server: SpeechServer, bare: int | No
         if (found := _parsed(head, server)) is not None:
             return found
         if not piece or len(head) > _HEADER_LIMIT:
-            raise Error(_not_wav(server))
+            raise _not_wav(server)
 
 
 def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer) -> Iterator[Samples]:
-    """The samples as they arrive, mono. Raises Error if they end too early, or are no sound."""
+    """The samples as they arrive, mono. Raises SpeechServerFailed if they end too early, or are no sound."""
     rest, size = head.sound, head.kind.itemsize * head.channels
     left = head.length
     while True:
@@ -177,15 +198,16 @@ def samples(line: http.client.HTTPResponse, head: Heading, server: SpeechServer)
             return
         if not (piece := _read(line, server)):
             if rest:
-                raise Error(f"the answer of {server} broke off within a sample")
+                raise SpeechServerFailed(f"the answer of {server} broke off within a sample")
             if left:
-                raise Error(f"the answer of {server} broke off: {left} of {head.length} bytes are missing")
+                missing = f"{left} of {head.length} bytes are missing"
+                raise SpeechServerFailed(f"the answer of {server} broke off: {missing}")
             return
         rest += piece
 
 
-def words(body: bytes) -> str:
-    """What a server says in an error, short."""
+def _words(body: bytes) -> str:
+    """What a server says in an error, on one line."""
     text = body.decode("utf-8", "replace")
     try:
         said = json.loads(text)
@@ -196,10 +218,32 @@ def words(body: bytes) -> str:
     if isinstance(said, dict):
         told = [str(said[key]) for key in ("message", "Exception", "detail") if key in said]
         said = " ".join(told) or text
-    return " ".join(str(said).split())[:300] or "nothing"
+    return " ".join(str(said).split()) or "nothing"
+
+
+def _beginning(line: http.client.HTTPResponse) -> bytes:
+    """Of what the server says in an error; what has come of it, if the rest does not."""
+    try:
+        return line.read(_WORDS)
+    except http.client.IncompleteRead as error:
+        return error.partial
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _shown(error: Exception) -> str:
+    """What broke a line, in words of people: those of http.client are of Python's insides."""
+    match error:
+        case TimeoutError():
+            return "nothing came in time"
+        case http.client.IncompleteRead(expected=int(missing)):
+            return f"{missing} bytes are missing"
+        case http.client.RemoteDisconnected() | http.client.IncompleteRead() | ConnectionError(errno=None):
+            return "it hung up"
+        case http.client.HTTPException():
+            return "that is no HTTP"
+        case OSError(strerror=str(told)):
+            return told
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -211,56 +255,65 @@ def _as_floats(found: "np.ndarray[Any, Any]", channels: int, server: SpeechServe
     if found.dtype.kind == "i":
         found = found.astype(np.float32) / np.float32(np.iinfo(found.dtype).max)
     elif not (loudest := float(np.abs(found).max())) <= _LOUDEST:
-        raise Error(f"{server} answered with samples of up to {loudest:g}; expected floats from -1 to 1")
+        message = f"{server} answered with samples of up to {loudest:g}; expected floats from -1 to 1"
+        raise SpeechServerFailed(message, "unusable")
     mixed = found if channels == 1 else found.reshape(-1, channels).mean(axis=1)
     return mixed.astype(np.float32)
 
 
 def _read(line: http.client.HTTPResponse, server: SpeechServer) -> bytes:
-    """What has arrived, at least a byte; nothing at the end. Raises Error if the answer breaks off."""
+    """What has arrived, at least a byte; nothing at the end.
+
+    Raises SpeechServerFailed if the answer breaks off.
+    """
     try:
         piece = line.read1(_PIECE)
         if not piece and line.length:
             raise http.client.IncompleteRead(b"", line.length)
         return piece
     except (OSError, http.client.HTTPException) as error:
-        raise Error(f"the answer of {server} broke off: {_shown(error)}") from error
+        why: ServerFault = "slow" if isinstance(error, TimeoutError) else "failed"
+        raise SpeechServerFailed(f"the answer of {server} broke off: {_shown(error)}", why) from error
 
 
 def _check_bare(head: bytes, line: http.client.HTTPResponse, server: SpeechServer) -> None:
-    """Raises Error for what cannot be samples: nothing, words, or another format."""
+    """Raises SpeechServerFailed for what cannot be samples: nothing, words, or another format."""
     if not head:
-        raise Error(f"{server} answered with nothing")
+        raise SpeechServerFailed(f"{server} answered with nothing")
     kind = line.headers.get_content_type()
     if kind == "application/json" or kind.startswith("text/") or not head.translate(None, _PRINTABLE):
-        raise Error(f"{server} answered with words, not sound: {words(head + line.read1(_WORDS))}")
+        said = server.words(head + _beginning(line))
+        raise SpeechServerFailed(f"{server} answered with words, not sound: {said}", "unusable")
     name = next((name for begin, name in _FORMATS.items() if head.startswith(begin)), None)
     name = "MP4" if head[4:8] == b"ftyp" else name
     name = _FRAMES[head[:2]] if head[:2] in _FRAMES and head.count(head[:2]) > 1 else name
     if name is None and kind in _COMPRESSED:
         name = kind
     if name is not None:
-        raise Error(f"{server} answered with {name}; it has to know the format pcm or wav")
+        message = f"{server} answered with {name}; it has to know the format pcm or wav"
+        raise SpeechServerFailed(message, "unusable")
 
 
 def _parsed(head: bytes, server: SpeechServer) -> Heading | None:
-    """None while there is too little of it. Raises Error for what is not a WAV."""
+    """None while there is too little of it. Raises SpeechServerFailed for what is not a WAV."""
     if len(head) < 12:
         return None
     at, rate, bits, channels, form = 12, 0, 0, 1, _PCM
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        raise Error(_not_wav(server))
+        raise _not_wav(server)
     while at + 8 <= len(head):
         name, length = head[at : at + 4], struct.unpack_from("<I", head, at + 4)[0]
         if name == b"data":
             if (form, bits) not in _KINDS:
-                raise Error(
+                message = (
                     f"{server} answered with WAV of {bits} bits (form {form}); expected 16, 24 or 32 bits"
                 )
+                raise SpeechServerFailed(message, "unusable")
             if rate not in _RATES or not 0 < channels <= _MOST_CHANNELS:
-                raise Error(
+                raise SpeechServerFailed(
                     f"{server} answered with WAV of {channels} channels at {rate} Hz; expected 1 to "
-                    f"{_MOST_CHANNELS} at {_RATES.start} to {_RATES.stop - 1} Hz"
+                    f"{_MOST_CHANNELS} at {_RATES.start} to {_RATES.stop - 1} Hz",
+                    "unusable",
                 )
             known = 0 < length < _LONGEST
             kind = np.dtype(_KINDS[form, bits])
@@ -273,5 +326,6 @@ def _parsed(head: bytes, server: SpeechServer) -> Heading | None:
     return None
 
 
-def _not_wav(server: SpeechServer) -> str:
-    return f"{server} answered with something that is not WAV; start it with media type wav"
+def _not_wav(server: SpeechServer) -> SpeechServerFailed:
+    message = f"{server} answered with something that is not WAV; start it with media type wav"
+    return SpeechServerFailed(message, "unusable")

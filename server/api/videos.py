@@ -251,7 +251,7 @@ ROUTES = [
         "Speak a text (OpenAI's shape); the sound is sent as it is made",
         {200: (*TYPES.values(), "text/event-stream")},
         body=SpeechRequest,
-        refuses=(409, 413, 415, 503),
+        refuses=(409, 413, 415, 502, 503, 504),
         fields={"speech": "model", "text": "input"},
         starts="speech",
     ),

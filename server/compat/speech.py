@@ -337,7 +337,7 @@ def _routes(
             answers,
             body=body if method == "POST" else None,
             query=schema if method == "GET" else {},
-            refuses=(413, 503, 507),
+            refuses=(413, 502, 503, 504, 507) if handler is speak else (413, 503, 507),
             # What is set counts for everybody.
             access="make" if handler is speak else "admin",
             starts="speech" if handler is speak else None,

@@ -6,6 +6,8 @@ from core.errors import (
     NodeLost,
     OutOfMemory,
     OverQuota,
+    SpeechFault,
+    SpeechServerFailed,
     StageError,
     Stalled,
     StorageFull,
@@ -42,6 +44,10 @@ def explain(error: BaseException, stage: str | None) -> JobError:
             return JobError(code="node_lost", message=str(error), stage=stage, retryable=True)
         case UnreadableRecord():
             return JobError(code="unreadable_record", message=str(error), stage=stage)
+        case SpeechServerFailed(retryable=again):
+            return JobError(code="speech_server", message=str(error), stage=stage, retryable=again)
+        case SpeechFault():
+            return JobError(code="speech_fault", message=str(error), stage=stage, retryable=True)
         case Error():
             return JobError(code="failed", message=str(error), stage=stage, retryable=True)
     kind = type(error).__name__

@@ -188,6 +188,7 @@ export const TEXTS = {
   'failed.busy': 'The server has too much to do. Try again in a moment.',
   'failed.stopping': 'The server is stopping. Try again in a moment.',
   'failed.full': 'The disk of the server is full.',
+  'failed.speech': 'The voice did not make it.',
   'failed.memory': 'The server had too little memory.',
   'failed.crashed': 'The server broke down over it.',
   'action.cancel': 'Cancel',

@@ -188,6 +188,7 @@ export const TEXTS = {
   'failed.busy': '服务器太忙，请稍后再试。',
   'failed.stopping': '服务器正在停止，请稍后再试。',
   'failed.full': '服务器磁盘已满。',
+  'failed.speech': '语音合成失败。',
   'failed.memory': '服务器内存不足。',
   'failed.crashed': '服务器因此崩溃了。',
   'action.cancel': '取消',

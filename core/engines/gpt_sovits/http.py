@@ -16,7 +16,7 @@ import numpy as np
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import LANGUAGES, find_voice, list_voices
 from core.engines.remote_sound import SpeechServer, heading, samples
-from core.errors import BadInput, EngineUnavailable, Error
+from core.errors import BadInput, EngineUnavailable, SpeechServerFailed
 from core.media.resample import Resampler
 from core.protocols import Style
 from core.types import Sentence, Spoken, Voice
@@ -72,7 +72,8 @@ class GptSovitsHttp:
     def speak(self, sentence: Sentence, voice: str, style: Style) -> Iterator[Spoken]:
         """Yield the sentence's sound as it arrives.
 
-        Raises BadInput for an unknown voice, or with the server's words if it refuses; Error if it fails.
+        Raises BadInput for an unknown voice, or with the server's words if it refuses; SpeechServerFailed if
+        it fails.
         """
         # Pitch is a change of rate; the speed makes up for what that does to the length.
         ratio = 2.0 ** (style.pitch / 12)
@@ -84,7 +85,7 @@ class GptSovitsHttp:
                 silent = silent and not some.any()
                 yield Spoken(resampler.push(some))
             if silent and head.rate == _FAILED_RATE:
-                raise Error(f"{self._server} failed at this sentence; its log says why")
+                raise SpeechServerFailed(f"{self._server} failed at this sentence; its log says why")
             pause = np.zeros(int(self.rate * PAUSE_S / style.speed), np.float32)
             yield Spoken(np.concatenate([resampler.finish(), pause]))
 
@@ -122,7 +123,7 @@ class GptSovitsHttp:
         """Which of the two services it is: only api_v2 knows /tts, whatever it says to an empty request."""
         try:
             response = self._server.knock("GET", "/tts", DETECT_S)
-        except Error as error:
+        except SpeechServerFailed as error:
             raise EngineUnavailable(
                 NAME, ["a GPT-SoVITS server"], f"{error}; see the setting gpt_sovits_url"
             ) from error

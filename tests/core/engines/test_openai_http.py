@@ -10,7 +10,7 @@ import pytest
 from core.engines import ENGINES
 from core.engines.neural import NeuralSettings
 from core.engines.openai_http import OpenAiHttp
-from core.errors import BadInput, EngineUnavailable, Error
+from core.errors import BadInput, EngineUnavailable, Error, SpeechServerFailed
 from core.protocols import Style
 from core.serving.engine_pool import EnginePool
 from core.text import sentences
@@ -130,40 +130,54 @@ async def job(found, voice):
 
 
 FAULTS = [
-    ({"fault": "breaks off", "pieces": 1000}, Error, "broke off"),
-    ({"fault": "short"}, Error, "broke off"),
-    ({"body": hummed(TEXT).tobytes() + b"x"}, Error, "within a sample"),
-    ({"body": b""}, Error, "nothing"),
+    ({"fault": "breaks off", "pieces": 1000}, SpeechServerFailed, "broke off"),
+    ({"fault": "short"}, SpeechServerFailed, "broke off"),
+    ({"body": hummed(TEXT).tobytes() + b"x"}, SpeechServerFailed, "within a sample"),
+    ({"body": b""}, SpeechServerFailed, "nothing"),
     (
         {"body": b'{"error": {"message": "out of memory"}}', "kind": "application/json"},
-        Error,
+        SpeechServerFailed,
         "out of memory",
     ),
-    ({"body": b"<html>no</html>", "kind": "text/html"}, Error, "words"),
-    ({"body": b"ID3" + bytes(900)}, Error, "MP3"),
-    ({"body": bytes([1, 2]) * 900, "kind": "audio/mpeg"}, Error, "audio/mpeg"),
-    ({"body": (b"\xff\xfb\x90\x64" + bytes(413)) * 20, "pieces": 7}, Error, "MP3"),
-    ({"body": (b"\xff\xf1\x50\x80" + bytes(200)) * 20}, Error, "AAC"),
-    ({"body": b"\0\0\0 ftypM4A " + bytes(900)}, Error, "MP4"),
-    ({"body": b"\x1aE\xdf\xa3" + bytes(900)}, Error, "WebM"),
-    ({"body": b"RIFX" + endless(bytes(900), RATE)[4:]}, Error, "RIFX"),
-    ({"body": b'{"error": {"message": "quota"}}', "kind": "application/octet-stream"}, Error, "words.*quota"),
-    ({"body": b'{"audio": "AAAA"}'}, Error, "words.*AAAA"),
-    ({"body": b"RIFF1234AVI " + bytes(9000)}, Error, "not WAV"),
-    ({"body": endless(bytes(900), RATE, bits=8)}, Error, "8 bits"),
-    ({"body": endless(bytes(900), 1)}, Error, "at 1 Hz"),
-    ({"body": wav(hummed(TEXT), RATE)[:-100]}, Error, "100 of .* bytes are missing"),
-    ({"body": endless(hummed(TEXT).astype("<f4").tobytes(), RATE, form=3, bits=32)}, Error, "up to 9000"),
-    ({"body": endless(b"\0\0\xc0\x7f" * 900, RATE, form=3, bits=32)}, Error, "up to nan"),
+    ({"body": b"<html>no</html>", "kind": "text/html"}, SpeechServerFailed, "words"),
+    ({"body": b"ID3" + bytes(900)}, SpeechServerFailed, "MP3"),
+    ({"body": bytes([1, 2]) * 900, "kind": "audio/mpeg"}, SpeechServerFailed, "audio/mpeg"),
+    ({"body": (b"\xff\xfb\x90\x64" + bytes(413)) * 20, "pieces": 7}, SpeechServerFailed, "MP3"),
+    ({"body": (b"\xff\xf1\x50\x80" + bytes(200)) * 20}, SpeechServerFailed, "AAC"),
+    ({"body": b"\0\0\0 ftypM4A " + bytes(900)}, SpeechServerFailed, "MP4"),
+    ({"body": b"\x1aE\xdf\xa3" + bytes(900)}, SpeechServerFailed, "WebM"),
+    ({"body": b"RIFX" + endless(bytes(900), RATE)[4:]}, SpeechServerFailed, "RIFX"),
+    (
+        {"body": b'{"error": {"message": "quota"}}', "kind": "application/octet-stream"},
+        SpeechServerFailed,
+        "words.*quota",
+    ),
+    ({"body": b'{"audio": "AAAA"}'}, SpeechServerFailed, "words.*AAAA"),
+    ({"body": b"RIFF1234AVI " + bytes(9000)}, SpeechServerFailed, "not WAV"),
+    ({"body": endless(bytes(900), RATE, bits=8)}, SpeechServerFailed, "8 bits"),
+    ({"body": endless(bytes(900), 1)}, SpeechServerFailed, "at 1 Hz"),
+    ({"body": wav(hummed(TEXT), RATE)[:-100]}, SpeechServerFailed, "100 of .* bytes are missing"),
+    (
+        {"body": endless(hummed(TEXT).astype("<f4").tobytes(), RATE, form=3, bits=32)},
+        SpeechServerFailed,
+        "up to 9000",
+    ),
+    ({"body": endless(b"\0\0\xc0\x7f" * 900, RATE, form=3, bits=32)}, SpeechServerFailed, "up to nan"),
     (
         {"status": 401, "said": {"error": {"message": "no such key: s3cret"}}},
         BadInput,
         r"with 401.*key: \*\*\*",
     ),
     ({"status": 404, "said": {"detail": "Not Found"}}, BadInput, "Not Found"),
-    ({"status": 429, "said": {"detail": "slow down"}}, Error, "429.*slow down"),
-    ({"status": 500, "said": {"detail": "no"}}, Error, "500"),
-    ({"status": 307, "said": {}}, Error, "307"),
+    ({"status": 429, "said": {"detail": "slow down"}}, SpeechServerFailed, "429.*slow down"),
+    ({"status": 500, "said": {"detail": "no"}}, SpeechServerFailed, "500"),
+    ({"status": 307, "said": {}}, SpeechServerFailed, "307"),
+    (
+        {"status": 500, "said": {"detail": "no such key: " + "x" * 65 + "s3cret"}},
+        SpeechServerFailed,
+        "x{65}\\*\\*$",
+    ),
+    ({"body": b'{"key": "s3cret"}'}, SpeechServerFailed, "words.*key"),
 ]
 
 
@@ -190,8 +204,9 @@ def test_a_server_that_stands_still_is_given_up(monkeypatch):
     monkeypatch.setattr("core.engines.openai_http.SILENCE_S", 0.2)
     with speaking(pieces=1000) as server:
         server.go_on.clear()
-        with pytest.raises(Error, match="broke off"):
+        with pytest.raises(SpeechServerFailed, match="broke off: nothing came in time") as caught:
             heard(engine(server.url))
+    assert caught.value.why == "slow"
 
 
 def test_a_silent_answer_fails_the_job_and_names_the_sentence(monkeypatch):

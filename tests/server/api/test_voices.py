@@ -211,3 +211,44 @@ async def test_a_speech_server_that_tells_no_sounds_speaks_in_a_video_and_its_fa
     assert job["status"] == "failed"
     assert "the speech server at 127.0.0.1" in job["error"]["message"]
     assert "2000 of" in job["error"]["message"]
+
+
+@pytest.mark.slow
+async def test_a_fault_of_the_speech_server_is_told_as_its_own_and_logged_in_a_line(
+    data_dir, monkeypatch, caplog
+):
+    hum = openai_server.hummed("Hi there.", "v0").tobytes()
+    cases = [
+        ({"status": 500, "said": {"detail": "no" * 99}}, 502, True, "failed with 500: " + "no" * 40 + ";"),
+        ({"status": 429, "said": {"detail": "later"}}, 503, True, "is busy (429): later;"),
+        ({"status": 504, "said": {}}, 504, True, "failed with 504"),
+        ({"body": b""}, 502, True, "answered with nothing"),
+        ({"body": b'{"oops":1}'}, 502, False, 'words, not sound: {"oops":1}'),
+        ({"body": b"ID3" + bytes(900)}, 502, False, "answered with MP3"),
+        ({"body": b"", "fault": "short"}, 502, True, "broke off: 100 bytes are missing"),
+        ({"fault": "stalls", "body": hum, "pieces": 2}, 504, True, "nothing came in time"),
+    ]
+    monkeypatch.setattr("core.engines.openai_http.SILENCE_S", 0.2)
+    with openai_server.speaking() as server:
+        monkeypatch.setenv("LIPSTREAM_SPEECH_URL", server.url)
+        monkeypatch.setenv("LIPSTREAM_SPEECH_VOICES", '["v0"]')
+        async with served(data_dir) as it:
+            it.state.catalog._pool.weights = {"speech_url"}
+            asked = {"input": "Hi there.", "voice": "v0", "response_format": "pcm"}
+            for more, status, retryable, told in cases:
+                was = {"status": 200, "body": None, "fault": "", "pieces": 4096} | more
+                for name, value in was.items():
+                    setattr(server, name, value)
+                (server.go_on.clear if more.get("fault") == "stalls" else server.go_on.set)()
+                caplog.clear()
+                async with it.http.post("/v1/audio/speech", json=asked) as response:
+                    error = (await response.json())["error"]
+                    assert (response.status, error["code"]) == (status, "speech_server"), error
+                    assert response.headers.get("Retry-After") == ("5" if status == 503 else None)
+                assert told in error["message"]
+                assert error["message"].endswith('at sentence 1, "Hi there."')
+                assert [record.exc_info for record in caplog.records if record.levelname != "INFO"] == [None]
+                job = await it.ended(await it.video("Hi there.", voice="v0"))
+                assert (job["error"]["code"], job["error"]["retryable"]) == ("speech_server", retryable)
+                assert job["error"]["message"] == error["message"]
+            server.go_on.set()
