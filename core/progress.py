@@ -15,7 +15,7 @@ class Progress:
     from the share of text spoken before that, 0 while unknown. frames_sharp: not enhanced, as the setting
     `sharp_enough` has it. tiles_made, tiles_reused: of backgrounds made clearer (`core.enhancement.tiles`).
     rate: samples a second of the audio. node: of a cluster, that makes it; "" is this process.
-    remarks: what of the template will not look right, and why, for people.
+    remarks: what will not look as it was meant, and why, for people.
     retries: how often the voice tried a sentence again, by why. Times are in seconds from the call.
     """
 

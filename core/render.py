@@ -17,7 +17,7 @@ from zlib import crc32
 from core.captions.burn_in import Burner, held_for_captions
 from core.captions.cues import Captions
 from core.captions.mark import Sign, sign
-from core.captions.typefaces import find_font
+from core.captions.typefaces import find_font, undrawn
 from core.captions.words import load_words
 from core.config import Settings
 from core.encode_stream import encode_stream
@@ -57,6 +57,9 @@ from core.types import (
 BATCH = 8
 """Frames an engine draws in one call: the unit of work and, at most, of what a cancel waits for. Fewer where
 the enhancer wants fewer (`FaceEnhancer.batch`)."""
+
+_SIGNS_NAMED = 10
+"""Signs that captions are drawn without, in a remark."""
 
 STAGES = ("prepare", "tts", "lipsync", "enhance", "encode")
 """Stages in the order a job meets them."""
@@ -194,6 +197,9 @@ async def _job(
     await asyncio.to_thread(_check_template, request, spoken, templates)
     burning = request.burn_subtitles and request.text is not None
     font = await _font(request, templates.settings) if burning else None
+    if font is not None and (left := await asyncio.to_thread(undrawn, request.text or "", font)):
+        signs = " ".join(left[:_SIGNS_NAMED])
+        progress.remarks += (f"captions are drawn without {signs}: the font has no picture of such signs",)
     lipsync = await pool.lipsync(request.lipsync)
     enhance = await pool.enhancer(request.enhancer) if request.enhance else None
     languages = {sentence.language for sentence in spoken}
@@ -317,7 +323,7 @@ async def _template(
         meter.ended = time.perf_counter()
     meter.state = "finished"
     progress.fps, progress.width, progress.height = template.fps, template.width, template.height
-    progress.remarks = template.remarks
+    progress.remarks += template.remarks
     return template
 
 

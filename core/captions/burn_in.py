@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 from PIL import ImageDraw
 
 from core.captions.cues import Captions, pieces
-from core.captions.typefaces import opened
+from core.captions.typefaces import drawable, opened
 from core.captions.words import torn
 from core.media.planes import Planes, split, to_i420
 from core.subtitle_style import BLACK, WHITE, SubtitleStyle, rgba
@@ -94,7 +94,7 @@ class Burner:
     def _text(self, cue: Cue, word: int | None) -> "_Text":
         """The text drawn, in lines no wider than the frame allows."""
         style, font, margin = self._style, self._font, self._margin
-        lines = list(self._lines(cue.text))
+        lines = list(self._lines(drawable(cue.text, font)))
         height = sum(font.getmetrics())
         widest = max(map(font.getlength, lines), default=0.0)
         # Even places and sizes, as two pixels share one colour; never outside the frame.
@@ -104,9 +104,9 @@ class Burner:
         )
         # Under the soft border of a letter is the colour of its edge.
         edge = rgba(style.edge or BLACK)
-        picture = Pictures.new("RGBA", size, rgba(style.box) if style.box else (*edge[:3], 0))
+        picture = Pictures.new("RGBA", size, rgba(style.box) if style.box and lines else (*edge[:3], 0))
         pen = ImageDraw.Draw(picture)
-        first, last = _visible(cue, word)
+        first, last = self._visible(cue, word)
         done = 0
         for k, line in enumerate(lines):
             left, top = (size[0] - font.getlength(line)) / 2, margin + k * height
@@ -125,6 +125,16 @@ class Burner:
         top = min(max(self._clear, top), self._height - size[1]) // 2 * 2
         left_edge = (self._width - size[0]) // 4 * 2
         return _Text(top, left_edge, to_i420(np.dstack(colours[::-1])), alpha, half)
+
+    def _visible(self, cue: Cue, word: int | None) -> tuple[int, int]:
+        """Which of the characters drawn, white space not counted, are that word."""
+        if word is None:
+            return 0, 0
+        begin, end = (
+            len("".join(drawable(cue.text[:at], self._font).split()))
+            for at in (cue.words[word].start, cue.words[word].stop)
+        )
+        return begin, end
 
     def _lines(self, words: str) -> Iterator[str]:
         """The cue's lines, cut again where they are wider than the frame allows."""
@@ -156,14 +166,6 @@ class _Text:
     planes: Planes
     alpha: NDArray[np.uint8]
     alpha_half: NDArray[np.uint8]
-
-
-def _visible(cue: Cue, word: int | None) -> tuple[int, int]:
-    """Which of the cue's characters, white space not counted, are that word."""
-    if word is None:
-        return 0, 0
-    begin, end = cue.words[word].start, cue.words[word].stop
-    return len("".join(cue.text[:begin].split())), len("".join(cue.text[:end].split()))
 
 
 async def held_for_captions(

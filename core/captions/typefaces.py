@@ -4,6 +4,7 @@ One for Latin, Greek and Cyrillic letters comes along; others are looked for on 
 """
 
 import importlib.util
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from core.captions.words import CLUSTER
 from core.errors import BadInput
 from core.installation import install_command
 
@@ -122,6 +124,35 @@ def opened(path: Path, size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
+def drawable(text: str, font: ImageFont.FreeTypeFont) -> str:
+    """`text` without the signs that are no letters and of which the font has no picture: emoji, most of all.
+
+    A sign of several, such as a family, is left out whole: drawn one by one they are others.
+    """
+    gone = "\0"
+    kept = CLUSTER.sub(lambda sign: _drawable(sign[0], font) or gone, text)
+    return re.sub(rf" ?{gone}+(?=[\s!,.:;?]|$)", "", kept).replace(gone, "")
+
+
+def undrawn(text: str, path: Path) -> list[str]:
+    """The signs of `text` that captions in this font are drawn without, each once, in order. Blocking."""
+    font = opened(path, 16)
+    return list(dict.fromkeys(sign for sign in CLUSTER.findall(text) if not _drawable(sign, font)))
+
+
+def _drawable(sign: str, font: ImageFont.FreeTypeFont) -> str:
+    """What of a sign, a character with what changes it, is drawn; "" is nothing."""
+    if sign.isascii():
+        return sign
+    first = sign[0]
+    lasting = first.isspace() or unicodedata.category(first)[0] in "LN"
+    # A keycap stands beside its letter, not around it, in fonts that know no such pairs.
+    kept = "".join(c for c in sign[1:] if unicodedata.category(c) != "Me" and not _without(font, c))
+    if lasting:
+        return first + kept
+    return "" if "\u200d" in sign or _without(font, first) else first + kept
+
+
 def _faces(path: Path, size: int) -> Iterator[ImageFont.FreeTypeFont]:
     """The faces of a collection: the first of Noto's draws Chinese characters as Japanese has them."""
     if path.suffix.lower() in (".ttc", ".otc"):
@@ -136,5 +167,9 @@ def _lacking(path: Path, letters: Sequence[str]) -> list[str]:
         font = opened(path, 16)
     except OSError as error:
         raise BadInput("bad_font", f"{path} is no font that can be read", "subtitle_font") from error
-    unknown = bytes(font.getmask("\U0010ffff"))  # what is drawn for a character that is not there
-    return [letter for letter in letters if bytes(font.getmask(letter)) == unknown]
+    return [letter for letter in letters if _without(font, letter)]
+
+
+def _without(font: ImageFont.FreeTypeFont, character: str) -> bool:
+    """Whether what is drawn for it is what is drawn for a character that is not there."""
+    return bytes(font.getmask(character)) == bytes(font.getmask("\U0010ffff"))

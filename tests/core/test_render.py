@@ -92,8 +92,10 @@ def test_what_will_not_look_right_of_a_video_used_once_is_told(small_library, tm
     small = tmp_path / "small.png"
     cv2.imwrite(str(small), next(iter(presenter.frames(1, 25, 112))))
     progress = Progress()
-    run(Request(video=small, text="Hi."), small_library, progress=progress)
-    assert "pixels wide" in progress.remarks[0]
+    run(Request(video=small, text="Hi \U0001faf6.", burn_subtitles=True), small_library, progress=progress)
+    undrawn, narrow = progress.remarks
+    assert "without \U0001faf6" in undrawn
+    assert "pixels wide" in narrow
 
 
 def test_the_same_request_gives_the_same_bytes(small_library):

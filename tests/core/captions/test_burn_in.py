@@ -11,7 +11,7 @@ import pytest
 
 from core.captions import typefaces
 from core.captions.burn_in import Burner, held_for_captions
-from core.captions.typefaces import find_font, fonts
+from core.captions.typefaces import drawable, find_font, fonts, opened, undrawn
 from core.config import Settings
 from core.errors import BadInput
 from core.media.planes import split
@@ -89,6 +89,37 @@ def test_a_font_must_have_the_letters_of_the_text(tmp_path):
     (tmp_path / "x.ttf").write_bytes(b"no font")
     with pytest.raises(BadInput, match="no font that can be read"):
         find_font("x", tmp_path / "x.ttf")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Great 😎, thanks 👨‍👩‍👧!", "Great, thanks!"),
+        ("🇫🇷 Bonjour 👋🏽🎉Marie", " Bonjour Marie"),
+        ("Press 1️⃣ twice", "Press 1 twice"),
+        ("naïve e\u0301té — “½ €”", "naïve e\u0301té — “½ €”"),
+        ("😎", ""),
+        ("你好", "你好"),  # a letter is never left out
+    ],
+)
+def test_what_is_no_letter_and_not_in_the_font_is_left_out_whole(text, left):
+    assert drawable(text, opened(typefaces._OWN, 16)).replace("\ufe0f", "") == left
+    if text == left:
+        assert undrawn(text, typefaces._OWN) == []
+
+
+def test_the_signs_left_out_are_told_each_once():
+    assert undrawn("😎 👨‍👩‍👧 a 😎 1️⃣", typefaces._OWN) == ["😎", "👨‍👩‍👧"]
+
+
+def test_an_emoji_changes_neither_the_picture_nor_the_highlight():
+    style = SubtitleStyle(highlight="#ff0000", box="#00000080")
+    for word, other in ((0, 0), (2, 1), (3, 2)):
+        one, plain = (
+            drawn(style, k, text) for k, text in ((word, "one 😎 two three"), (other, "one two three"))
+        )
+        assert all((a == b).all() for a, b in zip(one, plain, strict=True))
+    assert (drawn(style, 0, "😎")[0] == 128).all()
 
 
 def drawn(style, word=None, text="one two three"):
