@@ -47,6 +47,9 @@ _ADDRESS = re.compile(f"{EMAIL}|{URL}")
 _CANTONESE = re.compile("[哋嘅咗喺冇嚟啲嗰嘢㗎咁佢唔喎瞓]")
 # Units after a number and No. before one are read in the language around them.
 _UNIT = re.compile(r".?\d\s?[A-Za-z]{1,4}|.{0,2}/[A-Za-z]|.{0,2}No")
+# Letters of a Chinese word: T恤, A4纸, 卡拉OK.
+_HAN: Final = r"[\u3400-\u4dbf\u4e00-\u9fff]"
+_IN_CHINESE: Final = re.compile(rf"(?<={_HAN})[A-Z]{{1,4}}(?![A-Za-z])|[A-Z]{{1,4}}\d{{0,3}}(?={_HAN})")
 _CHINESE_ENDS = "。！？，；："
 _OPENING = "([{“「『《〈【〔«‹"
 # What belongs to the word after it: opening marks, digits and signs written up against it.
@@ -128,6 +131,8 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
             own = "ja"
         if script == "han" and home in ("en", "ko", *PLAIN) and (start in kana or stop in kana):
             own = "ja"
+        if script == "latin" and own in ("en", *PLAIN) and _IN_CHINESE.match(text, start):
+            own = _language("han", "", home, han)
         if parts and parts[-1][2] == own:
             parts[-1] = (parts[-1][0], stop, own)
         elif parts:
@@ -155,6 +160,8 @@ def _home(text: str, found: list[_Run], language: str, han: str, fallback: str) 
             weight[own] += stop - start if script == "han" else (stop - start + 1) // 2
     if text.rstrip()[-1:] in _CHINESE_ENDS and weight[han]:
         weight[han] += 3
+    if weight[han]:
+        weight[han] += text.count("、")
     if weight.get(language) or not any(weight.values()):
         return fallback if language == "auto" else language
     if language != "auto" and weight["en"] == sum(weight.values()) and len(_ENGLISH.findall(text)) < 2:

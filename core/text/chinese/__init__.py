@@ -98,6 +98,7 @@ _LETTERS: Final[list[Rule]] = [
         lambda m: " ".join(m[0].replace(".", "").upper()),
     ),
     ("A-Za-z", r"(?<![A-Za-z])WW(?:II|I)(?![A-Za-z])", _war),
+    ("A-Za-z", r"(?<![A-Za-z])SK-?II(?![A-Za-z])", "S K two"),
     ("A-Za-z", r"(?<![A-Za-z])(?:YoY|YOY)(?![A-Za-z])", "同比"),
     ("A-Za-z", r"(?<![A-Za-z])(?:[MQ]o[MQ]|QOQ)(?![A-Za-z])", "环比"),
     ("A-Za-z", r"(?<![A-Za-z])q(?P<n>\d{1,2})h(?![A-Za-z])", _every),

@@ -161,10 +161,15 @@ def _tracking(match: re.Match[str], one: str) -> list[tuple[int, str]]:
     ]
 
 
+def _measured(match: re.Match[str]) -> bool:
+    return re.compile(patterns.UNIT).match(match.string, match.end()) is not None
+
+
 def _model(match: re.Match[str]) -> str | None:
     """Digits that end a name: GPT-4, A380, H100; after a space only if the name is in capitals (RTX 4090)."""
     digits = match["digits"]
-    if match[0][0] == " " and (len(digits) < 3 or not re.search(r"[A-Z]{2}$", ahead(match))):
+    named = len(digits) > 2 and re.search(r"[A-Z]{2}$", ahead(match)) and not _measured(match)
+    if match[0][0] == " " and not named:
         return None
     if len(digits) <= 2 or digits[1:] == "00" or (len(digits) == 4 and digits.endswith("000")):
         return number(digits)

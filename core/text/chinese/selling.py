@@ -42,7 +42,10 @@ _COUNTED = re.compile(
 
 
 def _discount(match: re.Match[str]) -> str:
-    return one_by_one(match["n"]) + "折"
+    """8.5折 is 八五折; but 三五 and 七八 by themselves are "three to five", "seven or eight"."""
+    n = match["n"]
+    near = n == "3.5" or (n[1] == "." and int(n[2]) == int(n[0]) + 1)
+    return (number(n) if near else one_by_one(n.replace(".", ""))) + "折"
 
 
 def _minus(match: re.Match[str]) -> list[tuple[int, str]]:
@@ -118,7 +121,7 @@ def _more(match: re.Match[str]) -> str:
 
 
 SELLING: list[Rule] = [
-    (r"\d", r"(?<![\d.])(?P<n>[1-9]{2})\s?折", _discount),
+    (r"\d", r"(?<![\d.])(?P<n>[1-9]{2}|(?<!\d[-~至到])[1-9]\.[1-9])\s?折", _discount),
     (
         r"\d\s",
         r"(?<=满)\s?(?P<a>\d{1,6})(?P<unit>[元块]?)\s?(?P<sign>[-—])\s?(?P<b>\d{1,6})(?![\d.%])",

@@ -174,6 +174,19 @@ def test_english_words_stay_in_a_chinese_sentence():
     assert [s.language for s in sentences("我用iPhone和MacBook看视频。")] == ["zh"]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("We sell T恤 and A4纸 today.", ["en We sell", "zh T恤", "en and", "zh A4纸", "en today."]),
+        ("I sang at 卡拉OK.", ["en I sang at", "zh 卡拉OK."]),
+        ("SONY、iPad、Gucci、U盘", ["zh SONY、", "zh iPad、Gucci、U盘"]),
+        ("I like pears、plums from 北京.", ["en I like pears、plums from", "zh 北京."]),
+    ],
+)
+def test_letters_of_a_chinese_word_stay_with_it(text, parts):
+    assert [f"{s.language} {s.text}" for s in sentences(text)] == parts
+
+
 def test_every_stretch_of_a_long_mixed_sentence_keeps_its_language():
     parts = sentences("He said 我爱你 and then という言葉 and 사랑해 too many times to count, really.")
     assert [s.language for s in parts] == ["en", "zh", "en", "ja", "en", "ko", "en"]
