@@ -142,6 +142,7 @@ async def lipsync_stream(
     prepared: what the engine learnt of the template. The first batches are small so that the first frame is
     out early. own: frames that the engine leaves as they are count as not drawn: they are the template's own.
     life: see `Drawing`. walk: through the template's frames, which others may tell of actions; None: its own.
+    It begins in `TALK` where sound is in what the first frame listens to.
     The tail is padded with silence: the video is never shorter than the speech.
     """
     heard = _Heard()
@@ -153,6 +154,8 @@ async def lipsync_stream(
         start, stop = (frame_start(k, heard.rate, fps) for k in (frame, frame + 1))
         for name in heard.wanted(stop):
             walk.want(name)
+        if frame == 0 and heard.cut(0, listens(0)[0][1]).any():
+            walk.begin_talking()
         return walk.step(heard=bool(heard.cut(start, stop).any()))
 
     def listens(frame: int) -> tuple[tuple[int, int], range]:

@@ -103,6 +103,7 @@ class Walk:
         self._quiet = self._quiet_most + 1
         self._wanted: deque[str] = deque(maxlen=_WAITING)
         self._now: int | None = None
+        self._first = 0
         self._by = 1  # forwards or backwards
         self._way: deque[int] = deque()  # frames that come next, whatever happens
         self._in: Action | None = None  # None: idling
@@ -112,11 +113,20 @@ class Walk:
         if name in self._actions and name != TALK and len(self._wanted) < _WAITING:
             self._wanted.append(name)
 
+    def begin_talking(self) -> None:
+        """Before the first step: what is heard begins at once, so begin with `TALK`, if there is one.
+
+        An action that is wanted first goes before, as the ways into it are those of idling.
+        """
+        talk = self._actions.get(TALK)
+        if self._now is None and talk is not None and not self._wanted:
+            self._in, self._first, self._quiet = talk, talk.enter[0].to, -1
+
     def step(self, *, heard: bool = False) -> int:
         """The frame that is shown next. heard: whether something sounds with it."""
         self._quiet = 0 if heard else self._quiet + 1
         if self._now is None:
-            self._now = 0
+            self._now = self._first
         elif self._way:
             self._now = self._way.popleft()
         elif (way := self._taken()) is not None:

@@ -106,6 +106,26 @@ def test_an_action_in_a_text_is_seen_where_it_stands_and_said_by_nobody(library)
     assert not any("wave" in caption for caption in captions)
 
 
+@pytest.mark.slow
+def test_a_video_that_begins_with_speech_begins_in_the_talking_clip(library):
+    async def make(pool, templates):
+        await with_actions("small", {"talk": "dark"}, templates, name="talker", report=report)
+        data = io.BytesIO()
+
+        async def keep(item):
+            data.write(item.data) if isinstance(item, Fragment) else None
+
+        await render(Request("talker", "Hello to all of you.", enhance=False), pool, templates, keep)
+        talker = await templates.open("talker")
+        data.seek(0)
+        with av.open(data) as file:
+            grey = [frame.to_ndarray(format="gray").mean() for frame in file.decode(video=0)]
+        return np.array(grey), talker.planes(0)[: talker.height].mean()
+
+    grey, day = run(library, make)
+    assert grey.max() < 0.7 * day
+
+
 async def _refused(library, text="Hello.", **wanted):
     async with EnginePool(weights=()) as pool:
         templates = Templates(Settings(data_dir=library), pool)

@@ -42,6 +42,25 @@ def test_the_person_talks_while_something_is_heard_and_a_second_longer():
     assert steps(walk, 12) == [90, 91, 92, 93, *range(138, 144), 12, 13]
 
 
+def test_what_begins_with_sound_begins_in_the_talking_clip_even_where_the_first_frame_is_silent():
+    walk = Walk(BOTH, FPS)
+    walk.begin_talking()
+    assert steps(walk, 4) + steps(walk, 5, heard=True) == [*range(86, 94), 92]
+    walk.begin_talking()  # too late
+    assert steps(walk, 1, heard=True) == [91]
+    for actions in (Actions(20, (WAVE,)), Actions(20)):
+        walk = Walk(actions, FPS)
+        walk.begin_talking()
+        assert steps(walk, 3, heard=True) == [0, 1, 2]
+
+
+def test_an_action_wanted_at_the_beginning_is_not_held_up_by_talking():
+    walk = Walk(BOTH, FPS)
+    walk.want("wave")
+    walk.begin_talking()
+    assert steps(walk, 11, heard=True) == [0, 1, 2, 3, *range(40, 46), 26]
+
+
 def test_an_action_goes_before_talking_which_comes_back_after_it():
     walk = Walk(BOTH, FPS)
     steps(walk, 13, heard=True)
