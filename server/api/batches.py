@@ -75,7 +75,8 @@ def _read(body: bytes) -> list[NewRow | tuple[int, str, BatchedVideo]]:
     try:
         lines = body.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise Refused(400, "malformed_body", f"the batch is not UTF-8: {error}") from error
+        number = body.count(b"\n", 0, error.start) + 1
+        raise Refused(400, "malformed_body", f"line {number} is not UTF-8; send the file as UTF-8") from error
     rows = list(_rows(lines))
     if not rows:
         raise Refused(422, "bad_batch", "there is no row in it: send a request for a video on each line")

@@ -11,9 +11,8 @@ import hashlib
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO, get_args
 
@@ -93,14 +92,25 @@ def read_rows(file: Path, webhook: str | None = None) -> list[Row]:
             usual: Fields = {} if webhook is None else {"webhook_url": webhook}
             numbered = ((number, fields) for number, fields in enumerate(found, 1) if fields is not None)
             rows = [_row(number, fields, usual) for number, fields in numbered]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput("unreadable_batch", f"{file} is not a table in UTF-8: {error}", "file") from None
+    except UnicodeDecodeError:
+        raise BadInput("unreadable_batch", f"{file} is not text in UTF-8; save it as UTF-8", "file") from None
+    except csv.Error as error:
+        raise BadInput("unreadable_batch", f"{file} is not a table: {error}", "file") from None
     if not rows:
         raise BadInput("bad_batch", f"{file}: there is no row in it", "file")
-    name, times = Counter(row.id for row in rows).most_common(1)[0]
-    if times > 1:
-        raise BadInput("bad_batch", f"{file}: {times} rows have the id {name}", "file")
-    return rows
+    return list(_once_each(rows))
+
+
+def _once_each(rows: list[Row]) -> Iterator[Row]:
+    """The rows; one with an id that an earlier one has is not made."""
+    taken: set[str] = set()
+    for row in rows:
+        if row.problem is None and row.id in taken:
+            yield replace(row, problem=f"an earlier row has the id {row.id} too")
+        else:
+            yield row
+        if row.problem is None:
+            taken.add(row.id)
 
 
 def _csv(text: TextIO) -> Iterator[Fields | str]:
@@ -124,10 +134,13 @@ def _row(number: int, fields: Fields | str, usual: Fields) -> Row:
     if isinstance(fields, str):
         return Row(name, "", fields)
     fields = {**usual, **fields}
-    name = str(fields.pop("id", name))
-    if not _ID.fullmatch(name):
-        message = f"row {number}: id is letters, digits, - and _, 64 at most, not {name[:80]!r}"
-        raise BadInput("bad_batch", message, "file")
+    if (named := fields.pop("id", None)) is not None:
+        if not _ID.fullmatch(str(named)):
+            message = (
+                f"id is letters, digits, and after the first - and _, 64 at most; not {str(named)[:80]!r}"
+            )
+            return Row(name, "", message)
+        name = str(named)
     if fields.get("stream"):
         return Row(name, "", "stream does not go with a batch; leave it out")
     options = fields.get("options")
@@ -146,7 +159,7 @@ async def make_all(rows: list[Row], out: Path, server: str, headers: dict[str, s
     async def work() -> None:
         nonlocal failed
         for row in left:
-            if made.get(row.id) == row.key and (out / row.video).exists():
+            if row.problem is None and made.get(row.id) == row.key and (out / row.video).exists():
                 continue
             result = {"id": row.id, "key": row.key}
             try:
@@ -249,4 +262,6 @@ def _message(body: bytes, status: int) -> str:
         error = ErrorBody.model_validate_json(body, extra="ignore").error
     except ValidationError:
         return f"HTTP {status}"
-    return f"{error.param}: {error.message}" if error.param else error.message
+    if error.param is None or error.message.startswith(f"{error.param}: "):
+        return error.message
+    return f"{error.param}: {error.message}"

@@ -9,6 +9,7 @@ import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from core.errors import BadInput
 from core.labels import LabelKind
@@ -46,7 +47,27 @@ def _writable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_writable)]
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+def _shaped(pattern: str, told: str) -> tuple[FieldInfo, AfterValidator]:
+    """What a text has to be, as a pattern for programs and in words for people."""
+
+    def checked(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(told)
+        return text
+
+    return Field(json_schema_extra={"pattern": pattern}), AfterValidator(checked)
+
+
+_SLUG = _shaped(
+    r"^[a-z0-9][a-z0-9_-]{0,63}$", "is small letters, digits, and after the first - and _; 64 at most"
+)
+_ROW_ID = _shaped(
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", "is letters, digits, and after the first - and _; 64 at most"
+)
+
+Slug = Annotated[str, *_SLUG]
 """A name the server lets be used in paths and addresses."""
 
 
@@ -216,7 +237,7 @@ class BatchedVideo(VideoRequest):
     id: what the row is called; else its number.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    id: Annotated[str, *_ROW_ID] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "BatchedVideo":

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from core import errors
 from server.errors import Refused, invalid, reading, refusal
 from server.schemas.live import AnySessionMessage
-from server.schemas.requests import VideoRequest
+from server.schemas.requests import BatchedVideo, VideoRequest
 
 
 def test_a_shape_is_the_clients_fault_only_where_a_body_was_read():
@@ -45,6 +45,19 @@ def test_an_unknown_field_is_told_with_the_one_that_was_meant(body, param, meant
     assert refused.value.param == param
     asked = f"there is no such field; did you mean {meant}?" if meant else "there is no such field"
     assert refused.value.message.endswith(asked)
+
+
+def test_a_name_of_the_wrong_shape_is_told_in_words():
+    for made in (BatchedVideo, VideoRequest):
+        field = {"id": "how are you"} if made is BatchedVideo else {"template": "../a"}
+        with (
+            pytest.raises(
+                Refused, match=r"(id|template): is .*letters, digits, and after the first"
+            ) as refused,
+            reading(made),
+        ):
+            made.model_validate({"text": "Hi."} | field)
+        assert "pattern" not in refused.value.message
 
 
 @pytest.mark.parametrize(

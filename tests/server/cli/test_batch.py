@@ -11,7 +11,8 @@ from server.access.keys import Keys
 from server.app import site_address
 from server.cli import batch
 from server.cli import main as cli
-from server.cli.batch import Row, make_all, read_rows
+from server.cli.batch import Row, _message, make_all, read_rows
+from server.schemas.responses import ErrorBody, Problem
 from tests.support.serving import data_dir, library, run, served
 
 __all__ = ["data_dir", "library"]  # fixtures
@@ -113,8 +114,6 @@ async def test_what_is_no_lipstream_is_told_so(tmp_path):
     ("name", "written", "match"),
     [
         ("rows.jsonl", b"\n", "no row"),
-        ("rows.jsonl", b'{"id": "a"}\n{"id": "a"}\n', "2 rows"),
-        ("rows.csv", b"id,text\n../a,Hello.\n", "row 1: id"),
         ("rows.csv", "text\n你好\n".encode("gbk"), "UTF-8"),
     ],
 )
@@ -122,6 +121,30 @@ def test_a_file_that_cannot_be_meant_is_refused_whole(tmp_path, name, written, m
     (tmp_path / name).write_bytes(written)
     with pytest.raises(BadInput, match=match):
         read_rows(tmp_path / name)
+
+
+def test_a_row_with_a_bad_id_or_one_that_is_taken_stops_no_other(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,text\na,Hello.\nhow are you,Hi.\na,Hi.\n../a,Hi.\n,Hi.\n")
+    rows = read_rows(tmp_path / "rows.csv")
+    assert [row.id for row in rows] == ["a", "00002", "a", "00004", "00005"]
+    wrong = [row.problem or "" for row in rows]
+    assert [problem.partition(";")[0] for problem in wrong] == [
+        "",
+        "id is letters, digits, and after the first - and _, 64 at most",
+        "an earlier row has the id a too",
+        "id is letters, digits, and after the first - and _, 64 at most",
+        "",
+    ]
+    assert wrong[1].endswith("not 'how are you'")
+
+
+def test_what_the_server_refuses_is_told_with_the_field_once():
+    for message in ("foo: there is no such field", "there is no such field"):
+        problem = Problem(
+            type="invalid_request_error", code="a", message=message, param="foo", request_id="r"
+        )
+        body = ErrorBody(error=problem, code=422, message=message).model_dump_json()
+        assert _message(body.encode(), 422) == "foo: there is no such field"
 
 
 def test_a_table_has_names_and_leaves_out_what_is_empty(tmp_path):
