@@ -39,7 +39,7 @@ from core.subtitle_style import SubtitleStyle, together
 from core.templates.cutting import person_alone
 from core.templates.library import SAMPLE, Templates
 from core.templates.template import StepReport, Template, check_shape
-from core.templates.walk import check_actions
+from core.templates.walk import Walk, check_actions
 from core.text import sentences
 from core.text.dictionary import load
 from core.tts_stream import check_readable, check_voice, tts_stream
@@ -163,6 +163,10 @@ async def render(
                 await watch.deliver(sink)
                 await sink(fragment)
             await watch.deliver(sink)
+            progress.remarks += tuple(
+                f"the action {name!r} is not seen, as the video was over before it could begin; ask earlier"
+                for name in job.walk.waiting
+            )
     finally:  # one that failed has ended, too
         progress.total_s = time.perf_counter() - progress.started
     return progress
@@ -172,7 +176,7 @@ async def render(
 class _Job:
     """All that the stages of a job are made of. speech: in chunks at `rate` samples a second. enhance: None
     where faces stay as they are drawn. font: of captions drawn into the picture in `style`, or None.
-    life: see `Drawing`."""
+    life: see `Drawing`. walk: through the template."""
 
     request: Request
     speech: AsyncGenerator[AudioChunk, None]
@@ -183,6 +187,7 @@ class _Job:
     font: Path | None
     style: SubtitleStyle
     life: int | None
+    walk: Walk
 
 
 async def _job(
@@ -222,7 +227,9 @@ async def _job(
     style = together(request.subtitle_style, templates.settings.subtitle_style)
     still = templates.settings.still_pictures if request.still is None else request.still
     life = None if still else crc32((request.text or "").encode()) ^ request.style.seed
-    return _Job(request, chunks, progress.rate, lipsync, enhance, template, font, style, life)
+    return _Job(
+        request, chunks, progress.rate, lipsync, enhance, template, font, style, life, template.walk()
+    )
 
 
 def _lay(
@@ -238,7 +245,7 @@ def _lay(
     audio = pipe.stage("tts", chunks, limit=8, count=watch.audio)
     batch = min(BATCH, enhance.engine.batch * policy.every) if enhance else BATCH
     prepared = template.prepared[lipsync.key]
-    frames = lipsync_stream(audio, lipsync, template, prepared, batch=batch, life=job.life)
+    frames = lipsync_stream(audio, lipsync, template, prepared, batch=batch, life=job.life, walk=job.walk)
     faces = pipe.stage("lipsync", frames, limit=1, count=watch.faces)
     if enhance is not None:
         learnt, fidelity = template.prepared[enhance.key], job.request.fidelity

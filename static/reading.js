@@ -65,8 +65,8 @@ export class Reading {
       const { data } = await previewSpeech({ text: text.slice(0, MOST), language, ...(lines.length && { readings: lines }) });
       if (asked !== this.asked) return; // the visitor has written on
       this.notice.say('');
-      this.list.replaceChildren(...data.map((/** @type {{spoken: string, language: string}} */ { spoken, language: tongue }) =>
-        el('li', { lang: tongue }, spoken)));
+      this.list.replaceChildren(...data.map((/** @type {{spoken: string, language: string, actions: string[]}} */ { spoken, language: tongue, actions }) =>
+        el('li', { lang: tongue }, spoken, ...actions.map((name) => el('span', { class: 'pill' }, name)))));
     } catch (error) {
       if (asked === this.asked) this.notice.fail(error);
     }

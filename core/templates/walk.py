@@ -113,6 +113,11 @@ class Walk:
         if name in self._actions and name != TALK and len(self._wanted) < _WAITING:
             self._wanted.append(name)
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Actions that are wanted and have not begun."""
+        return tuple(self._wanted)
+
     def begin_talking(self) -> None:
         """Before the first step: what is heard begins at once, so begin with `TALK`, if there is one.
 

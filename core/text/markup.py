@@ -21,7 +21,8 @@ COUNTED: Final = "\ue003"
 """Stands before a number that is neither a year nor a name."""
 
 ACTION: Final = r"[a-z][a-z0-9_-]{0,31}"
-"""How the actions of a template are called; `[[wave]]` in a text asks for one."""
+"""How the actions of a template are called; `[[wave]]` in a text asks for one, in capitals or
+with spaces too."""
 
 PAUSES: Final = (
     "pause",
@@ -70,7 +71,7 @@ _TOKEN: Final = re.compile(
     r"|<\#(?P<sharp>\d{1,2}(?:\.\d{1,3})?)\#>"
     r"|[\[【(（{<]{1,2}\s?(?:停顿|停頓|暂停|静音|pause|break|silence|wait|uv_break|lbreak|break_\d)[\s:：=]{0,3}"
     r"(?P<length>(?P<number>\d{1,5}(?:\.\d{1,3})?)\s?(?P<unit>ms|毫秒|s|秒钟?|sec(?:onds?)?)?)?\s?/?[\]】)）}>]{1,2}"
-    rf"|\[\[(?P<action>(?-i:{ACTION}))\]\]"
+    rf"|\[\[\s{{0,9}}(?P<action>{ACTION})\s{{0,9}}\]\]"
     r"|<\|[^<>|\n]{1,60}\|>"
     rf"|[\[【(（]{_FEELINGS}[\]】)）](?!\()|<{_FEELINGS}\s?/?>"
     rf"|</?(?P<tag>{_NAMES}){_ATTRIBUTE}{{0,20}}\s{{0,5}}/?>|</[A-Za-z][\w:-]{{0,40}}>|<[A-Za-z][\w:-]{{1,40}}{_ATTRIBUTE}{{0,20}}\s?/>"
@@ -202,7 +203,7 @@ def _pause(match: re.Match[str], out: _Output) -> bool:
 def _action(match: re.Match[str], out: _Output) -> bool:
     if match["action"] is None:
         return False
-    out.actions.append((match.start(), match["action"]))
+    out.actions.append((match.start(), match["action"].lower()))
     out.hide(*match.span())
     return True
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from core.text.markup import strip
 from server.access.caller import caller
 from server.api.route import respond
 from server.api.viewing import opened_clip, stream
@@ -215,3 +216,8 @@ def short(text: str) -> str:
     """The beginning of a text, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
+
+
+def titled(text: str) -> str:
+    """The beginning of a text that is spoken, without its markup, on one line."""
+    return short(strip(text[: 10 * TITLE]).text)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from server.access.caller import caller
 from server.api import jobs
-from server.api.accept import ENGINES, KEY, TEMPLATE, UPLOAD, idempotency_key, short
+from server.api.accept import ENGINES, KEY, TEMPLATE, UPLOAD, idempotency_key, short, titled
 from server.api.route import BATCH, Route, respond
 from server.errors import Refused, invalid, refusal
 from server.schemas.describe import describe_batch, describe_row
@@ -128,7 +128,7 @@ async def _checked(state: AppState, number: int, name: str, video: BatchedVideo)
         return _wrong(number, name, JobError(code=why.code, message=why.message, param=param))
     by_url = request.template_url is not None
     spec = VideoSpec(
-        title=short(request.text or _file_name(request.audio_url or "")),
+        title=titled(request.text) if request.text else short(_file_name(request.audio_url or "")),
         template=None if by_url else request.template,
         template_file=TEMPLATE if by_url else None,
         upload=UPLOAD if request.audio_url is not None else None,

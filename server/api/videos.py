@@ -26,6 +26,7 @@ from server.api.accept import (
     asked_beside,
     asked_for,
     short,
+    titled,
 )
 from server.api.route import MODEL, Route, respond
 from server.errors import Refused
@@ -65,7 +66,7 @@ def _video_spec(video: VideoRequest, form: Form) -> tuple[VideoSpec, dict[str, U
     """What the job's record keeps, and its files by what they are called there."""
     audio, template = form.file("audio"), form.file("template")
     spec = VideoSpec(
-        title=short((video.text or (audio.name if audio else "")).strip()),
+        title=titled(video.text) if video.text else short(audio.name if audio else ""),
         template=fetched_id(template.sha256) if template else video.template,
         template_file=TEMPLATE if template else None,
         template_name=template.name if template else None,
@@ -162,6 +163,7 @@ async def preview_speech(request: web.Request) -> web.Response:
                     spoken=one.spoken,
                     language=one.language,
                     pause_s=one.pause,
+                    actions=[name for _, name in one.actions],
                 )
                 for one in said
             ]

@@ -109,7 +109,8 @@ def say_command(options: argparse.Namespace) -> int:
     if options.dry_run:
         for sentence in _sentences(text, options, settings):
             pause = f"  [{sentence.pause:g} s of silence]" if sentence.pause else ""
-            print(f"[{sentence.language}] {sentence.spoken}{pause}")
+            actions = "".join(f"  [action {name}]" for _, name in sentence.actions)
+            print(f"[{sentence.language}] {sentence.spoken}{actions}{pause}")
         return 0
     return asyncio.run(interruptible(_say(text, options, settings)))
 

@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import web
 
-from server.api.accept import STREAM, TEMPLATE, accept, asked_to_stream, short, stream_new
+from server.api.accept import STREAM, TEMPLATE, accept, asked_to_stream, stream_new, titled
 from server.api.route import Route, respond
 from server.compat.numbered_templates import numbered, numbered_id
 from server.compat.schemas import CreatedVideo, CreateVideo
@@ -57,7 +57,7 @@ async def _spec(state: AppState, wanted: CreateVideo, form: Form) -> VideoSpec:
         path = numbered(state.settings.video_base_path, wanted.video_number or "")
         template, source, name, sha256 = numbered_id(path.stem), str(path), path.name, None
     return VideoSpec(
-        title=short(wanted.text),
+        title=titled(wanted.text),
         template=template,
         video=video.model_copy(update={"template": template}),
         template_file=source,

@@ -21,6 +21,7 @@ class ReadSentence(Model):
     """A sentence as any voice will say it: `text` is written, `spoken` said.
 
     start: of its first character in the whole text. pause_s: seconds of silence asked for after it.
+    actions: what the person does in it.
     """
 
     index: int
@@ -28,6 +29,7 @@ class ReadSentence(Model):
     text: str
     spoken: str
     language: str
+    actions: list[str]
     pause_s: float = 0.0
 
 

@@ -12,6 +12,7 @@ from core.config import Settings
 from core.errors import BadInput
 from core.media.clip import write_clip
 from core.media.planes import whole_bgr
+from core.progress import Progress
 from core.render import Request, render
 from core.serving.engine_pool import EnginePool
 from core.templates.actions import check_names, with_actions
@@ -84,7 +85,8 @@ def test_a_cross_fade_leads_to_the_action_and_another_back(library, fps):
 
 @pytest.mark.slow
 def test_an_action_in_a_text_is_seen_where_it_stands_and_said_by_nobody(library):
-    text = "Here we are at last, and very glad. [[wave]] Hello to all of you, my dear friends."
+    text = "Here we are at last, and very glad. [[Wave]] Hello to all of you, my dear friends. [[wave]]"
+    progress = Progress()
 
     async def make(pool, templates):
         data, said = io.BytesIO(), []
@@ -92,7 +94,7 @@ def test_an_action_in_a_text_is_seen_where_it_stands_and_said_by_nobody(library)
         async def keep(item):
             data.write(item.data) if isinstance(item, Fragment) else said.append(item)
 
-        await render(Request("both", text, enhance=False), pool, templates, keep)
+        await render(Request("both", text, enhance=False), pool, templates, keep, progress)
         data.seek(0)
         with av.open(data) as file:
             grey = [frame.to_ndarray(format="gray").mean() for frame in file.decode(video=0)]
@@ -103,7 +105,9 @@ def test_an_action_in_a_text_is_seen_where_it_stands_and_said_by_nobody(library)
     assert evening < 0.6 * day
     first = np.flatnonzero(grey < (day + evening) / 2)[0]
     assert 30 < first < len(grey) - 10
-    assert not any("wave" in caption for caption in captions)
+    assert not any("wave" in caption.lower() for caption in captions)
+    (told,) = progress.remarks
+    assert "'wave' is not seen" in told
 
 
 @pytest.mark.slow

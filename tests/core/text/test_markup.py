@@ -137,8 +137,11 @@ def test_an_action_is_asked_for_with_the_words_around_it():
     assert [sentence.actions[0][1] for sentence in said] == ["wave", "bow"]
     assert wanted[-1][1].startswith("u?")  # with the last word: nothing is heard behind it
     assert sentences("你好[[wave]]世界。")[0].actions == ((2, "wave"),)
+    for written in ("[[Wave]]", "[[ wave ]]", "[[WAVE\u00a0]]"):
+        (said,) = sentences(f"{written} Hello.")
+        assert (said.spoken, said.actions) == ("Hello.", ((0, "wave"),))
 
 
-@pytest.mark.parametrize("text", ["[[Paris]] is nice.", "[[pause]] Yes.", "[wave] yes.", "[[a b]] yes."])
+@pytest.mark.parametrize("text", ["[[St. Ives]] is nice.", "[[pause]] Yes.", "[wave] yes.", "[[a b]] yes."])
 def test_other_brackets_are_what_they_were(text):
     assert not any(sentence.actions for sentence in sentences(text))

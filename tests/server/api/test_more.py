@@ -379,8 +379,10 @@ async def test_a_template_is_given_an_action_that_a_text_and_a_session_ask_for(d
         assert (await it.get("/v1/templates/waving"))["actions"] == ["wave"]
         assert (await it.get("/v1/templates/sample"))["actions"] == []
         for template, code in (("sample", 422), ("waving", 202)):
-            answer = await it.post("/v1/videos", code, {"text": "[[wave]] Hi.", "template": template})
-            assert code == 202 or answer["error"]["code"] == "unknown_action"
+            answer = await it.post("/v1/videos", code, {"text": "[[Wave]] Hi.", "template": template})
+            assert answer["title"] == "Hi." if code == 202 else answer["error"]["code"] == "unknown_action"
+        (read,) = (await it.post("/v1/speech/preview", 200, {"text": "[[Wave]] Hi."}))["data"]
+        assert (read["spoken"], read["actions"]) == ("Hi.", ["wave"])
         session_id = await begun(it, template="waving")
         async with controlled(it, session_id, "?after=0") as control:
             await control.hear("session.ready")
