@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(
     rf"\^-?\d+|\d+/\d+(?![\d/.])|{NUMBER}(?:(?:\s(?=m/s|[ckm]?m\^|[mnμ]?(?:g|mol)/d?L))?{UNIT}|[%°])?|{_FUNCTION}(?![A-Za-z])|{_LETTER}|=\s?(?P<what>{_UNKNOWN})|\S"
 )
 _SIGN: Final = re.compile(r"[+×÷*=≈≠≤≥<>√]|[a-z]\^\d-")
+_LIMIT: Final = re.compile(rf"[A-Za-z ]+[<>≤≥]=?\s?{NUMBER}\s?[hs]")  # RPO ≤ 1h
 _WORDS: Final = re.compile(
     "is|to|or|in|of|if|[nsdg]o|[whmb]e|my|it|as|at|by|up|us|an|am|on|ok|hi|oh|id|tv|pc|vs|pk"
 )
@@ -91,7 +92,7 @@ class FormulaWords:
         text = match[0]
         if not _SIGN.search(text) or _has_words(text):
             return None
-        measured = _all_units(text)
+        measured = _all_units(text) or _LIMIT.fullmatch(text) is not None
         readings: list[tuple[int, str]] = []
         after_operand = False
         for part in _TOKEN.finditer(match.string, *match.span()):
@@ -145,7 +146,7 @@ class FormulaWords:
             return self.percent(number)
         if after and (measured or len(after) > 1 or after == "°"):
             return self.unit(number, after)
-        return self.number(number) + " ".join(after)
+        return (" " * (self.greek and bool(after))).join((self.number(number), " ".join(after)))
 
     def factorial_of(self, match: re.Match[str]) -> str:
         """n!, 5!, and the last sign of (n-1)!."""

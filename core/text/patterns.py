@@ -34,8 +34,16 @@ HARDWARE = (
     r"(?<![A-Za-z0-9:-])(?:(?:[0-9A-Fa-f]{2}:){5}|(?:[0-9A-Fa-f]{2}-){5})[0-9A-Fa-f]{2}(?![A-Za-z0-9:-])"
     r"|(?<![A-Za-z0-9:])(?=[\d:]{0,34}[A-Fa-f])(?:[0-9A-Fa-f]{1,4}:){3,7}:?[0-9A-Fa-f]{1,4}(?![A-Za-z0-9:])"
     r"|(?<![A-Za-z0-9:])(?:[0-9A-Fa-f]{1,4}:){1,2}:[0-9A-Fa-f]{1,4}(?![A-Za-z0-9:])"
+    r"|(?<![A-Za-z0-9-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![A-Za-z0-9-])"
+    r"|(?<![A-Za-z0-9])0[xX][0-9A-Fa-f]{2,64}(?![A-Za-z0-9])"
 )
-"""Addresses of network cards, and those of IPv6."""
+"""Addresses of network cards, those of IPv6, UUIDs and numbers such as 0x80070005."""
+_ROOTS = r"(?:etc|usr|var|opt|home|tmp|dev|bin|lib|root|mnt|srv|proc|sys|api)(?![A-Za-z0-9])"
+PATH = (
+    rf"(?:(?<![^\s(\"'“（：:])(?=/[A-Za-z.][\w.-]{{0,64}}/[\w.]|~/|/{_ROOTS})~?|(?<=[\u4e00-\u9fff])(?=/{_ROOTS}))"
+    r"(?:/[A-Za-z0-9._@+-]{1,64}){1,12}(?<![._-])/?|(?<![A-Za-z0-9])[A-Z]:(?:\\[A-Za-z0-9._-]{1,64}){1,12}(?<![._-])"
+)
+"""Where a file is: /etc/hosts, ~/.ssh, C:\\Users."""
 INTERNET = (
     r"(?<![A-Za-z0-9.])(?P<ip>\d{1,3}(?:\.\d{1,3}){3})(?!\d|\.\d)"
     r"(?::(?P<port>\d{1,5}))?(?:/(?P<bits>\d{1,2}))?(?!\d)"
@@ -109,21 +117,23 @@ def parts(address: str) -> list[str]:
     ['www', '.', 'example', '.', 'com', '/', 'docs']
     """
     address = re.sub(r"^https?://", "", re.split(r"[?#]", address)[0]).rstrip("/.,;:!-_")
-    return re.findall(r"[^\W_]+|[./@_:-]", address)
+    return re.findall(r"[^\W_]+|[./@_:\\+-]", address)
 
 
 def address_word(word: str) -> str:
     """A word of a web address; spelled if nobody could say it."""
     spelled = (
-        len(word) == 1 or word.lower() in ("io", "ai", "uk", "us") or not set(word.lower()) & set("aeiouy")
+        len(word) == 1
+        or word.lower() in ("io", "ai", "uk", "us", "etc")
+        or not set(word.lower()) & set("aeiouy")
     )
     return " ".join(word.upper()) if spelled and len(word) <= 5 else word
 
 
 def hexadecimal(address: str, digit: Callable[[str], str], colon: str, pause: str) -> list[str]:
-    """An address of hexadecimal digits, in groups of two; in one of IPv6 the colons are said."""
-    between = colon if len(address.split(":")[0]) > 2 or "::" in address else pause
-    pieces = re.findall(r"\d|[A-F]|[:-]+", address.upper())
+    """Hexadecimal digits one by one, a pause between groups; in an address of IPv6 the colons are said."""
+    between = colon if "::" in address or len(address.partition(":")[0]) in (3, 4) else pause
+    pieces = re.findall(r"\d|[A-FX]|[:-]", address.upper())
     return [digit(p) or (p if p.isalpha() else between) for p in pieces]
 
 

@@ -49,7 +49,10 @@ _PLATE = (
     r"(?=[A-Z0-9]{5,6}(?![A-Z0-9]))[A-Z0-9]*\d[A-Z0-9]*"
 )
 _SIDES: Final = {"N": "北纬", "S": "南纬", "E": "东经", "W": "西经"}
-_ADDRESS: Final = {".": "点", "/": "斜杠", "@": "艾特", "_": "下划线", "-": "杠", ":": "冒号"}
+_ADDRESS: Final = {
+    **{".": "点", "/": "斜杠", "@": "艾特", "_": "下划线", "-": "杠", ":": "冒号"},
+    **{"+": "加", "\\": "反斜杠"},
+}
 
 
 def ahead(match: re.Match[str], width: int = 12) -> str:
@@ -198,7 +201,7 @@ def _version(match: re.Match[str]) -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    return patterns.address(match, _ADDRESS, one_by_one)
+    return "波浪号" * (match[0][0] == "~") + patterns.address(match, _ADDRESS, one_by_one)
 
 
 def _hexadecimal(match: re.Match[str]) -> str:
@@ -228,7 +231,11 @@ def _internet(match: re.Match[str]) -> list[tuple[int, str]]:
     return said + ([(match.end("ip"), "斜杠" + cardinal(match["bits"]))] if match["bits"] else [])
 
 
-ADDRESSES: list[Rule] = [(r"\dA-Za-z", patterns.EMAIL, _address), (r"\dA-Za-z", patterns.URL, _address)]
+ADDRESSES: list[Rule] = [
+    (r"\dA-Za-z", patterns.EMAIL, _address),
+    (r"\dA-Za-z", patterns.URL, _address),
+    ("~/A-Z", patterns.PATH, _address),
+]
 
 
 def telephones(one: str) -> list[Rule]:

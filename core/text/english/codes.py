@@ -26,7 +26,10 @@ _STREET = re.compile(
 _STATE = re.compile(r"\b(?-i:[A-Z]{2})\s$")
 _PLACE: Final = r"\b(?:Table|Figure|Section|Problem|Exercise|Example|Question|Appendix|Lesson)"
 _SIDES: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
-_ADDRESS: Final = {".": "dot", "/": "slash", "@": "at", "_": "underscore", "-": "dash", ":": "colon"}
+_ADDRESS: Final = {
+    **{".": "dot", "/": "slash", "@": "at", "_": "underscore", "-": "dash", ":": "colon"},
+    **{"+": "plus", "\\": "backslash"},
+}
 
 
 def ahead(match: re.Match[str], width: int = 24) -> str:
@@ -131,10 +134,14 @@ def _serial(match: re.Match[str]) -> list[tuple[int, str]]:
 
 
 def _address(match: re.Match[str]) -> str:
-    return patterns.address(match, _ADDRESS, one_by_one)
+    return "tilde " * (match[0][0] == "~") + patterns.address(match, _ADDRESS, one_by_one)
 
 
-ADDRESSES: list[Rule] = [(r"\dA-Za-z", patterns.EMAIL, _address), (r"\dA-Za-z", patterns.URL, _address)]
+ADDRESSES: list[Rule] = [
+    (r"\dA-Za-z", patterns.EMAIL, _address),
+    (r"\dA-Za-z", patterns.URL, _address),
+    ("~/A-Z", patterns.PATH, _address),
+]
 
 
 def _hexadecimal(match: re.Match[str]) -> str:
@@ -167,6 +174,7 @@ TELEPHONES: list[Rule] = [
     (r"\d", r"(?<=[A-Za-z]\d-)\d{4,5}(?=[A-Z]{0,2}(?![\w]))", lambda m: one_by_one(m[0])),
     (r"\d", r"(?<!\w)\d{1,6}[*xX•]{3,12}\d{2,8}(?!\d)", _digits),
     (r"\d", r"(?<![\d.,])0(?:,\d{3})+(?![\d,])", _serial),
+    (r"\d-", r"(?:(?<=#)|(?<=[A-Z]{2})-)\d{3,8}(?:-\d{3,8}){1,4}(?![\w-])", _digits),
     (r"\d(", _GROUPED, _grouped),
     (r"\d", patterns.CODE, _digits),
 ]

@@ -39,6 +39,14 @@ _SHARE_AFTER = re.compile(
 _SUM_AFTER = re.compile(r"\s?(?:[+×÷*=<>π-]|time\b|signature|beats?\b|scale|ratio)")
 _RANGE_AFTER = re.compile(r"\s?[-~—]\s?(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?!\d)")
 # ... and is none before a thing that is counted.
+_LASTING = re.compile(
+    r"(?:\b(?:wait(?:ed|s)?|sleep|timeout|delay|interval|limit|after|within|every|took|takes?|lasts?|lasted|least|most|for)"
+    r"(?: of| is| was|:)?|[<>≤≥=/]|\d(?:m|min)?)\s?$",
+    re.IGNORECASE,
+)  # before seconds
+_LASTED = re.compile(
+    r"\s?(?:[^\w\s-]|$|(?:and|or|before|after|until|to|in|then|on|at|with|is|was|per|for|from|by|but|if|when|while)\b)"
+)
 _COUNTED = re.compile(
     rf"\s?(?:{UNIT}|BC|[a-z]+s\b|people|men|women|children|percent|million|billion|-?(?:foot|page|word))"
 )
@@ -176,6 +184,13 @@ def _after_hyphen(match: re.Match[str]) -> str:
     return decade(match["digits"]) if match["many"] and match["digits"][3] == "0" else year(match["digits"])
 
 
+def _decade(match: re.Match[str]) -> str | None:
+    """The 1990s, in her 30s; a timeout of 30s lasts."""
+    lasting = _LASTING.search(match.string[max(0, match.start() - 24) : match.start()])
+    seconds = lasting and _LASTED.match(match.string, match.end()) and "'" not in match[0]
+    return None if seconds else decade(match["digits"])
+
+
 def _years(match: re.Match[str]) -> list[tuple[int, str]] | None:
     """1998-2003, and 1998-99."""
     first, written = match["first"], match["last"]
@@ -265,6 +280,6 @@ YEARS: list[Rule] = [
     ),
     ("'", r"'(?P<short>0\d)(?!\d|s)", lambda m: "oh " + number(m["short"][1])),
     ("-", r"(?<=mid|pre|ate|rly|ost)-(?P<digits>[12]\d{3})(?P<many>'?s)?\b", _after_hyphen),
-    (r"\d'", r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[1-9]0)'?s\b", lambda m: decade(m["digits"])),
+    (r"\d'", r"(?<![\d.,])'?(?P<digits>[12]\d\d0|[2-9]0)'?s\b", _decade),
     (r"\d", rf"{_ALONE}[12]\d{{3}}(?![\d%]|[.,]\d|-\d)", _year),
 ]

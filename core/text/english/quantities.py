@@ -31,6 +31,7 @@ MONEY_QUANTITY = (
 )
 """With a currency, in which m is a million and no metre; $10-$20 are two sums."""
 _COUNTED = re.compile(r"\+?(?:-\d+[kKM])?\s(?:[a-z]{3,}s|people|sold)\b")
+_STORED = re.compile(r"(?<=[KMGT]B) (?:SSD|HDD|RAM|VRAM|USB|NVMe|card|disk|drive|file|memory|storage)s?\b")
 _PER: Final = {
     **{"mo": "month", "yr": "year", "yrs": "year", "wk": "week", "hr": "hour", "ea": "each", "pc": "piece"},
     **{"pcs": "piece", "pp": "person", "sq": "square", "da": "day", "qtr": "quarter", "min": "minute"},
@@ -72,9 +73,13 @@ def quantity(match: re.Match[str]) -> list[tuple[int, str]]:
 
 
 def _attributive(match: re.Match[str]) -> bool:
-    """a 12 V battery, a 5 kg bag."""
-    article = re.search(r"\ban? $", match.string[max(0, match.start() - 3) : match.start()])
-    noun = re.compile(r" (?!of\b|and\b|or\b|to\b|in\b|at\b|for\b|from\b|with\b|per\b|more\b|less\b)[a-z]{3,}")
+    """A 12 V battery, a 5 kg bag, 2TB SSD."""
+    if _STORED.match(match.string, match.end()):
+        return True
+    article = re.search(r"\b[Aa]n? $", match.string[max(0, match.start() - 3) : match.start()])
+    noun = re.compile(
+        r" (?!of\b|and\b|or\b|to\b|in\b|at\b|for\b|from\b|with\b|per\b|more\b|less\b)(?:[a-z]{3,}|[A-Z]{3})"
+    )
     return bool(article and noun.match(match.string, match.end()))
 
 

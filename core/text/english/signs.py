@@ -76,9 +76,9 @@ def _by(match: re.Match[str]) -> str:
 
 def _inches(match: re.Match[str]) -> list[tuple[int, str]]:
     """10" x 12", but a 55" TV."""
-    one = match["a"] == "1" or re.compile(r"\s(?:[A-Z]|tv|screen|monitor|display|pipe|laptop|tablet)").match(
-        match.string, match.end("mark")
-    )
+    one = match["a"] == "1" or re.compile(
+        r"\s(?:[A-Z]|tv|screen|monitor|display|pipe|laptop|tablet|drive|disk|floppy|bay)"
+    ).match(match.string, match.end("mark"))
     by = [(match.start("by"), "by")] if match["by"] else []
     return [(match.start("a"), f"{number(match['a'])} inch{'' if one else 'es'}"), *by]
 
