@@ -164,8 +164,8 @@ async def render(
                 await sink(fragment)
             await watch.deliver(sink)
             progress.remarks += tuple(
-                f"the action {name!r} is not seen, as the video was over before it could begin; ask earlier"
-                for name in job.walk.waiting
+                f"the action {name!r} is not seen to its end, as the video is over before; ask for it earlier"
+                for name in job.walk.unfinished
             )
     finally:  # one that failed has ended, too
         progress.total_s = time.perf_counter() - progress.started

@@ -114,9 +114,10 @@ class Walk:
             self._wanted.append(name)
 
     @property
-    def waiting(self) -> tuple[str, ...]:
-        """Actions that are wanted and have not begun."""
-        return tuple(self._wanted)
+    def unfinished(self) -> tuple[str, ...]:
+        """Actions that are wanted and have not been seen to their end."""
+        now = (self._in.name,) if self._in and self._in.name != TALK else ()
+        return (*now, *self._wanted)
 
     def begin_talking(self) -> None:
         """Before the first step: what is heard begins at once, so begin with `TALK`, if there is one.

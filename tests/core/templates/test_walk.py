@@ -58,9 +58,11 @@ def test_an_action_wanted_at_the_beginning_is_not_held_up_by_talking():
     walk = Walk(BOTH, FPS)
     walk.want("wave")
     walk.begin_talking()
-    assert walk.waiting == ("wave",)
+    assert walk.unfinished == ("wave",)
     assert steps(walk, 11, heard=True) == [0, 1, 2, 3, *range(40, 46), 26]
-    assert walk.waiting == ()
+    assert walk.unfinished == ("wave",)
+    steps(walk, 8, heard=True)
+    assert walk.unfinished == ()
 
 
 def test_an_action_goes_before_talking_which_comes_back_after_it():
