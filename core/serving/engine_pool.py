@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from core.config import Settings
+from core.config import Settings, nearest
 from core.engines import ENGINES, choose, load, voices_of
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import list_voices
@@ -46,6 +46,8 @@ RETRY_S = 60.0
 
 CLONED = "gpt-sovits"
 """The engine that speaks with the user's own voices."""
+
+_CLONING = (CLONED, "gpt-sovits-http")
 
 
 class EnginePool:
@@ -111,7 +113,7 @@ class EnginePool:
         voice: None is the engine's first. languages: of the text; "auto" passes over an engine whose first
         voice does not read all of them, one that has no voice yet, is a server that does not answer, or too
         slow here (`Measured`), and says so once. Raises EngineUnavailable for a cloned voice whose engine
-        cannot run.
+        cannot run, BadInput `unknown_voice` for a voice that is nowhere.
         """
         wanted = self._meant("speech", wanted)
         if wanted != "auto":
@@ -120,8 +122,9 @@ class EnginePool:
             if (found := await self._with_voice(voice)) is not None:
                 return found
             kept = await asyncio.to_thread(lambda: list_voices(VoiceSettings().voices_dir))
-            if any(record.name == voice for record in kept):
-                self.choose("speech", CLONED)  # it is there and cannot speak: this says what is missing
+            if all(record.name != voice for record in kept):
+                raise await self._no_such(voice, languages)
+            self.choose("speech", CLONED)  # it is there and cannot speak: this says what is missing
         *better, last = self._runnable("speech")
         for name in better:
             if name in self._passed or not _reads(voices_of(name), languages):
@@ -156,6 +159,19 @@ class EnginePool:
                 if await has_voice(found, voice):
                     return found
         return None
+
+    async def _no_such(self, voice: str, languages: Collection[str]) -> BadInput:
+        """Names the voice that was meant, or those that read the languages; cloned ones have owners."""
+        there: dict[str, Voice] = {}
+        for name in self._runnable("speech"):
+            loaded = [] if name in _CLONING else self._engines.get(("speech", name), [])
+            for one in voices_of(name) or [one for found in loaded for one in await voices(found)]:
+                there.setdefault(one.name, one)
+        reading = [one.name for one in there.values() if set(languages) <= set(one.languages)]
+        message = f"there is no voice {voice[:80]!r}"
+        if (meant := nearest(voice, there)) is not None:
+            return BadInput("unknown_voice", f"{message}; did you mean {meant}?", "voice")
+        return BadInput("unknown_voice", f"{message}; there are: {', '.join(reading or there)}", "voice")
 
     def _pass_over(self, name: str, why: str) -> None:
         self._passed.add(name)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from core.engines import ENGINES, EngineSpec, voices_of
+from core.errors import BadInput
 from core.serving.engine_pool import EnginePool
 from core.serving.verdicts import KEPT_S, Verdicts
 from core.types import Voice
@@ -108,3 +109,12 @@ def test_nothing_is_loaded_to_know_that_an_engine_lacks_a_voice(engines):
     assert given == ["hibari", "builtin"]
     assert Slow.loaded == 0
     assert [voice.name for voice in voices_of("slow")] == ["slow"]
+
+
+def test_a_voice_that_is_nowhere_is_told_with_the_one_that_was_meant_or_those_that_read_the_text(engines):
+    for voice, told in (("femal", "did you mean female?"), ("xyzzy", "there are: slow, female,")):
+        with pytest.raises(BadInput) as refused:
+            chosen(("auto", voice, {"ja"}))
+        assert refused.value.code == "unknown_voice"
+        assert refused.value.message.startswith(f"there is no voice {voice!r}; {told}")
+        assert "heart" not in refused.value.message  # it reads no Japanese
