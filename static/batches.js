@@ -36,7 +36,7 @@ export class Batches extends WatchedList {
   /** @param {Batch} batch @returns {BatchRow} */
   add({ id, results }) {
     const row = {
-      root: el('li', { class: 'job card', 'data-batch': id }),
+      root: el('li', { class: 'job session card', 'data-batch': id }),
       status: el('span', { class: 'pill' }),
       title: el('p', { class: 'job-title' }),
       about: el('p', { class: 'note' }),
@@ -52,8 +52,10 @@ export class Batches extends WatchedList {
   write({ root, status, title, about, results, cancel }, batch) {
     const t = this.language.t.bind(this.language);
     const running = batch.status === 'in_progress';
-    root.dataset.status = running ? 'in_progress' : 'completed';
-    setText(status, t(running ? 'status.in_progress' : 'status.completed'));
+    const { completed, failed } = batch.counts;
+    const ended = !failed ? 'status.completed' : completed ? 'batches.partly' : 'status.failed';
+    root.dataset.status = running ? 'in_progress' : failed ? 'failed' : 'completed';
+    setText(status, t(running ? 'status.in_progress' : ended));
     setText(title, t('batches.made', { made: batch.counts.completed, total: batch.total }));
     const told = Object.entries(batch.counts).filter(([kind, count]) => count && kind !== 'completed');
     const counts = told.map(([kind, count]) => `${t(kind === 'forgotten' ? 'batches.forgotten' : `status.${kind}`)} ${count}`);

@@ -163,6 +163,7 @@ export class Live {
     this.after = null;
     this.sent.clear();
     this.picture.stop();
+    this.#press(false);
     this.state = 'none';
   }
 
@@ -197,10 +198,12 @@ export class Live {
   #over(error) {
     this.microphone.stop();
     this.picture.end();
+    this.#press(false);
     this.line?.close();
     this.line = null;
     if (error) this.notice.fail(error);
     this.#become('over');
+    this.#choices().catch(() => {}); // it no longer runs; the page tells of a lost server elsewhere
   }
 
   /** @param {'say' | 'ask'} [type] whether it is said, or answered by the language model */

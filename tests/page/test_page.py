@@ -299,7 +299,10 @@ async def test_a_batch_is_sent_and_ended_on_the_monitor(viewer: Viewer) -> None:
     results = await page.evaluate(f"fetch({row}.querySelector('a').href).then((answer) => answer.text())")
     assert [json.loads(line)["status"] for line in results.splitlines()] == ["completed", "failed", "queued"]
     await page.click("[data-batch] button")
-    await page.until(f"{row}.dataset.status === 'completed'")
+    await page.until(f"{row}.dataset.status === 'failed'")
+    assert await page.evaluate(f"{row}.querySelector('.pill').textContent") == "partly failed"
+    title = f"{row}.querySelector('.job-title')"
+    assert await page.evaluate(f"{title}.scrollWidth <= {title}.clientWidth")  # nothing of it is cut off
     assert not await page.evaluate(f"{row}.querySelector('button').checkVisibility()")
 
 
