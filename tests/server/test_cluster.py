@@ -233,7 +233,8 @@ def test_the_monitor_shows_which_node_does_a_job(server: Server, tmp_path: Path)
             busy = await page.until(f"{rows}.find((row) => row.innerText.includes({job!r}))?.dataset.node")
             assert busy in there
             assert job in it.state.figures.jobs_on(busy)
-            await page.until(f"document.querySelector('[data-job={job}]').dataset.status === 'completed'")
+            done = f"document.querySelector('[data-job={job}]').dataset.status === 'completed'"
+            await page.until(done, timeout_s=60)
             await page.until("!document.querySelector('[data-node][data-status=in_progress]')")
 
     run(main())
