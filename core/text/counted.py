@@ -36,8 +36,9 @@ def cardinal(digits: str, group: Callable[[int], str], units: tuple[str, ...], n
 @dataclass(frozen=True)
 class Language:
     """whole: a whole number in words; names: of the digits 0 to 9. words: for the point and the signs of
-    numbers; "%d/%d" of a fraction (bottom, top) and "date" of year, month and day. plain: single signs.
-    units: what is said after a number. counted: rules of its own, tried first.
+    numbers; "%d/%d" of a fraction (bottom, top), "date" of year, month and day, "0" of telephone numbers.
+    plain: single signs.
+    units: what is said after a number. counted: rules of its own, tried first. signs: of addresses.
     """
 
     whole: Callable[[str], str]
@@ -46,6 +47,7 @@ class Language:
     plain: Mapping[str, str]
     units: Mapping[str, str]
     counted: Sequence[Rule]
+    signs: Mapping[str, str]
 
     def digits(self, text: str) -> str:
         return "".join(self.names[int(d)] for d in text if d.isdigit())
@@ -69,7 +71,8 @@ class Language:
         return self.words[":"].join(map(self.number, match[0].split(":")))
 
     def grouped(self, match: re.Match[str]) -> str:
-        return self.plain["、"].join(self.digits(group) for group in re.findall(r"\d+", match[0]))
+        said = self.plain["、"].join(self.digits(group) for group in re.findall(r"\d+", match[0]))
+        return said.replace(self.names[0], self.words.get("0", self.names[0]))
 
     def score(self, match: re.Match[str]) -> str | None:
         """21-15; what goes up is a range."""
@@ -171,8 +174,8 @@ class Language:
         return Rules(table, self.plain)
 
     def _address(self, match: re.Match[str]) -> str:
-        words = (self.words.get(part) or patterns.address_word(part) for part in patterns.parts(match[0]))
-        return " ".join(words)
+        names = {**self.words, **self.signs}
+        return " ".join(names.get(p) or patterns.address_word(p) for p in patterns.parts(match[0]))
 
 
 UNITS: Final = [(sign, japanese, korean) for sign, *_, japanese, korean in rows("units.txt") if japanese]

@@ -196,4 +196,5 @@ JAPANESE: Final = Language(
     _JAPANESE_PLAIN,
     {sign: japanese for sign, japanese, _ in UNITS},
     _JAPANESE_COUNTED,
+    {"/": "スラッシュ", "-": "ハイフン", ":": "コロン", "+": "プラス"},
 ).rules()

@@ -68,7 +68,12 @@ def _verse(match: re.Match[str]) -> str:
     return f"{hangul(match['chapter'])}장 {hangul(match['verse'])}{last}절"
 
 
+_NAMED: Final = {
+    **{"3G": "스리지", "4G": "포지", "5G": "파이브지", "6G": "식스지"},
+    **{"3D": "스리디", "4K": "포케이", "8K": "에이트케이"},
+}
 _KOREAN_COUNTED: Final[list[Rule]] = [
+    (r"\d", rf"(?<![\w.])(?:{'|'.join(_NAMED)})(?![A-Za-z])", lambda m: _NAMED[m[0]]),
     (
         r"\d",
         r"(?:(?<=복음|시편|잠언|세기|시록|행전|마서)|(?<=복음 |시편 |잠언 |세기 |시록 |행전 |마서 ))"
@@ -120,8 +125,9 @@ KOREAN: Final = Language(
     | {".": " 점 ", "~": "에서 ", ":": " 대 ", "minus": " 빼기 ", "-": "마이너스 ", "plus": "플러스 "}
     | {"±": "플러스마이너스 ", "^": "의 %s제곱", "^2": "의 제곱", "^3": "의 세제곱", "%d/%d": "%s 분의 %s"}
     | {"year": "%s년 ", "month": "월 ", "day": "일", "/h": " 매시", "/s": " 매초"}
-    | {"th": "제", "No.": "넘버 ", "@": "골뱅이"},
+    | {"th": "제", "No.": "넘버 ", "@": "골뱅이", "0": "공"},
     _KOREAN_PLAIN,
     {sign: " " + korean for sign, _, korean in UNITS},
     _KOREAN_COUNTED,
+    {"/": "슬래시", "-": "하이픈", ":": "콜론", "+": "플러스"},
 ).rules()

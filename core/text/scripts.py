@@ -44,6 +44,8 @@ _ENGLISH = re.compile(r"(?<![A-Za-z0-9=+*/^<>(-])(?=[a-z]*[aeiou])[A-Z]?[a-z]{2,
 # Characters of no script that can stand alone in any text: Greek letters in formulas, marks the readers know.
 _LONE_GREEK = re.compile(r"(?<![Α-Ωα-ω])[Α-Ωα-ω](?![Α-Ωα-ω])")
 _ADDRESS = re.compile(f"{EMAIL}|{URL}")
+_ONLY_CHINESE = re.compile("[你您她吗呢吧啊哪很这们]")
+_JAPANESE_AFTER = re.compile("です|でし|という|します")
 _CANTONESE = re.compile("[哋嘅咗喺冇嚟啲嗰嘢㗎咁佢唔喎瞓]")
 # Units after a number and No. before one are read in the language around them.
 _UNIT = re.compile(r".?\d\s?[A-Za-z]{1,4}|.{0,2}/[A-Za-z]|.{0,2}No")
@@ -92,7 +94,7 @@ def language_of_han(text: str, language: str, elsewhere: str | None = None) -> s
     for script, start, stop in runs(text):
         if script == "han":
             han += stop - start
-            foreign = foreign or not _encodes(text[start:stop], "shift_jis")
+            foreign = foreign or _is_chinese(text[start:stop])
         kana += stop - start if script == "kana" else 0
     if kana > 0.2 * (han + kana) and not (foreign and elsewhere):
         return "ja"
@@ -101,6 +103,11 @@ def language_of_han(text: str, language: str, elsewhere: str | None = None) -> s
     if elsewhere == "yue":
         return "yue"
     return "yue" if 40 * len(_CANTONESE.findall(text)) > han else "zh"
+
+
+def _is_chinese(han: str) -> bool:
+    """Has it a character that Japanese has not, or does not use?"""
+    return not _encodes(han, "shift_jis") or _ONLY_CHINESE.search(han) is not None
 
 
 def _encodes(text: str, codec: str) -> bool:
@@ -130,6 +137,10 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
         if own == "en" and home == "ja" and _UNIT.fullmatch(text[max(0, start - 2) : stop]):
             own = "ja"
         if script == "han" and home in ("en", "ko", *PLAIN) and (start in kana or stop in kana):
+            own = "ja"
+        if own == "ja" and language != "ja" and script == "han" and _is_chinese(text[start:stop]):
+            own = "zh"
+        if own == "zh" and language == "auto" and script == "han" and _JAPANESE_AFTER.match(text, stop):
             own = "ja"
         if script == "latin" and own in ("en", *PLAIN) and _IN_CHINESE.match(text, start):
             own = _language("han", "", home, han)

@@ -180,10 +180,12 @@ def test_english_words_stay_in_a_chinese_sentence():
         ("We sell T恤 and A4纸 today.", ["en We sell", "zh T恤", "en and", "zh A4纸", "en today."]),
         ("I sang at 卡拉OK.", ["en I sang at", "zh 卡拉OK."]),
         ("SONY、iPad、Gucci、U盘", ["zh SONY、", "zh iPad、Gucci、U盘"]),
+        ("你好 hello こんにちは", ["zh 你好", "en hello", "ja こんにちは"]),
+        ("你好, hello, 日本語です。", ["zh 你好, hello,", "ja 日本語です。"]),
         ("I like pears、plums from 北京.", ["en I like pears、plums from", "zh 北京."]),
     ],
 )
-def test_letters_of_a_chinese_word_stay_with_it(text, parts):
+def test_words_stay_in_the_language_they_belong_to(text, parts):
     assert [f"{s.language} {s.text}" for s in sentences(text)] == parts
 
 

@@ -86,10 +86,12 @@ def check(sentence: Sentence) -> None:
     found = _UNREADABLE.get(sentence.language, _UNREADABLE_ELSE).search(sentence.spoken)
     if found is None:
         return
-    remedy = "write it in kana" if sentence.language == "ja" else "write it another way"
+    remedy = "write it another way, or use another voice engine"
+    if sentence.language == "ja":
+        remedy = "write it in kana, or use a voice engine that reads kanji: kokoro with the extra `ja`"
     raise BadInput(
         "unreadable_text",
         f"the built-in voice cannot read {found[0]!r} in sentence {sentence.index + 1}, "
-        f"{sentence.text[:40]!r}; {remedy}, or use another voice engine",
+        f"{sentence.text[:40]!r}; {remedy}",
         "text",
     )
