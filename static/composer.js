@@ -238,10 +238,13 @@ export class Composer {
   complain(error) {
     if (error) this.problem.fail(error);
     else this.problem.say('');
-    this.text.removeAttribute('aria-invalid');
-    if (error?.param !== 'text') return;
-    this.text.setAttribute('aria-invalid', 'true');
-    this.text.focus();
+    for (const field of [this.text, this.webhook]) field.removeAttribute('aria-invalid');
+    const wrong = { text: this.text, webhook_url: this.webhook }[error?.param ?? ''];
+    if (!wrong) return;
+    const fold = wrong.closest('details');
+    if (fold) fold.open = true;
+    wrong.setAttribute('aria-invalid', 'true');
+    wrong.focus();
   }
 
   /** Write everything anew, in the present language. */
@@ -278,13 +281,16 @@ export class Composer {
   }
 
   /** @param {Voice} voice @returns {string} */
-  #voiceName({ name, about, languages, reference }) {
+  #voiceName({ name, about, languages, reference, quality }) {
     const { language } = this;
     if (reference) return name; // a cloned one: its owner named it
     const words = language.knows(`voice.${name}`) ? language.t(`voice.${name}`) : about || name;
     const [only, ...others] = languages;
-    if (!only || others.length || !language.knows(`language.${only}`)) return words;
-    return `${words} (${language.t(`language.${only}`)})`;
+    const facts = [
+      only && !others.length && language.knows(`language.${only}`) ? language.t(`language.${only}`) : '',
+      quality === 'robotic' ? language.t('quality.robotic') : '',
+    ].filter(Boolean).join(', ');
+    return facts ? `${words} (${facts})` : words;
   }
 }
 

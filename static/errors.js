@@ -19,11 +19,24 @@ const MEANING = {
   audio_only: 'file',
   no_audio: 'noSpeech',
   no_speech: 'noSpeech',
+  reference_audio: 'recording',
+  reference_clipped: 'recording',
+  reference_silent: 'recording',
+  reference_steady: 'recording',
+  reference_too_little_speech: 'recording',
+  reference_too_short: 'recording',
   media_too_long: 'tooLong',
   reference_too_long: 'tooLong',
   text_too_long: 'tooLong',
   too_large: 'tooLarge',
   payload_too_large: 'tooLarge',
+  url_too_large: 'tooLarge',
+  bad_url: 'url',
+  url_not_allowed: 'url',
+  url_refused: 'url',
+  url_unreachable: 'url',
+  url_too_slow: 'url',
+  fetching_off: 'url',
   template_exists: 'nameTaken',
   voice_exists: 'nameTaken',
   unknown_template: 'noTemplate',
@@ -54,5 +67,6 @@ export function explain(language, error) {
   }
   if (error.code === 'empty') return { title: '', detail: error.message };
   if (!error.status) return { title: language.t('failed.unreachable'), detail: '' };
-  return { title: language.t(`failed.${MEANING[error.code] ?? 'request'}`), detail: error.message };
+  const meaning = error.param === 'webhook_url' ? 'webhook' : MEANING[error.code] ?? 'request';
+  return { title: language.t(`failed.${meaning}`), detail: error.message };
 }

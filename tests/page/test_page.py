@@ -418,6 +418,8 @@ async def test_a_picture_becomes_a_presenter_that_may_keep_still_and_one_without
     await page.evaluate("document.querySelector('#webhook').value = 'http://127.0.0.1/hooks'")
     await page.click("#speak")
     await page.until("document.querySelector('#problem').textContent.includes('not of the public internet')")
+    assert "webhook (under Options)" in await page.evaluate("document.querySelector('#problem').textContent")
+    await page.until("document.activeElement.id === 'webhook' && document.querySelector('#options').open")
     await page.evaluate("document.querySelector('#webhook').value = ''")
     job = await viewer.speak("Hello.")
     options = (await viewer.ask(f"v1/jobs/{job}"))["request"]["options"]
