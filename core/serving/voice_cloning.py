@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.engines import ENGINES, voices_of
 from core.engines.gpt_sovits.recordings import LONGEST_S
 from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import (
@@ -22,6 +23,7 @@ from core.engines.gpt_sovits.voices import (
 )
 from core.errors import BadInput, blaming
 from core.media.foreign import open_audio
+from core.text import sentences
 from core.types import Samples
 from core.weights.files import installed, locate
 from core.weights.table import CHECKPOINTS
@@ -42,7 +44,7 @@ async def clone(
     audio: Path,
     *,
     text: str,
-    language: str,
+    language: str | None,
     aux: Sequence[Path] = (),
     t2s: Path | None = None,
     sovits: Path | None = None,
@@ -50,10 +52,16 @@ async def clone(
 ) -> VoiceRecord:
     """Keep a voice in `folder`, of recordings in any format; whole or not at all.
 
-    source: what it was made of, for who makes it again. Raises BadInput like `add_voice` and `open_audio`,
-    its `param` "audio" or "aux" for a recording at fault.
+    language: of the reference; None: of its text. source: what it was made of, for who makes it again.
+    Raises BadInput like `add_voice` and `open_audio`, its `param` "audio" or "aux" for a recording at fault;
+    `voice_exists` for the name of a voice that an engine brings, which would be heard instead.
     """
-    check_new_voice(folder, name, language)
+    told = await asyncio.to_thread(language_of, text)
+    spoken = language or told
+    check_new_voice(folder, name, spoken)
+    if (engine := await asyncio.to_thread(_engine_with, name)) is not None:
+        message = f"{name} is a voice of the engine {engine}; take another name"
+        raise BadInput("voice_exists", message, "name")
     reference = await _recording(audio, "audio")
     others = [await _recording(path, "aux") for path in aux]
     return await asyncio.to_thread(
@@ -62,12 +70,27 @@ async def clone(
         name,
         reference,
         text=text,
-        language=language,
+        language=spoken,
         aux=others,
         t2s=t2s,
         sovits=sovits,
         source=source,
     )
+
+
+def language_of(text: str) -> str:
+    """What a recording that says `text` speaks; Chinese if it does not tell."""
+    try:
+        return sentences(text)[0].language
+    except BadInput:
+        return "zh"
+
+
+def _engine_with(name: str) -> str | None:
+    """The speech engine that always has a voice of that name, in whatever case."""
+    meant = name.casefold()
+    brings = (engine for engine in ENGINES["speech"] if meant in (v.name for v in voices_of(engine)))
+    return next(brings, None)
 
 
 async def take_default(settings: VoiceSettings) -> None:

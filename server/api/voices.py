@@ -95,7 +95,8 @@ ROUTES = [
         "POST",
         "/v1/voices",
         create_voice,
-        "Clone a voice from a recording, for the engine gpt-sovits",
+        "Clone a voice from a recording, for the engine gpt-sovits; only with its speaker's consent, and say "
+        "that what it says is generated",
         {201: VoiceInfo},
         form=_FORM,
         refuses=(413, 415, 503, 507),

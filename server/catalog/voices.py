@@ -80,7 +80,7 @@ class Voices:
         audio: Upload,
         *,
         text: str,
-        language: str,
+        language: str | None,
         aux: Sequence[Upload] = (),
         gpt: str | None = None,
         sovits: str | None = None,

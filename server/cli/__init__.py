@@ -282,7 +282,7 @@ def _add_voices(voices: argparse.ArgumentParser) -> None:
     add.add_argument("name", metavar="NAME")
     add.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one speaker")
     add.add_argument("--text", default="", help="what the recording says")
-    add.add_argument("--lang", default="zh", help="its language (default: zh)")
+    add.add_argument("--lang", help="its language (default: that of the text, else zh)")
     add.add_argument("--aux", action="append", default=[], metavar="FILE", help="one more recording")
     add.add_argument(
         "--gpt", metavar="FILE", help="the voice's own .ckpt, or the name of one (lipstream models)"

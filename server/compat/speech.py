@@ -21,11 +21,10 @@ import numpy as np
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from core.errors import BadInput
 from core.media.resample import Resampler
 from core.media.speech_encoder import SpeechEncoder
 from core.protocols import Style
-from core.text import sentences
+from core.serving.voice_cloning import language_of
 from core.tts_stream import tts_stream
 from core.types import AudioChunk, Samples
 from server.api.guard import is_own
@@ -186,14 +185,6 @@ async def _parameters(request: web.Request) -> dict[str, Any]:
     return said
 
 
-def _language_of(text: str) -> str:
-    """What `text` is in; Chinese if it does not tell."""
-    try:
-        return sentences(text)[0].language
-    except BadInput:
-        return "zh"
-
-
 def _reference(state: AppState, wanted: OldSpeech) -> Reference | None:
     """The recording that came with the request. Raises BadInput `unknown_file`."""
     if wanted.ref_audio_path is None or not state.speaker.refers:
@@ -204,7 +195,7 @@ def _reference(state: AppState, wanted: OldSpeech) -> Reference | None:
     return Reference(
         allowed_path(state.settings, wanted.ref_audio_path, "ref_audio_path"),
         wanted.prompt_text or "",
-        wanted.prompt_lang or _language_of(wanted.prompt_text or ""),
+        wanted.prompt_lang or language_of(wanted.prompt_text or ""),
         tuple(aux),
     )
 

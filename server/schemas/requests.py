@@ -383,7 +383,8 @@ class NewVoice(Model):
         ""
     )
     language: Annotated[
-        Literal["zh", "en", "yue", "ja", "ko"], Field(description="the language that `audio` speaks")
-    ] = "zh"
+        Literal["zh", "en", "yue", "ja", "ko"] | None,
+        Field(description="the language that `audio` speaks; if not given that of `text`, else zh"),
+    ] = None
     gpt: Annotated[Name, Field(description="a .ckpt in the server's models folder")] | None = None
     sovits: Annotated[Name, Field(description="a .pth in the server's models folder")] | None = None

@@ -8,7 +8,7 @@ from core.engines.gpt_sovits.settings import VoiceSettings
 from core.engines.gpt_sovits.voices import add_voice, list_voices
 from core.errors import BadInput
 from core.serving.engine_pool import EnginePool
-from core.serving.voice_cloning import take_default
+from core.serving.voice_cloning import clone, take_default
 from tests.support.recordings import recording
 from tests.support.samples import write_sound
 from tests.support.serving import data_dir, library
@@ -57,6 +57,16 @@ def test_a_voice_that_somebody_added_is_never_replaced_by_the_default(tmp_path, 
     assert len(take(settings(tmp_path))) == 1
 
 
+def test_a_name_that_an_engine_has_is_refused_and_the_text_tells_the_language(tmp_path, audio):
+    for name in ("heart", "Heart"):
+        with pytest.raises(BadInput, match="is a voice of the engine hibari") as refused:
+            asyncio.run(clone(tmp_path / "voices", name, audio, text="Hello.", language=None))
+        assert refused.value.code == "voice_exists"
+    for text, language in (("What she says there.", "en"), ("你好。", "zh"), ("", "zh")):
+        voice = asyncio.run(clone(tmp_path / "voices", f"anna-{len(text)}", audio, text=text, language=None))
+        assert voice.language == language
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "No such file"), (b"nonsense", "reference_audio"), (b"", "reference_audio")],
@@ -74,7 +84,9 @@ def test_a_default_that_cannot_be_used_says_which_setting_is_wrong(tmp_path, con
 async def test_a_voice_is_found_in_whichever_engine_has_it(data_dir):
     async with EnginePool(weights=()) as pool:
         assert pool.choose_speech("auto", "f440") == "choir"  # as long as nothing is loaded
-        found = {voice: (await pool.speech("auto", voice)).name for voice in ("f440", "female", "nobody")}
-        assert found == {"f440": "choir", "female": "builtin", "nobody": "choir"}
+        found = {voice: (await pool.speech("auto", voice)).name for voice in ("f440", "female")}
+        assert found == {"f440": "choir", "female": "builtin"}
+        with pytest.raises(BadInput, match="there is no voice 'nobody'; there are: f440, "):
+            await pool.speech("auto", "nobody")
         assert pool.choose_speech("auto", "female") == "builtin"
         assert (await pool.speech("slow", "female")).name == "slow"  # a named engine is taken at its word
