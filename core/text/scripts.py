@@ -94,7 +94,7 @@ def language_of_han(text: str, language: str, elsewhere: str | None = None) -> s
     for script, start, stop in runs(text):
         if script == "han":
             han += stop - start
-            foreign = foreign or _is_chinese(text[start:stop])
+            foreign = foreign or not _encodes(text[start:stop], "shift_jis")
         kana += stop - start if script == "kana" else 0
     if kana > 0.2 * (han + kana) and not (foreign and elsewhere):
         return "ja"
@@ -138,10 +138,9 @@ def stretches(text: str, language: str, han: str, fallback: str) -> list[tuple[i
             own = "ja"
         if script == "han" and home in ("en", "ko", *PLAIN) and (start in kana or stop in kana):
             own = "ja"
-        if own == "ja" and language != "ja" and script == "han" and _is_chinese(text[start:stop]):
-            own = "zh"
-        if own == "zh" and language == "auto" and script == "han" and _JAPANESE_AFTER.match(text, stop):
-            own = "ja"
+        if script == "han" and language == "auto" and own in ("ja", "zh"):
+            chinese = _is_chinese(text[start:stop])
+            own = "zh" if chinese else "ja" if _JAPANESE_AFTER.match(text, stop) else own
         if script == "latin" and own in ("en", *PLAIN) and _IN_CHINESE.match(text, start):
             own = _language("han", "", home, han)
         if parts and parts[-1][2] == own:
