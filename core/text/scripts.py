@@ -89,14 +89,13 @@ def language_of_han(text: str, language: str, elsewhere: str | None = None) -> s
     """
     if language in ("zh", "yue", "ja"):
         return language
-    han = kana = 0
-    foreign = False  # a character that Japanese could not write
+    han = kana = foreign = 0  # foreign: of runs that Japanese could not write
     for script, start, stop in runs(text):
         if script == "han":
             han += stop - start
-            foreign = foreign or not _encodes(text[start:stop], "shift_jis")
+            foreign += 0 if _encodes(text[start:stop], "shift_jis") else stop - start
         kana += stop - start if script == "kana" else 0
-    if kana > 0.2 * (han + kana) and not (foreign and elsewhere):
+    if kana > 0.2 * (han + kana) and not (elsewhere and 3 * foreign > han):  # it may quote a word
         return "ja"
     if elsewhere and not foreign and not kana:
         return elsewhere

@@ -182,6 +182,10 @@ def test_english_words_stay_in_a_chinese_sentence():
         ("SONY、iPad、Gucci、U盘", ["zh SONY、", "zh iPad、Gucci、U盘"]),
         ("你好 hello こんにちは", ["zh 你好", "en hello", "ja こんにちは"]),
         ("你好, hello, 日本語です。", ["zh 你好, hello,", "ja 日本語です。"]),
+        (
+            "彼女は中国語で「你好」と言いました。",
+            ["ja 彼女は中国語で", "zh 「你好」", "ja と言いました。"],
+        ),
         ("我爱这个です", ["zh 我爱这个", "ja です"]),
         ("I like pears、plums from 北京.", ["en I like pears、plums from", "zh 北京."]),
     ],
