@@ -24,6 +24,9 @@ from core.types import Image
 GOP = 12
 """Frames between key frames: what has to be decoded, at most, to reach any frame."""
 
+_LOSS = 8
+"""x264's crf of what is encoded again on its way out, once or twice."""
+
 _BT709 = 1  # primaries, transfer and matrix alike (ITU-T H.273)
 _LIMITED = 1
 
@@ -69,10 +72,13 @@ class ClipWriter:
 
 
 @contextmanager
-def new_clip(path: Path, width: int, height: int, fps: int, *, loss: int = 16) -> Iterator[ClipWriter]:
-    """A writer of the clip `path`, which is there once the block ends, and not if it raises. Blocking."""
+def new_clip(path: Path, width: int, height: int, fps: int) -> Iterator[ClipWriter]:
+    """A writer of the clip `path`, which is there once the block ends, and not if it raises. Blocking.
+
+    Something else is made of it, so it is of less loss: the edge of a matte is off by a level or two.
+    """
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.mp4")
-    writer = ClipWriter(draft, width, height, fps, loss=loss)
+    writer = ClipWriter(draft, width, height, fps, loss=_LOSS)
     try:
         yield writer
     except BaseException:

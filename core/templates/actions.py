@@ -23,7 +23,7 @@ from core.errors import BadInput, Stopped
 from core.media.clip import new_clip
 from core.runtime.worker import on_loop
 from core.templates.cutting import long
-from core.templates.info import TemplateInfo, checked_name, name_of, template_id
+from core.templates.info import TemplateInfo, made_id, name_of
 from core.templates.library import Templates
 from core.templates.template import StepReport, Template
 from core.templates.walk import TALK, Action, Actions, Way
@@ -43,8 +43,6 @@ _LEAST_S: Final = 1
 """Seconds that an action takes at least: a picture, or the end of a short clip, is held for so long."""
 
 _VERSION: Final = "1"
-_LOSS: Final = 8
-"""x264's crf: what is written is encoded twice more on its way out."""
 
 Spot = NDArray[np.float64]
 """float64 (frames, 3): where a face is, x, y and how wide, in pixels."""
@@ -114,7 +112,7 @@ def check_names(actions: Mapping[str, str]) -> None:
 def actions_id(identity: str, actions: Mapping[str, str], name: str | None) -> str:
     """The id of the template that `with_actions` makes; of `name`, if it is given one."""
     digest = hashlib.sha256(f"{identity} {sorted(actions.items())}".encode()).hexdigest()
-    return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
+    return made_id(identity, digest, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ def _nearest(spots: Spot, spot: Spot) -> int:
 def _write(layout: _Layout, path: Path, report: StepReport, stopped: Callable[[], bool]) -> None:
     """Write the clip. Blocking."""
     idle = layout.idle
-    with new_clip(path, idle.width, idle.height, idle.fps, loss=_LOSS) as clip:
+    with new_clip(path, idle.width, idle.height, idle.fps) as clip:
         for done, shown in enumerate(layout.frames, 1):
             if stopped():
                 raise Stopped("joining the actions was stopped")

@@ -30,8 +30,8 @@ from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
 from core.templates import scene
 from core.templates.cutting import long, mattes_of, matting_for, stoppable
-from core.templates.info import checked_name, name_of
-from core.templates.library import TemplateInfo, Templates, template_id
+from core.templates.info import made_id, name_of
+from core.templates.library import TemplateInfo, Templates
 from core.templates.matte_clip import Mattes
 from core.templates.mattes import first_matte
 from core.templates.scene import Fitting, Ground
@@ -42,9 +42,6 @@ T = TypeVar("T")
 
 PROMPT_LIMIT = 1000
 """Characters of a prompt. Painters read the first two hundred or so."""
-
-_LOSS = 8
-"""x264's crf of the composite: it is encoded again when the new template is prepared."""
 
 Preview = Callable[[Image], None]
 """Called with the first frame as it will be, before the others are made. From a worker's thread."""
@@ -113,9 +110,7 @@ class Backgrounds:
         base = self._templates.show(identity)
         recipe = await asyncio.to_thread(_recipe, base, wanted, painter, matting)
         if identity_new is None:
-            identity_new = (
-                template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{recipe[:8]}"
-            )
+            identity_new = made_id(identity, recipe, name)
         there = self._templates.made(identity_new, recipe)
         if there is not None:
             return Made(there, engines)
@@ -257,7 +252,7 @@ def compose(
     count, size = len(template), (template.width, template.height)
     with (
         closing(Mattes(mattes, cache_bytes=0)) as seen,
-        new_clip(path, *size, template.fps, loss=_LOSS) as clip,
+        new_clip(path, *size, template.fps) as clip,
     ):
         for number in range(count):
             if stopped():

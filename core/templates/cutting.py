@@ -25,9 +25,6 @@ from core.templates.template import StepReport, Template
 
 T = TypeVar("T")
 
-_LOSS = 8
-"""x264's crf of the person alone: it is encoded again in every video."""
-
 
 async def matting_for(pool: EnginePool, wanted: str, template: Template) -> LoadedEngine[Matting]:
     """The engine that cuts out; "auto" measures what the person stands before."""
@@ -92,7 +89,7 @@ def _write_person(
     size = template.width, template.height
     with (
         closing(Mattes(mattes, cache_bytes=0)) as seen,
-        new_clip(path, *size, template.fps, loss=_LOSS) as clip,
+        new_clip(path, *size, template.fps) as clip,
     ):
         for number in range(len(template)):
             if stopped():

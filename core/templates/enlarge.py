@@ -14,7 +14,7 @@ from core.protocols import Upscaler
 from core.runtime.worker import Worker
 from core.serving.engine_pool import EnginePool
 from core.serving.loaded import LoadedEngine
-from core.templates.info import TemplateInfo, checked_name, name_of, template_id
+from core.templates.info import TemplateInfo, made_id, name_of
 from core.templates.library import Templates
 from core.templates.template import StepReport, Template
 
@@ -81,7 +81,7 @@ async def enlarge(
 def enlarged_id(identity: str, name: str | None, engine: str) -> str:
     """The id of the template that `enlarge` makes with that engine; of `name`, if it is given one."""
     digest = hashlib.sha256(f"{identity} x2 {engine}".encode()).hexdigest()
-    return template_id(checked_name(name)) if name is not None else f"{identity[:54]}-{digest[:8]}"
+    return made_id(identity, digest, name)
 
 
 async def _write(

@@ -155,6 +155,12 @@ def template_id(name: str) -> str:
     return slug if shown else _own_id(name)
 
 
+def made_id(base: str, digest: str, name: str | None) -> str:
+    """The id of what is made of template `base`: that of its own name, if it is given one, else of the base's
+    and of `digest`, of what makes it another. Raises BadInput `bad_name`."""
+    return template_id(checked_name(name)) if name is not None else f"{base[:54]}-{digest[:8]}"
+
+
 def new_id(folder: Path, name: str) -> str:
     """The id for a template of this name in the library in `folder`: another's only if that has the name."""
     plain = template_id(name)

@@ -13,9 +13,6 @@ from core.protocols import Matte, Matting
 from core.templates.template import StepReport, Template
 from core.types import FaceTrack, Image
 
-_LOSS = 8
-"""x264's crf: at this an edge is off by a level or two."""
-
 _FULL, _NOBODY = 0.97, 0.3
 """Share of the frame from which a person fills it; share of the face below which nobody was found."""
 
@@ -39,7 +36,7 @@ def make_mattes(
     after `stopped` says yes; then nothing is left behind.
     """
     faces = face_boxes(template.track)
-    with new_clip(path, template.width, template.height, template.fps, loss=_LOSS) as clip:
+    with new_clip(path, template.width, template.height, template.fps) as clip:
         for number, matte in enumerate(matting.mattes(_pictures(template), faces)):
             if stopped():
                 raise Stopped("cutting out was stopped")
