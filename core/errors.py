@@ -106,6 +106,17 @@ class StorageFull(Error):
     """The disk has no room for the result; nothing half-written was kept."""
 
 
+@contextmanager
+def telling_no_room(message: str) -> Iterator[None]:
+    """An OSError in the block that says that there is no room is raised as StorageFull, with `message`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StorageFull(message) from error
+        raise
+
+
 class OutOfMemory(Error):
     """The machine had too little memory for it; later it may have enough."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import av
 
-from core.errors import NO_ROOM, BadInput, StorageFull
+from core.errors import BadInput, telling_no_room
 from core.labels import label_of
 from core.media.alpha import MOVFLAGS, OURS, write_prores
 from core.media.credentials import Credentials
@@ -89,14 +89,8 @@ class Recording:
         self._worker.close()
 
     async def _call(self, function: Callable[..., object], *args: object) -> None:
-        try:
+        with telling_no_room(f"no room on the disk for {self.path}; free some, or choose another place"):
             await self._worker.call(function, *args)
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise StorageFull(
-                    f"no room on the disk for {self.path}; free some, or choose another place"
-                ) from error
-            raise
 
     def _open(self) -> None:
         self._file = self._part.open("xb")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.engines.builtin.matte.backdrop import measure
-from core.errors import NO_ROOM, Stopped, StorageFull
+from core.errors import Stopped, telling_no_room
 from core.media.clip import Frames, new_clip
 from core.media.planes import to_i420, whole_bgr
 from core.models import SELFIE, unavailable
@@ -113,9 +113,5 @@ async def stoppable(work: Callable[[Callable[[], bool]], Awaitable[T]]) -> T:
 
     Raises StorageFull where the work found the disk full.
     """
-    try:
+    with telling_no_room("the disk has no room for the new template"):
         return await run_stoppable(work)
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageFull("the disk has no room for the new template") from error
-        raise

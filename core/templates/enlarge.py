@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.enhancement.tiles import VERSION, Tiles, enlarging
-from core.errors import NO_ROOM, BadInput, StorageFull
+from core.errors import BadInput, telling_no_room
 from core.media.clip import ClipWriter
 from core.protocols import Upscaler
 from core.runtime.worker import Worker
@@ -64,15 +64,12 @@ async def enlarge(
         )
     draft = templates.settings.data_dir / f".{made}-{uuid.uuid4().hex[:8]}.mp4"
     try:
-        await _write(template, upscaler, draft, report)
-        name = name or name_of(f"{base.name}, twice the size")
-        info = await templates.add(
-            draft, name, report, face=base.face, identity=made, recipe=recipe, actions=base.actions
-        )
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageFull("the disk has no room for the larger template") from error
-        raise
+        with telling_no_room("the disk has no room for the larger template"):
+            await _write(template, upscaler, draft, report)
+            name = name or name_of(f"{base.name}, twice the size")
+            info = await templates.add(
+                draft, name, report, face=base.face, identity=made, recipe=recipe, actions=base.actions
+            )
     finally:
         draft.unlink(missing_ok=True)
     return Enlarged(info, upscaler.name)

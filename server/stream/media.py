@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from core.errors import NO_ROOM, StorageFull
+from core.errors import telling_no_room
 from core.media.growing import fragment_ends
 from core.runtime.worker import Worker
 
@@ -92,13 +92,9 @@ class Clip:
         """Have every byte in the file. Raises StorageFull, OSError."""
         first, upto = bisect_right(self._ends, self._written), self.size
         data = b"".join(self._tail[first - self._base :])
-        try:
+        with telling_no_room("the disk is full"):
             # At its place, not at the end: a cancelled flush may have written it already.
             await self._disk.call(_write_all, self._file, data, self._written)
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise StorageFull("the disk is full") from error
-            raise
         self._written = max(self._written, upto)
         self._trim()
 
