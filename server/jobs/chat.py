@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 import aiohttp
 
-from core.errors import Error
+from server.jobs.model_server import ChatFailed, ModelServer
 from server.settings import ServerSettings
 
 TURNS = 40
@@ -26,15 +26,12 @@ Turn = dict[str, str]
 """A message: who speaks (`role`), and what (`content`)."""
 
 
-class ChatFailed(Error):
-    """The model's server does not answer, or not as it should."""
-
-
 class Chat:
-    """One conversation. Nothing that it tells or raises contains the key."""
+    """One conversation."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self._server = ModelServer(settings.chat_url, settings.chat_key, "chat_url")
         self._turns: deque[Turn] = deque(maxlen=TURNS)
 
     @property
@@ -48,27 +45,16 @@ class Chat:
         said = {"role": "assistant", "content": ""}
         request = {"model": self._settings.chat_model, "messages": self._messages(), "stream": True}
         self._turns.append(said)
-        key = self._settings.chat_key.get_secret_value()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        url = self._settings.chat_url.rstrip("/") + "/chat/completions"
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=_PATIENCE, read_bufsize=_LINE) as http,
-                http.post(url, json=request, headers=headers, allow_redirects=False) as response,
-            ):
-                if response.status != 200:
-                    raise ChatFailed(f"the server of chat_url answered with status {response.status}")
-                async for line in response.content:
-                    piece = _piece(line)
-                    if piece is None:
-                        return
-                    if piece:
-                        said["content"] += piece
-                        yield piece
-        except (aiohttp.ClientError, TimeoutError, ValueError, UnicodeError) as error:
-            raise ChatFailed(f"the server of chat_url failed: {type(error).__name__}") from None
+        async with self._server.post("/chat/completions", _PATIENCE, line=_LINE, json=request) as response:
+            async for line in response.content:
+                piece = _piece(line)
+                if piece is None:
+                    return
+                if piece:
+                    said["content"] += piece
+                    yield piece
         if not said["content"]:
-            raise ChatFailed("the server of chat_url answered with nothing that is a streamed completion")
+            raise ChatFailed(f"{self._server} answered with nothing that is a streamed completion")
 
     def _messages(self) -> list[Turn]:
         """The instructions, and as much of the conversation as is remembered."""

@@ -5,7 +5,8 @@ from contextlib import aclosing, suppress
 from typing import Protocol
 
 from core.errors import BadInput, NodeLost
-from server.jobs.chat import Chat, ChatFailed, Turn
+from server.jobs.chat import Chat, Turn
+from server.jobs.model_server import ChatFailed
 from server.jobs.transcriber import Sound, Transcriber
 from server.schemas.live import ChatAnswered, ChatHeard, SessionError, SpeechEnded
 from server.stream.session_log import SessionLog

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from core.errors import BadInput
-from server.jobs.chat import ChatFailed
+from server.jobs.model_server import ChatFailed, ModelServer
 from server.settings import ServerSettings
 
 _PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=10)
@@ -42,38 +42,28 @@ class Sound:
 
 
 class Transcriber:
-    """Nothing that it tells or raises contains the key."""
+    """Understands sound, of any session."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        self._settings = settings
+        self._model = settings.transcribe_model
+        self._server = ModelServer(settings.transcribe_url, settings.transcribe_key, "transcribe_url")
 
     async def text_of(self, sound: Sound) -> str:
         """What is said. Raises ChatFailed, and BadInput `nothing_heard` where nothing is."""
         form = aiohttp.FormData()
         form.add_field("file", sound.wav(), filename="question.wav", content_type="audio/wav")
-        form.add_field("model", self._settings.transcribe_model)
+        form.add_field("model", self._model)
         form.add_field("response_format", "json")
-        key = self._settings.transcribe_key.get_secret_value()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        url = self._settings.transcribe_url.rstrip("/") + "/audio/transcriptions"
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=_PATIENCE) as http,
-                http.post(url, data=form, headers=headers, allow_redirects=False) as response,
-            ):
-                if response.status != 200:
-                    raise ChatFailed(f"the server of transcribe_url answered with status {response.status}")
-                body = b""
-                async for piece in response.content.iter_any():
-                    body += piece
-                    if len(body) > _ANSWER:
-                        raise ValueError("too long")
-                said = json.loads(body)
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
-            raise ChatFailed(f"the server of transcribe_url failed: {type(error).__name__}") from None
+        async with self._server.post("/audio/transcriptions", _PATIENCE, data=form) as response:
+            body = b""
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > _ANSWER:
+                    raise ValueError("too long")
+            said = json.loads(body)
         text = said.get("text") if isinstance(said, dict) else None
         if not isinstance(text, str):
-            raise ChatFailed("the server of transcribe_url answered with something that has no text")
+            raise ChatFailed(f"{self._server} answered with something that has no text")
         if not text.strip():
             raise BadInput("nothing_heard", "no words were heard in the sound; say it again", "pcm")
         return text.strip()[:LONGEST]
