@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import linear_regression
 
 import aiohttp
 import psutil
@@ -52,10 +53,7 @@ def figures() -> Iterator[Figure]:
 
 def _slope(held: list[Held]) -> float:
     """MB a step of the straight line that fits best."""
-    middle = (len(held) - 1) / 2
-    mean = sum(one.memory for one in held) / len(held)
-    rise = sum((k - middle) * (one.memory - mean) for k, one in enumerate(held))
-    return rise / sum((k - middle) ** 2 for k in range(len(held)))
+    return linear_regression(range(len(held)), [one.memory for one in held]).slope
 
 
 async def _measured(jobs: int) -> list[Held]:

@@ -1,7 +1,6 @@
 """How the suite is run: what side by side, what was skipped and how to run it; fixtures that take seconds."""
 
 import asyncio
-import ctypes
 import gc
 import inspect
 import os
@@ -19,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 from core.config import Settings
 from core.engines.builtin import presenter
 from core.media.clip import write_clip
+from core.runtime.memory import give_back
 from core.serving.engine_pool import EnginePool
 from core.templates.library import Templates
 from tests.support.clusters import SmallCluster, small_cluster
@@ -159,8 +159,7 @@ def _memory_given_back() -> Iterator[None]:
     """What a file's tests let go of is the system's again: networks, and the pieces that glibc would keep."""
     yield
     gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
+    give_back()
 
 
 @pytest.fixture(scope="module")

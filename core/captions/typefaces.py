@@ -170,6 +170,12 @@ def _lacking(path: Path, letters: Sequence[str]) -> list[str]:
     return [letter for letter in letters if _without(font, letter)]
 
 
+@lru_cache(maxsize=4)
+def _missing(font: ImageFont.FreeTypeFont) -> bytes:
+    """What is drawn for a character that is not there."""
+    return bytes(font.getmask("\U0010ffff"))
+
+
 def _without(font: ImageFont.FreeTypeFont, character: str) -> bool:
     """Whether what is drawn for it is what is drawn for a character that is not there."""
-    return bytes(font.getmask(character)) == bytes(font.getmask("\U0010ffff"))
+    return bytes(font.getmask(character)) == _missing(font)

@@ -27,15 +27,9 @@ Turn = tuple[tuple[str, str], ...]
 GREY = 128
 """What shines through transparent parts."""
 
-_UNSPECIFIED, _BT709, _BT601, _BT2020, _SRGB, _PQ, _HLG = (
-    2,
-    1,
-    5,
-    9,
-    13,
-    16,
-    18,
-)  # as ITU-T H.273 numbers them
+# As ITU-T H.273 numbers them.
+_BT709, _UNSPECIFIED, _BT601, _BT2020 = 1, 2, 5, 9
+_SRGB, _PQ, _HLG = 13, 16, 18
 _BT601_PRIMARIES = (5, 6, 7)  # so near to BT.709's that nobody converts them
 
 

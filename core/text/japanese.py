@@ -81,25 +81,17 @@ _DAY_NAMES: Final = """
     1ついたち 2ふつか 3みっか 4よっか 5いつか 6むいか 7なのか 8ようか 9ここのか 10とおか 14じゅうよっか
     20はつか 24にじゅうよっか
 """
-_DAYS: Final = dict(re.findall(r"(\d+)([ぁ-ん]+)", _DAY_NAMES))
+_DAYS: Final[dict[str, str]] = dict(re.findall(r"(\d+)([ぁ-ん]+)", _DAY_NAMES))
 _SCRIPTURE: Final = (
     "(?:(?<=ルカ)|(?<=福音|詩編|詩篇|箴言|の書)|(?<=ヨハネ|マタイ|マルコ|ローマ|創世記|福音書|黙示録)"
     "|(?<=ルカ |詩編 |詩篇 |箴言 )|(?<=ヨハネ |マタイ |マルコ |福音書 ))"
 )
 _LARGE: Final = {"百": 2, "千": 3, "万": 4, "億": 8, "兆": 12}
 _HAND_WRITTEN: Final = {
-    **{
-        "にん": "人",
-        "じ": "時",
-        "ふん": "分",
-        "ぷん": "分",
-        "こ": "個",
-        "ぱい": "杯",
-        "かい": "回",
-        "えん": "円",
-    },
+    **dict.fromkeys(("ふん", "ぷん"), "分"),
     **dict.fromkeys(("ほん", "ぽん", "ぼん"), "本"),
     **dict.fromkeys(("ぴき", "びき"), "匹"),
+    **{"にん": "人", "じ": "時", "こ": "個", "ぱい": "杯", "かい": "回", "えん": "円"},
 }
 
 
@@ -126,6 +118,11 @@ def _japanese_clock(match: re.Match[str]) -> str:
     return _counter(match["hour"], "時") + minute
 
 
+def _day(number: str) -> str:
+    """Of a month, or so many of them."""
+    return _DAYS.get(number, kana(number) + "にち")
+
+
 def _verse(match: re.Match[str]) -> str:
     """ヨハネ3:16."""
     last = "から" + kana(match["last"]) if match["last"] else ""
@@ -147,7 +144,7 @@ _JAPANESE_COUNTED: Final[list[Rule]] = [
     (
         r"\d\s",
         r"(?:(?<=月)|(?<=がつ)\s?)(?P<n>\d{1,2})(?:日|にち)",
-        lambda m: _DAYS.get(m["n"].lstrip("0"), kana(m["n"]) + "にち"),
+        lambda m: _day(m["n"].lstrip("0")),
     ),
     (
         r"\d",
@@ -157,7 +154,7 @@ _JAPANESE_COUNTED: Final[list[Rule]] = [
     (
         r"\d",
         r"(?<![\d.月])(?P<n>\d{1,3})日(?!本|々)",
-        lambda m: "いちにち" if m["n"] == "1" else _DAYS.get(m["n"], kana(m["n"]) + "にち"),
+        lambda m: "いちにち" if m["n"] == "1" else _day(m["n"]),
     ),
     ("第", r"第(?=\d)", "だい"),
     ("~", r"(?<=[円%度人個日時分秒年月位g])~(?=\d)", "から"),
